@@ -1,0 +1,43 @@
+"""Text forms of bytes: multibase base58btc (``z…``) for ids and keys people see."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..errors import RemoteProtocolError
+
+_ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_VALUES: Final = {character: value for value, character in enumerate(_ALPHABET)}
+
+MAX_TEXT: Final = 512
+"""Longer base58 takes quadratic time and has no use here."""
+
+
+def to_multibase(data: bytes) -> str:
+    """``data`` as multibase base58btc; leading zero bytes become ``1``."""
+    number = int.from_bytes(data, "big")
+    digits: list[str] = []
+    while number:
+        number, rest = divmod(number, 58)
+        digits.append(_ALPHABET[rest])
+    zeros = len(data) - len(data.lstrip(b"\0"))
+    return "z" + "1" * zeros + "".join(reversed(digits))
+
+
+def from_multibase_untrusted(text: str) -> bytes:
+    """The bytes behind ``z…``.
+
+    Raises:
+        RemoteProtocolError: it does not start with ``z``, has other characters, or is too long.
+    """
+    if not text.startswith("z") or len(text) > MAX_TEXT:
+        raise RemoteProtocolError("expected text in base58btc that starts with 'z'")
+    body = text[1:]
+    number = 0
+    for character in body:
+        value = _VALUES.get(character)
+        if value is None:
+            raise RemoteProtocolError(f"{character!r} is not a base58 character")
+        number = number * 58 + value
+    zeros = len(body) - len(body.lstrip("1"))
+    return b"\0" * zeros + number.to_bytes((number.bit_length() + 7) // 8, "big")

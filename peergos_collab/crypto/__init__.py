@@ -1,0 +1,68 @@
+"""Cryptography: typed keys, one committing AEAD, one verifier, one registry of purposes.
+
+The only package that imports nacl, cryptography, hashlib or hmac.
+"""
+
+from .boxes import BoxPair, BoxPublic
+from .keys import (
+    AdminSecret,
+    BoxSeed,
+    ContentKey,
+    EphemeralKey,
+    LinkSeed,
+    LocalKey,
+    MasterKey,
+    OpKey,
+    PasswordKey,
+    ReadSecret,
+    SecretKey,
+    SignSeed,
+    UserSeed,
+    WrapKey,
+    WriteSecret,
+    derive,
+    hash256,
+    keyed_hash,
+    same,
+)
+from .passwords import DEFAULT_PARAMETERS, FLOOR, PasswordParameters, stretch
+from .seal import SEAL_OVERHEAD, SealBroken, copen, cseal
+from .signatures import SIGNATURE_LENGTH, BadSignature, SigningKey, VerifyKey
+from .tags import Tag
+
+__all__ = [
+    "DEFAULT_PARAMETERS",
+    "FLOOR",
+    "SEAL_OVERHEAD",
+    "SIGNATURE_LENGTH",
+    "AdminSecret",
+    "BadSignature",
+    "BoxPair",
+    "BoxPublic",
+    "BoxSeed",
+    "ContentKey",
+    "EphemeralKey",
+    "LinkSeed",
+    "LocalKey",
+    "MasterKey",
+    "OpKey",
+    "PasswordKey",
+    "PasswordParameters",
+    "ReadSecret",
+    "SealBroken",
+    "SecretKey",
+    "SignSeed",
+    "SigningKey",
+    "Tag",
+    "UserSeed",
+    "VerifyKey",
+    "WrapKey",
+    "WriteSecret",
+    "copen",
+    "cseal",
+    "derive",
+    "hash256",
+    "keyed_hash",
+    "same",
+    "stretch",
+]

@@ -1,0 +1,39 @@
+"""What the core needs from outside, as protocols: connections, stores, time and randomness."""
+
+from .clock import Clock, Random
+from .store import (
+    AppendSegment,
+    Batch,
+    Branch,
+    DropJournal,
+    JournalEntry,
+    NewBranch,
+    PutJournal,
+    PutRecord,
+    PutValue,
+    SegmentStore,
+    StoredRecord,
+    TruncateBranch,
+)
+from .transport import Address, Connection, Listener, Transport
+
+__all__ = [
+    "Address",
+    "AppendSegment",
+    "Batch",
+    "Branch",
+    "Clock",
+    "Connection",
+    "DropJournal",
+    "JournalEntry",
+    "Listener",
+    "NewBranch",
+    "PutJournal",
+    "PutRecord",
+    "PutValue",
+    "Random",
+    "SegmentStore",
+    "StoredRecord",
+    "Transport",
+    "TruncateBranch",
+]

@@ -1,0 +1,176 @@
+"""The store of one home or node: opaque bytes by id, readable at once, durable when told.
+
+A store keeps five things, all opaque to it:
+
+- *records*: epochs, grants and certificates of an object, by id;
+- *branches* of logs, each a run of consecutive segments. A log is one branch, unless its device
+  was cloned or restored: then the log forks, and each fork is a branch of its own;
+- *segments*: raw bytes by (branch number, seq);
+- *journal* entries: local changes that are not segments yet, in order, sealed by the caller;
+- *values*: anything else, by (space, key), sealed by the caller where it is secret.
+
+Reads are synchronous and cheap. Writes go through ``write``: visible to reads of this store at
+once, durable when the returned future is done. Batches become durable in the order given, each
+wholly or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..codec.ids import LogId, ObjectId, SegmentId
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecord:
+    """An epoch, grant or certificate as stored. ``kind`` is the record kind of its format."""
+
+    kind: int
+    id: bytes
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A run of consecutive segments of one log.
+
+    Args:
+        number: given by ``SegmentStore.next_branch``, unique in the store, below 2**31.
+        log: the log it belongs to.
+        parent: number of the branch it forks from, or 0 for the main branch.
+        first: seq of its first segment (1 for the main branch).
+        tip: seq of its last segment; ``first - 1`` while it is empty.
+        tip_id: id of that segment; empty bytes while it is empty.
+    """
+
+    number: int
+    object: ObjectId
+    log: LogId
+    parent: int
+    first: int
+    tip: int
+    tip_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """A local change, durable before it is a segment. ``number`` orders entries in a store."""
+
+    number: int
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PutRecord:
+    object: ObjectId
+    record: StoredRecord
+
+
+@dataclass(frozen=True, slots=True)
+class NewBranch:
+    number: int
+    object: ObjectId
+    log: LogId
+    parent: int
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class AppendSegment:
+    """The next segment of a branch; ``seq`` must be the branch's tip + 1."""
+
+    branch: int
+    seq: int
+    id: SegmentId
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TruncateBranch:
+    """Forget the segments from ``seq`` on: they are damaged and will be fetched again."""
+
+    branch: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class PutJournal:
+    """``number`` comes from ``SegmentStore.next_journal``."""
+
+    object: ObjectId
+    number: int
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DropJournal:
+    """Forget the entries of an object up to and including ``through``: they are segments now."""
+
+    object: ObjectId
+    through: int
+
+
+@dataclass(frozen=True, slots=True)
+class PutValue:
+    """Sets a value, or removes it where ``value`` is None."""
+
+    space: str
+    key: bytes
+    value: bytes | None
+
+
+Batch = list[PutRecord | NewBranch | AppendSegment | TruncateBranch | PutJournal | DropJournal | PutValue]
+
+
+class SegmentStore(Protocol):
+    """See the module's text. ``testing.check_store`` is its acceptance test."""
+
+    def objects(self) -> list[ObjectId]:
+        """Objects with at least one record."""
+
+    def records(self, object_id: ObjectId) -> list[StoredRecord]:
+        """All records of an object, in the order they were first put."""
+
+    def branches(self, object_id: ObjectId) -> list[Branch]: ...
+
+    def next_branch(self) -> int:
+        """A branch number that was never given before."""
+
+    def segment_id(self, branch: int, seq: int) -> SegmentId | None: ...
+
+    def segments(self, branch: int, start: int, max_bytes: int) -> list[bytes]:
+        """Raw segments from seq ``start`` on, at least one if there is one, about ``max_bytes``."""
+
+    def next_journal(self) -> int:
+        """A journal number greater than all before, across restarts."""
+
+    def journal(self, object_id: ObjectId) -> list[JournalEntry]: ...
+
+    def value(self, space: str, key: bytes) -> bytes | None: ...
+
+    def values(self, space: str) -> Iterator[tuple[bytes, bytes]]: ...
+
+    def write(self, batch: Batch) -> Future[None]:
+        """Queues a batch. The future fails with ``Damaged`` if it could not be made durable."""
+
+    def close(self) -> None:
+        """Makes everything queued durable and closes."""
+
+
+__all__ = [
+    "AppendSegment",
+    "Batch",
+    "Branch",
+    "DropJournal",
+    "JournalEntry",
+    "NewBranch",
+    "PutJournal",
+    "PutRecord",
+    "PutValue",
+    "SegmentStore",
+    "StoredRecord",
+    "TruncateBranch",
+]

@@ -1,0 +1,296 @@
+"""The embedding API: what a workspace can do, and the values it speaks in.
+
+``Workspace`` has two implementations with one behaviour: the engine itself, in the first process
+that opens a home, and an attached client that speaks to that engine over its socket. Faces (TUI,
+CLI, other programs) are written against this module only.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from ..documents import Document
+
+
+class Role(enum.StrEnum):
+    """What a member may do; each role includes the ones before it."""
+
+    READER = "reader"
+    WRITER = "writer"
+    ADMIN = "admin"
+
+
+class Path(enum.StrEnum):
+    """How an object reaches its other members right now."""
+
+    DIRECT = "direct"
+    """At least one member over a WebRTC data channel."""
+    NODE = "node"
+    """Through a node."""
+    OFFLINE = "offline"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of ``ls``. ``kind`` is ``doc`` or ``chat``; ``size`` in bytes; ``modified`` in ms since 1970."""
+
+    name: str
+    kind: str
+    size: int
+    modified: int
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Who is in an object.
+
+    ``kind`` is ``account``, ``link`` or ``guest`` (a person seen acting through a link). ``who`` is a
+    display name; a guest's is what he says of himself, so faces show it as unverified.
+    """
+
+    who: str
+    role: Role
+    kind: str
+    id: str
+    me: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """A node of this account. ``connected`` is about now; ``problem`` says in words what is wrong, or is empty."""
+
+    address: str
+    connected: bool
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectState:
+    """Where an object's local data is durable, and how it is connected now.
+
+    Args:
+        saved: ``here`` if all is durable on this disk, and the address of every node whose signed
+            receipt covers everything local. Nothing is listed that is not proved.
+        pending: local changes that no node has acknowledged yet.
+        problems: plain sentences: forks, quarantined segments, damage. Empty when all is well.
+    """
+
+    path: str
+    kind: str
+    saved: tuple[str, ...]
+    pending: int
+    connection: Path
+    peers: int
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    account: str
+    device: str
+    name: str
+    nodes: tuple[NodeState, ...]
+    objects: tuple[ObjectState, ...]
+    peers: int
+    online: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened.
+
+    ``event`` is one of: ``change`` (an object's content changed), ``message`` (a chat message),
+    ``connected`` / ``disconnected`` (``via`` says which path), ``saved`` (a node's receipt arrived),
+    ``problem`` (``text`` says what, in a sentence), ``joined``, ``listening``.
+    ``via`` is ``webrtc``, ``node``, ``lan`` or ``local``. ``delay_ms`` is left out (None) unless both
+    ends share one clock. ``author`` is a display name.
+    """
+
+    event: str
+    path: str = ""
+    author: str = ""
+    via: str = ""
+    delay_ms: float | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A chat message as shown. ``time`` is the author's clock, ms since 1970; order does not depend on it."""
+
+    id: str
+    author: str
+    time: int
+    text: str
+    mine: bool = False
+    edited: bool = False
+    reply_to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Another participant in an open object.
+
+    Args:
+        key: stable while they are here; use it to pick a colour.
+        name: what they say of themselves; unverified.
+        anchor, head: selection as code-point offsets, equal for a bare cursor; None where unknown.
+        typing: they typed in the last few seconds.
+        via: ``webrtc``, ``node`` or ``lan``.
+    """
+
+    key: str
+    name: str
+    anchor: int | None
+    head: int | None
+    typing: bool
+    via: str
+
+
+Unsubscribe = Callable[[], None]
+
+
+class DocumentHandle(Protocol):
+    """An open document. Close it when the screen closes; the engine keeps syncing regardless."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def document(self) -> Document:
+        """The live document: edit it, read it, subscribe to its changes (see ``documents.Document``)."""
+
+    @property
+    def can_write(self) -> bool: ...
+
+    @property
+    def presences(self) -> list[Presence]:
+        """Others now in this document."""
+
+    def set_cursor(self, anchor: int, head: int) -> None:
+        """Tells others where this user's selection is; cheap, call it on every move."""
+
+    def on_presence(self, callback: Callable[[], None]) -> Unsubscribe: ...
+
+    async def saved(self) -> None:
+        """Returns once every edit made so far is durable on this device."""
+
+    async def close(self) -> None: ...
+
+
+class ChatHandle(Protocol):
+    """An open chat: a window over a timeline that may have a million messages."""
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def can_write(self) -> bool: ...
+
+    @property
+    def presences(self) -> list[Presence]: ...
+
+    def __len__(self) -> int: ...
+
+    def messages(self, start: int, stop: int) -> list[Message]:
+        """A slice of the timeline, oldest first; O(slice)."""
+
+    async def send(self, text: str, *, reply_to: str = "") -> str:
+        """Returns the message's id once it is durable here."""
+
+    def set_typing(self) -> None: ...
+
+    def on_change(self, callback: Callable[[], None]) -> Unsubscribe:
+        """Called after messages or presences changed."""
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a workspace connects. ``relay_only`` gathers no host candidates, so peers do not see our address."""
+
+    webrtc: bool = True
+    relay_only: bool = False
+    stun: tuple[str, ...] = field(default=())
+
+
+class Workspace(Protocol):
+    """A home, opened. Paths are names in the profile, like ``notes``; kinds are ``doc`` and ``chat``.
+
+    Every method that writes returns once the change is durable on this device. Delivery to nodes
+    and peers is the engine's work once ``go_online`` was called.
+    """
+
+    @property
+    def attached(self) -> bool:
+        """True where another process is the engine."""
+
+    async def status(self) -> Status: ...
+
+    async def list_entries(self) -> list[Entry]: ...
+
+    async def move(self, source: str, target: str) -> None:
+        """Raises NotFound, Conflict."""
+
+    async def remove(self, path: str) -> None:
+        """Takes the name out of this account's profile. Others keep theirs. Raises NotFound."""
+
+    async def add_node(self, address: str) -> None:
+        """Checks that the node answers under its pin. Raises UsageError, WrongPin, Offline."""
+
+    async def remove_node(self, address: str) -> None: ...
+
+    async def nodes(self) -> list[NodeState]: ...
+
+    async def new_document(self, path: str, text: str = "") -> None:
+        """Raises Conflict where the name is taken, UsageError where it is no valid name."""
+
+    async def open_document(self, path: str) -> DocumentHandle: ...
+
+    async def read_document(self, path: str) -> tuple[str, str]:
+        """The durable text, and the version to give to ``write_document`` as its base."""
+
+    async def write_document(self, path: str, text: str, *, base: str = "") -> None:
+        """Applies the difference between ``base`` (default: the state now) and ``text`` as edits."""
+
+    async def export_document(self, path: str, format: str) -> bytes:
+        """``text`` gives UTF-8, ``yjs`` a Yjs v1 state update any Yjs program reads."""
+
+    async def new_chat(self, path: str) -> None: ...
+
+    async def open_chat(self, path: str) -> ChatHandle: ...
+
+    async def send_message(self, path: str, text: str) -> str: ...
+
+    async def read_messages(self, path: str, last: int) -> list[Message]: ...
+
+    async def search_messages(self, path: str, query: str) -> list[Message]: ...
+
+    async def share_link(
+        self, path: str, role: Role, *, expires: int | None = None, password: str = ""
+    ) -> str:
+        """Makes a link. ``expires`` in ms since 1970. Raises NoNode, Offline, NoAccess."""
+
+    async def join(self, link: str, path: str = "", *, password: str = "", timeout: float = 30.0) -> str:
+        """Accepts a link and returns its path once the content is here. Raises BadLink, LinkEnded, Offline, WrongPin."""
+
+    async def members(self, path: str) -> list[Member]: ...
+
+    async def sync(self, timeout: float = 30.0) -> None:
+        """Returns once all local data is durable on every node and everything there is here. Raises NoNode, TimedOut."""
+
+    async def go_online(self, options: Options) -> None:
+        """Stays connected from now on, until closed."""
+
+    async def change_passphrase(self, old: str | None, new: str | None) -> None: ...
+
+    def events(self, path: str = "") -> AsyncIterator[Event]:
+        """What happens, as it happens; all objects, or one. Subscribed once the first item is awaited."""
+
+    async def close(self) -> None: ...
