@@ -1,0 +1,26 @@
+"""Settings for every test: Hypothesis profiles, and a home that is nobody's."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# No deadline: the machines are shared, and a slow moment is no fault of the code. No database: a run must
+# not depend on what an earlier one left behind; a failure prints the blob that reproduces it instead.
+_COMMON = settings(
+    deadline=None, database=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("ci", _COMMON, derandomize=False, max_examples=100)
+settings.register_profile("dev", _COMMON, derandomize=False, max_examples=50)
+settings.register_profile("long", _COMMON, derandomize=False, max_examples=5_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nobodys_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A test that forgets --home must not touch the home of whoever runs it."""
+    for name in [name for name in os.environ if name.startswith("PGC_")]:
+        del os.environ[name]
+    os.environ["PGC_HOME"] = str(tmp_path_factory.mktemp("nobody") / "home")

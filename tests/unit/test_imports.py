@@ -1,0 +1,183 @@
+"""Who may import what, and what an import costs. Layers are in pyproject.toml, checked by lint-imports."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+import peergos_collab
+
+_SOURCES = [
+    Path(find_spec(name).submodule_search_locations[0]) for name in ("peergos_collab", "transports", "tui")
+]
+
+_IO = ("asyncio", "sched", "select", "selectors", "socket", "socketserver", "sqlite3", "ssl", "subprocess")
+_CLOCKS = ("time",)
+_CHANCE = ("random", "secrets", "uuid")
+
+FORBIDDEN = {
+    "peergos_collab.errors": (*_IO, *_CLOCKS, *_CHANCE),
+    "peergos_collab.codec": (*_IO, *_CLOCKS, *_CHANCE),
+    "peergos_collab.ports": (*_IO, *_CLOCKS, *_CHANCE),
+    "peergos_collab.crypto": (*_IO, *_CLOCKS),
+    "peergos_collab.identity": (*_IO, *_CLOCKS, *_CHANCE),
+    "peergos_collab.objects": (*_IO, *_CLOCKS, *_CHANCE),
+    "peergos_collab.sync": (*_IO, *_CLOCKS, *_CHANCE),
+    "peergos_collab.documents": (*_IO, *_CLOCKS, *_CHANCE),
+    "peergos_collab.chat": (*_IO, *_CLOCKS, *_CHANCE),
+    "peergos_collab.files": (*_IO, *_CLOCKS, *_CHANCE),
+    "transports": ("sqlite3",),
+    "tui": ("socket", "sqlite3"),
+}
+"""Package -> modules it never imports: the pure ones get bytes, time and chance from outside."""
+
+ONLY_IN = {
+    "nacl": ("peergos_collab.crypto",),
+    "cryptography": ("peergos_collab.crypto",),
+    "hashlib": ("peergos_collab.crypto",),
+    "hmac": ("peergos_collab.crypto",),
+    "pycrdt": ("peergos_collab.documents",),
+    "sqlite3": ("peergos_collab.storage", "peergos_collab.testing"),
+    "aiortc": ("transports.webrtc",),
+    "aioice": ("transports.webrtc",),
+    "av": ("transports.webrtc",),
+    "websockets": ("transports",),
+    "textual": ("tui",),
+    "rich": ("tui",),
+}
+"""Module -> the only packages that import it."""
+
+
+def _within(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def _imported(tree: ast.Module, package: str) -> Iterator[str]:
+    """Full dotted names, relative imports resolved, those inside functions included."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                anchor = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*anchor, base] if base else anchor)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _modules() -> Iterator[tuple[str, set[str]]]:
+    for source in _SOURCES:
+        for path in source.rglob("*.py"):
+            parts = path.relative_to(source.parent).with_suffix("").parts
+            is_package = parts[-1] == "__init__"
+            module = ".".join(parts[:-1] if is_package else parts)
+            package = module if is_package else module.rpartition(".")[0]
+            yield module, set(_imported(ast.parse(path.read_text("utf-8")), package))
+
+
+MODULES = dict(_modules())
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_a_package_never_imports_what_its_row_forbids(package: str) -> None:
+    """Pure packages import no I/O, no clock and no chance, not even inside a function."""
+    found = [
+        f"{module} imports {name}"
+        for module, names in MODULES.items()
+        if _within(module, package)
+        for name in names
+        for forbidden in FORBIDDEN[package]
+        if _within(name, forbidden)
+    ]
+
+    assert found == []
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_is_imported_only_by_its_owner(library: str) -> None:
+    """Each cryptographic, CRDT, network and interface library has one package that knows it."""
+    found = [
+        module
+        for module, names in MODULES.items()
+        if any(_within(name, library) for name in names)
+        and not any(_within(module, owner) for owner in ONLY_IN[library])
+    ]
+
+    assert found == []
+
+
+def test_the_reader_of_imports_sees_every_form() -> None:
+    """Plain, aliased, nested and relative imports all count, or the tables above would prove nothing."""
+    tree = ast.parse(
+        "import a.b as c\ndef f():\n    from ..x import y\n    from . import z\n    import time\n"
+    )
+
+    assert set(_imported(tree, "p.q")) == {"a.b", "p.x", "p.x.y", "p.q", "p.q.z", "time"}
+
+
+@pytest.mark.parametrize("package", sorted({*FORBIDDEN, *chain.from_iterable(ONLY_IN.values())}))
+def test_the_tables_name_packages_that_exist(package: str) -> None:
+    """A renamed package may not drop out of the tables unnoticed."""
+    assert any(_within(module, package) for module in MODULES)
+
+
+def _loaded_after(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint('\\n'.join(sys.modules), file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30
+    )
+    return set(done.stderr.split())
+
+
+def test_importing_the_library_loads_nothing_heavy() -> None:
+    """``import peergos_collab`` costs next to nothing: no interface, network, CRDT or database code."""
+    heavy = {
+        "textual",
+        "aiortc",
+        "av",
+        "websockets",
+        "uvloop",
+        "pycrdt",
+        "nacl",
+        "sqlite3",
+        "asyncio.base_events",
+    }
+
+    assert _loaded_after("import peergos_collab") & heavy == set()
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """``pgc --help`` answers at once, so it loads neither interface, network, CRDT nor crypto code."""
+    heavy = {"textual", "aiortc", "av", "websockets", "uvloop", "pycrdt", "nacl", "sqlite3"}
+    code = (
+        "from peergos_collab.cli import main\n"
+        "sys.argv = ['pgc', '--help']\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code, stop.code"
+    )
+
+    assert _loaded_after(code) & heavy == set()
+
+
+@pytest.mark.parametrize("name", peergos_collab.__all__)
+def test_every_public_name_can_be_imported(name: str) -> None:
+    """What ``__all__`` promises is there."""
+    assert getattr(peergos_collab, name) is not None
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """Lazy loading keeps the usual behaviour for names that do not exist."""
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        peergos_collab.nonsense  # noqa: B018
+
+
+def test_dir_lists_every_public_name() -> None:
+    """Completion in an editor or a shell finds names before they are loaded."""
+    assert set(peergos_collab.__all__) <= set(dir(peergos_collab))
