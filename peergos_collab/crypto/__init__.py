@@ -26,7 +26,7 @@ from .keys import (
     same,
 )
 from .passwords import DEFAULT_PARAMETERS, FLOOR, PasswordParameters, stretch
-from .seal import SEAL_OVERHEAD, SealBroken, copen, cseal
+from .seal import SEAL_OVERHEAD, SealBroken, copen, cseal, open_once, seal_once
 from .signatures import SIGNATURE_LENGTH, BadSignature, SigningKey, VerifyKey
 from .tags import Tag
 
@@ -63,6 +63,8 @@ __all__ = [
     "derive",
     "hash256",
     "keyed_hash",
+    "open_once",
     "same",
+    "seal_once",
     "stretch",
 ]

@@ -1,0 +1,133 @@
+"""The three secrets of an epoch, a → w → r, and every key that comes from them.
+
+Holding one secret means holding those below it: an admin can write, a writer can read. Which of
+them one holds *is* one's role; no server enforces it.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from ..codec.shape import array, blob
+from ..crypto import (
+    AdminSecret,
+    BoxPair,
+    BoxPublic,
+    BoxSeed,
+    ContentKey,
+    EphemeralKey,
+    ReadSecret,
+    SigningKey,
+    SignSeed,
+    Tag,
+    VerifyKey,
+    WriteSecret,
+    derive,
+)
+from ..errors import NoAccess, RemoteProtocolError
+from ..ports import Random
+
+
+class Level(enum.IntEnum):
+    """Which secret of an epoch; also what a proof to a node proves."""
+
+    READ = 1
+    WRITE = 2
+    ADMIN = 3
+
+
+_SIGN: Final = {Level.READ: Tag.READ_SIGN, Level.WRITE: Tag.WRITE_SIGN, Level.ADMIN: Tag.ADMIN_SIGN}
+_BOX: Final = {Level.READ: Tag.READ_BOX, Level.WRITE: Tag.WRITE_BOX, Level.ADMIN: Tag.ADMIN_BOX}
+
+
+@dataclass(frozen=True, slots=True)
+class EpochPublic:
+    """The public keys of an epoch: one to sign and one to box, per level.
+
+    A neutral epoch has no admin keys of its own; both are None then.
+    """
+
+    sign: dict[Level, VerifyKey]
+    box: dict[Level, BoxPublic]
+
+    def fields(self) -> list[bytes]:
+        """Six byte strings, empty where a neutral epoch has none."""
+        signs = [self.sign[level].public if level in self.sign else b"" for level in Level]
+        return signs + [self.box[level].public if level in self.box else b"" for level in Level]
+
+    @classmethod
+    def parse_untrusted(cls, value: object) -> EpochPublic:
+        fields = array(value, 6, "epoch keys")
+        levels = list(Level) if fields[2] or fields[5] else [Level.READ, Level.WRITE]
+        sign = {level: VerifyKey(blob(fields[level - 1], 32, "epoch key")) for level in levels}
+        box = {level: BoxPublic(blob(fields[level + 2], 32, "epoch box key")) for level in levels}
+        return cls(sign, box)
+
+
+class EpochKeys:
+    """What one holds of an epoch: the highest secret given, and all that derives from it."""
+
+    def __init__(self, level: Level, secret: bytes) -> None:
+        self.level = level
+        self.admin = AdminSecret(secret) if level is Level.ADMIN else None
+        if self.admin is not None:
+            self.write: WriteSecret | None = derive(self.admin, Tag.EPOCH_WRITE, WriteSecret)
+        else:
+            self.write = WriteSecret(secret) if level is Level.WRITE else None
+        if self.write is not None:
+            self.read = derive(self.write, Tag.EPOCH_READ, ReadSecret)
+        else:
+            self.read = ReadSecret(secret)
+
+    @classmethod
+    def generate(cls, random: Random) -> EpochKeys:
+        return cls(Level.ADMIN, random(32))
+
+    def __repr__(self) -> str:
+        return f"<EpochKeys {self.level.name}>"
+
+    def secret(self, level: Level) -> ReadSecret | WriteSecret | AdminSecret:
+        """The secret of ``level``. Raises NoAccess where only a lower one is held."""
+        secret = {Level.READ: self.read, Level.WRITE: self.write, Level.ADMIN: self.admin}[level]
+        if secret is None:
+            raise NoAccess(f"this needs {level.name.lower()} access, and yours is {self.level.name.lower()}")
+        return secret
+
+    def signing_key(self, level: Level) -> SigningKey:
+        cached = self._signing_keys.get(level)
+        if cached is None:
+            cached = SigningKey.from_seed(derive(self.secret(level), _SIGN[level], SignSeed))
+            self._signing_keys[level] = cached
+        return cached
+
+    def box_pair(self, level: Level) -> BoxPair:
+        return BoxPair.from_seed(derive(self.secret(level), _BOX[level], BoxSeed))
+
+    @cached_property
+    def _signing_keys(self) -> dict[Level, SigningKey]:
+        return {}
+
+    @cached_property
+    def content(self) -> ContentKey:
+        return derive(self.read, Tag.CONTENT, ContentKey)
+
+    @cached_property
+    def ephemeral(self) -> EphemeralKey:
+        return derive(self.read, Tag.EPHEMERAL, EphemeralKey)
+
+    def public(self) -> EpochPublic:
+        """All public keys; only an admin secret derives all of them."""
+        return EpochPublic(
+            {level: self.signing_key(level).verify_key for level in Level},
+            {level: self.box_pair(level).public_key for level in Level},
+        )
+
+    def check(self, public: EpochPublic) -> None:
+        """Raises RemoteProtocolError unless these secrets are the ones behind ``public``."""
+        for level in Level:
+            if level <= self.level and level in public.sign:
+                if self.signing_key(level).verify_key != public.sign[level]:
+                    raise RemoteProtocolError("the keys given for an epoch are not its keys")
