@@ -10,6 +10,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..errors import Damaged, WrongPin
@@ -129,23 +130,26 @@ def pin_of_untrusted(der: bytes) -> bytes:
     """The pin of a certificate a peer showed. Raises ``WrongPin`` if it is not readable."""
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives import serialization as s
 
     try:
         key = x509.load_der_x509_certificate(der).public_key()
-        spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        return _sha256(key.public_bytes(s.Encoding.DER, s.PublicFormat.SubjectPublicKeyInfo))
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise WrongPin("The node shows a certificate that is not readable; nothing was sent to it.") from error
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(spki)
-    return digest.finalize()
+        raise WrongPin("The node shows a certificate that is not readable; nothing was sent.") from error
 
 
 def _pin_of_key(key: ec.EllipticCurvePublicKey) -> bytes:
-    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives import serialization as s
+
+    return _sha256(key.public_bytes(s.Encoding.DER, s.PublicFormat.SubjectPublicKeyInfo))
+
+
+def _sha256(data: bytes) -> bytes:
+    from cryptography.hazmat.primitives import hashes
 
     digest = hashes.Hash(hashes.SHA256())
-    digest.update(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))
+    digest.update(data)
     return digest.finalize()
 
 
@@ -185,7 +189,7 @@ def _pem(der: bytes) -> bytes:
 
 @contextlib.contextmanager
 def _unnamed_file(content: bytes) -> Iterator[str]:
-    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
+    if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
         descriptor = os.memfd_create("certificate", os.MFD_CLOEXEC)
         path, temporary = f"/proc/self/fd/{descriptor}", ""
     else:
@@ -197,4 +201,4 @@ def _unnamed_file(content: bytes) -> Iterator[str]:
     finally:
         os.close(descriptor)
         if temporary:
-            os.unlink(temporary)
+            Path(temporary).unlink()

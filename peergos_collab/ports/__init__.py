@@ -1,6 +1,7 @@
 """What the core needs from outside, as protocols: connections, stores, time and randomness."""
 
 from .clock import Clock, Random
+from .peers import PeerOptions, PeerTransport, PendingAnswer, PendingOffer
 from .store import (
     AppendSegment,
     Batch,
@@ -28,6 +29,10 @@ __all__ = [
     "JournalEntry",
     "Listener",
     "NewBranch",
+    "PeerOptions",
+    "PeerTransport",
+    "PendingAnswer",
+    "PendingOffer",
     "PutJournal",
     "PutRecord",
     "PutValue",

@@ -1,0 +1,259 @@
+"""Nodes over WebSocket and TLS 1.3, recognised by the pin of their certificate alone."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from asyncio import sslproto
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Protocol, cast
+
+from websockets.client import ClientProtocol
+from websockets.server import ServerProtocol
+from websockets.uri import WebSocketURI
+
+from peergos_collab.crypto.certificates import NodeCertificate, client_context, pin_of_untrusted
+from peergos_collab.errors import (
+    LocalProtocolError,
+    Offline,
+    PeergosCollabError,
+    RemoteProtocolError,
+    WrongPin,
+)
+from peergos_collab.ports.transport import Address, Connection
+
+from .timers import Timers
+from .websocket_connection import MAX_MESSAGE, WebSocketConnection
+
+KEEPALIVE: Final = 20.0
+
+_HANDSHAKE_SECONDS: Final = 10.0
+"""A client has so long for TLS, and as long again for the WebSocket upgrade."""
+_SHUTDOWN_SECONDS: Final = 2.0
+_TLS_BUFFER: Final = 16 * 1024
+"""One TLS record. asyncio's own 256 KiB would be held by each idle connection."""
+
+
+class WebSocketTransport:
+    """Implements ``ports.Transport``.
+
+    Args:
+        keepalive: seconds of silence before a ping, and again before the other end counts as lost.
+        timers: passed in by tests; the running event loop otherwise.
+    """
+
+    def __init__(self, *, keepalive: float = KEEPALIVE, timers: Timers | None = None) -> None:
+        self._keepalive = keepalive
+        self._timers = timers
+
+    async def connect(self, address: Address, *, timeout: float = 10.0) -> Connection:
+        """See ``ports.Transport``. The pin is compared before anything but TLS is sent."""
+        place = _place(address)
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._connect(address, place)
+        except TimeoutError as error:
+            raise Offline(f"{place} did not answer within {timeout:g} s.") from error
+
+    async def listen(
+        self,
+        host: str,
+        port: int,
+        certificate: object,
+        accept: Callable[[Connection], Awaitable[None]],
+    ) -> WebSocketListener:
+        """Serves at ``host``; port 0 takes a free one.
+
+        Raises:
+            LocalProtocolError: ``certificate`` is no ``NodeCertificate``.
+            Offline: the address cannot be used, for example because it is taken.
+        """
+        if not isinstance(certificate, NodeCertificate):
+            raise LocalProtocolError("listening needs a NodeCertificate")
+        listener = WebSocketListener(certificate, accept, self._timers, self._keepalive)
+        await listener.start(host, port)
+        return listener
+
+    async def _connect(self, address: Address, place: str) -> WebSocketConnection:
+        connection = await self._open_tls(address, place)
+        try:
+            pin = pin_of_untrusted(connection.peer_certificate())
+            if pin != address.pin:
+                raise WrongPin(f"{place} shows another certificate than its address names; nothing was sent.")
+            await connection.open()
+        except BaseException:
+            connection.abort("The connection was never opened.")
+            await asyncio.shield(connection.close())
+            raise
+        return connection
+
+    async def _open_tls(self, address: Address, place: str) -> WebSocketConnection:
+        _shrink_tls_buffers()
+        loop = asyncio.get_running_loop()
+
+        def factory() -> WebSocketConnection:
+            uri = WebSocketURI(secure=True, host=address.host, port=address.port, path="/", query="")
+            return WebSocketConnection(
+                ClientProtocol(uri, max_size=MAX_MESSAGE),
+                channel=address.pin,
+                peer=place,
+                timers=self._timers or loop,
+                keepalive=self._keepalive,
+            )
+
+        try:
+            transport, connection = await loop.create_connection(
+                factory,
+                address.host,
+                address.port,
+                ssl=client_context(),
+                server_hostname="",  # no SNI: the pin names the node, and nobody else needs to hear
+                ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
+            )
+        except TimeoutError:
+            raise
+        except ssl.SSLError as error:
+            raise RemoteProtocolError(f"{place} does not speak TLS 1.3: {error.reason}.") from error
+        except (OSError, UnicodeError) as error:
+            raise Offline(f"{place} could not be reached: {error}.") from error
+        _no_delay(transport)
+        return connection
+
+
+class WebSocketListener:
+    """Implements ``ports.Listener``."""
+
+    def __init__(
+        self,
+        certificate: NodeCertificate,
+        accept: Callable[[Connection], Awaitable[None]],
+        timers: Timers | None,
+        keepalive: float,
+    ) -> None:
+        self._certificate = certificate
+        self._accept = accept
+        self._timers = timers
+        self._keepalive = keepalive
+        self._connections: set[WebSocketConnection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self._address = Address(pin=certificate.pin, host="", port=0)
+
+    @property
+    def address(self) -> Address:
+        return self._address
+
+    async def start(self, host: str, port: int) -> None:
+        _shrink_tls_buffers()
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                self._new_connection,
+                await _one_address(host) if port == 0 else host,
+                port,
+                ssl=self._certificate.server_context(),
+                ssl_handshake_timeout=_HANDSHAKE_SECONDS,
+                ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
+            )
+        except (OSError, UnicodeError, OverflowError) as error:
+            raise Offline(f"Cannot listen on {host} port {port}: {error}.") from error
+        real_port = cast(int, self._server.sockets[0].getsockname()[1])
+        self._address = Address(pin=self._certificate.pin, host=host, port=real_port)
+
+    async def close(self) -> None:
+        """Idempotent. ``accept`` calls get ``Offline`` from their connections, then are cancelled."""
+        if self._server is not None:
+            self._server.close()
+        await asyncio.gather(*(connection.close() for connection in list(self._connections)))
+        if self._tasks:
+            _, pending = await asyncio.wait(list(self._tasks), timeout=_SHUTDOWN_SECONDS)
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+
+    def _new_connection(self) -> _ServedConnection:
+        return _ServedConnection(
+            ServerProtocol(max_size=MAX_MESSAGE),
+            channel=self._certificate.pin,
+            peer="the client",
+            timers=self._timers or asyncio.get_running_loop(),
+            keepalive=self._keepalive,
+            on_open=self._serve,
+            connections=self._connections,
+        )
+
+    def _serve(self, connection: WebSocketConnection) -> None:
+        task = asyncio.get_running_loop().create_task(self._run(connection))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, connection: WebSocketConnection) -> None:
+        try:
+            await self._accept(connection)
+        except PeergosCollabError:
+            pass  # the usual end: Offline, or a peer that broke the rules and is let go
+        except Exception as error:  # noqa: BLE001 one connection's fault must not end the node
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "a connection's handler failed", "exception": error}
+            )
+        finally:
+            await connection.close()
+
+
+class _ServedConnection(WebSocketConnection):
+    """A connection that its listener knows of from TCP accept to loss, opened or not."""
+
+    __slots__ = ("_connections", "_deadline")
+
+    def __init__(
+        self, protocol: ServerProtocol, *, connections: set[WebSocketConnection], **rest: Any
+    ) -> None:
+        super().__init__(protocol, **rest)
+        self._connections = connections
+        self._deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._connections.add(self)
+        _no_delay(transport)
+        self._deadline = asyncio.get_running_loop().call_later(_HANDSHAKE_SECONDS, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        if self._deadline is not None:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        if not self.is_open:
+            self.abort("The client never asked for a WebSocket.")
+
+
+class _Shrinkable(Protocol):
+    max_size: int
+
+
+def _shrink_tls_buffers() -> None:
+    protocol = cast(_Shrinkable, sslproto.SSLProtocol)
+    protocol.max_size = min(protocol.max_size, _TLS_BUFFER)
+
+
+def _no_delay(transport: asyncio.BaseTransport) -> None:
+    raw = transport.get_extra_info("socket")
+    if raw is not None:
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+async def _one_address(host: str) -> str:
+    """A name may stand for several addresses, and each would take another free port."""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        return cast(str, found[0][4][0])
+
+
+def _place(address: Address) -> str:
+    return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
