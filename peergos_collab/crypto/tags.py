@@ -49,6 +49,7 @@ class Tag(enum.Enum):
     ACCOUNT_OP_ID = b"account op id"
     EPOCH_ID = b"epoch id"
     GRANT_ID = b"grant id"
+    RECORD_CORE = b"record core"
     CERTIFICATE_ID = b"certificate id"
     SEGMENT_ID = b"segment id"
     SEGMENT_BODY = b"segment body"

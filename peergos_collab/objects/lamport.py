@@ -24,7 +24,7 @@ from .chunks import Chunks
 from .payload import Delivery
 
 PAGE: Final = 256
-"""Segments per page: a new segment rewrites about 10 KB of local state at most."""
+"""Segments per page: a new segment rewrites about 20 KB of local state at most."""
 
 MAX_LAMPORT: Final = 2**62
 """Never reached honestly; leaves room to add 1 in 64 bits."""
@@ -208,7 +208,7 @@ class LamportClock:
             return Place(tip, self._branches[tip].tip)
         for number, index in self._newest_first():
             branch = self._branches[number]
-            row = self._chunks.get(branch.pages[index], Page).row_of(segment)
+            row = self._chunks.peek(branch.pages[index], Page).row_of(segment)
             if row is not None:
                 return Place(number, branch.first + index * PAGE + row)
         raise LocalProtocolError("a segment was delivered before one it cites")

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import enum
+import zlib
 from dataclasses import dataclass
+from typing import Any, Final
 
-from ..codec.ids import AccountId, DeviceId, LogId, ObjectId, PrincipalId, RunId, SegmentId
+from ..codec import decode_untrusted, encode
+from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId, SegmentId
+from ..codec.shape import array, blob, many, number, some_bytes
+from ..errors import RemoteProtocolError
+
+VERSION: Final = 1
+MAX_PAYLOAD: Final = 1 << 20
+MAX_CONTENT: Final = 8 << 20
+"""Bytes of unpacked content: a small segment must not become a memory bomb."""
+
+MAX_CHANGES: Final = 1000
+MAX_CITES: Final = 1024
+_WORTH_COMPRESSING: Final = 64
 
 
 class Kind(enum.IntEnum):
@@ -67,3 +81,102 @@ class Delivery:
     kind: Kind
     content: bytes
     via: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cite:
+    """A segment of another log its author had seen. ``log`` is the first 8 bytes of that log's id."""
+
+    log: bytes
+    seq: int
+    id: SegmentId
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The plaintext of a segment.
+
+    Args:
+        run: the author's process lifetime.
+        first: number, within the run, of the first local change in here; 1 for a run's first.
+        count: how many local changes are merged in here; 0 for none.
+        cites: heads of other logs seen since the log's previous segment.
+        epochs: heads of the epoch DAG, where they changed since the log's previous segment.
+        introduction: who writes this log, in its first segment of each epoch; else None.
+    """
+
+    run: RunId
+    first: int
+    count: int
+    cites: tuple[Cite, ...]
+    epochs: tuple[EpochId, ...]
+    kind: Kind
+    time: int
+    content: bytes
+    introduction: Any = None
+
+
+def encode_payload(payload: Payload) -> bytes:
+    """Compresses the content where that makes it shorter."""
+    content, packed = payload.content, False
+    if len(content) > _WORTH_COMPRESSING:
+        smaller = zlib.compress(content, 6)
+        if len(smaller) < len(content):
+            content, packed = smaller, True
+    return encode(
+        [
+            VERSION,
+            payload.run,
+            payload.first,
+            payload.count,
+            [[cite.log, cite.seq, cite.id] for cite in payload.cites],
+            list(payload.epochs),
+            int(payload.kind),
+            payload.time,
+            packed,
+            content,
+            payload.introduction,
+        ]
+    )
+
+
+def decode_payload_untrusted(raw: bytes) -> Payload:
+    """Raises RemoteProtocolError, also for content that unpacks to more than 8 MiB."""
+    fields = array(decode_untrusted(raw, MAX_PAYLOAD), 11, "payload")
+    number(fields[0], VERSION, VERSION, "payload version")
+    content = some_bytes(fields[9], MAX_PAYLOAD, "content")
+    if fields[8] is True:
+        content = _unpack_untrusted(content)
+    elif fields[8] is not False:
+        raise RemoteProtocolError("payload: expected a truth value")
+    return Payload(
+        RunId(blob(fields[1], 16, "run")),
+        number(fields[2], 0, 2**53, "change number"),
+        number(fields[3], 0, MAX_CHANGES, "change count"),
+        tuple(_cite(item) for item in many(fields[4], MAX_CITES, "cites")),
+        tuple(EpochId(blob(item, 32, "epoch head")) for item in many(fields[5], 64, "epoch heads")),
+        _kind(fields[6]),
+        number(fields[7], 0, 2**53, "time"),
+        content,
+        fields[10],
+    )
+
+
+def _cite(value: Any) -> Cite:
+    log, seq, id_ = array(value, 3, "cite")
+    return Cite(blob(log, 8, "cite"), number(seq, 1, 2**32 - 1, "cite"), SegmentId(blob(id_, 32, "cite")))
+
+
+def _kind(value: Any) -> Kind:
+    return Kind(number(value, min(Kind), max(Kind), "payload kind"))
+
+
+def _unpack_untrusted(packed: bytes) -> bytes:
+    unpacker = zlib.decompressobj()
+    try:
+        content = unpacker.decompress(packed, MAX_CONTENT)
+    except zlib.error:
+        raise RemoteProtocolError("content that does not unpack") from None
+    if not unpacker.eof or unpacker.unused_data:
+        raise RemoteProtocolError("content that unpacks to too much, or is cut short")
+    return content

@@ -1,0 +1,127 @@
+"""Segments: the unit of storage and sync, sealed for members and signed by their log.
+
+    prefix  = [1, object, log, seq, previous id (empty: first), epoch, flags]
+    body    = cseal(content key, padded payload, ad = prefix)
+    header  = prefix ‖ BLAKE2b-256(body)            segment id = hash of the header
+    segment = [prefix, signature over the id, body], its size a PADMÉ size of at least 256 bytes
+
+A segment is authentic if its own signature verifies, or if a later authentic one of its log covers
+it through the previous ids: catching up on a log takes one verification.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ..codec import decode_untrusted, encode
+from ..codec.ids import EpochId, LogId, ObjectId, SegmentId
+from ..codec.shape import array, blob, number, some_bytes
+from ..codec.sizes import pad, padme, unpad_untrusted
+from ..crypto import SEAL_OVERHEAD, ContentKey, SigningKey, Tag, VerifyKey, copen, cseal, hash256
+from ..errors import LocalProtocolError, RemoteProtocolError
+from ..ports import Random
+
+VERSION: Final = 1
+MAX_SEGMENT: Final = 1 << 20
+MAX_SEQ: Final = (1 << 32) - 1
+_PREFIX_LIMIT: Final = 192
+_SIGNATURE_FIELD: Final = 66
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A segment as everybody may see it. ``previous`` is empty for the first of its log."""
+
+    id: SegmentId
+    object: ObjectId
+    log: LogId
+    seq: int
+    previous: bytes
+    epoch: EpochId
+    prefix: bytes
+    body: bytes
+    signature: bytes
+    raw: bytes
+
+    @classmethod
+    def parse_untrusted(cls, raw: bytes) -> Segment:
+        """Checks form and size, not the signature. Raises RemoteProtocolError."""
+        prefix, signature, body = array(decode_untrusted(raw, MAX_SEGMENT), 3, "segment")
+        prefix = some_bytes(prefix, _PREFIX_LIMIT, "segment prefix")
+        body = some_bytes(body, MAX_SEGMENT, "segment body")
+        version, object_id, log, seq, previous, epoch, flags = array(
+            decode_untrusted(prefix, _PREFIX_LIMIT), 7, "segment prefix"
+        )
+        number(version, VERSION, VERSION, "segment version")
+        number(flags, 0, 0, "segment flags")
+        number(seq, 1, MAX_SEQ, "seq")
+        blob(previous, 0 if seq == 1 else 32, "previous segment")
+        if len(raw) != padme(len(raw)):
+            raise RemoteProtocolError("a segment of a size that is not allowed")
+        return cls(
+            _segment_id(prefix, body),
+            ObjectId(blob(object_id, 32, "object id")),
+            LogId(blob(log, 32, "log id")),
+            seq,
+            previous,
+            EpochId(blob(epoch, 32, "epoch id")),
+            prefix,
+            body,
+            blob(signature, 64, "signature"),
+            raw,
+        )
+
+    def verify(self) -> None:
+        """Raises BadSignature unless the log's key signed it."""
+        VerifyKey(self.log).verify(Tag.SIGN_SEGMENT, self.id, self.signature)
+
+    def open(self, key: ContentKey) -> bytes:
+        """The payload. Raises RemoteProtocolError where it does not open."""
+        return unpad_untrusted(copen(key, Tag.SEAL, self.body, self.prefix))
+
+
+def seal_segment(
+    object_id: ObjectId,
+    log_key: SigningKey,
+    seq: int,
+    previous: bytes,
+    epoch: EpochId,
+    payload: bytes,
+    content_key: ContentKey,
+    random: Random,
+) -> Segment:
+    """Makes the next segment of a log.
+
+    Raises:
+        LocalProtocolError: the payload is too long for one segment.
+    """
+    prefix = encode([VERSION, object_id, log_key.public, seq, previous, epoch, 0])
+    body = cseal(content_key, Tag.SEAL, _padded(payload, len(prefix)), prefix, random)
+    id_ = _segment_id(prefix, body)
+    signature = log_key.sign(Tag.SIGN_SEGMENT, id_)
+    raw = encode([prefix, signature, body])
+    log = LogId(log_key.public)
+    return Segment(id_, object_id, log, seq, previous, epoch, prefix, body, signature, raw)
+
+
+def _segment_id(prefix: bytes, body: bytes) -> SegmentId:
+    return SegmentId(hash256(Tag.SEGMENT_ID, prefix + hash256(Tag.SEGMENT_BODY, body)))
+
+
+def _padded(payload: bytes, prefix_length: int) -> bytes:
+    """Pads so that the whole encoded segment has a PADMÉ size."""
+    fixed = 1 + _field(prefix_length) + _SIGNATURE_FIELD
+    size = padme(fixed + _field(SEAL_OVERHEAD + len(payload) + 1))
+    while size <= MAX_SEGMENT:
+        for head in (2, 3, 5):
+            room = size - fixed - head - SEAL_OVERHEAD
+            if room > len(payload) and fixed + _field(SEAL_OVERHEAD + room) == size:
+                return pad(payload, room)
+        size = padme(size + 1)
+    raise LocalProtocolError(f"{len(payload)} bytes are too many for one segment")
+
+
+def _field(length: int) -> int:
+    """Encoded length of a byte string of ``length`` bytes, 24 or more."""
+    return length + (2 if length < 1 << 8 else 3 if length < 1 << 16 else 5)
