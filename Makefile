@@ -2,6 +2,7 @@
 # make test    install with the test tools, then lint, types, import contracts and all tests
 # make lint    only lint, types and import contracts
 # make bench   the measures, as a table and as JSON in benchmarks/results
+# make pins    write constraints.txt anew from the newest versions that fit pyproject.toml
 # make clean   remove what these made
 
 SHELL := /bin/sh
@@ -17,7 +18,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 PACKAGES := peergos_collab transports tui
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench pins clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.run
@@ -34,6 +35,15 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks
+
+pins:
+	rm -rf $(VENV)-pins
+	"$(PYTHON)" -m venv $(VENV)-pins
+	$(VENV)-pins/bin/python -m pip install --quiet hatchling
+	$(VENV)-pins/bin/python -m pip install --quiet --no-build-isolation --editable '.[test]'
+	{ grep '^#' constraints.txt; $(VENV)-pins/bin/python -m pip freeze --exclude-editable; } >constraints.new
+	mv constraints.new constraints.txt
+	rm -rf $(VENV)-pins
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
