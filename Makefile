@@ -37,13 +37,13 @@ bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks
 
 pins:
-	rm -rf $(VENV)-pins
-	"$(PYTHON)" -m venv $(VENV)-pins
-	$(VENV)-pins/bin/python -m pip install --quiet hatchling
-	$(VENV)-pins/bin/python -m pip install --quiet --no-build-isolation --editable '.[test]'
-	{ grep '^#' constraints.txt; $(VENV)-pins/bin/python -m pip freeze --exclude-editable; } >constraints.new
+	rm -rf build/pins
+	"$(PYTHON)" -m venv build/pins
+	build/pins/bin/python -m pip install --quiet hatchling
+	build/pins/bin/python -m pip install --quiet --no-build-isolation --editable '.[test]'
+	{ grep '^#' constraints.txt; build/pins/bin/python -m pip freeze --exclude-editable; } >constraints.new
 	mv constraints.new constraints.txt
-	rm -rf $(VENV)-pins
+	rm -rf build/pins
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
