@@ -31,6 +31,7 @@ class Tag(enum.Enum):
     LINK_SEED = b"link seed"
     LINK_SIGN = b"link sign"
     LINK_BOX = b"link box"
+    LINK_CHECK = b"link check"
     DROP_SIGN = b"drop sign"
     DROP_SEAL = b"drop seal"
     JOURNAL = b"journal"

@@ -1,0 +1,107 @@
+"""Ephemeral messages: cursors, typing, who is here, and the offers that set up direct connections.
+
+    message = [object, key, counter, sealed]                    as a node relays it
+    sealed  = cseal(ephemeral key of the epoch, padded inner, ad = object ‖ key)
+    inner   = [body, device signature]     body = [1, epoch, device, run, counter, kind, time, content, introduction]
+
+Sealed for members and signed inside by the device. ``key`` is random per device, run and kind, so a
+relay can keep the newest of each without knowing who or what it is. Replays are cut by the counter.
+Readers may send them too: the introduction proves membership.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..codec import decode_untrusted, encode
+from ..codec.ids import DeviceId, EpochId, ObjectId, RunId
+from ..codec.shape import array, blob, number, some_bytes
+from ..codec.sizes import BUCKETS, SMALLEST_SEGMENT, pad, padme, unpad_untrusted
+from ..crypto import SEAL_OVERHEAD, EphemeralKey, SigningKey, Tag, VerifyKey, copen, cseal
+from ..errors import RemoteProtocolError
+from ..ports import Random
+
+VERSION: Final = 1
+KEY_LENGTH: Final = 16
+MAX_EPHEMERAL: Final = BUCKETS[2]
+
+
+class EphemeralKind(enum.IntEnum):
+    HERE = 0
+    """I am in this object; introduces the device. Content: [name, capabilities]."""
+    CURSOR = 1
+    """Content: [anchor, head, typing] with sticky positions."""
+    SIGNAL = 2
+    """Content: [recipient device, offer or answer, …]: sets up a data channel."""
+    LEFT = 3
+    """I leave this object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ephemeral:
+    """An opened ephemeral message. ``check`` must follow with the device's key before it is used."""
+
+    key: bytes
+    epoch: EpochId
+    device: DeviceId
+    run: RunId
+    counter: int
+    kind: EphemeralKind
+    time: int
+    content: bytes
+    introduction: Any
+    body: bytes
+    signature: bytes
+
+    def check(self, device_key: VerifyKey) -> None:
+        """Raises BadSignature."""
+        device_key.verify(Tag.SIGN_EPHEMERAL, self.body, self.signature)
+
+
+def seal_ephemeral(
+    object_id: ObjectId,
+    epoch: EpochId,
+    key: bytes,
+    run: RunId,
+    counter: int,
+    kind: EphemeralKind,
+    time: int,
+    content: bytes,
+    introduction: Any,
+    device: SigningKey,
+    seal_key: EphemeralKey,
+    random: Random,
+) -> bytes:
+    """The ``sealed`` part."""
+    fields = [VERSION, epoch, device.public, run, counter, int(kind), time, content, introduction]
+    body = encode(fields)
+    inner = encode([body, device.sign(Tag.SIGN_EPHEMERAL, object_id + key + body)])
+    size = padme(len(inner) + 1 + SEAL_OVERHEAD)
+    size = max(size, SMALLEST_SEGMENT)
+    return cseal(seal_key, Tag.SEAL, pad(inner, size - SEAL_OVERHEAD), object_id + key, random)
+
+
+def open_ephemeral_untrusted(
+    object_id: ObjectId, key: bytes, sealed: bytes, seal_key: EphemeralKey
+) -> Ephemeral:
+    """Raises RemoteProtocolError."""
+    inner = unpad_untrusted(copen(seal_key, Tag.SEAL, sealed, object_id + key))
+    body, signature = array(decode_untrusted(inner, MAX_EPHEMERAL), 2, "ephemeral message")
+    body = some_bytes(body, MAX_EPHEMERAL, "ephemeral message")
+    fields = array(decode_untrusted(body, MAX_EPHEMERAL), 9, "ephemeral message")
+    number(fields[0], VERSION, VERSION, "ephemeral version")
+    return Ephemeral(
+        key,
+        EpochId(blob(fields[1], 32, "epoch id")),
+        DeviceId(blob(fields[2], 32, "device id")),
+        RunId(blob(fields[3], 16, "run")),
+        number(fields[4], 0, 2**53, "counter"),
+        EphemeralKind(number(fields[5], 0, 3, "ephemeral kind")),
+        number(fields[6], 0, 2**53, "time"),
+        some_bytes(fields[7], MAX_EPHEMERAL, "ephemeral content"),
+        fields[8],
+        object_id + key + body,
+        blob(signature, 64, "signature"),
+    )
