@@ -27,6 +27,9 @@ class PeerOptions:
     relay_only: bool = False
 
 
+DEFAULT_OPTIONS: Final = PeerOptions()
+
+
 class PendingOffer(Protocol):
     """An offer that waits for its answer. Close it, or accept an answer: nothing else frees it."""
 
@@ -68,10 +71,10 @@ class PeerTransport(Protocol):
     Everything belongs to the event loop it was made on.
     """
 
-    async def offer(self, options: PeerOptions = PeerOptions()) -> PendingOffer: ...
+    async def offer(self, options: PeerOptions = DEFAULT_OPTIONS) -> PendingOffer: ...
 
     async def answer(
-        self, offer: bytes, options: PeerOptions = PeerOptions(), *, timeout: float = 10.0
+        self, offer: bytes, options: PeerOptions = DEFAULT_OPTIONS, *, timeout: float = 10.0
     ) -> tuple[bytes, PendingAnswer]:
         """The answer to an untrusted offer, and the connection to come.
 
@@ -84,4 +87,4 @@ class PeerTransport(Protocol):
         """
 
 
-__all__ = ["MAX_DESCRIPTION", "PeerOptions", "PeerTransport", "PendingAnswer", "PendingOffer"]
+__all__ = ["DEFAULT_OPTIONS", "MAX_DESCRIPTION", "PeerOptions", "PeerTransport", "PendingAnswer", "PendingOffer"]
