@@ -1,0 +1,90 @@
+"""The frames of the sync protocol, the same between peers and with nodes.
+
+Each message of a connection is one frame: a CBOR array whose first item is its type.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Final
+
+from ..codec import decode_untrusted, encode
+from ..errors import RemoteProtocolError
+
+PROTOCOL_VERSION: Final = 1
+MAX_FRAME: Final = 1 << 20
+SEGMENTS_PER_FRAME: Final = 48 << 10
+"""Bytes of segments in one frame: small enough that live traffic never waits long behind it."""
+
+WINDOW: Final = 1 << 20
+"""Bytes of segments a sender may have on the way before the receiver has worked some off."""
+
+
+class Frame(enum.IntEnum):
+    HELLO = 0
+    """[version, nonce (16), receipt key (32, a node's) or empty]"""
+    OPEN = 1
+    """[object, proofs [[epoch, level, signature] …], membership record ids, heads]"""
+    CLOSE = 2
+    """[object]"""
+    RECORDS = 3
+    """[object, [record …]]"""
+    SEGMENTS = 4
+    """[object, [segment …]]"""
+    EPHEMERAL = 5
+    """[object, key (16), counter, sealed]"""
+    RECEIPT = 6
+    """[object, heads, signature]: the node says these are durable"""
+    REFUSED = 7
+    """[object or empty, code, words]"""
+    CAUGHT_UP = 8
+    """[object]: everything the OPEN lacked has been sent"""
+    PUT_DROP = 9
+    """[drop]"""
+    GET_DROP = 10
+    """[drop key]"""
+    DROP = 11
+    """[drop key, drop or empty]: the answer to both"""
+    PING = 12
+    """[number]"""
+    PONG = 13
+    """[number]"""
+    CREDIT = 14
+    """[bytes of segments worked off]"""
+
+
+_LENGTHS: Final = {
+    Frame.HELLO: 4,
+    Frame.OPEN: 5,
+    Frame.CLOSE: 2,
+    Frame.RECORDS: 3,
+    Frame.SEGMENTS: 3,
+    Frame.EPHEMERAL: 5,
+    Frame.RECEIPT: 4,
+    Frame.REFUSED: 4,
+    Frame.CAUGHT_UP: 2,
+    Frame.PUT_DROP: 2,
+    Frame.GET_DROP: 2,
+    Frame.DROP: 3,
+    Frame.PING: 2,
+    Frame.PONG: 2,
+    Frame.CREDIT: 2,
+}
+
+
+def encode_frame(kind: Frame, *fields: Any) -> bytes:
+    return encode([int(kind), *fields])
+
+
+def decode_frame_untrusted(message: bytes) -> tuple[Frame, list[Any]]:
+    """The type and the fields after it. Raises RemoteProtocolError."""
+    value = decode_untrusted(message, MAX_FRAME)
+    if type(value) is not list or not value or type(value[0]) is not int:
+        raise RemoteProtocolError("a frame without a type")
+    try:
+        kind = Frame(value[0])
+    except ValueError:
+        raise RemoteProtocolError(f"a frame of unknown type {value[0]}") from None
+    if len(value) != _LENGTHS[kind]:
+        raise RemoteProtocolError(f"a {kind.name} frame of the wrong length")
+    return kind, value[1:]

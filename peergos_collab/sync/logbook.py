@@ -1,0 +1,342 @@
+"""The public side of one object: its verified records, its logs, and how far each goes.
+
+Nodes and members keep the same book; it needs no key. Whatever enters it was verified: an epoch by
+its parents, a certificate by its epoch, a segment by its log's signature and that log's certificate.
+Verdicts follow from the set of records; where something arrives too early (its parent, certificate
+or predecessor is missing), it is not kept, and the sender is asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from ..codec.ids import EpochId, LogId, ObjectId, RecordId
+from ..errors import Damaged, PeergosCollabError, RemoteProtocolError
+from ..objects.certificates import Certificate
+from ..objects.records import Epoch, Grant, MembershipRecord, parse_record_untrusted
+from ..objects.segments import Segment
+from ..ports import AppendSegment, Batch, NewBranch, PutRecord, SegmentStore, StoredRecord, TruncateBranch
+from .heads import Tip
+
+MAX_BRANCHES: Final = 64
+"""Forks of one log that are kept. An honest device forks a log once or twice in its life."""
+
+_READ: Final = 1 << 18
+
+
+@dataclass(slots=True)
+class BranchState:
+    """A run of consecutive segments of a log. ``base`` is the branch it forks from, or None."""
+
+    number: int
+    log: LogId
+    base: BranchState | None
+    first: int
+    tip: int
+    tip_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A segment that was new and is verified, with its place."""
+
+    segment: Segment
+    branch: BranchState
+
+
+@dataclass(slots=True)
+class Offered:
+    """What became of segments or records that were offered.
+
+    Args:
+        arrivals: new segments, in the order they entered.
+        records: new records, in the order they entered.
+        known: places of segments that were known already.
+        gaps: logs of which a predecessor or certificate is missing.
+        refused: what was false, in words.
+        forked: logs that turned out to be forked.
+        batch: what must be written.
+    """
+
+    arrivals: list[Arrival] = field(default_factory=list)
+    records: list[MembershipRecord | Certificate] = field(default_factory=list)
+    known: list[tuple[BranchState, int]] = field(default_factory=list)
+    gaps: set[LogId] = field(default_factory=set)
+    refused: list[str] = field(default_factory=list)
+    forked: set[LogId] = field(default_factory=set)
+    batch: Batch = field(default_factory=list)
+
+
+class LogBook:
+    """See the module's text."""
+
+    def __init__(self, object_id: ObjectId, store: SegmentStore) -> None:
+        self.object = object_id
+        self.store = store
+        self.epochs: dict[EpochId, Epoch] = {}
+        self.grants: dict[RecordId, Grant] = {}
+        self.certificates: dict[tuple[LogId, EpochId], Certificate] = {}
+        self.branches: dict[LogId, list[BranchState]] = {}
+        self.numbered: dict[int, BranchState] = {}
+        self.damage: list[str] = []
+
+    @classmethod
+    def load(cls, object_id: ObjectId, store: SegmentStore) -> LogBook:
+        """The book as stored. What is damaged is left out and named in ``damage``."""
+        book = cls(object_id, store)
+        stored = [record.raw for record in store.records(object_id)]
+        book.damage = [f"a stored record is damaged ({why})" for why in book.take_records(stored).refused]
+        for branch in sorted(store.branches(object_id), key=lambda branch: branch.number):
+            base = book.numbered.get(branch.parent)
+            state = BranchState(branch.number, branch.log, base, branch.first, branch.tip, branch.tip_id)
+            book._add_branch(state)
+        return book
+
+    # -- records --------------------------------------------------------------------------------
+
+    def take_records(self, raws: Iterable[bytes]) -> Offered:
+        """Takes epochs, grants and certificates, in any order. See ``Offered``."""
+        offered = Offered()
+        waiting = [record for raw in raws if (record := self._parse_record(raw, offered)) is not None]
+        progress = True
+        while waiting and progress:
+            remaining = [record for record in waiting if not self._take_record(record, offered)]
+            progress = len(remaining) < len(waiting)
+            waiting = remaining
+        if waiting:
+            offered.refused.append("a membership record whose epoch is not known")
+        return offered
+
+    def _parse_record(self, raw: bytes, offered: Offered) -> MembershipRecord | Certificate | None:
+        try:
+            record: MembershipRecord | Certificate
+            if len(raw) <= 256:
+                record = Certificate.parse_untrusted(raw)
+            else:
+                record = parse_record_untrusted(raw)
+            if record.object != self.object:
+                raise RemoteProtocolError("a record of another object")
+            return record
+        except PeergosCollabError as error:
+            offered.refused.append(str(error))
+            return None
+
+    def _take_record(self, record: MembershipRecord | Certificate, offered: Offered) -> bool:
+        """False where it has to wait for another record."""
+        if self._knows(record):
+            return True
+        needs = record.parents if isinstance(record, Epoch) else (record.epoch,)
+        if any(epoch not in self.epochs for epoch in needs):
+            return False
+        try:
+            record.verify(self.epochs)
+        except RemoteProtocolError as error:
+            offered.refused.append(str(error))
+            return True
+        self._keep(record)
+        offered.records.append(record)
+        offered.batch.append(PutRecord(self.object, StoredRecord(record.kind, record.id, record.raw)))
+        return True
+
+    def _knows(self, record: MembershipRecord | Certificate) -> bool:
+        if isinstance(record, Certificate):
+            return (record.log, record.epoch) in self.certificates
+        return record.id in (self.epochs if isinstance(record, Epoch) else self.grants)
+
+    def _keep(self, record: MembershipRecord | Certificate) -> None:
+        if isinstance(record, Certificate):
+            self.certificates[record.log, record.epoch] = record
+        elif isinstance(record, Epoch):
+            self.epochs[record.id] = record
+        else:
+            self.grants[record.id] = record
+
+    def membership_records(self) -> list[MembershipRecord]:
+        return [*self.epochs.values(), *self.grants.values()]
+
+    # -- segments -------------------------------------------------------------------------------
+
+    def take_segments(self, raws: Iterable[bytes]) -> Offered:
+        """Takes segments as a peer, a node or the disk sent them. See ``Offered``.
+
+        Consecutive segments of a log cost one signature check together: the last one's.
+        """
+        offered = Offered()
+        run: list[Segment] = []
+        for raw in raws:
+            try:
+                segment = Segment.parse_untrusted(raw)
+                if segment.object != self.object:
+                    raise RemoteProtocolError("a segment of another object")
+            except PeergosCollabError as error:
+                offered.refused.append(str(error))
+                continue
+            if run and (segment.log != run[-1].log or segment.previous != run[-1].id):
+                self._take_run(run, offered)
+                run = []
+            run.append(segment)
+        if run:
+            self._take_run(run, offered)
+        return offered
+
+    def append_own(self, segment: Segment) -> Offered:
+        """Enters a segment this device has just made; it needs no check."""
+        offered = Offered()
+        branch = self._place(segment, offered)
+        if branch is None or offered.forked:
+            raise RemoteProtocolError("a segment that does not continue its log")
+        self._append(branch, segment, offered)
+        return offered
+
+    def _take_run(self, run: list[Segment], offered: Offered) -> None:
+        fresh = [segment for segment in run if not self._note_known(segment, offered)]
+        if not fresh:
+            return
+        if any((fresh[0].log, segment.epoch) not in self.certificates for segment in fresh):
+            offered.gaps.add(fresh[0].log)
+            return
+        for segment in self._authentic(fresh, offered):
+            branch = self._place(segment, offered)
+            if branch is None:
+                offered.gaps.add(segment.log)
+                return
+            self._append(branch, segment, offered)
+
+    def _note_known(self, segment: Segment, offered: Offered) -> bool:
+        branch = self.find(segment.log, segment.seq, segment.id)
+        if branch is not None:
+            offered.known.append((branch, segment.seq))
+        return branch is not None
+
+    @staticmethod
+    def _authentic(run: list[Segment], offered: Offered) -> list[Segment]:
+        """The part of a chained run that signatures cover: all of it, if the last one's holds."""
+        for end in range(len(run), 0, -1):
+            try:
+                run[end - 1].verify()
+            except RemoteProtocolError as error:
+                offered.refused.append(str(error))
+                continue
+            return run[:end]
+        return []
+
+    def _place(self, segment: Segment, offered: Offered) -> BranchState | None:
+        """The branch this segment continues, made new for a new log or a fork; None for a gap."""
+        branches = self.branches.get(segment.log, [])
+        for branch in branches:
+            if branch.tip == segment.seq - 1 and branch.tip_id == segment.previous:
+                return branch
+        base = self.find(segment.log, segment.seq - 1, segment.previous) if segment.seq > 1 else None
+        if segment.seq > 1 and base is None:
+            return None
+        if len(branches) >= MAX_BRANCHES:
+            offered.refused.append("a log with too many forks")
+            return None
+        if branches:
+            offered.forked.add(segment.log)
+        number = self.store.next_branch()
+        state = BranchState(number, segment.log, base, segment.seq, segment.seq - 1, segment.previous)
+        self._add_branch(state)
+        offered.batch.append(
+            NewBranch(number, self.object, segment.log, base.number if base else 0, segment.seq)
+        )
+        return state
+
+    def _append(self, branch: BranchState, segment: Segment, offered: Offered) -> None:
+        branch.tip, branch.tip_id = segment.seq, segment.id
+        offered.arrivals.append(Arrival(segment, branch))
+        offered.batch.append(AppendSegment(branch.number, segment.seq, segment.id, segment.raw))
+
+    def _add_branch(self, state: BranchState) -> None:
+        self.branches.setdefault(state.log, []).append(state)
+        self.numbered[state.number] = state
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def find(self, log: LogId, seq: int, id_: bytes) -> BranchState | None:
+        """The branch that holds this very segment."""
+        for branch in self.branches.get(log, ()):
+            if branch.first <= seq <= branch.tip:
+                held = branch.tip_id if seq == branch.tip else self.store.segment_id(branch.number, seq)
+                if held == id_:
+                    return branch
+        return None
+
+    def find_prefix(self, log_prefix: bytes, seq: int, id_: bytes) -> BranchState | None:
+        """Like ``find``, where only the first bytes of the log's id are known."""
+        for log in self.branches:
+            if log.startswith(log_prefix):
+                branch = self.find(log, seq, id_)
+                if branch is not None:
+                    return branch
+        return None
+
+    def tips(self) -> list[Tip]:
+        """All heads of all logs, forks included."""
+        return [
+            Tip(branch.log, branch.tip, branch.tip_id)  # type: ignore[arg-type]
+            for branches in self.branches.values()
+            for branch in branches
+            if branch.tip >= branch.first
+        ]
+
+    def read(self, branch: BranchState, start: int, max_bytes: int) -> list[bytes]:
+        """Raw segments of a branch from ``start`` on; about ``max_bytes``."""
+        return self.store.segments(branch.number, start, max_bytes)
+
+    def stored(self, branch: BranchState, start: int) -> Iterator[Segment]:
+        """Verified segments of a branch from ``start`` on, as stored.
+
+        Raises:
+            Damaged: one of them is not what was written; those before it were given.
+        """
+        previous = self._id_before(branch, start)
+        while start <= branch.tip:
+            run: list[Segment] = []
+            for raw in self.read(branch, start, _READ):
+                segment = self._stored_segment(raw, branch, start, previous)
+                run.append(segment)
+                start, previous = start + 1, segment.id
+            if not run:
+                raise Damaged(f"segment {start} of a log is missing on this disk")
+            try:
+                run[-1].verify()
+            except RemoteProtocolError:
+                raise Damaged("a stored segment has a false signature") from None
+            yield from run
+
+    def truncate(self, branch: BranchState, seq: int) -> Batch:
+        """Forgets a branch's segments from ``seq`` on, and what forks from them; they are fetched again."""
+        batch: Batch = [TruncateBranch(branch.number, seq)]
+        for other in self.branches[branch.log]:
+            if other.base is branch and other.first > seq and other.tip >= other.first:
+                batch += self.truncate(other, other.first)
+        branch.tip = seq - 1
+        branch.tip_id = self._id_before(branch, seq)
+        return batch
+
+    def _id_before(self, branch: BranchState, seq: int) -> bytes:
+        if seq > branch.first:
+            return self.store.segment_id(branch.number, seq - 1) or b""
+        if branch.base is None or seq == 1:
+            return b""
+        return self.store.segment_id(branch.base.number, seq - 1) or b""
+
+    @staticmethod
+    def _stored_segment(raw: bytes, branch: BranchState, seq: int, previous: bytes) -> Segment:
+        try:
+            segment = Segment.parse_untrusted(raw)
+        except RemoteProtocolError as error:
+            raise Damaged(f"segment {seq} of a log is damaged on this disk: {error}") from None
+        if (segment.log, segment.seq, segment.previous) != (branch.log, seq, previous):
+            raise Damaged(f"segment {seq} of a log is not where it was stored on this disk")
+        return segment
+
+
+def record_ids(book: LogBook) -> list[bytes]:
+    """Ids of all membership records, to compare with a peer's."""
+    return [*book.epochs, *book.grants]
+
+

@@ -1,0 +1,452 @@
+"""One sync session over one connection: frames in, events and frames out. No I/O, no clock.
+
+The same class speaks for a client, a node and a peer. A session names no account: for each object it
+proves a key of the object, bound to this very channel and to the other side's nonce.
+
+States of an object on a session::
+
+    closed ──open() sends OPEN──► opened here ──OPEN received──► live
+    closed ──OPEN received──► opened there ──open()──► live        (a node answers at once)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ..codec.ids import EpochId, LogId, ObjectId
+from ..codec.shape import array, blob, many, number, some_bytes, string
+from ..crypto import SigningKey, Tag, VerifyKey
+from ..errors import RemoteProtocolError
+from ..objects.epoch_keys import EpochKeys, Level
+from ..objects.records import Epoch
+from ..ports import Random
+from .channel import Channel
+from .frames import MAX_FRAME, PROTOCOL_VERSION, WINDOW, Frame, decode_frame_untrusted, encode_frame
+from .heads import Tip, heads_digest, tips_untrusted, tips_value
+from .logbook import Arrival, LogBook, record_ids
+
+MAX_PROOFS: Final = 16
+MAX_IDS: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Greeted:
+    """The other side said hello. ``receipt_key`` is a node's; None for a peer."""
+
+    receipt_key: VerifyKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The other side opened an object, and proved that it may."""
+
+    object: ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """The other side has sent everything it had when we opened the object."""
+
+    object: ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsCame:
+    object: ObjectId
+    raws: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentsCame:
+    """``size`` is what to give back with ``grant_credit`` once they are worked off."""
+
+    object: ObjectId
+    raws: list[bytes]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class EphemeralCame:
+    object: ObjectId
+    key: bytes
+    counter: int
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptCame:
+    """A node's signed word that these heads are durable there; the signature is checked."""
+
+    object: ObjectId
+    tips: list[Tip]
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedCame:
+    object: ObjectId | None
+    reason: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropOffered:
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DropWanted:
+    public: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DropCame:
+    """``raw`` is empty where there is no such drop."""
+
+    public: bytes
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ponged:
+    number: int
+
+
+SessionEvent = (
+    Greeted
+    | Opened
+    | CaughtUp
+    | RecordsCame
+    | SegmentsCame
+    | EphemeralCame
+    | ReceiptCame
+    | RefusedCame
+    | DropOffered
+    | DropWanted
+    | DropCame
+    | Ponged
+)
+
+
+class Session:
+    """See the module's text.
+
+    Args:
+        channel: names the connection to both ends (``ports.Connection.channel``).
+        find_book: gives the book of an object this side has, or None.
+        serving: True for a node's side.
+        with_node: True for a client's side of a session with a node.
+        receipt_key: what a node signs receipts with.
+    """
+
+    def __init__(
+        self,
+        channel: bytes,
+        find_book: Callable[[ObjectId], LogBook | None],
+        random: Random,
+        *,
+        serving: bool = False,
+        with_node: bool = False,
+        receipt_key: SigningKey | None = None,
+    ) -> None:
+        self.channels: dict[ObjectId, Channel] = {}
+        self._channel = channel
+        self._find_book = find_book
+        self._serving = serving
+        self._with_node = with_node
+        self._receipt_key = receipt_key
+        self._their_receipt_key: VerifyKey | None = None
+        self._nonce = random(16)
+        self._their_nonce = b""
+        self._outgoing: list[bytes] = []
+        self._credit = WINDOW
+        self._wanted: dict[ObjectId, Mapping[EpochId, EpochKeys]] = {}
+        self._stirred: dict[ObjectId, None] = {}
+        key = receipt_key.public if receipt_key is not None else b""
+        self._send(Frame.HELLO, PROTOCOL_VERSION, self._nonce, key)
+
+    @property
+    def greeted(self) -> bool:
+        return bool(self._their_nonce)
+
+    def take_outgoing(self) -> list[bytes]:
+        """Frames to send now, segments included as far as the other side's credit goes."""
+        self._pump()
+        outgoing, self._outgoing = self._outgoing, []
+        return outgoing
+
+    # -- what this side does --------------------------------------------------------------------
+
+    def open(self, object_id: ObjectId, keys: Mapping[EpochId, EpochKeys]) -> None:
+        """Opens an object, proving the highest key held; again, to compare heads anew."""
+        self._wanted[object_id] = keys
+        if self.greeted:
+            self._send_open(object_id)
+
+    def close_object(self, object_id: ObjectId) -> None:
+        self._wanted.pop(object_id, None)
+        if self.channels.pop(object_id, None) is not None:
+            self._send(Frame.CLOSE, object_id)
+
+    def announce(
+        self, object_id: ObjectId, arrivals: Iterable[Arrival] = (), forked: Iterable[LogId] = ()
+    ) -> None:
+        """Records or segments are new here; the next ``take_outgoing`` sends them, if they are lacking."""
+        channel = self.channels.get(object_id)
+        if channel is None:
+            return
+        self._stirred[object_id] = None
+        for log in forked:
+            channel.note_forked(log)
+        for arrival in arrivals:
+            channel.note_new(arrival.branch)
+
+    def note_taken(
+        self, object_id: ObjectId, arrivals: Iterable[Arrival], known: Iterable[tuple[Any, int]]
+    ) -> None:
+        """Segments from this session are now in the book, so the other side has them."""
+        channel = self.channels.get(object_id)
+        if channel is None:
+            return
+        for arrival in arrivals:
+            channel.note_has(arrival.branch, arrival.segment.seq)
+        for branch, seq in known:
+            channel.note_has(branch, seq)
+
+    def send_records(self, object_id: ObjectId, raws: list[bytes]) -> None:
+        self._send(Frame.RECORDS, object_id, raws)
+
+    def send_ephemeral(self, object_id: ObjectId, key: bytes, counter: int, sealed: bytes) -> None:
+        self._send(Frame.EPHEMERAL, object_id, key, counter, sealed)
+
+    def send_receipt(self, object_id: ObjectId, tips: Iterable[Tip]) -> None:
+        assert self._receipt_key is not None
+        value = tips_value(tips)
+        message = _receipt_message(object_id, tips_untrusted(value))
+        self._send(Frame.RECEIPT, object_id, value, self._receipt_key.sign(Tag.SIGN_RECEIPT, message))
+
+    def refuse(self, object_id: ObjectId | None, reason: str, words: str) -> None:
+        self._send(Frame.REFUSED, object_id or b"", reason, words)
+
+    def put_drop(self, raw: bytes) -> None:
+        self._send(Frame.PUT_DROP, raw)
+
+    def get_drop(self, public: bytes) -> None:
+        self._send(Frame.GET_DROP, public)
+
+    def answer_drop(self, public: bytes, raw: bytes) -> None:
+        self._send(Frame.DROP, public, raw)
+
+    def ping(self, number_: int) -> None:
+        self._send(Frame.PING, number_)
+
+    def grant_credit(self, size: int) -> None:
+        """Segments of ``size`` bytes are worked off; the other side may send as much again."""
+        self._send(Frame.CREDIT, size)
+
+    # -- what the other side does ---------------------------------------------------------------
+
+    def receive_untrusted(self, message: bytes) -> list[SessionEvent]:
+        """Takes one frame.
+
+        Raises:
+            RemoteProtocolError: the frame breaks the protocol; close the connection.
+        """
+        kind, fields = decode_frame_untrusted(message)
+        if not self.greeted and kind is not Frame.HELLO:
+            raise RemoteProtocolError("a frame before the hello")
+        return self._HANDLERS[kind](self, fields, len(message))
+
+    def _on_hello(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        if self.greeted:
+            raise RemoteProtocolError("a second hello")
+        number(fields[0], PROTOCOL_VERSION, PROTOCOL_VERSION, "protocol version")
+        self._their_nonce = blob(fields[1], 16, "nonce")
+        key = some_bytes(fields[2], 32, "receipt key")
+        if self._with_node:
+            self._their_receipt_key = VerifyKey(blob(key, 32, "receipt key"))
+        for object_id in self._wanted:
+            self._send_open(object_id)
+        return [Greeted(self._their_receipt_key)]
+
+    def _on_open(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        object_id = _object(fields[0])
+        book = self._find_book(object_id)
+        proofs = many(fields[1], MAX_PROOFS, "proofs")
+        ids = [blob(item, 32, "record id") for item in many(fields[2], MAX_IDS, "record ids")]
+        tips = tips_untrusted(fields[3])
+        level = self._proved(object_id, book, proofs) if book is not None else None
+        if book is None or level is None:
+            # An object that is not here and one that is not theirs are answered alike.
+            self.refuse(object_id, "unknown", "no such object here, or no right to it")
+            return []
+        channel = self.channels.setdefault(object_id, Channel(book))
+        channel.may_read = True
+        channel.may_write = level >= Level.WRITE
+        channel.opened_there = True
+        self._stirred[object_id] = None
+        channel.records = set(ids)
+        channel.told_caught_up = False
+        channel.set_tips(tips)
+        if self._serving:
+            self._send_open(object_id)
+        return [Opened(object_id)]
+
+    def _proved(self, object_id: ObjectId, book: LogBook, proofs: list[Any]) -> Level | None:
+        """The highest level that holds for one of the newest epochs. A node proves nothing."""
+        if self._with_node:
+            return Level.WRITE
+        newest = _newest(book.epochs)
+        best: Level | None = None
+        for proof in proofs:
+            epoch_id, level_value, signature = array(proof, 3, "proof")
+            level = Level(number(level_value, 1, 2, "proof level"))
+            epoch = newest.get(EpochId(blob(epoch_id, 32, "epoch id")))
+            if epoch is None:
+                continue
+            message = self._channel + self._nonce + object_id + epoch.id
+            epoch.keys.sign[level].verify(Tag.SIGN_PROOF, message, blob(signature, 64, "proof"))
+            best = max(best or level, level)
+        return best
+
+    def _on_close(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        self.channels.pop(_object(fields[0]), None)
+        return []
+
+    def _on_records(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        raws = [some_bytes(raw, MAX_FRAME, "record") for raw in many(fields[1], MAX_IDS, "records")]
+        return [RecordsCame(_object(fields[0]), raws)]
+
+    def _on_segments(self, fields: list[Any], size: int) -> list[SessionEvent]:
+        raws = [some_bytes(raw, MAX_FRAME, "segment") for raw in many(fields[1], MAX_IDS, "segments")]
+        return [SegmentsCame(_object(fields[0]), raws, size)]
+
+    def _on_ephemeral(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        key, counter = blob(fields[1], 16, "ephemeral key"), number(fields[2], 0, 2**53, "counter")
+        return [EphemeralCame(_object(fields[0]), key, counter, some_bytes(fields[3], 1 << 14, "ephemeral"))]
+
+    def _on_receipt(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        object_id, tips = _object(fields[0]), tips_untrusted(fields[1])
+        if self._their_receipt_key is None:
+            raise RemoteProtocolError("a receipt from somebody who is no node")
+        signature = blob(fields[2], 64, "receipt")
+        self._their_receipt_key.verify(Tag.SIGN_RECEIPT, _receipt_message(object_id, tips), signature)
+        return [ReceiptCame(object_id, tips)]
+
+    def _on_refused(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        raw = some_bytes(fields[0], 32, "object id")
+        words = string(fields[2], 1024, "words")
+        return [RefusedCame(ObjectId(raw) if raw else None, string(fields[1], 32, "reason"), words)]
+
+    def _on_caught_up(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        object_id = _object(fields[0])
+        channel = self.channels.get(object_id)
+        if channel is not None:
+            channel.caught_up = True
+        return [CaughtUp(object_id)]
+
+    def _on_put_drop(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        return [DropOffered(some_bytes(fields[0], 1 << 14, "drop"))]
+
+    def _on_get_drop(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        return [DropWanted(blob(fields[0], 32, "drop key"))]
+
+    def _on_drop(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        return [DropCame(blob(fields[0], 32, "drop key"), some_bytes(fields[1], 1 << 14, "drop"))]
+
+    def _on_ping(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        self._send(Frame.PONG, number(fields[0], 0, 2**53, "ping"))
+        return []
+
+    def _on_pong(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        return [Ponged(number(fields[0], 0, 2**53, "pong"))]
+
+    def _on_credit(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        self._credit = min(WINDOW, self._credit + number(fields[0], 0, WINDOW * 2, "credit"))
+        return []
+
+    _HANDLERS: Final[dict[Frame, Callable[[Session, list[Any], int], list[SessionEvent]]]] = {
+        Frame.HELLO: _on_hello,
+        Frame.OPEN: _on_open,
+        Frame.CLOSE: _on_close,
+        Frame.RECORDS: _on_records,
+        Frame.SEGMENTS: _on_segments,
+        Frame.EPHEMERAL: _on_ephemeral,
+        Frame.RECEIPT: _on_receipt,
+        Frame.REFUSED: _on_refused,
+        Frame.CAUGHT_UP: _on_caught_up,
+        Frame.PUT_DROP: _on_put_drop,
+        Frame.GET_DROP: _on_get_drop,
+        Frame.DROP: _on_drop,
+        Frame.PING: _on_ping,
+        Frame.PONG: _on_pong,
+        Frame.CREDIT: _on_credit,
+    }
+
+    # -- sending --------------------------------------------------------------------------------
+
+    def _send(self, kind: Frame, *fields: Any) -> None:
+        self._outgoing.append(encode_frame(kind, *fields))
+
+    def _send_open(self, object_id: ObjectId) -> None:
+        book = self._find_book(object_id)
+        if book is None:
+            return
+        channel = self.channels.setdefault(object_id, Channel(book))
+        channel.opened_here = True
+        self._stirred[object_id] = None
+        channel.caught_up = False
+        proofs = self._proofs(object_id, book)
+        self._send(Frame.OPEN, object_id, proofs, record_ids(book), tips_value(book.tips()))
+
+    def _proofs(self, object_id: ObjectId, book: LogBook) -> list[list[Any]]:
+        keys = self._wanted.get(object_id, {})
+        known = [epoch for epoch in _newest(book.epochs) if epoch in keys] or list(keys)
+        proofs = []
+        for epoch in known[:MAX_PROOFS]:
+            level = min(keys[epoch].level, Level.WRITE)
+            message = self._channel + self._their_nonce + object_id + epoch
+            signature = keys[epoch].signing_key(level).sign(Tag.SIGN_PROOF, message)
+            proofs.append([epoch, int(level), signature])
+        return proofs
+
+    def _pump(self) -> None:
+        for object_id in list(self._stirred):
+            channel = self.channels.get(object_id)
+            if channel is not None and channel.live:
+                records = channel.next_records()
+                if records:
+                    self._send(Frame.RECORDS, object_id, records)
+                self._pump_segments(object_id, channel)
+                if channel.dirty:
+                    continue  # out of credit: stays stirred until more is granted
+            del self._stirred[object_id]
+
+    def _pump_segments(self, object_id: ObjectId, channel: Channel) -> None:
+        while channel.dirty and self._credit > 0:
+            certificates, raws = channel.next_segments(self._credit)
+            if certificates:
+                self._send(Frame.RECORDS, object_id, [certificate.raw for certificate in certificates])
+            if not raws:
+                break
+            frame = encode_frame(Frame.SEGMENTS, object_id, raws)
+            self._credit -= len(frame)
+            self._outgoing.append(frame)
+        if not channel.dirty and not channel.told_caught_up:
+            channel.told_caught_up = True
+            self._send(Frame.CAUGHT_UP, object_id)
+
+
+def _object(value: object) -> ObjectId:
+    return ObjectId(blob(value, 32, "object id"))
+
+
+def _newest(epochs: Mapping[EpochId, Epoch]) -> dict[EpochId, Epoch]:
+    """The epochs that are no known epoch's parent."""
+    parents = {parent for epoch in epochs.values() for parent in epoch.parents}
+    return {id_: epoch for id_, epoch in epochs.items() if id_ not in parents}
+
+
+def _receipt_message(object_id: ObjectId, tips: Iterable[Tip]) -> bytes:
+    return object_id + heads_digest(tips)
