@@ -11,7 +11,7 @@ HEAD: Final = 0
 """The number of the piece that names all others; ``Chunks`` itself gives numbers from 1 on."""
 
 KEEP: Final = 64
-"""Chunks kept decoded: at a few 100 bytes per row about 10 MB, and enough for a screen and its surroundings."""
+"""Chunks kept decoded: at a few 100 bytes per row about 10 MB, and enough for what is on screen."""
 
 
 class Chunk(Protocol):
@@ -69,6 +69,10 @@ class Chunks:
         """Like ``get`` for one look: a cold chunk stays cold. The result must not be changed."""
         chunk = self._open.get(number)
         return chunk if isinstance(chunk, kind) else self._decode(number, kind)
+
+    def cold(self, number: int) -> bytes | None:
+        """The bytes of a chunk that is not open, or None: for a scan that needs a part of it only."""
+        return None if number in self._open else self._find(number)
 
     def touch(self, number: int) -> None:
         """Marks a chunk as changed."""

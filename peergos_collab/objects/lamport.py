@@ -225,7 +225,8 @@ class LamportClock:
 
     def head(self) -> list[Any]:
         """What ``restore`` needs beside the pages: about 80 bytes per log."""
-        return [self.latest, [[b.log, b.first, b.tip, b.tip_id, b.tip_lamport, b.pages] for b in self._branches]]
+        branches = [[b.log, b.first, b.tip, b.tip_id, b.tip_lamport, b.pages] for b in self._branches]
+        return [self.latest, branches]
 
     def restore(self, head: list[Any]) -> None:
         """Sets an empty clock to what ``head`` gave."""
