@@ -17,6 +17,7 @@
     ├── Refused                   exit 7
     │   └── WrongPin
     ├── Conflict                  exit 8
+    ├── NewerFormat               exit 1
     └── Quarantined               never leaves the library: a record set aside with its author's name
 
 An error says what happened (its message), what that means for the user's data, and what to do
@@ -156,6 +157,13 @@ class Conflict(PeergosCollabError):
 
     code = "conflict"
     exit_code = 8
+
+
+class NewerFormat(PeergosCollabError):
+    """A later version of this program wrote this; it is whole, and nothing was changed."""
+
+    code = "newer_format"
+    hint = "Update peergos-collab on this device."
 
 
 class Quarantined(PeergosCollabError):

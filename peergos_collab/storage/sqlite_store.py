@@ -1,0 +1,380 @@
+"""The default store: one SQLite file per home or node."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from ..codec.ids import LogId, ObjectId, SegmentId
+from ..errors import Damaged, LocalProtocolError
+from ..ports.store import Batch, Branch, JournalEntry, StoredRecord
+from .batch_rules import BRANCH_LIMIT, Extent, check_batch
+from .checkpoints import Checkpoints
+from .group_commit import GroupCommit, Waiting, stored_tip
+from .pending import Layer, pending_segments
+from .salvage import SalvageReport, salvage
+from .schema import connect, id_matches, place, reading_error, row_mark, segment_mark, writing_error
+
+_BRANCHES_RESERVED = 256
+_JOURNAL_RESERVED = 1 << 20
+
+
+class SqliteStore:
+    """A ``SegmentStore`` in one SQLite file; may be used from any thread.
+
+    Writes go to a thread of their own; reads run on the caller's thread and lay what is queued
+    over what is in the database.
+
+    Args:
+        path: the database file; made (0600, its directory 0700) where it is not there.
+
+    Raises:
+        Damaged: the file is no readable database; ``SqliteStore.salvage`` saves what it can.
+        NewerFormat: a later version of this program wrote it.
+        Conflict: another program holds a lock on it.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self._path = Path(path)
+        self._lock = threading.RLock()
+        self._reader = connect(self._path)
+        self._queue: list[Waiting] = []
+        self._committing, self._queued = Layer(), Layer()
+        self._extents: dict[int, Extent] = {}
+        self._floors: dict[str, tuple[int, int]] = {}
+        """By name: the next number to give, and the first that is not reserved yet."""
+        self._closed = False
+        self._checkpoints = Checkpoints(partial(connect, self._path))
+        self._writer = GroupCommit(
+            partial(connect, self._path), self._take, self._settled, self._checkpoints.written
+        )
+
+    @staticmethod
+    def salvage(path: Path | str) -> SalvageReport:
+        """Saves what is readable of a damaged store into a new one; see ``storage.salvage``."""
+        return salvage(Path(path))
+
+    # Reading
+
+    def objects(self) -> list[ObjectId]:
+        with self._reading("the list of objects"):
+            rows = self._reader.execute("SELECT DISTINCT object FROM records").fetchall()
+            found = dict.fromkeys(ObjectId(row[0]) for row in rows)
+            for layer in self._layers:
+                found.update(dict.fromkeys(layer.records))
+        return list(found)
+
+    def records(self, object_id: ObjectId) -> list[StoredRecord]:
+        what = f"records of object {_short(object_id)}"
+        with self._reading(what):
+            rows = self._reader.execute(
+                "SELECT kind, id, raw, mark FROM records WHERE object = ? ORDER BY put", (object_id,)
+            ).fetchall()
+            found = {}
+            for kind, record_id, raw, mark in rows:
+                if mark != _mark_of(object_id, record_id, kind, raw):
+                    raise reading_error(what)
+                found[record_id] = StoredRecord(kind, record_id, raw)
+            for layer in self._layers:
+                found.update(layer.records.get(object_id, {}))
+        return list(found.values())
+
+    def branches(self, object_id: ObjectId) -> list[Branch]:
+        with self._reading(f"the logs of object {_short(object_id)}"):
+            rows = self._reader.execute(
+                "SELECT number, log, parent, first, mark FROM branches WHERE object = ? ORDER BY number",
+                (object_id,),
+            ).fetchall()
+            found = {}
+            for number, log, parent, first, mark in rows:
+                if mark != _mark_of(number, object_id, log, parent, first):
+                    raise reading_error(f"a log of object {_short(object_id)}")
+                found[number] = (LogId(log), parent, first)
+            for layer in self._layers:
+                for new in layer.branches.values():
+                    if new.object == object_id:
+                        found[new.number] = (new.log, new.parent, new.first)
+            return [
+                Branch(number, object_id, log, parent, first, *self._tip(number))
+                for number, (log, parent, first) in found.items()
+            ]
+
+    def segment_id(self, branch: int, seq: int) -> SegmentId | None:
+        what = f"segment {seq} of branch {branch}"
+        with self._reading(what):
+            limit, pending = pending_segments(self._layers, branch)
+            if seq in pending:
+                return pending[seq].id
+            if limit is not None and seq >= limit:
+                return None
+            row = self._reader.execute(
+                "SELECT id, mark FROM segments WHERE place = ?", (place(branch, seq),)
+            ).fetchone()
+            if row is None:
+                first, tip = self._extent(branch) or (1, 0)
+                if first <= seq <= tip:
+                    raise reading_error(what)
+                return None
+            return _checked_id(place(branch, seq), row[0], row[1], what)
+
+    def segments(self, branch: int, start: int, max_bytes: int) -> list[bytes]:
+        """See ``SegmentStore``. Raises Damaged where the first of them is damaged; a later damaged one
+        ends the list, so that everything before it can be read."""
+        with self._reading(f"segment {start} of branch {branch}"):
+            extent = self._extent(branch)
+            if extent is None:
+                return []
+            start = max(start, extent[0])
+            limit, pending = pending_segments(self._layers, branch)
+            stop = place(branch + 1, 0) if limit is None else place(branch, limit)
+            found: list[bytes] = []
+            size = self._stored_segments(branch, start, stop, max_bytes, found)
+            seq = start + len(found)
+            while seq in pending and (not found or size + len(pending[seq].raw) <= max_bytes):
+                found.append(pending[seq].raw)
+                size += len(pending[seq].raw)
+                seq += 1
+            if not found and start <= extent[1]:
+                raise reading_error(f"segment {start} of branch {branch}")
+            return found
+
+    def _stored_segments(self, branch: int, start: int, stop: int, max_bytes: int, found: list[bytes]) -> int:
+        """Gathers undamaged consecutive segments from the database. Returns their size in bytes."""
+        size = 0
+        expected = place(branch, start)
+        cursor = self._reader.execute(
+            "SELECT place, id, mark, raw FROM segments WHERE place >= ? AND place < ? ORDER BY place",
+            (expected, stop),
+        )
+        try:
+            for row, name, mark, raw in cursor:
+                if row != expected or not isinstance(raw, bytes) or not isinstance(name, bytes):
+                    break
+                if mark != segment_mark(row, name, raw) or (found and size + len(raw) > max_bytes):
+                    break
+                found.append(raw)
+                size += len(raw)
+                expected += 1
+        except sqlite3.DatabaseError:
+            if not found:
+                raise
+        finally:
+            cursor.close()
+        return size
+
+    def journal(self, object_id: ObjectId) -> list[JournalEntry]:
+        with self._reading(f"unsent changes of object {_short(object_id)}"):
+            rows = self._reader.execute(
+                "SELECT number, raw, mark FROM journal WHERE object = ? ORDER BY number", (object_id,)
+            ).fetchall()
+            found = {}
+            for number, raw, mark in rows:
+                if mark != _mark_of(object_id, number, raw):
+                    raise reading_error(f"an unsent change of object {_short(object_id)}")
+                found[number] = raw
+            for layer in self._layers:
+                through = layer.drops.get(object_id)
+                if through is not None:
+                    found = {number: raw for number, raw in found.items() if number > through}
+                found.update(layer.journal.get(object_id, {}))
+        return [JournalEntry(number, found[number]) for number in sorted(found)]
+
+    def value(self, space: str, key: bytes) -> bytes | None:
+        what = f"a value of '{space}'"
+        with self._reading(what):
+            for layer in reversed(self._layers):
+                values = layer.values.get(space)
+                if values is not None and key in values:
+                    return values[key]
+            row = self._reader.execute(
+                "SELECT value, mark FROM vals WHERE space = ? AND key = ?", (space, key)
+            ).fetchone()
+            if row is None:
+                return None
+            if row[1] != _mark_of(space, key, row[0]):
+                raise reading_error(what)
+            return bytes(row[0])
+
+    def values(self, space: str) -> Iterator[tuple[bytes, bytes]]:
+        what = f"a value of '{space}'"
+        with self._reading(what):
+            rows = self._reader.execute(
+                "SELECT key, value, mark FROM vals WHERE space = ?", (space,)
+            ).fetchall()
+            found: dict[bytes, bytes | None] = {}
+            for key, value, mark in rows:
+                if mark != _mark_of(space, key, value):
+                    raise reading_error(what)
+                found[key] = value
+            for layer in self._layers:
+                found.update(layer.values.get(space, {}))
+        return iter(sorted((key, value) for key, value in found.items() if value is not None))
+
+    # Writing
+
+    def next_branch(self) -> int:
+        number = self._next("branch", _BRANCHES_RESERVED)
+        if number >= BRANCH_LIMIT:
+            raise Damaged("The store has no branch numbers left.")
+        return number
+
+    def next_journal(self) -> int:
+        return self._next("journal", _JOURNAL_RESERVED)
+
+    def write(self, batch: Batch) -> Future[None]:
+        """See ``SegmentStore``; the future is done from the writer's thread.
+
+        Raises:
+            LocalProtocolError: the batch breaks the rules of ``batch_rules``, or the store is closed.
+        """
+        future: Future[None] = Future()
+        # A commit cannot be taken back, so a waiter that is cancelled does not cancel it.
+        future.set_running_or_notify_cancel()
+        batch = list(batch)
+        with self._reading("a branch that was to grow"):
+            self._extents.update(check_batch(batch, self._extent))
+            self._queued.add(batch)
+            self._queue.append((batch, future))
+            first = len(self._queue) == 1
+        if first:
+            self._writer.wake()
+        return future
+
+    def close(self) -> None:
+        """Makes everything queued durable, ends the threads and closes the file."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._writer.close()
+        self._checkpoints.close()
+        self._reader.close()
+
+    # The writer's side
+
+    def _take(self) -> list[Waiting]:
+        with self._lock:
+            group, self._queue = self._queue, []
+            self._committing, self._queued = self._queued, Layer()
+        return group
+
+    def _settled(self, failed: bool) -> list[Waiting]:
+        """After a failure what is queued is checked again: some of it may follow what is not there."""
+        with self._lock:
+            self._committing = Layer()
+            if not failed:
+                return []
+            self._extents.clear()
+            queue, self._queue, self._queued = self._queue, [], Layer()
+            return [waiting for waiting in queue if not self._queue_again(waiting)]
+
+    def _queue_again(self, waiting: Waiting) -> bool:
+        try:
+            self._extents.update(check_batch(waiting[0], self._extent))
+        except (LocalProtocolError, Damaged, sqlite3.Error):
+            return False
+        self._queued.add(waiting[0])
+        self._queue.append(waiting)
+        return True
+
+    # What is there
+
+    @property
+    def _layers(self) -> tuple[Layer, Layer]:
+        return self._committing, self._queued
+
+    @contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
+        with self._lock:
+            if self._closed:
+                raise LocalProtocolError("This store is closed.")
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise reading_error(what, error) from error
+
+    def _extent(self, number: int) -> Extent | None:
+        known = self._extents.get(number)
+        if known is None:
+            first = self._first(number)
+            if first is None:
+                return None
+            known = self._extents[number] = (first, self._last(number, first))
+        return known
+
+    def _first(self, number: int) -> int | None:
+        for layer in self._layers:
+            if number in layer.branches:
+                return layer.branches[number].first
+        row = self._reader.execute(
+            "SELECT number, object, log, parent, first, mark FROM branches WHERE number = ?", (number,)
+        ).fetchone()
+        if row is None:
+            return None
+        if row[5] != _mark_of(*row[:5]):
+            raise reading_error(f"branch {number}")
+        return int(row[4])
+
+    def _last(self, number: int, first: int) -> int:
+        limit, pending = pending_segments(self._layers, number)
+        if pending:
+            return max(pending)
+        try:
+            stored = stored_tip(self._reader, number)
+        except LocalProtocolError:
+            stored = first - 1
+        return stored if limit is None else min(stored, max(limit, first) - 1)
+
+    def _tip(self, number: int) -> tuple[int, bytes]:
+        extent = self._extent(number)
+        assert extent is not None
+        first, tip = extent
+        if tip < first:
+            return tip, b""
+        found = self.segment_id(number, tip)
+        if found is None:
+            raise reading_error(f"segment {tip} of branch {number}")
+        return tip, found
+
+    def _next(self, name: str, reserved: int) -> int:
+        """Numbers are reserved durably before any is given, so that no restart gives one twice."""
+        with self._reading("the number of the next change"):
+            number, end = self._floors.get(name, (0, 0))
+            if number == end:
+                number, end = self._reserve(name, reserved)
+            self._floors[name] = (number + 1, end)
+            return number
+
+    def _reserve(self, name: str, count: int) -> tuple[int, int]:
+        try:
+            row = self._reader.execute(
+                "INSERT INTO floors VALUES (?, 1 + ?) ON CONFLICT (name) DO UPDATE SET value = value + ?"
+                " RETURNING value",
+                (name, count, count),
+            ).fetchall()[0]
+        except sqlite3.OperationalError as error:
+            raise writing_error(error) from error
+        return row[0] - count, row[0]
+
+
+def _mark_of(*fields: object) -> int | None:
+    """The checksum of a row as read: damage may have changed even the type of a field."""
+    try:
+        return row_mark(*fields)  # type: ignore[arg-type]
+    except (TypeError, OverflowError, UnicodeError):
+        return None
+
+
+def _checked_id(row: int, id: object, mark: object, what: str) -> SegmentId:
+    if not isinstance(id, bytes) or not isinstance(mark, int) or not id_matches(row, id, mark):
+        raise reading_error(what)
+    return SegmentId(id)
+
+
+def _short(object_id: ObjectId) -> str:
+    return object_id.hex()[:16]
