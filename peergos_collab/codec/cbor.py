@@ -7,7 +7,8 @@ integers, indefinite lengths, duplicate keys, unsorted maps and trailing bytes.
 
 from __future__ import annotations
 
-from typing import Any, Final
+import enum
+from typing import Any, Final, NoReturn
 
 import cbor2
 
@@ -16,18 +17,36 @@ from ..errors import LocalProtocolError, RemoteProtocolError
 MAX_DEPTH: Final = 16
 """Deeper nesting has no use in any record, and every level costs a stack frame."""
 
-_LEAVES: Final = frozenset({int, bytes, str, bool, type(None)})
+_BUILT_IN_TAGS: Final = (
+    *(0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004),
+    *(43000, 55799),
+)
+
+
+_PLAIN: Final = frozenset({bytes, str, bool, type(None)})
+
+
+class _Unfit(ValueError):
+    """A value that no record holds."""
+
+
+def _refuse_tag(_: Any, *__: Any) -> NoReturn:
+    raise _Unfit("a tag")
+
+
+# cbor2 would otherwise compile regular expressions, parse mail and compute powers that a peer chose.
+_TAG_DECODERS: Final = dict.fromkeys(_BUILT_IN_TAGS, _refuse_tag)
 
 
 def encode(value: Any) -> bytes:
-    """Encodes ints, bytes, str, bool, None, lists, tuples and dicts of these.
+    """Encodes ints and IntEnums (64 bit), bytes, str, bool, None, lists, tuples and dicts of these.
 
     Raises:
-        LocalProtocolError: the value holds something else, for instance a float.
+        LocalProtocolError: the value holds something else, for instance a float, or nests too deep.
     """
     try:
-        return cbor2.dumps(value, canonical=True)
-    except (cbor2.CBOREncodeError, UnicodeEncodeError, OverflowError) as error:
+        return cbor2.dumps(_ordered(value, MAX_DEPTH))
+    except (_Unfit, UnicodeEncodeError) as error:
         raise LocalProtocolError(f"this value has no record form: {error}") from None
 
 
@@ -47,33 +66,44 @@ def decode_untrusted(raw: bytes, limit: int) -> Any:
     if len(raw) > limit:
         raise RemoteProtocolError(f"a record of {len(raw)} bytes, where {limit} are allowed")
     try:
-        value = cbor2.loads(raw)
-        _check_types(value, MAX_DEPTH)
-        again = cbor2.dumps(value, canonical=True)
-    except RemoteProtocolError:
-        raise
-    except Exception as error:  # cbor2's built-in tags raise whatever their types raise
+        value = cbor2.loads(
+            raw,
+            semantic_decoders=_TAG_DECODERS,
+            max_depth=MAX_DEPTH,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+        )
+        again = cbor2.dumps(_ordered(value, MAX_DEPTH))
+    except _Unfit as error:
+        raise RemoteProtocolError(f"a record that holds {error}") from None
+    except Exception as error:  # noqa: BLE001  whatever the decoder stumbles over, the bytes are at fault
         raise RemoteProtocolError(f"a record that is not CBOR: {type(error).__name__}") from None
     if again != raw:
         raise RemoteProtocolError("a record that is not in the one canonical form")
     return value
 
 
-def _check_types(value: Any, depth: int) -> None:
+def _ordered(value: Any, depth: int) -> Any:
+    """``value`` with every map in the order of RFC 8949 §4.2.1: by its encoded keys, byte for byte.
+
+    cbor2's own ``canonical`` sorts shorter keys first, which is the order of the older RFC 7049.
+    """
     kind = type(value)
-    if kind in _LEAVES:
-        if kind is int and not -(2**63) <= value < 2**64:
-            raise RemoteProtocolError("a record with an integer beyond 64 bits")
-        return
+    if kind in _PLAIN:
+        return value
+    if kind is int or isinstance(value, enum.IntEnum):
+        if not -(2**63) <= value < 2**64:
+            raise _Unfit("an integer beyond 64 bits")
+        return value
+    if isinstance(value, enum.StrEnum):
+        return value
     if depth == 0:
-        raise RemoteProtocolError(f"a record nested deeper than {MAX_DEPTH} levels")
-    if kind is list:
-        for item in value:
-            _check_types(item, depth - 1)
-    elif kind is dict:
-        for key, item in value.items():
-            if type(key) not in (int, str, bytes):
-                raise RemoteProtocolError("a record with a key of a type that is not allowed")
-            _check_types(item, depth - 1)
-    else:
-        raise RemoteProtocolError(f"a record with a value of type {kind.__name__}")
+        raise _Unfit(f"more than {MAX_DEPTH} levels")
+    if kind is list or kind is tuple:
+        return [_ordered(item, depth - 1) for item in value]
+    if kind is dict:
+        if not all(type(key) in (int, str, bytes) for key in value):
+            raise _Unfit("a key that is no integer, text or bytes")
+        items = ((cbor2.dumps(_ordered(key, 0)), key, item) for key, item in value.items())
+        return {key: _ordered(item, depth - 1) for _, key, item in sorted(items, key=lambda each: each[0])}
+    raise _Unfit(f"a value of type {kind.__name__}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base
+from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base, crypto_scalarmult_BYTES
 from nacl.exceptions import CryptoError
 
 from ..errors import RemoteProtocolError
@@ -30,7 +30,7 @@ class BoxPair:
     """An X25519 pair. ``repr`` shows the public half only."""
 
     public_key: BoxPublic
-    _secret: bytes = field(repr=False)
+    _secret: bytes = field(repr=False, compare=False)
 
     @classmethod
     def from_seed(cls, seed: BoxSeed) -> BoxPair:
@@ -45,11 +45,18 @@ class BoxPair:
         """The key this pair shares with ``other``, for one direction and purpose.
 
         Raises:
-            RemoteProtocolError: ``other`` is a low-order point: nobody's honest key.
+            RemoteProtocolError: ``other`` has another length, or is a low-order point: nobody's honest key.
         """
-        try:
-            shared = crypto_scalarmult(self._secret, other.public)
-        except (CryptoError, TypeError, ValueError):
-            raise RemoteProtocolError("a public key that belongs to nobody") from None
+        shared = _scalarmult(self._secret, other.public)
         both = sender.public + receiver.public
         return WrapKey(blake2b(both, key=shared, person=tag.value, digest_size=KEY_LENGTH).digest())
+
+
+def _scalarmult(secret: bytes, public: bytes) -> bytes:
+    # PyNaCl passes the pointer on unchecked, so a shorter key would read beyond its end.
+    if len(public) != crypto_scalarmult_BYTES:
+        raise RemoteProtocolError(f"a public key of {len(public)} bytes")
+    try:
+        return crypto_scalarmult(secret, public)
+    except CryptoError:
+        raise RemoteProtocolError("a public key that belongs to nobody") from None

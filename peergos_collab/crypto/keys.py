@@ -67,7 +67,6 @@ def same(one: bytes, other: bytes) -> bool:
     return hmac.compare_digest(one, other)
 
 
-
 class MasterKey(SecretKey):
     """Opens the key store; kept in its slots, never stored in clear beside it."""
 

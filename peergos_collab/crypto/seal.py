@@ -3,7 +3,7 @@
 XChaCha20-Poly1305 alone lets one ciphertext open under two keys. Here the 32 bytes after the nonce
 commit to the key, so a ciphertext belongs to exactly one.
 
-    d      = BLAKE2b-512(nonce, key=key, person="seal" ‖ …)
+    d      = BLAKE2b-512(nonce, key=key, person=tag)
     sealed = nonce (24) ‖ d[32:64] ‖ XChaCha20-Poly1305(key=d[:32], nonce, ad ‖ d[32:64])
 """
 
@@ -62,10 +62,7 @@ def copen(key: SecretKey, tag: Tag, sealed: bytes, ad: bytes) -> bytes:
     inner, commitment = _keys(key, tag, nonce)
     if not hmac.compare_digest(commitment, sealed[_NONCE : _NONCE + _COMMITMENT]):
         raise SealBroken("a sealed record was made with another key")
-    try:
-        return _decrypt(sealed[_NONCE + _COMMITMENT :], ad + commitment, nonce, inner)
-    except CryptoError:
-        raise SealBroken() from None
+    return _open_inner(sealed[_NONCE + _COMMITMENT :], ad + commitment, nonce, inner)
 
 
 def seal_once(key: SecretKey, plaintext: bytes, ad: bytes) -> bytes:
@@ -79,7 +76,11 @@ def seal_once(key: SecretKey, plaintext: bytes, ad: bytes) -> bytes:
 
 def open_once(key: SecretKey, sealed: bytes, ad: bytes) -> bytes:
     """The plaintext of ``seal_once``. Raises SealBroken."""
+    return _open_inner(sealed, ad, bytes(_NONCE), key.expose())
+
+
+def _open_inner(ciphertext: bytes, ad: bytes, nonce: bytes, key: bytes) -> bytes:
     try:
-        return _decrypt(sealed, ad, bytes(_NONCE), key.expose())
+        return _decrypt(ciphertext, ad, nonce, key)
     except (CryptoError, ValueError):
-        raise SealBroken() from None
+        raise SealBroken from None

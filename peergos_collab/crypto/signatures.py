@@ -19,6 +19,7 @@ from .keys import SignSeed
 from .tags import Tag
 
 SIGNATURE_LENGTH: Final = 64
+PUBLIC_LENGTH: Final = 32
 
 
 class BadSignature(RemoteProtocolError):
@@ -35,12 +36,7 @@ class VerifyKey:
 
     def verify(self, tag: Tag, message: bytes, signature: bytes) -> None:
         """Raises BadSignature unless the key's holder signed ``message`` for the purpose ``tag``."""
-        if len(signature) != SIGNATURE_LENGTH or len(self.public) != 32:
-            raise BadSignature()
-        try:
-            crypto_sign_open(signature + _prefix(tag) + message, self.public)
-        except (CryptoError, ValueError):
-            raise BadSignature() from None
+        _verify_raw(self.public, _prefix(tag) + message, signature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +44,7 @@ class SigningKey:
     """An Ed25519 pair. ``repr`` shows the public half only."""
 
     verify_key: VerifyKey
-    _secret: bytes = field(repr=False)
+    _secret: bytes = field(repr=False, compare=False)
 
     @classmethod
     def from_seed(cls, seed: SignSeed) -> SigningKey:
@@ -70,6 +66,15 @@ class SigningKey:
     def sign(self, tag: Tag, message: bytes) -> bytes:
         """64 bytes that prove the holder of this key signed ``message`` for the purpose ``tag``."""
         return crypto_sign(_prefix(tag) + message, self._secret)[:SIGNATURE_LENGTH]
+
+
+def _verify_raw(public: bytes, message: bytes, signature: bytes) -> None:
+    if len(signature) != SIGNATURE_LENGTH or len(public) != PUBLIC_LENGTH:
+        raise BadSignature
+    try:
+        crypto_sign_open(signature + message, public)
+    except CryptoError:
+        raise BadSignature from None
 
 
 def _prefix(tag: Tag) -> bytes:

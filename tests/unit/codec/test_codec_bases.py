@@ -1,0 +1,43 @@
+"""Multibase base58btc, the text form of ids."""
+
+from __future__ import annotations
+
+import pytest
+
+from peergos_collab.codec import from_multibase_untrusted, to_multibase
+from peergos_collab.codec.bases import MAX_TEXT
+from peergos_collab.errors import RemoteProtocolError
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"", "z"),
+        (b"\0", "z1"),
+        (b"\0\0\0", "z111"),
+        (b"hello world", "zStV1DL6CwTryKyV"),
+        (b"\0\0\x28\x7f\xb4\xcd", "z11233QC4"),
+        (b"Hello World!", "z2NEpo7TZRRrLZSi2U"),
+    ],
+)
+def test_known_texts(data: bytes, text: str) -> None:
+    """Published base58btc vectors, both ways."""
+    assert to_multibase(data) == text
+    assert from_multibase_untrusted(text) == data
+
+
+def test_an_id_of_32_bytes_keeps_its_zeros() -> None:
+    """Leading zero bytes of an id survive."""
+    data = bytes(3) + b"\x01" + bytes(28)
+
+    assert from_multibase_untrusted(to_multibase(data)) == data
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1", "Z1", "m1", "z0", "zO", "zI", "zl", "z+", "z1 ", "z\n", "zé", "z٣", "z" + "2" * MAX_TEXT],
+)
+def test_other_text_is_refused(text: str) -> None:
+    """Wrong bases, look-alike characters, spaces and overlong texts are refused."""
+    with pytest.raises(RemoteProtocolError):
+        from_multibase_untrusted(text)

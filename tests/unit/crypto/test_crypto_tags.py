@@ -1,0 +1,87 @@
+"""The registry of purposes: no two are alike, and no key, hash or signature serves two."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from peergos_collab.crypto import Tag
+
+SOURCE = Path(__file__).parents[3] / "peergos_collab"
+
+USES = {
+    "derive": "derive",
+    "keyed_hash": "keyed hash",
+    "hash256": "hash",
+    "agree": "agreement",
+    "cseal": "seal",
+    "copen": "seal",
+    "sign": "signature",
+    "verify": "signature",
+}
+"""What a tag is passed to, and which kind of use that is."""
+
+
+def test_tags_are_unique() -> None:
+    """Two members with one value would be one purpose; Enum would hide the second as an alias."""
+    assert list(Tag.__members__) == [tag.name for tag in Tag]
+
+
+@pytest.mark.parametrize("tag", Tag)
+def test_tags_fit(tag: Tag) -> None:
+    """1 to 16 bytes of printable ASCII, so that the padding zeros are never a part of a tag."""
+    assert 1 <= len(tag.value) <= 16
+    assert tag.value.decode("ascii").isprintable()
+
+
+def test_no_padded_tag_begins_another() -> None:
+    """Tag ‖ message is read in one way only: padded tags have one length and differ."""
+    padded = [tag.value.ljust(16, b"\0") for tag in Tag]
+
+    assert {len(each) for each in padded} == {16}
+    assert not any(one.startswith(other) for one, other in itertools.permutations(padded, 2))
+
+
+def test_signature_tags_are_apart() -> None:
+    """Tags for signatures, and only they, are named SIGN_… and begin with ``s ``."""
+    assert {tag for tag in Tag if tag.name.startswith("SIGN_")} == {
+        tag for tag in Tag if tag.value.startswith(b"s ")
+    }
+
+
+def tag_uses() -> dict[str, set[tuple[str, str]]]:
+    """For each member of Tag, the (kind of use, file) pairs of the calls it is a direct argument of."""
+    found: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                for argument in [*node.args, *(keyword.value for keyword in node.keywords)]:
+                    if member := tag_member(argument):
+                        found[member].add((USES.get(name, name), str(path.relative_to(SOURCE))))
+    return found
+
+
+def tag_member(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Tag":
+        return node.attr
+    return ""
+
+
+def test_the_source_uses_members_that_exist() -> None:
+    """No call names a tag that the registry does not have."""
+    assert set(tag_uses()) <= set(Tag.__members__)
+
+
+def test_signature_tags_only_sign() -> None:
+    """No SIGN_… tag derives, hashes or seals, and no other tag signs."""
+    for member, uses in tag_uses().items():
+        kinds = {kind for kind, _ in uses} & set(USES.values())
+        if member.startswith("SIGN_"):
+            assert kinds <= {"signature"}, f"{member} is used for {kinds}"
+        else:
+            assert "signature" not in kinds, f"{member} is signed under"
