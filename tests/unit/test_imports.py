@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import peergos_collab
+from peergos_collab import errors
 
 _SOURCES = [
     Path(find_spec(name).submodule_search_locations[0]) for name in ("peergos_collab", "transports", "tui")
@@ -171,6 +172,13 @@ def test_help_loads_nothing_heavy() -> None:
 def test_every_public_name_can_be_imported(name: str) -> None:
     """What ``__all__`` promises is there."""
     assert getattr(peergos_collab, name) is not None
+
+
+def test_every_error_that_leaves_the_library_is_public() -> None:
+    """A program that embeds the library can catch each error by a public name."""
+    tree = {name for name, value in vars(errors).items() if isinstance(value, type) and name[0] != "_"}
+
+    assert tree - set(peergos_collab.__all__) == {"Quarantined"}
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
