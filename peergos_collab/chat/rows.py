@@ -21,7 +21,7 @@ _LIMIT: Final = 1 << 30
 
 
 _SOURCE: Final = struct.Struct("<32sQQIQH")
-"""Segment id, Lamport time, seq, branch, time, index of the author: packed, so that a scan can step over it."""
+"""Segment id, Lamport time, seq, branch, time, index of the author: packed, so a scan steps over it."""
 
 
 class Key(NamedTuple):
