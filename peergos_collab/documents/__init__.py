@@ -1,0 +1,25 @@
+"""Text documents: Yjs updates folded into a text with lines, behind a firewall.
+
+The only package that imports pycrdt. ``documents.client_id`` derives the client id of a run.
+"""
+
+from .difference import difference
+from .document import MOST_EDITS, Change, Document, Edit
+from .firewall import LIMITS, OWN_LIMITS, UpdateLimits, UpdateSummary, check_untrusted
+from .lines import LineIndex
+from .replica import merge
+
+__all__ = [
+    "LIMITS",
+    "MOST_EDITS",
+    "OWN_LIMITS",
+    "Change",
+    "Document",
+    "Edit",
+    "LineIndex",
+    "UpdateLimits",
+    "UpdateSummary",
+    "check_untrusted",
+    "difference",
+    "merge",
+]

@@ -1,0 +1,409 @@
+"""A text document: a Yjs text, its line index, and the firewall in front of both, always in step."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from ..errors import LocalProtocolError, Quarantined
+from .anchors import END, read_anchor_untrusted
+from .firewall import LIMITS, OWN_LIMITS, Id, UpdateSummary, check_untrusted, halves_of
+from .lines import LineIndex
+from .replica import NOTHING, EngineFailed, Replica, Span
+
+Unsubscribe = Callable[[], None]
+Edit = tuple[int, int, str]
+"""(start, end, replacement) in code points."""
+
+MOST_EDITS: Final = 5_000
+"""In one transaction: beyond, colleagues could refuse the update, and the engine slows down steeply."""
+PAUSE: Final = 500
+"""Milliseconds without typing after which a new step of undo begins."""
+
+_ASTRAL_LEAD: Final = re.compile(rb"[\xf0-\xf4]")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The text changed.
+
+    Args:
+        edits: (start, end, inserted) in code points, each relative to the text after the one before.
+        local: made through this ``Document``, not received or replayed.
+        undo: made by undo or redo.
+    """
+
+    edits: tuple[Edit, ...]
+    local: bool
+    undo: bool
+
+
+class Document:
+    """One text document: a Yjs document with a root text called ``text``.
+
+    All offsets are code points. Callbacks run synchronously once everything is in step; they must not
+    change the document. An exception in one reaches the caller of the edit after all have run.
+
+    Args:
+        client: the client id of this run (see ``client_id``).
+        state: a trusted Yjs v1 update, such as an own checkpoint.
+        clock: milliseconds, for undo to tell pauses in typing; None leaves pauses out of account.
+
+    Raises:
+        Quarantined: ``state`` is not an update.
+    """
+
+    def __init__(
+        self, client: int, state: bytes | None = None, *, clock: Callable[[], int] | None = None
+    ) -> None:
+        try:
+            self._replica = Replica(client, state)
+        except EngineFailed as problem:
+            raise Quarantined(f"The stored state cannot be read: {problem}") from None
+        self._clock = clock
+        self._text: str | None = self._replica.text() if state else ""
+        self.lines = LineIndex(self._text)
+        """Rows, columns and bytes of the text; read it, never write it."""
+        self._clocks = self._replica.clocks() if state else {}
+        self._own_clock = self._clocks.get(client, 0)
+        self._halves: set[Id] = set()
+        self._unread = [state] if state and _ASTRAL_LEAD.search(state) else []
+        self._on_update: list[Callable[[bytes], None]] = []
+        self._on_change: list[Callable[[Change], None]] = []
+        self._typing = _Typing()
+
+    # Reading
+
+    @property
+    def client(self) -> int:
+        """The client id of this run."""
+        return self._replica.client
+
+    @property
+    def text(self) -> str:
+        """The whole text; O(n) once after a change."""
+        if self._text is None:
+            self._text = self.lines.text()
+        return self._text
+
+    def __len__(self) -> int:
+        return self.lines.length
+
+    def state(self) -> bytes:
+        """The whole state as a Yjs v1 update that any Yjs program reads."""
+        return self._replica.state()
+
+    def clocks(self) -> dict[int, int]:
+        """The state vector: next clock of each client, in UTF-16 units."""
+        if self._own_clock:
+            self._clocks[self.client] = self._own_clock
+        return dict(self._clocks)
+
+    def fork(self, client: int) -> Document:
+        """The same state under another client id, to be edited apart and merged back as an update."""
+        return Document(client, self.state(), clock=self._clock)
+
+    # Local changes
+
+    def edit(self, start: int, end: int, replacement: str) -> None:
+        """Replaces a range, as one transaction.
+
+        Raises:
+            LocalProtocolError: the range lies outside of the text, or the replacement holds a lone
+                surrogate or is too long; nothing was changed.
+        """
+        lines = self.lines
+        if not 0 <= start <= end <= lines.length:
+            raise LocalProtocolError(f"The range {start}–{end} is not within 0–{lines.length}.")
+        units = _units(replacement)
+        if start == end and not replacement:
+            return
+        first = lines.byte_offset(start)
+        last = first if start == end else lines.byte_offset(end)
+        if self._replica.follows:
+            self._typing_step(start, end, replacement)
+        update = self._replica.edit(first, last, replacement)
+        lines.replace(start, end, replacement)
+        self._text = None
+        self._own_clock += units
+        if units != len(replacement):
+            self._unread.append(update)
+        self._tell(update, ((start, end, replacement),) if self._on_change else ())
+
+    def edit_many(self, edits: Sequence[Edit]) -> None:
+        """Replaces several ranges in one transaction.
+
+        Args:
+            edits: at most ``MOST_EDITS``, ascending and not overlapping; all offsets refer to the text
+                before the call.
+
+        Raises:
+            LocalProtocolError: as for ``edit``; nothing was changed.
+        """
+        if len(edits) > MOST_EDITS:
+            raise LocalProtocolError(f"{len(edits):,} edits at once are more than {MOST_EDITS:,}.")
+        units = self._check_many(edits)
+        # From the last to the first, so that every offset still means what it meant before the call.
+        backwards = tuple(edit for edit in reversed(edits) if edit[0] != edit[1] or edit[2])
+        if not backwards:
+            return
+        byte = self.lines.byte_offset
+        spans = [(byte(start), byte(end), replacement) for start, end, replacement in backwards]
+        if self._replica.follows:
+            self._replica.new_step()
+            self._typing.forget()
+        update = self._replica.edit_many(spans)
+        for edit in backwards:
+            self.lines.replace(*edit)
+        self._text = None
+        self._own_clock += units
+        if _ASTRAL_LEAD.search(update):
+            self._unread.append(update)
+        self._tell(update, backwards)
+
+    def _check_many(self, edits: Sequence[Edit]) -> int:
+        """Returns the UTF-16 units inserted in all."""
+        before = size = units = 0
+        for start, end, replacement in edits:
+            if not before <= start <= end <= self.lines.length:
+                raise LocalProtocolError("The edits overlap, descend or leave the text.")
+            before = end
+            units += _units(replacement)
+            size += len(replacement)
+        if size > _LONGEST:
+            raise LocalProtocolError(f"{size:,} characters at once are more than {_LONGEST:,}.")
+        return units
+
+    # Undo
+
+    def track_undo(self) -> None:
+        """Begins to remember local edits for ``undo``; what was edited before stays out of its reach.
+
+        An editor calls this when it opens. Without it nothing is remembered: remembering slows edits
+        by a third over a long history, and keeps deleted text in memory. Looking at ``can_undo`` or
+        calling ``undo`` begins it as well.
+        """
+        self._replica.follow()
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether a local edit can be taken back."""
+        self.track_undo()
+        return self._replica.can_undo
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether an edit taken back can be made again."""
+        self.track_undo()
+        return self._replica.can_redo
+
+    def undo(self) -> bool:
+        """Takes back the last step of local edits, never anybody else's. Returns whether there was one."""
+        if not self.can_undo:
+            return False
+        self._travelled(*self._replica.undo())
+        return True
+
+    def redo(self) -> bool:
+        """Makes the last step taken back again. Returns whether there was one."""
+        if not self.can_redo:
+            return False
+        self._travelled(*self._replica.redo())
+        return True
+
+    def _travelled(self, update: bytes, deltas: list[Span]) -> None:
+        self._typing.forget()
+        edits = self._follow_deltas(deltas)
+        if update == NOTHING:
+            return
+        summary = check_untrusted(update, self.client, self.clocks(), OWN_LIMITS)
+        self._own_clock = max(self._own_clock, summary.next_clock)
+        self._halves.update(summary.halves)
+        self._tell(update, edits, undo=True)
+
+    def _typing_step(self, start: int, end: int, replacement: str) -> None:
+        now = self._clock() if self._clock else None
+        if not self._typing.goes_on(start, end, replacement, now):
+            self._replica.new_step()
+
+    # Changes from elsewhere
+
+    def apply_untrusted(self, update: bytes, client: int) -> None:
+        """Takes in a colleague's update, after the firewall.
+
+        What is known already changes nothing; anything else must continue exactly where the document
+        ends for ``client``.
+
+        Args:
+            update: a Yjs v1 update.
+            client: the only client id that may have created structs in it.
+
+        Raises:
+            Quarantined: with the reason; nothing was changed.
+        """
+        self._read_halves()
+        summary = check_untrusted(update, client, self.clocks(), LIMITS, self._halves)
+        if client == self.client and summary.next_clock > self._own_clock:
+            raise Quarantined("The update was refused: it goes on under the client id of this very run.")
+        self._apply(update, summary)
+
+    def apply_own(self, update: bytes) -> None:
+        """Takes in an update that own devices have authenticated: a journal entry, a checkpoint.
+
+        Any client id may have created structs in it, and it may overlap with what is known.
+
+        Raises:
+            Quarantined: it is malformed, or something before it is missing; nothing was changed.
+        """
+        self._apply(update, check_untrusted(update, None, self.clocks(), OWN_LIMITS))
+
+    def _apply(self, update: bytes, summary: UpdateSummary) -> None:
+        try:
+            deltas = self._replica.apply(update)
+        except EngineFailed as problem:
+            # The replica was rebuilt from the same updates, so the text and the index still hold.
+            raise Quarantined(f"The update was refused: the engine could not apply it ({problem}).") from None
+        for author, end in summary.ends.items():
+            before = self._clocks.get(author, 0)
+            if end > before:
+                self._clocks[author] = end
+                self._halves.update(half for half in summary.halves if half[0] == author)
+        self._own_clock = max(self._own_clock, self._clocks.get(self.client, 0))
+        edits = self._follow_deltas(deltas)
+        if edits:
+            self._call(self._on_change, Change(edits, local=False, undo=False))
+
+    def _follow_deltas(self, deltas: Iterable[Span]) -> tuple[Edit, ...]:
+        """Brings the index after the engine; returns the same edits in code points."""
+        edits = []
+        for first, last, replacement in deltas:
+            start = self.lines.offset_of_byte(first)
+            end = start if first == last else self.lines.offset_of_byte(last)
+            self.lines.replace(start, end, replacement)
+            edits.append((start, end, replacement))
+        if edits:
+            self._text = None
+        return tuple(edits)
+
+    def _read_halves(self) -> None:
+        """Astral characters are rare, so where they lie is found out only once a colleague writes."""
+        for update in self._unread:
+            self._halves.update(halves_of(update))
+        self._unread = []
+
+    # Positions
+
+    def anchor(self, offset: int) -> bytes:
+        """A position that stays with the character behind it, or with the end. Raises LocalProtocolError."""
+        if not 0 <= offset <= self.lines.length:
+            raise LocalProtocolError(f"The offset {offset} is not within 0–{self.lines.length}.")
+        if offset == self.lines.length:
+            return END
+        return self._replica.sticky(self.lines.byte_offset(offset))
+
+    def offset_untrusted(self, anchor: bytes) -> int | None:
+        """Where an anchor is now; None where it is malformed or its character is not known here."""
+        if anchor == END:
+            return self.lines.length
+        place = read_anchor_untrusted(anchor)
+        if place is None:
+            return None
+        client, clock = place
+        known = self._own_clock if client == self.client else self._clocks.get(client, 0)
+        self._read_halves()
+        if clock >= known or place in self._halves:
+            return None
+        return self.lines.offset_of_byte(self._replica.byte_of(anchor))
+
+    # Subscriptions
+
+    def on_update(self, callback: Callable[[bytes], None]) -> Unsubscribe:
+        """Calls back with the Yjs v1 update of each local transaction, right after it."""
+        return _subscribe(self._on_update, callback)
+
+    def on_change(self, callback: Callable[[Change], None]) -> Unsubscribe:
+        """Calls back after every change of the text, local or not."""
+        return _subscribe(self._on_change, callback)
+
+    def _tell(self, update: bytes, edits: tuple[Edit, ...], *, undo: bool = False) -> None:
+        try:
+            self._call(self._on_update, update)
+        finally:
+            if edits and self._on_change:
+                self._call(self._on_change, Change(edits, local=True, undo=undo))
+
+    @staticmethod
+    def _call(callbacks: list[Callable[[_T], None]], value: _T) -> None:
+        """Calls all, though one raises: the journal must not miss what another callback choked on."""
+        failed: Exception | None = None
+        for callback in tuple(callbacks):
+            try:
+                callback(value)
+            except Exception as problem:  # noqa: BLE001 - raised again below
+                failed = failed or problem
+        if failed is not None:
+            raise failed
+
+
+class _Typing:
+    """Tells which edits undo takes back together: a word typed, or a run of characters erased."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        self._inserts: bool | None = None
+        self._at = 0
+        self._time: int | None = None
+        self._after_space = False
+
+    def goes_on(self, start: int, end: int, replacement: str, now: int | None) -> bool:
+        """Whether this edit belongs to the step of the one before."""
+        inserts = bool(replacement)
+        together = self._inserts is inserts and self._in_time(now)
+        if inserts:
+            single = start == end and len(replacement) == 1
+            space = replacement.isspace()
+            together = together and single and start == self._at and not (self._after_space and not space)
+            self._at = start + len(replacement)
+            self._after_space = space
+        else:
+            # Backspace ends where the last one began; the delete key begins there.
+            together = together and self._at in {start, end}
+            self._at = start
+        self._inserts, self._time = inserts, now
+        return together
+
+    def _in_time(self, now: int | None) -> bool:
+        return now is None or self._time is None or 0 <= now - self._time < PAUSE
+
+
+_LONGEST: Final = LIMITS.size // 5
+"""Characters of one local change: at 4 bytes each, colleagues still accept its update."""
+
+
+def _units(text: str) -> int:
+    """UTF-16 units of a text. Raises LocalProtocolError where it cannot be stored."""
+    if text.isascii():
+        units = len(text)
+    else:
+        try:
+            units = len(text.encode("utf-16-le")) // 2
+        except UnicodeEncodeError:
+            raise LocalProtocolError("The text holds a lone surrogate, which UTF-8 cannot store.") from None
+    if len(text) > _LONGEST:
+        raise LocalProtocolError(f"{len(text):,} characters at once are more than {_LONGEST:,}.")
+    return units
+
+
+def _subscribe(callbacks: list[_T], callback: _T) -> Unsubscribe:
+    callbacks.append(callback)
+
+    def unsubscribe() -> None:
+        if callback in callbacks:
+            callbacks.remove(callback)
+
+    return unsubscribe
