@@ -85,3 +85,10 @@ def test_signature_tags_only_sign() -> None:
             assert kinds <= {"signature"}, f"{member} is used for {kinds}"
         else:
             assert "signature" not in kinds, f"{member} is signed under"
+
+
+def test_a_tag_serves_one_kind_of_use() -> None:
+    """What derives a key does not name a record as well, and the other way round."""
+    for member, uses in tag_uses().items():
+        kinds = {kind for kind, _ in uses} & set(USES.values())
+        assert len(kinds) <= 1, f"{member} is used for {kinds}"
