@@ -67,6 +67,8 @@ class Delivery:
         time: the author's wall clock, milliseconds since 1970. For people, never for order.
         content: plaintext, already decompressed; still untrusted input for the fold.
         via: ``webrtc``, ``node``, ``lan``, ``memory`` or ``local``.
+        skip: how many of the changes in it, counted from the first, are applied already (they were
+            sealed twice, by a device that was restored from a backup).
     """
 
     object: ObjectId
@@ -81,6 +83,7 @@ class Delivery:
     kind: Kind
     content: bytes
     via: str
+    skip: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,40 @@
+"""What a kind of object does with the payloads of its segments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from ..objects.payload import Delivery, Kind
+
+
+class Fold(Protocol):
+    """Folds payloads into state: a document, a timeline, a map of entries.
+
+    ``take_untrusted`` is called in causal order, once per segment. A local change is in the state
+    before the replica hears of it (documents) or enters it when its segment is sealed (the others).
+    """
+
+    @property
+    def kind(self) -> Kind: ...
+
+    def take_untrusted(self, delivery: Delivery) -> None:
+        """Takes a colleague's payload. Raises Quarantined, and then has changed nothing."""
+
+    def take_own(self, delivery: Delivery) -> None:
+        """Takes a segment this device has just sealed."""
+
+    def pass_by(self, delivery: Delivery) -> None:
+        """A segment without content for this fold: only its place in the causal order counts."""
+
+    def combine(self, changes: Sequence[bytes]) -> bytes:
+        """One content from local changes of one run, in order."""
+
+    def restore(self, change: bytes) -> None:
+        """Takes a local change back from the journal."""
+
+    def dirty_state(self) -> dict[bytes, bytes]:
+        """Parts of the state that changed since the last call, by key; secret bytes, to be sealed."""
+
+    def load_state(self, load: Callable[[bytes], bytes | None]) -> None:
+        """Takes the state back; ``load`` gives a part by its key."""

@@ -1,0 +1,467 @@
+"""One object on one device: verified segments in, opened payloads out in causal order; local changes in,
+sealed segments out. No I/O, no clock of its own.
+
+    local change ──submit──► pending ──collect──► journal            (alone)
+                                        └───────► segment            (once heads were compared)
+    segment ──take_segments──► log book ──► causal order ──► fold
+
+Sealing late: a change becomes a segment only after heads were compared with somebody in this session
+(``released``). Work done offline is then sealed on top of everything known, and a restored backup
+meets its own later segments before it could reuse their numbers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from ..codec.ids import DeviceId, EpochId, LogId, ObjectId, RunId, SegmentId
+from ..crypto import LocalKey, SigningKey
+from ..errors import Damaged, NoAccess, Quarantined, RemoteProtocolError
+from ..objects.bindings import Introduced, check_introduction_untrusted, introduce
+from ..objects.certificates import Certificate
+from ..objects.epoch_keys import EpochKeys, Level
+from ..objects.membership import View, fold as fold_membership
+from ..objects.operations import Actor
+from ..objects.payload import (
+    MAX_CHANGES,
+    MAX_CITES,
+    Cite,
+    Delivery,
+    Kind,
+    Payload,
+    decode_payload_untrusted,
+    encode_payload,
+)
+from ..objects.segments import Segment, seal_segment
+from ..ports import Batch, Clock, DropJournal, PutJournal, Random, SegmentStore
+from .fold import Fold
+from .journal import LocalChange, open_entry_untrusted, seal_entry
+from .logbook import Arrival, BranchState, LogBook, Offered
+from .own_log import OwnLogs
+
+SEGMENT_CONTENT: Final = 128 << 10
+"""Bytes of changes merged into one segment: keeps single segments far below the largest size."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A segment that was quarantined: its author broke a rule. It is kept, shown and not applied."""
+
+    log: LogId
+    seq: int
+    name: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Taken:
+    """What became of segments from outside."""
+
+    offered: Offered
+    deliveries: list[Delivery] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Collected:
+    """A batch to make durable. Once it is, ``arrivals`` may be announced to others."""
+
+    batch: Batch
+    arrivals: list[Arrival] = field(default_factory=list)
+
+
+class Replica:
+    """See the module's text.
+
+    Args:
+        actor: as whom this device writes here; None before it has joined.
+        run: this process's lifetime.
+        new_log: open a new log before writing (after an unclean start).
+    """
+
+    def __init__(
+        self,
+        object_id: ObjectId,
+        book: LogBook,
+        fold: Fold,
+        keys: Mapping[EpochId, EpochKeys],
+        actor: Actor,
+        local: LocalKey,
+        run: RunId,
+        clock: Clock,
+        random: Random,
+        *,
+        new_log: bool = False,
+    ) -> None:
+        self.object = object_id
+        self.book = book
+        self.fold = fold
+        self.keys = dict(keys)
+        self.actor = actor
+        self.run = run
+        self.view = View()
+        self.released = False
+        self.applied: dict[int, int] = {}
+        self.authors: dict[tuple[LogId, EpochId], Introduced] = {}
+        self.changes: dict[tuple[DeviceId, RunId], int] = {}
+        self.set_aside: list[SetAside] = []
+        self.problems: list[str] = list(book.damage)
+        self.own = OwnLogs(object_id, local, book.store, random)
+        self.journaled: deque[LocalChange] = deque()
+        self.pending: deque[LocalChange] = deque()
+        self._numbers: dict[RunId, int] = {}
+        self._local = local
+        self._clock = clock
+        self._random = random
+        self._arrived: dict[tuple[int, int], Segment] = {}
+        self._blocked: dict[int, None] = {}
+        self._uncited: dict[int, None] = {}
+        self._introduced: set[tuple[LogId, EpochId]] = set()
+        self._told_epochs = False
+        if new_log and self.own.current is not None:
+            self.store.write([self.own.retire()])
+        self.refresh_view()
+
+    # -- membership -----------------------------------------------------------------------------
+
+    def refresh_view(self) -> None:
+        """Folds the membership anew, after records came."""
+        self.view = fold_membership(self.book.membership_records(), self.keys)
+
+    @property
+    def can_write(self) -> bool:
+        return any(keys.level >= Level.WRITE for keys in self.keys.values())
+
+    def take_records(self, raws: Iterable[bytes]) -> Offered:
+        offered = self.book.take_records(raws)
+        if any(not isinstance(record, Certificate) for record in offered.records):
+            self.refresh_view()
+        return offered
+
+    # -- local changes --------------------------------------------------------------------------
+
+    @property
+    def store(self) -> SegmentStore:
+        return self.book.store
+
+    @property
+    def unsealed(self) -> int:
+        """How many local changes are not segments yet."""
+        return len(self.journaled) + len(self.pending)
+
+    def submit(self, content: bytes, run: RunId | None = None) -> None:
+        """Takes a local change; ``collect`` makes it durable.
+
+        Raises:
+            NoAccess: this device may only read here.
+        """
+        if not self.can_write:
+            raise NoAccess("you may read this, but not change it")
+        run = run or self.run
+        number = self._numbers.get(run) or self.changes.get((DeviceId(self.actor.device.public), run), 1)
+        self._numbers[run] = number + 1
+        self.pending.append(LocalChange(run, number, self._clock(), content))
+
+    def collect(self) -> Collected | None:
+        """The next batch to make durable: a segment if released, else a journal entry. None if idle."""
+        if self.released:
+            return self._seal_next()
+        return self.journal_pending()
+
+    def journal_pending(self) -> Collected | None:
+        """Pending changes of one run as a journal entry, whether released or not."""
+        if not self.pending:
+            return None
+        changes = _same_run(self.pending, len(self.pending), 1 << 30)
+        number = self.store.next_journal()
+        sealed = seal_entry(self.object, number, changes, self._local, self._random)
+        for change in changes:
+            self.pending.popleft()
+            self.journaled.append(replace(change, entry=number))
+        return Collected([PutJournal(self.object, number, sealed)])
+
+    def _seal_next(self) -> Collected | None:
+        self._drop_sealed()
+        queue = self.journaled or self.pending
+        if not queue:
+            return None
+        changes = _same_run(queue, MAX_CHANGES, SEGMENT_CONTENT)
+        collected = self._seal(changes)
+        for _ in changes:
+            queue.popleft()
+        through = self._finished_entry(changes[-1])
+        if through:
+            collected.batch.append(DropJournal(self.object, through))
+        return collected
+
+    def _drop_sealed(self) -> None:
+        """Forgets changes that turned out to be in a segment already (a restored backup's)."""
+        device = DeviceId(self.actor.device.public)
+        while self.journaled and self.journaled[0].number < self.changes.get((device, self.journaled[0].run), 1):
+            self.journaled.popleft()
+
+    def _finished_entry(self, last: LocalChange) -> int:
+        """The newest journal entry all of whose changes are sealed once ``last`` is, or 0."""
+        if not last.entry:
+            return 0
+        waiting = self.journaled[0].entry if self.journaled else 0
+        return last.entry if waiting != last.entry else last.entry - 1
+
+    def _seal(self, changes: list[LocalChange]) -> Collected:
+        epoch = self.current_epoch()
+        keys = self.keys[epoch]
+        collected = Collected([])
+        log_key = self._log_key(epoch, keys, collected)
+        log = LogId(log_key.public)
+        branch = self._own_branch(log)
+        first = changes[0]
+        introduced = (log, epoch) in self.authors
+        payload = Payload(
+            first.run,
+            first.number,
+            len(changes),
+            self._cites(log),
+            () if self._told_epochs else tuple(self.book.epochs),
+            self.fold.kind,
+            changes[-1].time,
+            self.fold.combine([change.content for change in changes]),
+            None if introduced else introduce(self.object, epoch, log, self.actor),
+        )
+        seq, previous = (branch.tip + 1, branch.tip_id) if branch is not None else (1, b"")
+        raw = encode_payload(payload)
+        segment = seal_segment(
+            self.object, log_key, seq, previous, epoch, raw, keys.content, self._random
+        )
+        offered = self.book.append_own(segment)
+        collected.batch += offered.batch
+        collected.arrivals += offered.arrivals
+        self._told_epochs = True
+        self._apply_own(offered.arrivals[0], payload)
+        return collected
+
+    def _apply_own(self, arrival: Arrival, payload: Payload) -> None:
+        segment = arrival.segment
+        author = self._author(segment, payload).author
+        self.applied[arrival.branch.number] = segment.seq
+        self.changes[author.device, payload.run] = payload.first + payload.count
+        self._uncited.clear()
+        self.fold.take_own(self._delivery(segment, payload, author, self._cite_ids(payload), 0, "local"))
+
+    def current_epoch(self) -> EpochId:
+        """The epoch to write in. This version has one per object. Raises NoAccess."""
+        for epoch, keys in self.keys.items():
+            if keys.level >= Level.WRITE and epoch in self.book.epochs:
+                return epoch
+        raise NoAccess("you may read this, but not change it")
+
+    def _log_key(self, epoch: EpochId, keys: EpochKeys, collected: Collected) -> SigningKey:
+        log_key = self.own.current
+        if log_key is None:
+            log_key, put = self.own.open_new()
+            collected.batch.append(put)
+            self._uncited = dict.fromkeys(self.applied)
+            self._told_epochs = False
+        log = LogId(log_key.public)
+        if (log, epoch) not in self.book.certificates:
+            write_key = keys.signing_key(Level.WRITE)
+            certificate = Certificate.issue(self.object, epoch, log, write_key)
+            collected.batch += self.book.take_records([certificate.raw]).batch
+        return log_key
+
+    def _own_branch(self, log: LogId) -> BranchState | None:
+        branches = self.book.branches.get(log, [])
+        return branches[0] if branches else None
+
+    def _cites(self, own_log: LogId) -> tuple[Cite, ...]:
+        cites = []
+        for number in self._uncited:
+            branch = self.book.numbered[number]
+            seq = self.applied.get(number, 0)
+            if branch.log == own_log or seq < branch.first:
+                continue
+            id_ = branch.tip_id if seq == branch.tip else self.store.segment_id(number, seq)
+            if id_:
+                cites.append(Cite(branch.log[:8], seq, SegmentId(id_)))
+        return tuple(cites[:MAX_CITES])
+
+    # -- what comes from others -----------------------------------------------------------------
+
+    def take_segments(self, raws: Iterable[bytes], via: str) -> Taken:
+        """Takes segments from a peer or node; gives what they made deliverable, in causal order."""
+        offered = self.book.take_segments(raws)
+        touched: dict[int, None] = {}
+        for arrival in offered.arrivals:
+            self._arrived[arrival.branch.number, arrival.segment.seq] = arrival.segment
+            touched[arrival.branch.number] = None
+        if any(self.own.owns(arrival.segment.log) for arrival in offered.arrivals):
+            offered.batch.append(self.own.retire())
+        self._tell_forks(offered.forked)
+        return Taken(offered, self._deliver(touched, via))
+
+    def deliver_stored(self) -> list[Delivery]:
+        """Delivers what is stored but not applied yet, after opening.
+
+        What is damaged on disk is forgotten, named in ``problems``, and fetched again by sync.
+        """
+        deliveries = self._deliver(dict.fromkeys(self.book.numbered), "local")
+        self._uncited = dict.fromkeys(self.applied)
+        return deliveries
+
+    def _tell_forks(self, logs: Iterable[LogId]) -> None:
+        for log in logs:
+            known = (who.author.name for (of, _), who in self.authors.items() if of == log)
+            name = next(known, "somebody")
+            self.problems.append(
+                f"a device of {name} was restored or copied and wrote twice from one point; all of it is kept"
+            )
+
+    def _deliver(self, touched: dict[int, None], via: str) -> list[Delivery]:
+        deliveries: list[Delivery] = []
+        while touched:
+            before = len(deliveries), len(self.set_aside)
+            for number in touched:
+                self._deliver_branch(self.book.numbered[number], via, deliveries)
+            progress = (len(deliveries), len(self.set_aside)) != before
+            touched = dict(self._blocked) if progress else {}
+        return deliveries
+
+    def _deliver_branch(self, branch: BranchState, via: str, deliveries: list[Delivery]) -> None:
+        self._blocked.pop(branch.number, None)
+        seq = self.applied.get(branch.number, branch.first - 1) + 1
+        if seq > branch.tip:
+            return
+        if branch.base is not None and self.applied.get(branch.base.number, 0) < branch.first - 1:
+            self._blocked[branch.number] = None
+            return
+        for segment in self._segments_from(branch, seq):
+            if not self._deliver_segment(branch, segment, via, deliveries):
+                self._blocked[branch.number] = None
+                return
+            self._arrived.pop((branch.number, segment.seq), None)
+            self.applied[branch.number] = segment.seq
+            self._uncited[branch.number] = None
+
+    def _segments_from(self, branch: BranchState, seq: int) -> Iterable[Segment]:
+        while (branch.number, seq) in self._arrived:
+            yield self._arrived[branch.number, seq]
+            seq += 1
+        if seq <= branch.tip:
+            try:
+                yield from self.book.stored(branch, seq)
+            except Damaged as damage:
+                self._forget_damaged(branch, damage)
+
+    def _forget_damaged(self, branch: BranchState, damage: Damaged) -> None:
+        bad = self.applied.get(branch.number, branch.first - 1) + 1
+        self.problems.append(f"{damage}; it is fetched again from a node or peer that has it")
+        batch = self.book.truncate(branch, bad)
+        if self.own.owns(branch.log):
+            batch.append(self.own.retire())
+        self.store.write(batch)
+
+    def _deliver_segment(
+        self, branch: BranchState, segment: Segment, via: str, deliveries: list[Delivery]
+    ) -> bool:
+        """False where something it cites, or the key that opens it, is missing yet."""
+        keys = self.keys.get(segment.epoch)
+        if keys is None:
+            return False
+        name = "an unknown writer"
+        try:
+            payload = decode_payload_untrusted(segment.open(keys.content))
+            cited = self._cited(payload)
+            if cited is None:
+                return False
+            introduced = self._author(segment, payload)
+            name = introduced.author.name
+            skip = self._skip(introduced, payload)
+            delivery = self._delivery(segment, payload, introduced.author, cited, skip, via)
+            if payload.kind is self.fold.kind and skip < payload.count:
+                self.fold.take_untrusted(delivery)
+            else:
+                self.fold.pass_by(delivery)
+        except (RemoteProtocolError, Quarantined) as error:
+            self.set_aside.append(SetAside(segment.log, segment.seq, name, str(error)))
+            return True
+        self.changes[introduced.author.device, payload.run] = max(
+            payload.first + payload.count, self.changes.get((introduced.author.device, payload.run), 1)
+        )
+        deliveries.append(delivery)
+        return True
+
+    def _cited(self, payload: Payload) -> list[SegmentId] | None:
+        """Ids of the cited segments, or None where one of them is not applied yet."""
+        for cite in payload.cites:
+            branch = self.book.find_prefix(cite.log, cite.seq, cite.id)
+            if branch is None or self.applied.get(branch.number, 0) < cite.seq:
+                return None
+        return self._cite_ids(payload)
+
+    @staticmethod
+    def _cite_ids(payload: Payload) -> list[SegmentId]:
+        return [cite.id for cite in payload.cites]
+
+    def _author(self, segment: Segment, payload: Payload) -> Introduced:
+        known = self.authors.get((segment.log, segment.epoch))
+        if known is None:
+            known = check_introduction_untrusted(
+                payload.introduction, self.object, segment.epoch, segment.log, self.view, Level.WRITE
+            )
+            self.authors[segment.log, segment.epoch] = known
+        return known
+
+    def _skip(self, introduced: Introduced, payload: Payload) -> int:
+        """How many of the payload's changes are applied already. Raises Quarantined for a gap."""
+        expected = self.changes.get((introduced.author.device, payload.run), 1)
+        if payload.count and payload.first > expected:
+            raise Quarantined(f"changes {expected} to {payload.first - 1} of its run are missing")
+        return min(expected - payload.first, payload.count) if payload.count else 0
+
+    def _delivery(
+        self, segment: Segment, payload: Payload, author: Any, cites: list[SegmentId], skip: int, via: str
+    ) -> Delivery:
+        return Delivery(
+            self.object,
+            segment.id,
+            segment.log,
+            segment.seq,
+            SegmentId(segment.previous) if segment.previous else None,
+            tuple(cites),
+            author,
+            payload.run,
+            payload.time,
+            payload.kind,
+            payload.content,
+            via,
+            skip,
+        )
+
+    # -- opening --------------------------------------------------------------------------------
+
+    def restore_journal(self) -> None:
+        """Takes back from the journal what is not in a segment yet, after ``deliver_stored``."""
+        device = DeviceId(self.actor.device.public)
+        for entry in self.store.journal(self.object):
+            try:
+                changes = open_entry_untrusted(self.object, entry.number, entry.raw, self._local)
+            except RemoteProtocolError as error:
+                self.problems.append(f"an unsent local change is damaged on this disk ({error})")
+                continue
+            for change in changes:
+                if change.number >= self.changes.get((device, change.run), 1):
+                    self.fold.restore(change.content)
+                    self.journaled.append(change)
+
+
+def _same_run(queue: deque[LocalChange], most: int, most_bytes: int) -> list[LocalChange]:
+    """The changes at the head of ``queue`` that may share a segment or entry."""
+    changes: list[LocalChange] = []
+    size = 0
+    for change in queue:
+        size += len(change.content)
+        if changes and (change.run != changes[0].run or len(changes) >= most or size > most_bytes):
+            break
+        changes.append(change)
+    return changes
