@@ -155,7 +155,6 @@ class Session:
         self._find_book = find_book
         self._serving = serving
         self._with_node = with_node
-        self._receipt_key = receipt_key
         self._their_receipt_key: VerifyKey | None = None
         self._nonce = random(16)
         self._their_nonce = b""
@@ -220,11 +219,9 @@ class Session:
     def send_ephemeral(self, object_id: ObjectId, key: bytes, counter: int, sealed: bytes) -> None:
         self._send(Frame.EPHEMERAL, object_id, key, counter, sealed)
 
-    def send_receipt(self, object_id: ObjectId, tips: Iterable[Tip]) -> None:
-        assert self._receipt_key is not None
-        value = tips_value(tips)
-        message = _receipt_message(object_id, tips_untrusted(value))
-        self._send(Frame.RECEIPT, object_id, value, self._receipt_key.sign(Tag.SIGN_RECEIPT, message))
+    def send_frame(self, frame: bytes) -> None:
+        """Sends a frame that was made once for many sessions."""
+        self._outgoing.append(frame)
 
     def refuse(self, object_id: ObjectId | None, reason: str, words: str) -> None:
         self._send(Frame.REFUSED, object_id or b"", reason, words)
@@ -436,6 +433,13 @@ class Session:
         if not channel.dirty and not channel.told_caught_up:
             channel.told_caught_up = True
             self._send(Frame.CAUGHT_UP, object_id)
+
+
+def receipt_frame(receipt_key: SigningKey, object_id: ObjectId, tips: Iterable[Tip]) -> bytes:
+    """A node's signed word that these heads are durable; one frame serves every session."""
+    ordered = sorted(tips)
+    signature = receipt_key.sign(Tag.SIGN_RECEIPT, _receipt_message(object_id, ordered))
+    return encode_frame(Frame.RECEIPT, object_id, tips_value(ordered), signature)
 
 
 def _object(value: object) -> ObjectId:

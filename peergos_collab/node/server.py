@@ -1,0 +1,150 @@
+"""A running node: connections in, frames out, and a store that makes things durable."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from ..codec.address import format_address
+from ..errors import Offline, RemoteProtocolError
+from ..ports import Connection, Listener, Transport
+from ..ports.installed import installed_transport
+from ..storage import HomeLock, SqliteStore
+from ..sync.session import Session
+from .keys import NodeKeys
+from .shelf import Commit, Shelf
+
+KEY_FILE: Final = "node.key"
+STORE_FILE: Final = "node.db"
+
+
+class RunningNode:
+    """A node that serves until closed.
+
+    ``address`` is what clients add: its pin, host and port.
+    """
+
+    def __init__(self, shelf: Shelf, store: SqliteStore, lock: HomeLock) -> None:
+        self._shelf = shelf
+        self._store = store
+        self._lock = lock
+        self._connections: dict[int, Connection] = {}
+        self._listener: Listener | None = None
+        self._loop = asyncio.get_running_loop()
+        self._flushing = False
+        self._closed = asyncio.Event()
+
+    @property
+    def address(self) -> str:
+        assert self._listener is not None
+        return format_address(self._listener.address)
+
+    @property
+    def port(self) -> int:
+        assert self._listener is not None
+        return self._listener.address.port
+
+    async def listen(self, transport: Transport, host: str, port: int, certificate: object) -> None:
+        self._listener = await transport.listen(host, port, certificate, self.accept)
+
+    async def accept(self, connection: Connection) -> None:
+        """Serves one connection until it ends."""
+        session = self._shelf.attach(connection.channel)
+        self._connections[id(session)] = connection
+        self._flush()
+        try:
+            while True:
+                message = await connection.receive()
+                for commit in self._shelf.receive_untrusted(session, message):
+                    self._write(commit)
+                self._flush_soon()
+                await connection.drain()
+        except Offline:
+            pass
+        except RemoteProtocolError as error:
+            session.refuse(None, "protocol", str(error)[:200])
+            self._send(session, connection)
+        finally:
+            self._shelf.detach(session)
+            self._connections.pop(id(session), None)
+            await connection.close()
+
+    def _write(self, commit: Commit) -> None:
+        future = asyncio.wrap_future(self._store.write(commit.batch), loop=self._loop)
+        future.add_done_callback(lambda done: self._durable(done, commit))
+
+    def _durable(self, done: asyncio.Future[None], commit: Commit) -> None:
+        # A batch that could not be written earns no receipt: clients keep it and try again.
+        if not done.cancelled() and done.exception() is None:
+            commit.durable()
+            self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        """Sends after everything that is ready in this turn of the loop has been taken in."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        touched, self._shelf.touched = self._shelf.touched, {}
+        for key, session in touched.items():
+            connection = self._connections.get(key)
+            if connection is not None:
+                self._send(session, connection)
+
+    @staticmethod
+    def _send(session: Session, connection: Connection) -> None:
+        for message in session.take_outgoing():
+            connection.send(message)
+
+    async def closed(self) -> None:
+        await self._closed.wait()
+
+    async def close(self) -> None:
+        """Stops listening, ends all connections, makes everything durable."""
+        if self._closed.is_set():
+            return
+        if self._listener is not None:
+            await self._listener.close()
+        for connection in list(self._connections.values()):
+            await connection.close()
+        await asyncio.to_thread(self._store.close)
+        self._lock.release()
+        self._closed.set()
+
+
+async def serve_node(home: Path, host: str, port: int, *, transport: Transport | None = None) -> RunningNode:
+    """Starts a node whose key and store live in ``home``; makes them at the first start.
+
+    Args:
+        home: a directory, mode 0700; made if missing.
+        port: 0 takes the port used before, or a free one.
+        transport: for tests; the installed WebSocket transport otherwise.
+
+    Raises:
+        Conflict: a node is running there already.
+        Damaged: its key or store cannot be read.
+        Offline: the port is taken.
+    """
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = HomeLock(home / "lock")
+    try:
+        keys = NodeKeys.load(home / KEY_FILE)
+        store = SqliteStore(home / STORE_FILE)
+        shelf = Shelf(store, keys.receipt, _now, os.urandom)
+        node = RunningNode(shelf, store, lock)
+        await node.listen(transport or installed_transport(), host, port or keys.port, keys.certificate)
+    except BaseException:
+        lock.release()
+        raise
+    replace(keys, port=node.port).save(home / KEY_FILE)
+    return node
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

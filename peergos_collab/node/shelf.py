@@ -1,0 +1,278 @@
+"""What a node does with the frames of its sessions: check, keep, pass on. No key, no I/O, no names.
+
+A node is a peer without keys. It keeps the same log books as members do, serves an object to sessions
+that prove a read key of it, and takes segments from those that prove a write key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from ..codec.ids import ObjectId
+from ..crypto import SigningKey
+from ..errors import RemoteProtocolError
+from ..objects.links import Drop
+from ..ports import Batch, Clock, PutValue, Random, SegmentStore
+from ..sync.heads import Tip
+from ..sync.logbook import LogBook, Offered
+from ..sync.session import (
+    DropOffered,
+    DropWanted,
+    EphemeralCame,
+    Opened,
+    RecordsCame,
+    SegmentsCame,
+    Session,
+    SessionEvent,
+    receipt_frame,
+)
+
+DROPS: Final = "drops"
+DROP_LIFETIME: Final = 366 * 24 * 3600 * 1000
+"""Milliseconds a drop is kept at most; whoever wants a link to live longer shares anew."""
+
+EPHEMERALS: Final = 256
+"""Newest ephemeral messages kept per object: two per device of a large meeting."""
+
+EPHEMERAL_LIFETIME: Final = 30_000
+EPHEMERAL_RATE: Final = 200
+"""Ephemeral messages per second and session: cursors send 4, opening connections a burst of 20."""
+
+
+@dataclass(slots=True)
+class Commit:
+    """A batch to make durable, and what to do once it is."""
+
+    batch: Batch
+    durable: Callable[[], None]
+
+
+@dataclass(slots=True)
+class _Recent:
+    counter: int
+    sealed: bytes
+    time: int
+
+
+@dataclass(slots=True)
+class _Rate:
+    second: int = 0
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Shelf:
+    """See the module's text.
+
+    Args:
+        receipt_key: signs what is durable.
+        touched: sessions that may have frames to send; the shell empties it.
+    """
+
+    store: SegmentStore
+    receipt_key: SigningKey
+    clock: Clock
+    random: Random
+    sessions: dict[int, Session] = field(default_factory=dict)
+    touched: dict[int, Session] = field(default_factory=dict)
+    _books: dict[ObjectId, LogBook] = field(default_factory=dict)
+    _ephemerals: dict[ObjectId, dict[bytes, _Recent]] = field(default_factory=dict)
+    _rates: dict[int, _Rate] = field(default_factory=dict)
+
+    def attach(self, channel: bytes) -> Session:
+        """A session for a new connection."""
+        session = Session(
+            channel, self.find_book, self.random, serving=True, receipt_key=self.receipt_key
+        )
+        self.sessions[id(session)] = session
+        self._touch(session)
+        return session
+
+    def detach(self, session: Session) -> None:
+        self.sessions.pop(id(session), None)
+        self.touched.pop(id(session), None)
+        self._rates.pop(id(session), None)
+
+    def find_book(self, object_id: ObjectId) -> LogBook | None:
+        """The book of a stored object, or None."""
+        book = self._books.get(object_id)
+        if book is None and self.store.records(object_id):
+            book = LogBook.load(object_id, self.store)
+            self._books[object_id] = book
+        return book if book is not None and book.epochs else None
+
+    def receive_untrusted(self, session: Session, message: bytes) -> list[Commit]:
+        """Takes a frame. Raises RemoteProtocolError where the connection must be closed."""
+        commits: list[Commit] = []
+        for event in session.receive_untrusted(message):
+            commit = self._handle(session, event)
+            if commit is not None:
+                commits.append(commit)
+        self._touch(session)
+        return commits
+
+    def _handle(self, session: Session, event: SessionEvent) -> Commit | None:
+        match event:
+            case Opened():
+                return self._opened(session, event.object)
+            case RecordsCame():
+                return self._records(session, event)
+            case SegmentsCame():
+                return self._segments(session, event)
+            case EphemeralCame():
+                self._ephemeral(session, event)
+            case DropOffered():
+                return self._put_drop(session, event.raw)
+            case DropWanted():
+                self._get_drop(session, event.public)
+            case _:
+                pass
+        return None
+
+    # -- objects --------------------------------------------------------------------------------
+
+    def _opened(self, session: Session, object_id: ObjectId) -> Commit:
+        """Says what is durable, once everything taken before is; and who else is here."""
+        now = self.clock()
+        for key, recent in self._ephemerals.get(object_id, {}).items():
+            if now - recent.time < EPHEMERAL_LIFETIME:
+                session.send_ephemeral(object_id, key, recent.counter, recent.sealed)
+        tips = self._books[object_id].tips()
+
+        def durable() -> None:
+            session.send_frame(receipt_frame(self.receipt_key, object_id, tips))
+            self._touch(session)
+
+        return Commit([], durable)
+
+    def _records(self, session: Session, event: RecordsCame) -> Commit | None:
+        book = self.find_book(event.object)
+        if book is None:
+            book = LogBook(event.object, self.store)
+        elif event.object not in session.channels:
+            session.refuse(event.object, "unknown", "no such object here, or no right to it")
+            return None
+        offered = book.take_records(event.raws)
+        if not book.epochs:
+            session.refuse(event.object, "unknown", "no such object here, or no right to it")
+            return None
+        self._books[event.object] = book
+        self._answer(session, event.object, offered)
+        self._spread(session, event.object, offered)
+        return Commit(offered.batch, _nothing) if offered.batch else None
+
+    def _segments(self, session: Session, event: SegmentsCame) -> Commit | None:
+        channel = session.channels.get(event.object)
+        if channel is None or not channel.may_write:
+            session.refuse(event.object, "read_only", "no right to write to this object was proved")
+            session.grant_credit(event.size)
+            return None
+        offered = channel.book.take_segments(event.raws)
+        session.note_taken(event.object, offered.arrivals, offered.known)
+        self._answer(session, event.object, offered)
+        self._spread(session, event.object, offered)
+        changed = {arrival.branch.number: arrival.branch for arrival in offered.arrivals}
+        tips = [tip for tip in channel.book.tips() if any(tip.log == b.log for b in changed.values())]
+
+        def durable() -> None:
+            session.grant_credit(event.size)
+            self._touch(session)
+            if tips:
+                self._send_receipt(event.object, tips)
+
+        return Commit(offered.batch, durable)
+
+    def _send_receipt(self, object_id: ObjectId, tips: list[Tip]) -> None:
+        frame = receipt_frame(self.receipt_key, object_id, tips)
+        for other in self._readers(object_id):
+            other.send_frame(frame)
+            self._touch(other)
+
+    def _answer(self, session: Session, object_id: ObjectId, offered: Offered) -> None:
+        if offered.refused:
+            session.refuse(object_id, "false", offered.refused[0])
+        if offered.gaps:
+            session.refuse(object_id, "gap", "something before these segments is missing; compare heads again")
+
+    def _spread(self, origin: Session, object_id: ObjectId, offered: Offered) -> None:
+        if not offered.arrivals and not offered.records:
+            return
+        for other in self._readers(object_id):
+            other.announce(object_id, offered.arrivals, offered.forked)
+            self._touch(other)
+
+    def _readers(self, object_id: ObjectId) -> list[Session]:
+        return [s for s in self.sessions.values() if object_id in s.channels and s.channels[object_id].live]
+
+    # -- ephemeral messages ---------------------------------------------------------------------
+
+    def _ephemeral(self, session: Session, event: EphemeralCame) -> None:
+        channel = session.channels.get(event.object)
+        if channel is None or not channel.may_read or self._too_fast(session):
+            return
+        kept = self._ephemerals.setdefault(event.object, {})
+        known = kept.pop(event.key, None)
+        if known is not None and known.counter >= event.counter:
+            kept[event.key] = known
+            return
+        kept[event.key] = _Recent(event.counter, event.sealed, self.clock())
+        if len(kept) > EPHEMERALS:
+            del kept[next(iter(kept))]
+        for other in self._readers(event.object):
+            if other is not session:
+                other.send_ephemeral(event.object, event.key, event.counter, event.sealed)
+                self._touch(other)
+
+    def _too_fast(self, session: Session) -> bool:
+        rate = self._rates.setdefault(id(session), _Rate())
+        second = self.clock() // 1000
+        if rate.second != second:
+            rate.second, rate.count = second, 0
+        rate.count += 1
+        return rate.count > EPHEMERAL_RATE
+
+    # -- drops ----------------------------------------------------------------------------------
+
+    def _put_drop(self, session: Session, raw: bytes) -> Commit | None:
+        try:
+            drop = Drop.parse_untrusted(raw)
+        except RemoteProtocolError as error:
+            session.refuse(None, "false", str(error))
+            return None
+        known = self._drop(drop.public.public)
+        if known is not None and known.counter >= drop.counter and known.raw != raw:
+            session.refuse(None, "old", "a newer version of this drop is here")
+            return None
+
+        def durable() -> None:
+            session.answer_drop(drop.public.public, raw)
+            self._touch(session)
+
+        stored = self.clock().to_bytes(8, "big") + raw
+        return Commit([PutValue(DROPS, drop.public.public, stored)], durable)
+
+    def _get_drop(self, session: Session, public: bytes) -> None:
+        drop = self._drop(public)
+        session.answer_drop(public, drop.raw if drop is not None and drop.sealed else b"")
+
+    def _drop(self, public: bytes) -> Drop | None:
+        stored = self.store.value(DROPS, public)
+        if stored is None:
+            return None
+        try:
+            drop = Drop.parse_untrusted(stored[8:])
+        except RemoteProtocolError:
+            return None
+        ends = int.from_bytes(stored[:8], "big") + DROP_LIFETIME
+        if drop.expires:
+            ends = min(ends, drop.expires)
+        return drop if self.clock() < ends else None
+
+    def _touch(self, session: Session) -> None:
+        self.touched[id(session)] = session
+
+
+def _nothing() -> None:
+    return None
