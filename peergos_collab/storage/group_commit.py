@@ -21,7 +21,7 @@ from ..ports.store import (
     PutValue,
     TruncateBranch,
 )
-from .schema import is_corrupt, is_full, place, row_mark, segment_mark, writing_error
+from .schema import is_io_error, place, row_mark, segment_mark, writing_error
 
 _APPEND = "INSERT INTO segments VALUES (?, ?, ?, ?)"
 _PAGE = 4096
@@ -79,6 +79,7 @@ class GroupCommit:
                     failures = self._commit(connection, [batch for batch, _ in group])
                 except Exception as error:  # noqa: BLE001  a thread that died would leave futures undone
                     self._roll_back(connection)
+                    self._judge(error)
                     failures = dict.fromkeys(range(len(group)), error)
                 self._finish(group, failures)
                 if connection is not None:
@@ -103,13 +104,17 @@ class GroupCommit:
         """One transaction over all batches. Returns the errors of those that are not in it."""
         if self._dead is not None:
             raise self._dead
+        if len(batches) == 1 and len(batches[0]) == 1:
+            # One statement is a transaction by itself. Every call more is a wait for the interpreter's lock.
+            self._apply(connection, batches[0])
+            return {}
         try:
             connection.execute("BEGIN IMMEDIATE")
             self._apply(connection, chain.from_iterable(batches))
         except Exception:  # noqa: BLE001  the slow way tells whose it is
             self._roll_back(connection)
             return self._commit_one_by_one(connection, batches)
-        self._end(connection)
+        connection.execute("COMMIT")
         return {}
 
     def _commit_one_by_one(
@@ -129,24 +134,20 @@ class GroupCommit:
                 connection.execute("ROLLBACK TO batch")
                 failures[index] = error
             connection.execute("RELEASE batch")
-        self._end(connection)
+        connection.execute("COMMIT")
         return failures
-
-    def _end(self, connection: sqlite3.Connection) -> None:
-        """After a failed sync the kernel may have dropped the pages, and a second sync would report
-        success all the same: so nothing is written any more before a new start."""
-        try:
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            if not is_full(error) and not is_corrupt(error):
-                self._dead = error
-            raise
 
     def _roll_back(self, connection: sqlite3.Connection | None) -> None:
         self._tips.clear()
         if connection is not None and connection.in_transaction:
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
+
+    def _judge(self, error: Exception) -> None:
+        """After a failed sync the kernel may have dropped the pages, and a second sync would report
+        success all the same: so after an I/O error nothing is written before a new start."""
+        if is_io_error(error):
+            self._dead = error
 
     def _apply(self, connection: sqlite3.Connection, ops: Iterable[object]) -> None:
         appends: list[Row] = []
