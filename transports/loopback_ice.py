@@ -19,6 +19,7 @@ def gather_quickly(connection: Any, *, relay_only: bool) -> None:
     async def gather_here(component: int, addresses: list[str], timeout: float = 0) -> list[Any]:
         if not addresses and not relay_only:
             addresses = ["127.0.0.1"]
-        return await gather(component=component, addresses=addresses, timeout=GATHER_SECONDS)
+        found: list[Any] = await gather(component=component, addresses=addresses, timeout=GATHER_SECONDS)
+        return found
 
     connection.get_component_candidates = gather_here

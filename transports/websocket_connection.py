@@ -199,7 +199,8 @@ class WebSocketConnection(asyncio.Protocol):
                 self._answer_request(event)
             elif self._protocol.handshake_exc is None:
                 self._handshake_done()
-        if self._protocol.state is not State.OPEN:
+        # A client that sends broken frames along with its request fails before it is open.
+        if self._protocol.state is not State.OPEN or self._protocol.parser_exc is not None:
             self._protocol_ended()
         elif self._protocol.writes:
             self._schedule_flush()
