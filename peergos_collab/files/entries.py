@@ -145,6 +145,13 @@ class EntryMap:
         if not self._clock.knows(delivery):
             self._clock.note(delivery, self._clock.past(delivery))
 
+    def preview(self, changes: Iterable[EntryChange], device: DeviceId) -> EntryMap:
+        """A copy with local changes on top that have no segment yet; O(entries)."""
+        copy = EntryMap.from_state(self.state())
+        for at, change in enumerate(changes):
+            copy._apply(change, Stamp(self.next_lamport(), device, SegmentId(b""), at))
+        return copy
+
     @property
     def name(self) -> str:
         """What the holder calls himself; empty if never set."""

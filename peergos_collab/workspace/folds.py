@@ -1,0 +1,189 @@
+"""How the payloads of each kind of object become its state: documents, chats, the profile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from ..chat.events import ChatEvent, decode_events_untrusted, encode_events
+from ..chat.timeline import Timeline
+from ..codec.ids import DeviceId, ObjectId, RunId
+from ..documents import Document, merge
+from ..documents.client_id import client_id
+from ..errors import Damaged, Quarantined
+from ..files.changes import EntryChange, decode_changes_untrusted, encode_changes
+from ..files.entries import EntryMap
+from ..objects.payload import Delivery, Kind
+from ..ports import Clock
+
+_WHOLE = b""
+"""Key of a state that is one piece."""
+
+
+class DocumentFold:
+    """Yjs updates, folded into one text.
+
+    Args:
+        device, run: the client id of local edits comes from these.
+    """
+
+    kind = Kind.DOCUMENT
+
+    def __init__(self, object_id: ObjectId, device: DeviceId, run: RunId, clock: Clock) -> None:
+        self._object = object_id
+        self._client = client_id(object_id, device, run)
+        self._clock = clock
+        self.document = Document(self._client, clock=clock)
+        self._changed = False
+        self.document.on_update(self._note)
+
+    def _note(self, _: bytes) -> None:
+        self._changed = True
+
+    def take_untrusted(self, delivery: Delivery) -> None:
+        author = client_id(self._object, delivery.author.device, delivery.run)
+        self._changed = True
+        self.document.apply_untrusted(delivery.content, author)
+
+    def take_own(self, delivery: Delivery) -> None:
+        """Nothing to do: the document had it before it was sealed."""
+
+    def pass_by(self, delivery: Delivery) -> None:
+        """Nothing to do: CRDT updates carry their own order."""
+
+    def combine(self, changes: Sequence[bytes]) -> bytes:
+        return changes[0] if len(changes) == 1 else merge(changes)
+
+    def restore(self, change: bytes) -> None:
+        self._changed = True
+        self.document.apply_own(change)
+
+    def dirty_state(self) -> dict[bytes, bytes]:
+        if not self._changed:
+            return {}
+        self._changed = False
+        return {_WHOLE: self.document.state()}
+
+    def load_state(self, load: Callable[[bytes], bytes | None]) -> None:
+        state = load(_WHOLE)
+        if state is None:
+            return
+        try:
+            self.document = Document(self._client, state, clock=self._clock)
+        except Quarantined as error:
+            raise Damaged("the local state of a document cannot be read") from error
+        self.document.on_update(self._note)
+
+
+class ChatFold:
+    """Chat events, folded into a timeline. Local events wait in ``unsealed`` until they have a place."""
+
+    kind = Kind.CHAT
+
+    def __init__(self) -> None:
+        self.timeline = Timeline()
+        self.unsealed: list[tuple[int, ChatEvent]] = []
+
+    def add_local(self, event: ChatEvent, time: int) -> bytes:
+        """The change to submit for a local event."""
+        change = encode_events(0, [event])
+        self.unsealed.append((time, event))
+        return change
+
+    def take_untrusted(self, delivery: Delivery) -> None:
+        if delivery.skip:
+            raise Quarantined("messages that were sealed twice in part")
+        self.timeline.add_untrusted(delivery)
+
+    def take_own(self, delivery: Delivery) -> None:
+        _, events = decode_events_untrusted(delivery.content)
+        del self.unsealed[: len(events)]
+        self.timeline.add_untrusted(delivery)
+
+    def pass_by(self, delivery: Delivery) -> None:
+        self.timeline.pass_by(delivery)
+
+    def combine(self, changes: Sequence[bytes]) -> bytes:
+        events = [event for change in changes for event in decode_events_untrusted(change)[1]]
+        return encode_events(self.timeline.next_lamport(), events)
+
+    def restore(self, change: bytes) -> None:
+        self.unsealed += [(0, event) for event in decode_events_untrusted(change)[1]]
+
+    def dirty_state(self) -> dict[bytes, bytes]:
+        return {number.to_bytes(8, "big"): raw for number, raw in self.timeline.dirty_chunks().items()}
+
+    def load_state(self, load: Callable[[bytes], bytes | None]) -> None:
+        if load((0).to_bytes(8, "big")) is None:
+            return
+
+        def load_chunk(number: int) -> bytes:
+            chunk = load(number.to_bytes(8, "big"))
+            if chunk is None:
+                raise Damaged("a part of a chat's local state is missing")
+            return chunk
+
+        self.timeline = Timeline.from_chunks(load_chunk)
+
+
+class EntriesFold:
+    """Changes of entries, folded into a map. ``view`` shows local changes that are not sealed yet, too."""
+
+    kind = Kind.ENTRIES
+
+    def __init__(self, device: DeviceId) -> None:
+        self._device = device
+        self._map = EntryMap()
+        self._unsealed: list[EntryChange] = []
+        self._view: EntryMap | None = None
+        self._changed = False
+
+    @property
+    def view(self) -> EntryMap:
+        """The map as this user sees it; read it, do not keep it."""
+        if self._view is None:
+            self._view = self._map.preview(self._unsealed, self._device) if self._unsealed else self._map
+        return self._view
+
+    def add_local(self, change: EntryChange) -> bytes:
+        """The change to submit for a local change."""
+        raw = encode_changes(0, [change])
+        self._unsealed.append(change)
+        self._view = None
+        return raw
+
+    def take_untrusted(self, delivery: Delivery) -> None:
+        self._touch()
+        self._map.add_untrusted(delivery)
+
+    def take_own(self, delivery: Delivery) -> None:
+        self._touch()
+        del self._unsealed[: len(decode_changes_untrusted(delivery.content)[1])]
+        self._map.add_untrusted(delivery)
+
+    def pass_by(self, delivery: Delivery) -> None:
+        self._touch()
+        self._map.pass_by(delivery)
+
+    def combine(self, changes: Sequence[bytes]) -> bytes:
+        merged = [change for raw in changes for change in decode_changes_untrusted(raw)[1]]
+        return encode_changes(self._map.next_lamport(), merged)
+
+    def restore(self, change: bytes) -> None:
+        self._unsealed += decode_changes_untrusted(change)[1]
+        self._view = None
+
+    def dirty_state(self) -> dict[bytes, bytes]:
+        if not self._changed:
+            return {}
+        self._changed = False
+        return {_WHOLE: self._map.state()}
+
+    def load_state(self, load: Callable[[bytes], bytes | None]) -> None:
+        state = load(_WHOLE)
+        if state is not None:
+            self._map = EntryMap.from_state(state)
+            self._view = None
+
+    def _touch(self) -> None:
+        self._changed = True
+        self._view = None
