@@ -10,6 +10,8 @@ from typing import Final
 from ..errors import Damaged
 
 _EVERY_BYTES: Final = 4 * 1024 * 1024
+_AT_MOST_BYTES: Final = 32 * 1024 * 1024
+"""Here the writer waits: commits come faster than the thread, and a huge WAL makes reads slow."""
 
 
 class Checkpoints:
@@ -20,28 +22,39 @@ class Checkpoints:
 
     Args:
         connect: opens a connection; called in the thread.
+        ran: called in the thread after every checkpoint.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(
+        self, connect: Callable[[], sqlite3.Connection], ran: Callable[[], None] = lambda: None
+    ) -> None:
         self._connect = connect
+        self._ran = ran
         self._wake = threading.Event()
         self._ending = False
         self._rest_due = False
+        self._asked = False
         self._bytes = 0
+        """Of WAL since it last started over."""
         self._thread: threading.Thread | None = None
 
     def written(self, connection: sqlite3.Connection, size: int) -> None:
         """Counts a commit of about ``size`` bytes. Called by the writer, between commits."""
-        if self._rest_due:
-            self._rest_due = False
-            _checkpoint(connection)
         self._bytes += size
-        if self._bytes >= _EVERY_BYTES:
+        if self._rest_due or self._bytes >= _AT_MOST_BYTES:
+            # FULL waits for a checkpoint that the thread is still busy with; PASSIVE would give up.
+            _checkpoint(connection, "PASSIVE" if self._rest_due else "FULL")
+            self._rest_due = self._asked = False
             self._bytes = 0
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="pgc-store-checkpoint", daemon=True)
-                self._thread.start()
-            self._wake.set()
+        elif self._bytes >= _EVERY_BYTES and not self._asked:
+            self._asked = True
+            self._ask()
+
+    def _ask(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="pgc-store-checkpoint", daemon=True)
+            self._thread.start()
+        self._wake.set()
 
     def close(self) -> None:
         """Ends the thread. Called after the writer has ended."""
@@ -63,8 +76,9 @@ class Checkpoints:
                 self._wake.clear()
                 if self._ending:
                     return
-                _checkpoint(connection)
+                _checkpoint(connection, "PASSIVE")
                 self._rest_due = True
+                self._ran()
         except sqlite3.Error:
             # The WAL keeps everything; reads and commits report what is wrong with the file.
             return
@@ -72,9 +86,9 @@ class Checkpoints:
             connection.close()
 
 
-def _checkpoint(connection: sqlite3.Connection) -> None:
+def _checkpoint(connection: sqlite3.Connection, mode: str) -> None:
     try:
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
     except sqlite3.Error:
         # Nothing is lost: the WAL still has it, and the next checkpoint tries again.
         return
