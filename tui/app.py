@@ -1,0 +1,257 @@
+"""The terminal program: opens a home, shows its screens, keeps one picture of its status."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine, Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from peergos_collab.errors import NotFound, PassphraseNeeded, PeergosCollabError, WrongPassphrase
+from peergos_collab.workspace.api import Options, Status, Workspace
+
+from .gate import Gate, HomeGate
+from .screens.base import FullScreen
+from .screens.chatting import Chatting
+from .screens.home import Home
+from .screens.keys import Keys, help_of, keys_of
+from .screens.welcome import Fault, FirstRun, RecoveryCode, Stopped, Unlock, Waiting
+from .screens.writing import Writing
+from .textual_private import QuietFailure, Unbroken
+from .viewmodels.faults import error_words, fault_words
+from .widgets.chat_pane import ChatPane
+
+_STATUS_PAUSE = 0.15
+"""Seconds between two looks at the status while things happen fast."""
+
+
+class PgcApp(Unbroken, QuietFailure, App[int]):
+    """peergos_collab in a terminal."""
+
+    TITLE = "peergos_collab"
+    ENABLE_COMMAND_PALETTE = True
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1", "keys", "Help", show=False),
+        Binding("ctrl+q", "leave", "Quit", show=False, priority=True),
+    ]
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__()
+        self._gate = gate
+        self._workspace: Workspace | None = None
+        self.status: Status | None = None
+        self._asking = False
+        self._ask_again = False
+        self.faults: list[str] = []
+
+    @property
+    def workspace(self) -> Workspace:
+        if self._workspace is None:
+            raise RuntimeError("no home is open yet")
+        return self._workspace
+
+    # ---------------------------------------------------------------- coming in
+
+    def on_mount(self) -> None:
+        self.start(self._begin())
+
+    async def _begin(self) -> None:
+        passphrase = self._gate.given_passphrase()
+        if not self._gate.exists():
+            newcomer = await self.push_screen_wait(FirstRun())
+            if newcomer is None:
+                self.exit(0)
+                return
+            passphrase = newcomer.passphrase
+            waiting = Waiting("Making your keys…")
+            await self.push_screen(waiting)
+            try:
+                code = await self._gate.create(newcomer.name, passphrase)
+            except PeergosCollabError as problem:
+                waiting.dismiss()
+                await self.push_screen_wait(Stopped(error_words(problem)))
+                self.exit(problem.exit_code)
+                return
+            waiting.dismiss()
+            await self.push_screen_wait(RecoveryCode(code))
+        workspace = await self._open(passphrase)
+        if workspace is None:
+            self.exit(0)
+            return
+        self._workspace = workspace
+        await self.push_screen(Home())
+        self.start(self._watch())
+        self.start(workspace.go_online(Options()))
+        await self.update_status()
+
+    async def _open(self, passphrase: str | None) -> Workspace | None:
+        problem = ""
+        while True:
+            waiting = Waiting("Opening your home…")
+            await self.push_screen(waiting)
+            try:
+                return await self._gate.open(passphrase)
+            except PassphraseNeeded:
+                problem = ""
+            except WrongPassphrase as wrong:
+                problem = error_words(wrong)
+            except PeergosCollabError as stop:
+                await waiting.dismiss()
+                if not await self.push_screen_wait(Stopped(error_words(stop))):
+                    return None
+                continue
+            finally:
+                if waiting.is_attached:
+                    await waiting.dismiss()
+            passphrase = await self.push_screen_wait(Unlock(problem))
+            if passphrase is None:
+                return None
+
+    async def close_workspace(self) -> None:
+        """Makes everything durable and closes the home."""
+        if self._workspace is not None:
+            workspace, self._workspace = self._workspace, None
+            await workspace.close()
+
+    # ------------------------------------------------------------ what happens
+
+    async def _watch(self) -> None:
+        async for event in self.workspace.events():
+            if event.event == "problem" and event.text:
+                self.say(event.text, "warning")
+            self.refresh_status()
+
+    def refresh_status(self) -> None:
+        """Looks at the status soon; many calls make few looks."""
+        if self._asking:
+            self._ask_again = True
+        elif self._workspace is not None:
+            self._asking = True
+            self.start(self._ask())
+
+    async def _ask(self) -> None:
+        try:
+            await self.update_status()
+        finally:
+            self.set_timer(_STATUS_PAUSE, self._asked)
+
+    def _asked(self) -> None:
+        self._asking = False
+        if self._ask_again:
+            self._ask_again = False
+            self.refresh_status()
+
+    async def update_status(self) -> None:
+        """Looks at the status and the list now, and tells all screens."""
+        self._ask_again = False
+        status = await self.workspace.status()
+        entries = await self.workspace.list_entries()
+        # Something happened while the answer was under way: it proves nothing about that.
+        if self._ask_again and self._asking:
+            return
+        self.status = status
+        for screen in self.screen_stack:
+            if isinstance(screen, Home):
+                screen.entries_changed(entries)
+            if isinstance(screen, FullScreen):
+                screen.status_changed(status)
+
+    # -------------------------------------------------------------- what others use
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs work beside the keys; its errors become a toast, its faults the error screen."""
+        self.run_worker(self._guarded(work), exit_on_error=False)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except PeergosCollabError as problem:
+            self.say(error_words(problem), "error")
+        except Exception as fault:  # noqa: BLE001  whatever it is, the program goes on
+            self.show_fault(fault)
+
+    def say(self, text: str, severity: str = "information") -> None:
+        """A toast; the text is never markup."""
+        self.notify(text, severity=severity, markup=False, timeout=8)  # type: ignore[arg-type]
+
+    def show_fault(self, fault: BaseException) -> None:
+        """Says that this program has a fault. What was written is safe: it never was only on screen."""
+        self.faults.append(fault_words(fault))
+        if not any(isinstance(screen, Fault) for screen in self.screen_stack):
+            self.push_screen(Fault(self.faults[-1]), lambda leave: self.exit(1) if leave else None)
+
+    async def open_entry(self, path: str) -> None:
+        """Opens a document or a chat of that name."""
+        kinds = {entry.name: entry.kind for entry in await self.workspace.list_entries()}
+        if path not in kinds:
+            raise NotFound
+        if kinds[path] == "chat":
+            await self.push_screen(Chatting(await self.workspace.open_chat(path)))
+        else:
+            await self.push_screen(Writing(await self.workspace.open_document(path)))
+        self.refresh_status()
+
+    async def send(self, pane: ChatPane, text: str) -> None:
+        """Sends a message; where that fails the words go back to where they were typed."""
+        try:
+            await pane.handle.send(text)
+        except PeergosCollabError:
+            if not pane.box.text:
+                pane.box.insert(text)
+            raise
+
+    # ------------------------------------------------------------------------ keys
+
+    def action_keys(self) -> None:
+        if not isinstance(self.screen, Keys):
+            self.push_screen(Keys(help_of(self.focused or self.screen), keys_of(self.screen)))
+
+    def action_leave(self) -> None:
+        self.exit(0)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        yield SystemCommand("Help", "The keys that work here", self.action_keys)
+        yield SystemCommand("Theme", "Other colours, dark or light", self.action_change_theme)
+        if isinstance(screen, Home):
+            yield SystemCommand("New document", "Write something new", lambda: screen.action_new("doc"))
+            yield SystemCommand("New chat", "Start a chat", lambda: screen.action_new("chat"))
+            yield SystemCommand("Join", "With a link somebody gave you", screen.action_join)
+            yield SystemCommand("Share", "Make a link for the chosen entry", screen.action_share)
+            yield SystemCommand("Rename", "Give the chosen entry another name", screen.action_rename)
+            yield SystemCommand("Remove", "Take the chosen entry off your list", screen.action_remove)
+            yield SystemCommand("Nodes", "See, add and remove nodes", screen.action_nodes)
+        if isinstance(screen, Writing):
+            yield SystemCommand("Find", "Look for text", screen.action_find)
+            yield SystemCommand("Export", "Write the text to a file", screen.action_export)
+            yield SystemCommand("Share", "Make a link for this document", screen.action_share)
+            yield SystemCommand("Chat beside", "Show or hide a chat beside the text", screen.action_chat)
+        if isinstance(screen, Chatting):
+            yield SystemCommand("Search", "Look through the history", screen.action_search)
+            yield SystemCommand("Share", "Make a link for this chat", screen.action_share)
+        yield SystemCommand("Quit", "Everything is saved", self.action_leave)
+
+
+def main(home: Path, passphrase_file: str | None) -> int:
+    """Runs the terminal program on a home until the user leaves.
+
+    Returns:
+        The exit code: 0 in the ordinary case.
+    """
+    return asyncio.run(run(PgcApp(HomeGate(home, passphrase_file))))
+
+
+async def run(app: PgcApp) -> int:
+    """Runs an app and closes its home whatever happens."""
+    try:
+        await app.run_async()
+    finally:
+        await app.close_workspace()
+    if app.faults:
+        sys.stderr.write("Faults of this program: " + "; ".join(app.faults) + "\n")
+    return app.return_value if app.return_value is not None else (app.return_code or 0)

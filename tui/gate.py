@@ -1,0 +1,54 @@
+"""The way into a home: whether there is one, making one, opening it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Protocol
+
+from peergos_collab.workspace.api import Workspace
+
+
+class Gate(Protocol):
+    """What the first screens need; ``HomeGate`` is the real one."""
+
+    def exists(self) -> bool: ...
+
+    async def create(self, name: str, passphrase: str | None) -> str:
+        """Makes a home and returns its recovery code."""
+
+    async def open(self, passphrase: str | None) -> Workspace:
+        """Raises PassphraseNeeded, WrongPassphrase."""
+
+    def given_passphrase(self) -> str | None:
+        """What was passed to the program, if anything."""
+
+
+class HomeGate:
+    """A home on disk."""
+
+    def __init__(self, home: Path, passphrase_file: str | None) -> None:
+        self._home = home
+        self._passphrase_file = passphrase_file
+
+    def exists(self) -> bool:
+        from peergos_collab.workspace import home_exists
+
+        return home_exists(self._home)
+
+    async def create(self, name: str, passphrase: str | None) -> str:
+        from peergos_collab.workspace import create_workspace
+
+        # Stretching the passphrase takes about a second.
+        created = await asyncio.to_thread(create_workspace, self._home, name=name, passphrase=passphrase)
+        return created.recovery_code
+
+    async def open(self, passphrase: str | None) -> Workspace:
+        from peergos_collab.workspace import open_workspace
+
+        return await open_workspace(self._home, passphrase=passphrase)
+
+    def given_passphrase(self) -> str | None:
+        if self._passphrase_file is None:
+            return None
+        return Path(self._passphrase_file).read_text(encoding="utf-8").split("\n")[0].rstrip("\r")

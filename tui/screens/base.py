@@ -1,0 +1,36 @@
+"""What the full screens share."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from textual.screen import Screen
+
+from ..textual_private import Unbroken
+
+if TYPE_CHECKING:
+    from peergos_collab.workspace.api import Status, Workspace
+
+    from ..app import PgcApp
+
+Result = TypeVar("Result")
+
+
+class FullScreen(Unbroken, Screen[None]):
+    """A screen that knows the app, and hears of every new status."""
+
+    @property
+    def pgc(self) -> PgcApp:
+        return cast("PgcApp", self.app)
+
+    @property
+    def workspace(self) -> Workspace:
+        return self.pgc.workspace
+
+    def status_changed(self, status: Status | None) -> None:
+        """Called with every new status."""
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs work beside the keys; its errors become a toast, its faults the error screen."""
+        self.pgc.start(work)

@@ -1,0 +1,79 @@
+"""A chat on the whole screen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Footer
+
+from peergos_collab.workspace.api import ChatHandle, Status, Unsubscribe
+
+from ..viewmodels.people import name_of
+from ..viewmodels.status import bar
+from ..widgets.chat_pane import ChatPane
+from ..widgets.status_bar import StatusBar
+from .base import FullScreen
+from .chat_search import ChatSearch
+from .sharing import Share
+
+
+class Chatting(FullScreen):
+    """One chat, open."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "Back"),
+        Binding("ctrl+f", "search", "Search", priority=True),
+        Binding("ctrl+l", "share", "Share", priority=True),
+        Binding("f1", "app.keys", "Help"),
+    ]
+
+    def __init__(self, handle: ChatHandle) -> None:
+        super().__init__()
+        self.handle = handle
+        self.pane = ChatPane(handle)
+        self._bar = StatusBar()
+        self._unsubscribe: Unsubscribe | None = None
+
+    def compose(self) -> ComposeResult:
+        yield self.pane
+        yield self._bar
+        yield Footer(compact=True)
+
+    def on_mount(self) -> None:
+        self._unsubscribe = self.handle.on_change(self._changed)
+        self.pane.focus_box()
+        self._show_bar()
+
+    async def on_unmount(self) -> None:
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        await self.handle.close()
+
+    def _changed(self) -> None:
+        self._show_bar()
+        self.pgc.refresh_status()
+
+    def status_changed(self, status: Status | None) -> None:
+        self._show_bar()
+
+    def _show_bar(self) -> None:
+        names = [name_of(presence) for presence in self.handle.presences]
+        self._bar.show(
+            bar(self.pgc.status, self.handle.path, names, stale=False, can_write=self.handle.can_write)
+        )
+
+    async def on_chat_pane_send(self, event: ChatPane.Send) -> None:
+        self.start(self.pgc.send(event.pane, event.text))
+
+    def action_search(self) -> None:
+        self.start(self._search())
+
+    async def _search(self) -> None:
+        index = await self.app.push_screen_wait(ChatSearch(self.workspace, self.handle))
+        if index is not None:
+            self.pane.log_view.show_message(index)
+
+    def action_share(self) -> None:
+        self.app.push_screen(Share(self.workspace, self.handle.path))

@@ -1,0 +1,155 @@
+"""What all dialogs share: a box in the middle, a place for errors, escape to leave."""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Label, Static
+
+from peergos_collab.errors import PeergosCollabError
+
+from ..textual_private import Unbroken
+from ..viewmodels.faults import error_words
+
+Result = TypeVar("Result")
+
+
+def words(text: str, *, classes: str = "", id: str | None = None) -> Static:
+    """Text shown as it is: nothing in it is markup."""
+    return Static(Text(text), classes=classes, id=id)
+
+
+class Dialog(Unbroken, ModalScreen[Result]):
+    """A box over the screen below. Subclasses fill ``body`` and call ``dismiss``."""
+
+    HELP = "Tab goes to the next field, Enter confirms, Escape leaves without doing anything."
+
+    DEFAULT_CSS = """
+    Dialog { align: center middle; }
+    Dialog > VerticalScroll {
+        width: 72; max-width: 96%; height: auto; max-height: 96%;
+        border: round $primary; background: $surface; padding: 0 2;
+    }
+    Dialog Label { margin-top: 1; }
+    Dialog .error { color: $text-error; height: auto; }
+    Dialog .note { color: $foreground 70%; height: auto; }
+    Dialog .loud { text-style: bold; height: auto; margin: 1 0; }
+    Dialog Input { border: none; height: 1; padding: 0 1; background: $boost; }
+    Dialog Input:focus { background: $primary 30%; }
+    Dialog .buttons { height: auto; margin-top: 1; }
+    Dialog Button { margin-right: 1; }
+    Dialog OptionList { height: auto; max-height: 12; border: none; padding: 0; background: $boost; }
+    Dialog RadioSet { border: none; padding: 0; background: $surface; width: 1fr; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Leave"),
+        Binding("f1", "app.keys", "Keys"),
+    ]
+
+    title_words = ""
+
+    def body(self) -> ComposeResult:
+        raise NotImplementedError
+        yield
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(can_focus=False) as box:
+            box.border_title = Text(self.title_words)  # type: ignore[assignment]
+            yield from self.body()
+            yield Static(classes="error")
+
+    def show_error(self, error: PeergosCollabError | str) -> None:
+        """Says what went wrong and what to do, inside the dialog."""
+        text = error if isinstance(error, str) else error_words(error)
+        self.query_one(".error", Static).update(Text(text))
+
+    def field(self, name: str) -> str:
+        return self.query_one(f"#{name}", Input).value
+
+    def action_leave(self) -> None:
+        self.dismiss(None)
+
+
+class AskName(Dialog[str]):
+    """Asks for a name."""
+
+    def __init__(self, title: str, note: str, button: str, value: str = "") -> None:
+        super().__init__()
+        self.title_words = title
+        self._note = note
+        self._button = button
+        self._value = value
+
+    def body(self) -> ComposeResult:
+        yield words(self._note, classes="note")
+        yield Input(self._value, id="name", placeholder="a name, like notes or plans/summer")
+        with Horizontal(classes="buttons"):
+            yield Button(self._button, variant="primary", id="ok", compact=True)
+            yield Button("Cancel", id="cancel", compact=True)
+
+    def on_input_submitted(self) -> None:
+        self._accept()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        if event.button.id == "ok":
+            self._accept()
+        else:
+            self.dismiss(None)
+
+    def _accept(self) -> None:
+        name = self.field("name").strip()
+        if name:
+            self.dismiss(name)
+        else:
+            self.show_error("Give it a name first.")
+
+
+class Confirm(Dialog[bool]):
+    """Asks before something is done."""
+
+    def __init__(self, title: str, note: str, button: str) -> None:
+        super().__init__()
+        self.title_words = title
+        self._note = note
+        self._button = button
+
+    def body(self) -> ComposeResult:
+        yield words(self._note)
+        with Horizontal(classes="buttons"):
+            yield Button("Cancel", id="cancel", compact=True)
+            yield Button(self._button, variant="warning", id="ok", compact=True)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "ok")
+
+
+class Choose(Dialog[str]):
+    """Asks for one of several names; an empty list teaches what to do."""
+
+    def __init__(self, title: str, names: list[tuple[str, str]], empty: str) -> None:
+        super().__init__()
+        self.title_words = title
+        self._names = names
+        self._empty = empty
+
+    def body(self) -> ComposeResult:
+        from textual.widgets import OptionList
+        from textual.widgets.option_list import Option
+
+        if not self._names:
+            yield words(self._empty)
+            return
+        yield OptionList(*(Option(Text(text)) for _, text in self._names), id="choices")
+
+    def on_option_list_option_selected(self, event: object) -> None:
+        index: int = event.option_index  # type: ignore[attr-defined]
+        self.dismiss(self._names[index][0])
+
+
+__all__ = ["AskName", "Choose", "Confirm", "Dialog", "Label", "words"]

@@ -1,0 +1,54 @@
+"""Help on what has the focus: a few words, and every key that works there."""
+
+from __future__ import annotations
+
+from rich.table import Table
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.dom import DOMNode
+from textual.screen import Screen
+from textual.widgets import Static
+
+from .dialog import Dialog, words
+
+
+def keys_of(screen: Screen[object]) -> list[tuple[str, str]]:
+    """(keys, what they do) for what has the focus, each action once, those for the whole screen first."""
+    found: dict[str, list[str]] = {}
+    for active in sorted(screen.active_bindings.values(), key=lambda active: not active.binding.show):
+        if active.enabled and active.binding.description:
+            keys = found.setdefault(active.binding.description, [])
+            name = screen.app.get_key_display(active.binding)
+            if name not in keys:
+                keys.append(name)
+    return [(", ".join(keys), what) for what, keys in found.items()]
+
+
+def help_of(node: DOMNode | None) -> str:
+    """The help text of the nearest widget around the focus that has one."""
+    while node is not None:
+        text = type(node).__dict__.get("HELP")
+        if isinstance(text, str):
+            return text
+        node = node.parent
+    return ""
+
+
+class Keys(Dialog[None]):
+    """Shows them."""
+
+    title_words = "Help"
+
+    def __init__(self, text: str, keys: list[tuple[str, str]]) -> None:
+        super().__init__()
+        self._text = text
+        self._keys = keys
+
+    def body(self) -> ComposeResult:
+        if self._text:
+            yield words(self._text + "\n")
+        table = Table.grid(padding=(0, 2))
+        for key, what in self._keys:
+            table.add_row(Text(key, style="bold"), Text(what))
+        yield Static(table)
+        yield words("\nEscape closes this.", classes="note")

@@ -1,0 +1,104 @@
+"""The nodes of this account: what they are for, adding and removing them."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.widgets import Button, Input, Label, OptionList
+from textual.widgets.option_list import Option
+
+from peergos_collab.errors import PeergosCollabError
+from peergos_collab.workspace.api import NodeState, Workspace
+
+from ..viewmodels.cells import shown
+from ..viewmodels.status import node_name
+from .dialog import Dialog, words
+
+
+class Nodes(Dialog[None]):
+    """Lists nodes; a field adds one."""
+
+    title_words = "Nodes"
+
+    HELP = """A node keeps encrypted copies and passes changes on while others are away. It can read nothing.
+Paste the address its operator gave you, or run one: pgc node serve.
+Delete removes the chosen node."""
+
+    BINDINGS = [("delete", "remove", "Remove the chosen node")]  # noqa: RUF012  textual's own type
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__()
+        self._workspace = workspace
+        self._nodes: list[NodeState] = []
+
+    def body(self) -> ComposeResult:
+        yield words(
+            "A node keeps encrypted copies and passes changes on while others are away. It can read nothing."
+        )
+        yield OptionList(id="nodes", compact=True)
+        yield Label("Address of a node")
+        yield Input(id="address", placeholder="pgc://…@host:port")
+        with Horizontal(classes="buttons"):
+            yield Button("Add", variant="primary", id="add", compact=True)
+            yield Button("Remove the chosen one", id="remove", compact=True)
+            yield Button("Close", id="close", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#address").focus()
+        self.run_worker(self._show(), exit_on_error=False)
+
+    async def _show(self) -> None:
+        try:
+            self._nodes = await self._workspace.nodes()
+        except PeergosCollabError as problem:
+            self.show_error(problem)
+            return
+        listed = self.query_one(OptionList)
+        listed.clear_options()
+        for node in self._nodes:
+            state = shown(node.problem, 200) or ("connected" if node.connected else "not connected")
+            listed.add_option(Option(Text(f"{node_name(node.address)}  {state}")))
+        if not self._nodes:
+            listed.add_option(Option(Text("No node yet. Paste an address below."), disabled=True))
+
+    def on_input_submitted(self) -> None:
+        self._add()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        match event.button.id:
+            case "add":
+                self._add()
+            case "remove":
+                self.action_remove()
+            case _:
+                self.dismiss(None)
+
+    def _add(self) -> None:
+        address = self.field("address").strip()
+        if not address:
+            self.show_error("Paste the address of a node first.")
+            return
+        self.show_error("Asking the node…")
+        self.run_worker(self._change(address, add=True), exit_on_error=False)
+
+    def action_remove(self) -> None:
+        chosen = self.query_one(OptionList).highlighted
+        if chosen is None or chosen >= len(self._nodes):
+            self.show_error("Choose a node in the list first.")
+            return
+        self.run_worker(self._change(self._nodes[chosen].address, add=False), exit_on_error=False)
+
+    async def _change(self, address: str, *, add: bool) -> None:
+        try:
+            if add:
+                await self._workspace.add_node(address)
+            else:
+                await self._workspace.remove_node(address)
+        except PeergosCollabError as problem:
+            self.show_error(problem)
+            return
+        self.show_error("")
+        if add:
+            self.query_one("#address", Input).value = ""
+        await self._show()

@@ -1,0 +1,182 @@
+"""The first minute: a name and perhaps a passphrase, the recovery code, and unlocking later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.widgets import Button, Checkbox, Input, Label
+
+from .dialog import Dialog, words
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """What the first screen asks for. The passphrase never shows in a representation."""
+
+    name: str
+    passphrase: str | None
+
+    def __repr__(self) -> str:
+        return f"Newcomer({self.name!r})"
+
+
+class FirstRun(Dialog[Newcomer]):
+    """Makes an account on this device; nothing is registered anywhere."""
+
+    title_words = "Welcome to peergos_collab"
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Quit")]
+
+    def body(self) -> ComposeResult:
+        yield words(
+            "Write and talk together. Everything lives encrypted on this device; no server can read it. "
+            "Nothing is registered anywhere."
+        )
+        yield Label("Your name, as others will see it")
+        yield Input(id="name", placeholder="Ann", max_length=64)
+        yield Label("A passphrase for this device (may stay empty)")
+        yield Input(id="passphrase", password=True)
+        yield Label("The passphrase again")
+        yield Input(id="again", password=True)
+        yield words("Without one, whoever can read your files can open this home.", classes="note")
+        with Horizontal(classes="buttons"):
+            yield Button("Begin", variant="primary", id="ok", compact=True)
+            yield Button("Quit", id="cancel", compact=True)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input.id == "again":
+            self._accept()
+        else:
+            self.focus_next()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        if event.button.id == "ok":
+            self._accept()
+        else:
+            self.dismiss(None)
+
+    def _accept(self) -> None:
+        name = self.field("name").strip()
+        if not name:
+            self.show_error("Your name is missing. Any name will do.")
+            self.query_one("#name").focus()
+        elif self.field("passphrase") != self.field("again"):
+            self.show_error("The two passphrases differ. Type both again.")
+            self.query_one("#passphrase").focus()
+        else:
+            self.dismiss(Newcomer(name, self.field("passphrase") or None))
+
+
+class RecoveryCode(Dialog[bool]):
+    """Shows the recovery code, once."""
+
+    title_words = "Your recovery code"
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "stay", "Confirm first")]
+
+    def __init__(self, code: str) -> None:
+        super().__init__()
+        self._code = code
+
+    def body(self) -> ComposeResult:
+        yield words(
+            "Write this down on paper now. It opens this home when the passphrase is forgotten. "
+            "It is shown this once, nobody else has it, and nobody can give it to you again."
+        )
+        yield words(self._code, classes="loud", id="code")
+        yield Checkbox("I have written it down", id="written", compact=True)
+        with Horizontal(classes="buttons"):
+            yield Button("Go on", variant="primary", id="ok", compact=True)
+
+    def on_button_pressed(self) -> None:
+        if self.query_one("#written", Checkbox).value:
+            self.dismiss(True)
+        else:
+            self.show_error("Please confirm that you have written it down: there is no second chance.")
+
+    def action_stay(self) -> None:
+        self.on_button_pressed()
+
+
+class Unlock(Dialog[str]):
+    """Asks for the passphrase of this home."""
+
+    title_words = "This home is locked"
+
+    def __init__(self, problem: str = "") -> None:
+        super().__init__()
+        self._problem = problem
+
+    def body(self) -> ComposeResult:
+        yield Label("Passphrase")
+        yield Input(id="passphrase", password=True)
+        yield words("Enter opens, Escape quits.", classes="note")
+
+    def on_mount(self) -> None:
+        if self._problem:
+            self.show_error(self._problem)
+
+    def on_input_submitted(self) -> None:
+        if self.field("passphrase"):
+            self.dismiss(self.field("passphrase"))
+
+
+class Stopped(Dialog[bool]):
+    """The home could not be opened."""
+
+    title_words = "This home cannot be opened"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__()
+        self._problem = problem
+
+    def body(self) -> ComposeResult:
+        yield words(self._problem)
+        with Horizontal(classes="buttons"):
+            yield Button("Try again", variant="primary", id="again", compact=True)
+            yield Button("Quit", id="cancel", compact=True)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "again")
+
+
+class Waiting(Dialog[None]):
+    """Something takes a moment."""
+
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+
+    def body(self) -> ComposeResult:
+        yield words(self._text)
+
+    def action_leave(self) -> None:
+        return
+
+
+class Fault(Dialog[bool]):
+    """A fault of this program: says so, and that nothing is lost."""
+
+    title_words = "Something in this program went wrong"
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self._what = what
+
+    def body(self) -> ComposeResult:
+        yield words(
+            "What you wrote is saved on this device. You can go on; if things look odd, quit and start again."
+        )
+        yield words(self._what, classes="note")
+        with Horizontal(classes="buttons"):
+            yield Button("Go on", variant="primary", id="on", compact=True)
+            yield Button("Quit", id="quit", compact=True)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "quit")

@@ -1,0 +1,262 @@
+"""The editor screen: a document, perhaps with a chat beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.widgets import Footer, Static
+
+from peergos_collab.documents import Change
+from peergos_collab.workspace.api import DocumentHandle, Status, Unsubscribe
+
+from ..viewmodels.cells import shown
+from ..viewmodels.people import Colours, carets, name_of
+from ..viewmodels.status import bar, saved_words, state_of
+from ..widgets.chat_pane import ChatPane
+from ..widgets.editor import Editor
+from ..widgets.find_bar import FindBar
+from ..widgets.status_bar import StatusBar
+from .base import FullScreen
+from .chat_search import ChatSearch
+from .dialog import AskName, Choose, Confirm
+from .sharing import Share
+
+_READ_ONLY = "You can read this document, not change it. Ask whoever shared it for a writer link."
+
+
+class Writing(FullScreen):
+    """One document, open."""
+
+    DEFAULT_CSS = """
+    Writing > #title { height: 1; padding: 0 1; background: $panel; text-style: bold; }
+    Writing > #page { height: 1fr; }
+    Writing Editor { padding: 0 0 0 1; }
+    Writing ChatPane { width: 34; border-left: solid $panel; }
+    Writing.-narrow > #page { layout: vertical; }
+    Writing.-narrow ChatPane { width: 1fr; height: 40%; border-left: none; border-top: solid $panel; }
+    """
+
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (76, "-wide")]
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "Back"),
+        Binding("ctrl+f", "find", "Find"),
+        Binding("f3", "step(1)", "Next match", show=False),
+        Binding("shift+f3", "step(-1)", "Previous match", show=False),
+        Binding("ctrl+s", "saved", "Saved?"),
+        Binding("ctrl+e", "export", "Export", priority=True),
+        Binding("ctrl+t", "chat", "Chat beside", priority=True),
+        Binding("f6", "other_side", "Text or chat", show=False),
+        Binding("ctrl+l", "share", "Share"),
+        Binding("f1", "app.keys", "Help"),
+    ]
+
+    def __init__(self, handle: DocumentHandle) -> None:
+        super().__init__()
+        self.handle = handle
+        self.editor = Editor(handle.document, can_write=handle.can_write, id="editor")
+        self._bar = StatusBar()
+        self._colours = Colours()
+        self._subscriptions: list[Unsubscribe] = []
+        self._status: Status | None = None
+        self._stale = False
+        self._chat: ChatPane | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(Text(shown(self.handle.path, 200), no_wrap=True), id="title")
+        with Horizontal(id="page"):
+            yield self.editor
+        yield FindBar()
+        yield self._bar
+        yield Footer(compact=True)
+
+    def on_mount(self) -> None:
+        self.handle.document.track_undo()
+        self._subscriptions = [
+            self.handle.document.on_change(self._document_changed),
+            self.handle.on_presence(self._show_people),
+        ]
+        self.editor.focus()
+        self._status = self.pgc.status
+        self._show_people()
+        self.handle.set_cursor(0, 0)
+
+    async def on_unmount(self) -> None:
+        for unsubscribe in self._subscriptions:
+            unsubscribe()
+        await self.handle.close()
+
+    # What happens outside
+
+    def _document_changed(self, change: Change) -> None:
+        try:
+            self.editor.document_changed(change)
+            self._mark_stale()
+            if self.handle.presences:
+                self.call_later(self._show_people)
+        except Exception as fault:  # noqa: BLE001  the document's other readers must not suffer
+            self.pgc.show_fault(fault)
+
+    def _mark_stale(self) -> None:
+        """What the last status says about saving is no longer proved."""
+        if not self._stale:
+            self._stale = True
+            self._show_bar()
+        self.pgc.refresh_status()
+
+    def _show_people(self) -> None:
+        self.editor.show_others(carets(self.handle.presences, self._colours, len(self.handle.document)))
+        self._show_bar()
+
+    def status_changed(self, status: Status | None) -> None:
+        self._status = status
+        self._stale = False
+        self._show_bar()
+
+    def _show_bar(self) -> None:
+        names = [name_of(presence) for presence in self.handle.presences]
+        self._bar.show(
+            bar(self._status, self.handle.path, names, stale=self._stale, can_write=self.handle.can_write)
+        )
+
+    # What the editor says
+
+    def on_editor_cursor_moved(self, event: Editor.CursorMoved) -> None:
+        self.handle.set_cursor(event.anchor, event.head)
+
+    def on_editor_refused(self) -> None:
+        self.notify(_READ_ONLY, severity="warning", markup=False)
+
+    # Finding
+
+    def action_find(self) -> None:
+        if self._chat is not None and self.focused is self._chat.box:
+            self.start(self._search_chat(self._chat))
+            return
+        selected = self.editor.model.selected
+        self.query_one(FindBar).open(selected if 0 < len(selected) < 100 and "\n" not in selected else "")
+
+    async def _search_chat(self, pane: ChatPane) -> None:
+        index = await self.app.push_screen_wait(ChatSearch(self.workspace, pane.handle))
+        if index is not None:
+            pane.log_view.show_message(index)
+
+    def on_find_bar_changed(self, event: FindBar.Changed) -> None:
+        found = self.editor.find(event.query)
+        start = found.next(self.editor.model.selection[0])
+        if start is not None:
+            self.editor.select(start, start + found.length)
+        self._show_count()
+
+    def on_find_bar_step(self, event: FindBar.Step) -> None:
+        self.action_step(event.direction)
+
+    def on_find_bar_closed(self) -> None:
+        self.editor.find("")
+        self.editor.focus()
+
+    def action_step(self, direction: int) -> None:
+        finder = self.query_one(FindBar)
+        if not finder.query_text:
+            finder.open("")
+            return
+        # The text may have changed since the last look.
+        found = self.editor.find(finder.query_text)
+        here = self.editor.model.selection[0]
+        start = found.next(here + 1) if direction > 0 else found.previous(here)
+        if start is not None:
+            self.editor.select(start, start + found.length)
+        self._show_count()
+
+    def _show_count(self) -> None:
+        self.query_one(FindBar).show_count(self.editor.matches.words(self.editor.model.selection[0]))
+
+    # Keys
+
+    def action_back(self) -> None:
+        finder = self.query_one(FindBar)
+        if finder.is_open:
+            finder.action_close()
+        elif self.focused is not self.editor:
+            self.editor.focus()
+        else:
+            self.dismiss()
+
+    def action_saved(self) -> None:
+        self.start(self._say_saved())
+
+    async def _say_saved(self) -> None:
+        await self.handle.saved()
+        await self.pgc.update_status()
+        words = saved_words(state_of(self.pgc.status, self.handle.path))
+        self.notify(f"You need not save: it happens as you type. Now: {words}.", markup=False)
+
+    def action_export(self) -> None:
+        self.start(self._export())
+
+    async def _export(self) -> None:
+        plain = self.handle.path.rsplit("/", 1)[-1]
+        suggestion = plain if "." in plain else plain + ".txt"
+        note = "The text is written to a file on this computer, not encrypted."
+        chosen = await self.app.push_screen_wait(AskName("Export", note, "Write the file", suggestion))
+        if not chosen:
+            return
+        target = Path(chosen).expanduser()
+        if target.exists() and not await self.app.push_screen_wait(
+            Confirm("Export", f"{target} is there already. Replace it?", "Replace")
+        ):
+            return
+        content = await self.workspace.export_document(self.handle.path, "text")
+        try:
+            target.write_bytes(content)
+        except OSError as problem:
+            words = (
+                f"{target} could not be written: {problem.strerror or problem}. The document is unchanged."
+            )
+            self.notify(shown(words, 400), severity="error", markup=False)
+        else:
+            self.notify(shown(f"Written to {target.absolute()}.", 400), markup=False)
+
+    def action_share(self) -> None:
+        self.app.push_screen(Share(self.workspace, self.handle.path))
+
+    # The chat beside
+
+    def action_chat(self) -> None:
+        self.start(self._toggle_chat())
+
+    async def _toggle_chat(self) -> None:
+        if self._chat is not None:
+            pane, self._chat = self._chat, None
+            await pane.remove()
+            await pane.handle.close()
+            self.editor.focus()
+            return
+        chats = [entry.name for entry in await self.workspace.list_entries() if entry.kind == "chat"]
+        path: str | None = chats[0] if len(chats) == 1 else None
+        if path is None:
+            empty = "There is no chat yet. Go back to the list with Escape, then c makes one."
+            listed = [(name, shown(name, 50)) for name in sorted(chats)]
+            path = await self.app.push_screen_wait(Choose("Chat beside the text", listed, empty))
+        if path:
+            await self.show_chat(path)
+
+    async def show_chat(self, path: str) -> None:
+        """Opens a chat beside the text."""
+        self._chat = ChatPane(await self.workspace.open_chat(path))
+        await self.query_one("#page").mount(self._chat)
+        self._chat.focus_box()
+
+    async def on_chat_pane_send(self, event: ChatPane.Send) -> None:
+        self.start(self.pgc.send(event.pane, event.text))
+
+    def action_other_side(self) -> None:
+        if self._chat is not None and self.focused is self.editor:
+            self._chat.focus_box()
+        else:
+            self.editor.focus()

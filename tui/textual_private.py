@@ -1,0 +1,68 @@
+"""Every private name of Textual that this program leans on. Textual is pinned for their sake."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.message import Message
+    from textual.widget import Widget
+
+NAMES = (
+    ("textual.app:App", "_handle_exception"),
+    ("textual.app:App", "_fatal_error"),
+    ("textual.app:App", "_exit_renderables"),
+    ("textual.app:App", "_close_messages_no_wait"),
+    ("textual.app:App", "_batch_count"),
+    ("textual.screen:Screen", "_compositor"),
+    ("textual.screen:Screen", "_compositor_refresh"),
+    ("textual.screen:Screen", "_layout_required"),
+    ("textual.message_pump:MessagePump", "_dispatch_message"),
+    ("textual.message_pump:MessagePump", "_message_queue"),
+)
+"""Owner and attribute, for the test that looks whether they are still there."""
+
+
+def paint_now(widget: Widget) -> None:
+    """Sends what changed on a widget to the terminal at once, not with the next frame (up to 17 ms later).
+
+    Does nothing where more input is waiting already, so that a burst is painted once.
+    """
+    app = widget.app
+    screen = widget.screen
+    if not screen.is_current or app._batch_count or screen._layout_required:
+        return
+    if not widget._message_queue.empty() or not app._message_queue.empty():
+        return
+    screen._compositor.update_widgets({widget})
+    screen._compositor_refresh()
+
+
+class QuietFailure:
+    """Mixed into an App: a fault shows without the values of variables, which could be texts or passphrases."""
+
+    def _fatal_error(self) -> None:
+        import rich
+        from rich.segment import Segments
+        from rich.text import Text
+        from rich.traceback import Traceback
+
+        app: App[object] = self  # type: ignore[assignment]
+        words = "This program has a fault and had to stop. What you wrote is saved on this device.\n"
+        for part in (Text(words), Traceback(show_locals=False, width=None, suppress=[rich])):
+            app._exit_renderables.append(Segments(app.console.render(part, app.console.options)))
+        app._close_messages_no_wait()
+
+
+class Unbroken:
+    """Mixed into screens and widgets: a fault in a handler shows the error screen, and they go on."""
+
+    async def _dispatch_message(self, message: Message) -> None:
+        try:
+            await super()._dispatch_message(message)  # type: ignore[misc]
+        except Exception as fault:
+            failed = getattr(self.app, "show_fault", None)  # type: ignore[attr-defined]
+            if failed is None:
+                raise
+            failed(fault)

@@ -1,0 +1,1 @@
+"""What the screens show, worked out without any terminal: nothing here imports textual."""

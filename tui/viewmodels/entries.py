@@ -1,0 +1,57 @@
+"""The list of documents and chats, as lines of text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from peergos_collab.workspace.api import Entry, Role, Status
+
+from .cells import shown
+from .status import connection_words, saved_words, state_of
+
+_KINDS = {"doc": "document", "chat": "chat"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry: its path, and what is shown of it."""
+
+    path: str
+    cells: tuple[str, str, str, str]
+
+
+def lines_of(entries: list[Entry], status: Status | None) -> list[Line]:
+    """Sorted by name, upper and lower case alike."""
+    lines = []
+    for entry in sorted(entries, key=lambda entry: (entry.name.casefold(), entry.name)):
+        state = state_of(status, entry.name)
+        kind = _KINDS.get(entry.kind, shown(entry.kind, 12))
+        if entry.role is Role.READER:
+            kind += ", read only"
+        saved = saved_words(state)
+        if state is not None and state.problems:
+            saved = "⚠ " + shown(state.problems[0], 120)
+        lines.append(Line(entry.name, (shown(entry.name, 40), kind, connection_words(state), saved)))
+    return lines
+
+
+def title_words(status: Status | None) -> str:
+    """The first line of the screen."""
+    if status is None:
+        return "peergos_collab"
+    connected = sum(node.connected for node in status.nodes)
+    nodes = "no node yet" if not status.nodes else f"{connected} of {len(status.nodes)} nodes connected"
+    peers = "" if not status.peers else f"  ·  {status.peers} direct"
+    return f"peergos_collab  ·  {shown(status.name, 30)}  ·  {nodes}{peers}"
+
+
+def empty_words() -> str:
+    return (
+        "Nothing here yet.\n\n"
+        "  n   write a new document\n"
+        "  c   start a chat\n"
+        "  j   join with a link somebody gave you\n"
+        "  o   add a node, so that others can reach you while you are away\n"
+        "  ?   all keys\n\n"
+        "What you write is saved on this device as you type, encrypted."
+    )

@@ -1,0 +1,36 @@
+"""What a share link allows, in plain words, and its picture for a phone's camera."""
+
+from __future__ import annotations
+
+from peergos_collab.workspace.api import Role
+
+CAN = {
+    Role.READER: "read it",
+    Role.WRITER: "read and change it",
+    Role.ADMIN: "read and change it, and give others access",
+}
+ROLES = (Role.READER, Role.WRITER, Role.ADMIN)
+
+
+def warning(role: Role) -> str:
+    """What handing out a link means."""
+    return (
+        f"Anyone with this link can {CAN[role]}. It shows its holder the history and the members' ids. "
+        "It cannot be revoked yet."
+    )
+
+
+def qr_lines(link: str, columns: int, rows: int) -> list[str]:
+    """A QR code in half blocks, dark on light; empty where it does not fit."""
+    import segno
+
+    matrix = [list(row) for row in segno.make(link, error="l", micro=False).matrix_iter(border=2)]
+    if len(matrix) % 2:
+        matrix.append([0] * len(matrix[0]))
+    if len(matrix[0]) > columns or len(matrix) // 2 > rows:
+        return []
+    blocks = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
+    return [
+        "".join(blocks[int(bool(top)), int(bool(bottom))] for top, bottom in zip(*pair, strict=True))
+        for pair in zip(matrix[::2], matrix[1::2], strict=True)
+    ]
