@@ -20,7 +20,7 @@ T = TypeVar("T")
 MAX_MESSAGE: Final = 1024 * 1024
 HIGH_WATER: Final = 256 * 1024
 
-_PATIENCE: Final = 20.0
+_PATIENCE: Final = 10.0
 """Seconds a single step of a check may take before it counts as hanging."""
 
 
@@ -108,7 +108,7 @@ class MemoryTransport:
 
     def __init__(self) -> None:
         self._listeners: dict[int, _MemoryListener] = {}
-        self._next_port = 1
+        self._next_port = 40_000
         self.offline = False
 
     async def connect(self, address: Address, *, timeout: float = 10.0) -> Connection:
@@ -245,6 +245,8 @@ async def check_transport(
         await _expect_offline(near, "a connection outlives its closed listener")
         await near.close()
     finally:
+        for handler in handlers:
+            handler.set()
         await _step(listener.close(), "closing the listener twice")
     await _expect_nobody(transport, address)
     await _no_new_tasks(before)
@@ -263,8 +265,8 @@ async def _both_ways(left: Connection, right: Connection) -> None:
     assert left.kind == right.kind, "both ends are of one kind"
     left.send(b"to the right")
     right.send(b"to the left")
-    assert await _step(right.receive(), "receiving") == b"to the right"
-    assert await _step(left.receive(), "receiving") == b"to the left"
+    assert await _step(right.receive(), "receiving") == b"to the right", "a message came changed"
+    assert await _step(left.receive(), "receiving") == b"to the left", "a message came changed"
 
 
 async def _sizes_and_order(left: Connection, right: Connection) -> None:
