@@ -105,15 +105,19 @@ class PeerConnection:
             self._closing = True
             self._inbox.clear()
             self._wake_receiver()
-            self.pump()
-            try:
-                async with asyncio.timeout(_FAREWELL_SECONDS):
-                    await asyncio.shield(self._over)
-            except TimeoutError:
-                pass  # the peer does not read, or is gone: what is queued goes out another way
+            if self._channel and not self._over.done():
+                await self._say_goodbye()
         self.lost(self._reason)
         assert self._ending is not None
         await asyncio.shield(self._ending)
+
+    async def _say_goodbye(self) -> None:
+        self.pump()
+        try:
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                await asyncio.shield(self._over)
+        except TimeoutError:
+            pass  # the peer does not read, or is gone: what is queued goes out another way
 
     # events from below
 

@@ -288,7 +288,7 @@ async def _sizes_and_order(left: Connection, right: Connection) -> None:
 
 async def _slow_reader(left: Connection, right: Connection) -> None:
     """``drain`` waits while the other end does not read, and goes on when it does."""
-    piece, pieces = bytes(64 * 1024), 1024
+    piece, pieces = bytes(64 * 1024), 256
     sent = 0
 
     async def send_all() -> None:
@@ -304,7 +304,7 @@ async def _slow_reader(left: Connection, right: Connection) -> None:
         await asyncio.sleep(0)
         same = same + 1 if sent == last else 0
         last = sent
-    assert sent < pieces, "64 MiB went out to a reader that reads nothing"
+    assert sent < pieces, "16 MiB went out to a reader that reads nothing"
     for _ in range(pieces):
         await _step(right.receive(), "receiving what was held back")
     await _step(sending, "draining")

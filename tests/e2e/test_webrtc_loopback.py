@@ -1,0 +1,302 @@
+"""Data channels over real sockets, also on a machine whose only interface is loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from peergos_collab.errors import Offline, RemoteProtocolError, UsageError, WrongPin
+from peergos_collab.ports import PeerOptions
+from peergos_collab.ports.transport import Connection
+from peergos_collab.testing.timers import ManualTimers
+from peergos_collab.testing.transport import check_connections
+from transports.peer_connection import PeerConnection
+from transports.webrtc import WebRtcPeers
+
+OPEN_FILES = Path("/proc/self/fd")
+ROOT = Path(__file__).parents[2]
+
+
+async def open_pair(peers: WebRtcPeers | None = None) -> tuple[PeerConnection, PeerConnection]:
+    peers = peers or WebRtcPeers()
+    offer = await peers.offer()
+    answer, pending = await peers.answer(offer.description)
+    left, right = await asyncio.gather(offer.accept(answer), pending.opened())
+    return left, right
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[tuple[PeerConnection, PeerConnection]]:
+    left, right = await open_pair()
+    yield left, right
+    await asyncio.gather(left.close(), right.close())
+
+
+def sockets() -> int:
+    count = 0
+    for file in OPEN_FILES.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the descriptor that listed the folder
+            count += "socket:" in str(file.readlink())
+    return count
+
+
+async def test_is_a_connection() -> None:
+    """It passes the acceptance test for connections."""
+
+    async def pair() -> tuple[Connection, Connection]:
+        return await open_pair()
+
+    await check_connections(pair)
+
+
+def test_works_under_uvloop() -> None:
+    """The other event loop opens, carries and closes as well."""
+
+    async def main() -> bytes:
+        left, right = await open_pair()
+        left.send(bytes(100_000))
+        received = await right.receive()
+        await asyncio.gather(left.close(), right.close())
+        return received
+
+    assert uvloop.run(main()) == bytes(100_000)
+
+
+async def test_the_channel_is_both_fingerprints(pair: tuple[PeerConnection, PeerConnection]) -> None:
+    """Both ends name it the same, and no two connections share it."""
+    left, right = pair
+    other, another = await open_pair()
+
+    assert left.channel == right.channel
+    assert len(left.channel) == 64
+    assert left.channel[:32] < left.channel[32:]
+    assert other.channel != left.channel
+
+    await asyncio.gather(other.close(), another.close())
+
+
+async def test_a_swapped_fingerprint_is_refused() -> None:
+    """Who passes the answer on with another fingerprint gets no connection out of it."""
+    peers = WebRtcPeers()
+    offer = await peers.offer()
+    answer, pending = await peers.answer(offer.description)
+    line = next(line for line in answer.split(b"\r\n") if b"fingerprint" in line)
+    swapped = answer.replace(line, line[:-5] + (b"00:00" if line[-5:] != b"00:00" else b"11:11"))
+
+    with pytest.raises(WrongPin):
+        await offer.accept(swapped, timeout=5)
+
+    await asyncio.gather(offer.close(), pending.close())
+
+
+@pytest.mark.skipif(not OPEN_FILES.exists(), reason="this system does not list open files")
+async def test_closing_leaves_nothing() -> None:
+    """Neither task nor socket outlives its connection, opened, half open or only offered."""
+    left, right = await open_pair()
+    await asyncio.gather(left.close(), right.close())
+    tasks, before = asyncio.all_tasks(), sockets()
+    peers = WebRtcPeers()
+
+    left, right = await open_pair(peers)
+    left.send(bytes(1024 * 1024))
+    await right.receive()
+    await asyncio.gather(left.close(), right.close())
+    offered = await peers.offer()
+    offered_twice = await peers.offer()
+    _, answered = await peers.answer(offered.description)
+    await asyncio.gather(offered.close(), offered_twice.close(), answered.close())
+    offered = await peers.offer()
+    _, answered = await peers.answer(offered.description, timeout=0.05)
+    with pytest.raises(Offline, match=r"within 0\.05 s"):
+        await answered.opened()
+    await offered.close()
+
+    assert asyncio.all_tasks() == tasks
+    assert sockets() == before
+
+
+async def test_an_answer_is_no_second_offer() -> None:
+    """Bytes from the other side that are no answer leave the offer open for one that is."""
+    peers = WebRtcPeers()
+    offer = await peers.offer()
+    for wrong in (b"", b"v=0", bytes(20_000), offer.description):
+        with pytest.raises(RemoteProtocolError):
+            await offer.accept(wrong)
+        if wrong is not offer.description:
+            with pytest.raises(RemoteProtocolError):
+                await peers.answer(wrong)
+    answer, pending = await peers.answer(offer.description)
+    left, right = await asyncio.gather(offer.accept(answer), pending.opened())
+    left.send(b"hello")
+
+    assert await right.receive() == b"hello"
+
+    await asyncio.gather(left.close(), right.close())
+
+
+async def test_a_dead_stun_server_holds_nobody_up() -> None:
+    """An ICE server that never answers costs a second at most."""
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        start = loop.time()
+        offer = await WebRtcPeers().offer(
+            PeerOptions(ice_servers=(f"stun:127.0.0.1:{silent.getsockname()[1]}",))
+        )
+
+        assert loop.time() - start < 2
+
+        await offer.close()
+
+
+async def test_relay_only_names_no_address() -> None:
+    """Without a relay there is nothing to tell, and nothing is told."""
+    offer = await WebRtcPeers().offer(PeerOptions(relay_only=True))
+
+    assert b"a=candidate" not in offer.description
+
+    await offer.close()
+
+
+@pytest.mark.parametrize("server", ["nonsense", "stun:user:secret@host", "turn:user@host", "http://host"])
+async def test_an_unknown_ice_server_is_a_usage_error(server: str) -> None:
+    """A typing error is named before anything opens."""
+    with pytest.raises(UsageError, match="ICE server"):
+        await WebRtcPeers().offer(PeerOptions(ice_servers=(server,)))
+
+
+async def test_silent_loss_is_noticed() -> None:
+    """A path that drops every packet, and tells neither side, ends in Offline after 3 s of its time."""
+    timers = ManualTimers()
+    left, right = await open_pair(WebRtcPeers(timers=timers))
+    for end in (left, right):
+        drop_datagrams(end)
+    timers.advance(3.1)
+
+    for end in (left, right):
+        with pytest.raises(Offline, match="no sign of life for 3 s"):
+            await end.receive()
+
+    await asyncio.gather(left.close(), right.close())
+
+
+def drop_datagrams(connection: PeerConnection) -> None:
+    """The seam for a lossy path: from here on, what ICE sends goes nowhere."""
+    for protocol in connection._pipe._ice._connection._protocols:  # type: ignore[attr-defined]
+        protocol.transport = Nowhere(protocol.transport)
+
+
+class Nowhere:
+    def __init__(self, transport: asyncio.DatagramTransport) -> None:
+        self._transport = transport
+
+    def sendto(self, data: bytes, address: object = None) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._transport, name)
+
+
+async def test_a_flood_of_unfinished_data_is_cut_off(pair: tuple[PeerConnection, PeerConnection]) -> None:
+    """A peer that sends SCTP beyond what was announced is let go before it fills the memory."""
+    left, right = pair
+    sctp = left._pipe._sctp  # type: ignore[attr-defined]
+    waiting = asyncio.create_task(right.receive())
+    sent = 0
+    while not waiting.done() and sent < 8 * 1024 * 1024:
+        # One message that is announced and never ends: SCTP of the receiver would hold all of it.
+        await sctp._send(0, 53, bytes(64 * 1024))
+        for chunk in sctp._outbound_queue:
+            chunk.flags &= ~0x01
+        sent += 64 * 1024
+        while sctp._outbound_queue and not waiting.done():  # noqa: ASYNC110 SCTP has no event for it
+            await asyncio.sleep(0)
+
+    with pytest.raises(Offline, match="floods"):
+        await waiting
+    assert sent < 3 * 1024 * 1024
+
+
+ONE_SIDE = """
+    import asyncio, sys
+
+    from transports.webrtc import WebRtcPeers
+
+    async def main(side):
+        peers = WebRtcPeers()
+        if side == "offer":
+            pending = await peers.offer()
+            print(pending.description.hex(), flush=True)
+            connection = await pending.accept(bytes.fromhex(sys.stdin.readline()), timeout=20)
+        else:
+            offer = bytes.fromhex(sys.stdin.readline())
+            answer, pending = await peers.answer(offer, timeout=20)
+            print(answer.hex(), flush=True)
+            connection = await pending.opened(timeout=20)
+        connection.send(side.encode() * 20_000)
+        print(len(await connection.receive()), connection.channel.hex(), flush=True)
+        connection.send(b"done")
+        await connection.receive()
+        await connection.close()
+
+    asyncio.run(main(sys.argv[1]))
+"""
+
+BOTH_SIDES = """
+    import subprocess, sys
+
+    def start(side):
+        command = [sys.executable, "-c", sys.argv[1], side]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    offerer, answerer = start("offer"), start("answer")
+    offer = offerer.stdout.readline()
+    answerer.stdin.write(offer)
+    answerer.stdin.flush()
+    offerer.stdin.write(answerer.stdout.readline())
+    offerer.stdin.flush()
+    print(bytes.fromhex(offer).decode())
+    print("results", offerer.stdout.read().split(), answerer.stdout.read().split())
+    sys.exit(offerer.wait() or answerer.wait())
+"""
+
+
+def test_two_processes_on_a_machine_with_only_loopback() -> None:
+    """Where 127.0.0.1 is the only address, two processes still find each other on it."""
+    namespace = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c"]
+    try:
+        ready = subprocess.run(
+            [*namespace, "ip link set lo up && ip -o addr"],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=20,
+        )
+    except FileNotFoundError:
+        pytest.skip("this system has no unshare")
+    if ready.returncode != 0:
+        pytest.skip(f"network namespaces are not permitted here: {ready.stderr.strip()}")
+    script, side = textwrap.dedent(BOTH_SIDES), textwrap.dedent(ONE_SIDE)
+    run = subprocess.run(
+        [*namespace, 'ip link set lo up && exec "$0" -c "$1" "$2"', sys.executable, script, side],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+        cwd=ROOT,
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert " 127.0.0.1 " in run.stdout
+    results = run.stdout.split("results ")[1]
+    assert "['120000', " in results
+    assert "['100000', " in results
