@@ -287,7 +287,7 @@ def test_a_checkpoint_empties_the_wal(tmp_path: Path) -> None:
     ran = threading.Event()
     checkpoints = Checkpoints(lambda: connect(path), ran.set)
     writer = connect(path)
-    checkpoints.written(writer, 1 << 30)
+    checkpoints.written(writer, 8 << 20)
     ran.wait(SOON)
     checkpoints.close()
 
