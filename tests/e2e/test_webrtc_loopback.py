@@ -229,6 +229,7 @@ async def test_a_flood_of_unfinished_data_is_cut_off(pair: tuple[PeerConnection,
 ONE_SIDE = """
     import asyncio, sys
 
+    from peergos_collab.errors import Offline
     from transports.webrtc import WebRtcPeers
 
     async def main(side):
@@ -243,7 +244,14 @@ ONE_SIDE = """
             print(answer.hex(), flush=True)
             connection = await pending.opened(timeout=20)
         connection.send(side.encode() * 20_000)
-        print(len(await connection.receive()), connection.channel.hex(), flush=True)
+        print(len(await connection.receive()), flush=True)
+        if sys.argv[2] == "loss":
+            try:
+                await connection.receive()
+            except Offline as error:
+                print(error, flush=True)
+            await connection.close()
+            return
         connection.send(b"done")
         await connection.receive()
         await connection.close()
@@ -255,7 +263,7 @@ BOTH_SIDES = """
     import subprocess, sys
 
     def start(side):
-        command = [sys.executable, "-c", sys.argv[1], side]
+        command = [sys.executable, "-c", sys.argv[1], side, sys.argv[2]]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     offerer, answerer = start("offer"), start("answer")
@@ -265,38 +273,51 @@ BOTH_SIDES = """
     offerer.stdin.write(answerer.stdout.readline())
     offerer.stdin.flush()
     print(bytes.fromhex(offer).decode())
-    print("results", offerer.stdout.read().split(), answerer.stdout.read().split())
+    print(offerer.stdout.readline(), answerer.stdout.readline())
+    if sys.argv[2] == "loss":
+        # A queue of one byte: every packet is dropped, and nobody is told.
+        subprocess.run("tc qdisc add dev lo root tbf rate 8bit burst 1 latency 1us", shell=True, check=True)
+    print(offerer.stdout.read(), answerer.stdout.read())
     sys.exit(offerer.wait() or answerer.wait())
 """
 
 
-def test_two_processes_on_a_machine_with_only_loopback() -> None:
-    """Where 127.0.0.1 is the only address, two processes still find each other on it."""
+def run_in_namespace(mode: str, *, probe: str) -> str:
+    """Both sides in a network namespace with nothing but loopback; what they print."""
     namespace = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c"]
     try:
-        ready = subprocess.run(
-            [*namespace, "ip link set lo up && ip -o addr"],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=20,
-        )
+        ready = subprocess.run([*namespace, probe], check=False, capture_output=True, text=True, timeout=20)
     except FileNotFoundError:
         pytest.skip("this system has no unshare")
     if ready.returncode != 0:
-        pytest.skip(f"network namespaces are not permitted here: {ready.stderr.strip()}")
+        pytest.skip(f"not permitted or not there: {ready.stderr.strip()}")
     script, side = textwrap.dedent(BOTH_SIDES), textwrap.dedent(ONE_SIDE)
+    command = 'ip link set lo up && exec "$0" -c "$1" "$2" "$3"'
     run = subprocess.run(
-        [*namespace, 'ip link set lo up && exec "$0" -c "$1" "$2"', sys.executable, script, side],
+        [*namespace, command, sys.executable, script, side, mode],
         capture_output=True,
         text=True,
         timeout=50,
         check=False,
         cwd=ROOT,
     )
-
     assert run.returncode == 0, run.stderr
-    assert " 127.0.0.1 " in run.stdout
-    results = run.stdout.split("results ")[1]
-    assert "['120000', " in results
-    assert "['100000', " in results
+    return run.stdout
+
+
+def test_two_processes_on_a_machine_with_only_loopback() -> None:
+    """Where 127.0.0.1 is the only address, two processes still find each other on it."""
+    printed = run_in_namespace("talk", probe="ip link set lo up")
+
+    assert " 127.0.0.1 " in printed
+    assert "120000" in printed
+    assert "100000" in printed
+
+
+def test_a_network_that_drops_everything_is_noticed() -> None:
+    """When the system itself drops every packet, both processes learn of it in seconds."""
+    printed = run_in_namespace(
+        "loss", probe="ip link set lo up && tc qdisc add dev lo root tbf rate 8bit burst 1 latency 1us"
+    )
+
+    assert printed.count("no sign of life for 3 s") == 2
