@@ -185,7 +185,7 @@ async def check_connections(pair: Callable[[], Awaitable[tuple[Connection, Conne
 
 
 async def _check_pairs(pair: Callable[[], Awaitable[tuple[Connection, Connection]]]) -> None:
-    for check in (_both_ways, _sizes_and_order, _slow_reader, _refuses_too_much, _end_of_one):
+    for check in (_both_ways, _sizes_and_order, _slow_reader, _refuses_too_much, _end_of_one, _last_words):
         left, right = await _step(pair(), "opening")
         try:
             await check(left, right)
@@ -340,6 +340,18 @@ async def _end_of_one(left: Connection, right: Connection) -> None:
     right.send(b"nobody")
     await _step(left.drain(), "draining a closed connection")
     await _step(right.drain(), "draining an ended connection")
+
+
+async def _last_words(left: Connection, right: Connection) -> None:
+    """What was sent before closing arrives, to an end that reads."""
+    messages = [bytes([number]) * 30_000 for number in range(10)]
+    for message in messages:
+        left.send(message)
+    closing = asyncio.create_task(left.close())
+    for message in messages:
+        assert await _step(right.receive(), "the last words") == message, "the last words came changed"
+    await _expect_offline(right, "the other end was not told")
+    await _step(closing, "closing")
 
 
 async def _refuses_strangers(transport: Transport, address: Address, unused_port: int) -> None:
