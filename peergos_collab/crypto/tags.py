@@ -62,6 +62,7 @@ class Tag(enum.Enum):
     PASSWORD = b"password"
     HEADS = b"heads"
     VERSION = b"version"
+    CLOCK_NAME = b"clock name"
 
     # Signatures
     SIGN_INCEPTION = b"s inception"

@@ -83,9 +83,7 @@ class Shelf:
 
     def attach(self, channel: bytes) -> Session:
         """A session for a new connection."""
-        session = Session(
-            channel, self.find_book, self.random, serving=True, receipt_key=self.receipt_key
-        )
+        session = Session(channel, self.find_book, self.random, serving=True, receipt_key=self.receipt_key)
         self.sessions[id(session)] = session
         self._touch(session)
         return session
@@ -194,7 +192,9 @@ class Shelf:
         if offered.refused:
             session.refuse(object_id, "false", offered.refused[0])
         if offered.gaps:
-            session.refuse(object_id, "gap", "something before these segments is missing; compare heads again")
+            session.refuse(
+                object_id, "gap", "something before these segments is missing; compare heads again"
+            )
 
     def _spread(self, origin: Session, object_id: ObjectId, offered: Offered) -> None:
         if not offered.arrivals and not offered.records:

@@ -205,9 +205,7 @@ def _seal(
 ) -> bytes:
     core_hash = hash256(Tag.RECORD_CORE, core)
     op_key = OpKey.generate(random)
-    seals = [
-        [e, cseal(_op_seal_key(k), Tag.SEAL, op_key.expose(), core_hash, random)] for e, k in seal_to
-    ]
+    seals = [[e, cseal(_op_seal_key(k), Tag.SEAL, op_key.expose(), core_hash, random)] for e, k in seal_to]
     level = signer.level
 
     def build(padded: bytes) -> bytes:

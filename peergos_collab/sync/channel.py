@@ -27,6 +27,7 @@ class Channel:
         dirty: branches that may hold something it lacks.
         opened_here, opened_there: which sides have opened the object on this session.
         may_read, may_write: what the other side has proved (a node proves nothing, and may both).
+        push: whether segments may be sent to it at all.
     """
 
     book: LogBook
@@ -40,6 +41,7 @@ class Channel:
     opened_there: bool = False
     may_read: bool = False
     may_write: bool = False
+    push: bool = True
     told_caught_up: bool = False
     caught_up: bool = False
 

@@ -42,7 +42,9 @@ def seal_entry(
     return cseal(local, Tag.JOURNAL, raw, _ad(object_id, entry), random)
 
 
-def open_entry_untrusted(object_id: ObjectId, entry: int, sealed: bytes, local: LocalKey) -> list[LocalChange]:
+def open_entry_untrusted(
+    object_id: ObjectId, entry: int, sealed: bytes, local: LocalKey
+) -> list[LocalChange]:
     """Raises RemoteProtocolError where the entry is damaged or stands in another's place."""
     raw = copen(local, Tag.JOURNAL, sealed, _ad(object_id, entry))
     fields = array(decode_untrusted(raw, MAX_ENTRY), 5, "journal entry")

@@ -338,5 +338,3 @@ class LogBook:
 def record_ids(book: LogBook) -> list[bytes]:
     """Ids of all membership records, to compare with a peer's."""
     return [*book.epochs, *book.grants]
-
-

@@ -64,5 +64,3 @@ class OwnLogs:
         except RemoteProtocolError:
             # Damaged on disk: what these logs hold stays readable, and a new log is opened.
             self._keys = []
-
-

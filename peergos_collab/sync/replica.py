@@ -28,6 +28,7 @@ from ..objects.operations import Actor
 from ..objects.payload import (
     MAX_CHANGES,
     MAX_CITES,
+    Author,
     Cite,
     Delivery,
     Kind,
@@ -131,6 +132,12 @@ class Replica:
         self.view = fold_membership(self.book.membership_records(), self.keys)
 
     @property
+    def author(self) -> Author:
+        """This device as an author here."""
+        actor = self.actor
+        return Author(actor.account.id, DeviceId(actor.device.public), actor.principal, actor.name)
+
+    @property
     def can_write(self) -> bool:
         return any(keys.level >= Level.WRITE for keys in self.keys.values())
 
@@ -199,7 +206,9 @@ class Replica:
     def _drop_sealed(self) -> None:
         """Forgets changes that turned out to be in a segment already (a restored backup's)."""
         device = DeviceId(self.actor.device.public)
-        while self.journaled and self.journaled[0].number < self.changes.get((device, self.journaled[0].run), 1):
+        while self.journaled and self.journaled[0].number < self.changes.get(
+            (device, self.journaled[0].run), 1
+        ):
             self.journaled.popleft()
 
     def _finished_entry(self, last: LocalChange) -> int:
@@ -231,9 +240,7 @@ class Replica:
         )
         seq, previous = (branch.tip + 1, branch.tip_id) if branch is not None else (1, b"")
         raw = encode_payload(payload)
-        segment = seal_segment(
-            self.object, log_key, seq, previous, epoch, raw, keys.content, self._random
-        )
+        segment = seal_segment(self.object, log_key, seq, previous, epoch, raw, keys.content, self._random)
         offered = self.book.append_own(segment)
         collected.batch += offered.batch
         collected.arrivals += offered.arrivals

@@ -395,6 +395,9 @@ class Session:
         self._stirred[object_id] = None
         channel.caught_up = False
         proofs = self._proofs(object_id, book)
+        # A node takes segments only from writers; a reader who has some it lacks leaves them to others.
+        held = self._wanted.get(object_id, {}).values()
+        channel.push = not self._with_node or any(keys.level >= Level.WRITE for keys in held)
         self._send(Frame.OPEN, object_id, proofs, record_ids(book), tips_value(book.tips()))
 
     def _proofs(self, object_id: ObjectId, book: LogBook) -> list[list[Any]]:
@@ -416,12 +419,12 @@ class Session:
                 if records:
                     self._send(Frame.RECORDS, object_id, records)
                 self._pump_segments(object_id, channel)
-                if channel.dirty:
+                if channel.push and channel.dirty:
                     continue  # out of credit: stays stirred until more is granted
             del self._stirred[object_id]
 
     def _pump_segments(self, object_id: ObjectId, channel: Channel) -> None:
-        while channel.dirty and self._credit > 0:
+        while channel.push and channel.dirty and self._credit > 0:
             certificates, raws = channel.next_segments(self._credit)
             if certificates:
                 self._send(Frame.RECORDS, object_id, [certificate.raw for certificate in certificates])
@@ -430,7 +433,7 @@ class Session:
             frame = encode_frame(Frame.SEGMENTS, object_id, raws)
             self._credit -= len(frame)
             self._outgoing.append(frame)
-        if not channel.dirty and not channel.told_caught_up:
+        if not (channel.push and channel.dirty) and not channel.told_caught_up:
             channel.told_caught_up = True
             self._send(Frame.CAUGHT_UP, object_id)
 

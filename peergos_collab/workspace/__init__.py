@@ -1,0 +1,41 @@
+"""A home opened: the embedding API and the engine behind it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .api import Options, Role, Workspace
+from .home import CreatedHome, create_home, home_exists
+
+
+def create_workspace(home: Path, *, name: str, passphrase: str | None) -> CreatedHome:
+    """Makes a new home with an account, a device and a profile.
+
+    Args:
+        passphrase: None keeps the key that opens the home in a file of mode 0600 beside it.
+
+    Raises:
+        Conflict: there is a home already.
+    """
+    return create_home(home, name=name, passphrase=passphrase)
+
+
+async def open_workspace(
+    home: Path, *, passphrase: str | None = None, options: Options | None = None, lasting: bool = False
+) -> Workspace:
+    """Opens a home: as its engine, or attached to the process that is.
+
+    Args:
+        options: how to connect, once ``go_online`` is called.
+        lasting: this process stays for long, so it rather waits for a short-lived engine to end.
+
+    Raises:
+        NotFound: there is no home. PassphraseNeeded, WrongPassphrase, Damaged.
+        Conflict: another process has it open and does not answer.
+    """
+    from .opening import open_home
+
+    return await open_home(home, passphrase, options or Options(), lasting)
+
+
+__all__ = ["CreatedHome", "Options", "Role", "Workspace", "create_workspace", "home_exists", "open_workspace"]

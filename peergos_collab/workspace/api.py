@@ -62,7 +62,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """A node of this account. ``connected`` is about now; ``problem`` says in words what is wrong, or is empty."""
+    """A node of this account. ``connected`` is about now; ``problem`` says in words what is wrong."""
 
     address: str
     connected: bool
@@ -213,7 +213,7 @@ class ChatHandle(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a workspace connects. ``relay_only`` gathers no host candidates, so peers do not see our address."""
+    """How a workspace connects. With ``relay_only`` peers see no address of ours."""
 
     webrtc: bool = True
     relay_only: bool = False
@@ -278,12 +278,18 @@ class Workspace(Protocol):
         """Makes a link. ``expires`` in ms since 1970. Raises NoNode, Offline, NoAccess."""
 
     async def join(self, link: str, path: str = "", *, password: str = "", timeout: float = 30.0) -> str:
-        """Accepts a link and returns its path once the content is here. Raises BadLink, LinkEnded, Offline, WrongPin."""
+        """Accepts a link and returns its path once the content is here.
+
+        Raises BadLink, LinkEnded, Offline, WrongPin.
+        """
 
     async def members(self, path: str) -> list[Member]: ...
 
     async def sync(self, timeout: float = 30.0) -> None:
-        """Returns once all local data is durable on every node and everything there is here. Raises NoNode, TimedOut."""
+        """Returns once all local data is durable on every node and everything there is here.
+
+        Raises NoNode, TimedOut.
+        """
 
     async def go_online(self, options: Options) -> None:
         """Stays connected from now on, until closed."""

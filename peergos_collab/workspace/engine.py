@@ -1,0 +1,462 @@
+"""The engine of a home: objects, store, network. One per home; ``LocalWorkspace`` is its face."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, cast
+
+from ..codec.ids import EpochId, ObjectId, RunId
+from ..codec.shown import show_person
+from ..errors import Damaged, NotFound, PeergosCollabError, TimedOut
+from ..files.changes import EntryChange
+from ..files.entries import EntryView
+from ..objects.epoch_keys import EpochKeys
+from ..objects.operations import Actor
+from ..objects.payload import Delivery, Kind
+from ..ports import Connection, PutValue, Transport
+from ..ports.installed import installed_peers, installed_transport
+from ..ports.peers import PeerOptions, PeerTransport
+from ..storage import HomeLock, SqliteStore
+from ..sync.logbook import LogBook
+from ..sync.replica import Replica
+from ..sync.session import EphemeralCame
+from .api import Event, Options
+from .folds import ChatFold, DocumentFold, EntriesFold
+from .home import LOCK, STORE, HomeKeys, open_keys
+from .live_object import LiveObject
+from .network import Network, NodeLink
+from .peers import PeerMesh
+from .presence import PresenceBook
+from .references import ObjectReference
+from .sync_link import SyncLink
+
+META: Final = "meta"
+CLEAN: Final = b"clean"
+PROFILE_PATH: Final = ""
+MAX_EVENTS: Final = 4096
+"""Events that wait for a slow reader; the oldest go first, and what they told of is not lost."""
+
+AnyFold = DocumentFold | ChatFold | EntriesFold
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def machine_name() -> bytes:
+    """Names this machine since its last start, or empty bytes."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
+    except OSError:
+        return b""
+
+
+@dataclass(slots=True)
+class OpenObject:
+    """An object in use: its live state, its fold, and who is in it."""
+
+    live: LiveObject
+    fold: AnyFold
+    path: str
+    presence: PresenceBook
+    mesh: PeerMesh | None = None
+    handles: int = 0
+
+
+@dataclass(slots=True)
+class Engine:
+    """See the module's text. Make it with ``open``."""
+
+    home: Path
+    lock: HomeLock
+    keys: HomeKeys
+    store: SqliteStore
+    clean: bool
+    transport: Transport
+    peers: Callable[[], PeerTransport]
+    run: RunId = field(default_factory=lambda: RunId(os.urandom(16)))
+    options: Options = field(default_factory=Options)
+    objects: dict[ObjectId, OpenObject] = field(default_factory=dict)
+    network: Network | None = None
+    problems: list[str] = field(default_factory=list)
+    _holds: int = 0
+    _staying: bool = False
+    _subscribers: list[asyncio.Queue[Event]] = field(default_factory=list)
+    _waiters: list[asyncio.Future[None]] = field(default_factory=list)
+    _closed: bool = False
+
+    @classmethod
+    async def open(
+        cls,
+        home: Path,
+        passphrase: str | None,
+        *,
+        transport: Transport | None = None,
+        peers: Callable[[], PeerTransport] | None = None,
+    ) -> Engine:
+        """Takes the home's lock and opens it.
+
+        Raises:
+            Conflict: another process is its engine.
+            NotFound, PassphraseNeeded, WrongPassphrase, Damaged.
+        """
+        lock = HomeLock(home / LOCK)
+        try:
+            keys = await asyncio.to_thread(open_keys, home, passphrase)
+            store = SqliteStore(home / STORE)
+        except BaseException:
+            lock.release()
+            raise
+        clean = store.value(META, CLEAN) is not None
+        store.write([PutValue(META, CLEAN, None)])
+        engine = cls(
+            home, lock, keys, store, clean, transport or installed_transport(), peers or installed_peers
+        )
+        try:
+            engine._open_profile()
+        except BaseException:
+            await engine.close()
+            raise
+        return engine
+
+    # -- objects --------------------------------------------------------------------------------
+
+    @property
+    def profile(self) -> EntriesFold:
+        return cast(EntriesFold, self.objects[self.keys.profile].fold)
+
+    def _open_profile(self) -> None:
+        keys = self.keys
+        book = LogBook.load(keys.profile, self.store)
+        if not book.epochs:
+            raise Damaged("the record this account's profile begins with is damaged on this disk")
+        secrets = {keys.profile_epoch: keys.profile_keys}
+        opened = self._open(PROFILE_PATH, book, Kind.ENTRIES, secrets, keys.actor)
+        opened.live.nodes = tuple(self.profile.view.nodes())
+
+    def _open(
+        self, path: str, book: LogBook, kind: Kind, secrets: dict[EpochId, EpochKeys], actor: Actor
+    ) -> OpenObject:
+        try:
+            opened = self._build(path, book, kind, secrets, actor, from_checkpoint=True)
+        except Damaged as damage:
+            opened = self._build(path, LogBook.load(book.object, self.store), kind, secrets, actor)
+            opened.live.replica.problems.append(damage.message)
+        self.objects[book.object] = opened
+        opened.live.on_deliveries.append(lambda deliveries: self._delivered(opened, deliveries))
+        opened.live.on_durable.append(self.pulse)
+        return opened
+
+    def _build(
+        self,
+        path: str,
+        book: LogBook,
+        kind: Kind,
+        secrets: dict[EpochId, EpochKeys],
+        actor: Actor,
+        *,
+        from_checkpoint: bool = False,
+    ) -> OpenObject:
+        fold = self._fold(book.object, kind)
+        credentials = self.keys.credentials
+        replica = Replica(
+            book.object,
+            book,
+            fold,
+            secrets,
+            actor,
+            credentials.local,
+            self.run,
+            now_ms,
+            os.urandom,
+            new_log=not self.clean,
+        )
+        live = LiveObject(replica, credentials.local, os.urandom)
+        if from_checkpoint:
+            live.load()
+        else:
+            replica.deliver_stored()
+            replica.restore_journal()
+        if isinstance(fold, DocumentFold):
+            fold.document.on_update(live.submit)
+        presence = PresenceBook(live, now_ms, os.urandom, machine=machine_name())
+        return OpenObject(live, fold, path, presence)
+
+    def _fold(self, object_id: ObjectId, kind: Kind) -> AnyFold:
+        device = self.keys.credentials.device_id
+        if kind is Kind.DOCUMENT:
+            return DocumentFold(object_id, device, self.run, now_ms)
+        if kind is Kind.CHAT:
+            return ChatFold()
+        return EntriesFold(device)
+
+    def open_entry(self, view: EntryView) -> OpenObject:
+        """The object behind an entry of the profile, opened if it was not. Raises Damaged."""
+        try:
+            reference = ObjectReference.decode_untrusted(view.reference)
+        except PeergosCollabError as error:
+            raise Damaged(f"the entry {view.shown!r} of the profile is damaged: {error}") from None
+        return self.open_reference(view.shown, reference)
+
+    def open_reference(self, path: str, reference: ObjectReference) -> OpenObject:
+        capability = reference.capability
+        known = self.objects.get(capability.object)
+        if known is not None:
+            known.path = path
+            return known
+        book = LogBook.load(capability.object, self.store)
+        secrets = {capability.epoch: capability.keys}
+        actor = reference.actor(self.keys.credentials)
+        opened = self._open(path, book, Kind(capability.kind), secrets, actor)
+        opened.live.nodes = self._nodes_of(reference)
+        if self.network is not None:
+            self._bring_online(opened)
+            self.network.refresh()
+        return opened
+
+    def _nodes_of(self, reference: ObjectReference) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.profile.view.nodes(), *reference.capability.nodes)))
+
+    def find(self, path: str) -> OpenObject:
+        """The object of a name in the profile. Raises NotFound, Damaged."""
+        view = self.profile.view.find(path)
+        if view is None:
+            raise NotFound(f"there is no {path!r} here")
+        return self.open_entry(view)
+
+    def open_all(self) -> None:
+        """Opens every object of the profile; damaged entries are named in ``problems``."""
+        for view in self.profile.view.entries().values():
+            try:
+                self.open_entry(view)
+            except PeergosCollabError as error:
+                if error.message not in self.problems:
+                    self.problems.append(error.message)
+
+    def forget(self, object_id: ObjectId) -> None:
+        """Stops using an object in this process; what is stored stays."""
+        opened = self.objects.pop(object_id, None)
+        if opened is not None:
+            opened.presence.leave()
+            if opened.mesh is not None:
+                self._spawn(opened.mesh.close())
+        if self.network is not None:
+            self.network.refresh()
+
+    async def change_profile(self, *changes: EntryChange) -> None:
+        """Changes the profile; returns once that is durable here."""
+        opened = self.objects[self.keys.profile]
+        for change in changes:
+            opened.live.submit(self.profile.add_local(change))
+        await opened.live.durable()
+        self._profile_changed()
+
+    def _profile_changed(self) -> None:
+        nodes = tuple(self.profile.view.nodes())
+        self.objects[self.keys.profile].live.nodes = nodes
+        for view in self.profile.view.entries().values():
+            try:
+                reference = ObjectReference.decode_untrusted(view.reference)
+            except PeergosCollabError:
+                continue
+            opened = self.objects.get(reference.capability.object)
+            if opened is not None:
+                opened.path = view.shown
+                opened.live.nodes = self._nodes_of(reference)
+        if self.network is not None:
+            self.network.refresh()
+
+    # -- network --------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def online(self) -> AsyncIterator[Network]:
+        """Connected to the nodes of all objects while the block runs."""
+        self._holds += 1
+        if self.network is None:
+            self._connect()
+        assert self.network is not None
+        try:
+            yield self.network
+        finally:
+            self._holds -= 1
+            if self._holds == 0 and not self._closed:
+                await self._disconnect()
+
+    async def stay_online(self, options: Options) -> None:
+        """Connected until closed, directly to peers too where ``options`` say so."""
+        self.options = options
+        self._staying = True
+        self._holds += 1
+        if self.network is None:
+            self._connect()
+        for opened in self.objects.values():
+            self._bring_online(opened)
+
+    def _connect(self) -> None:
+        def objects() -> Iterable[LiveObject]:
+            return [opened.live for opened in self.objects.values()]
+
+        self.network = Network(self.transport, self, os.urandom, objects, self._link_changed)
+        self.open_all()
+        for opened in self.objects.values():
+            self._bring_online(opened)
+        self.network.refresh()
+
+    def _bring_online(self, opened: OpenObject) -> None:
+        if opened.path == PROFILE_PATH:
+            return
+        if self._staying and self.options.webrtc and opened.mesh is None:
+            options = PeerOptions(self.options.stun, self.options.relay_only)
+
+            async def serve(connection: Connection) -> None:
+                await self._serve_peer(opened, connection)
+
+            opened.mesh = PeerMesh(opened.presence, self.peers(), options, serve, os.urandom)
+            opened.mesh.start()
+            opened.presence.webrtc = True
+        opened.presence.start()
+
+    async def _serve_peer(self, opened: OpenObject, connection: Connection) -> None:
+        link = SyncLink(connection, {opened.live.id: opened.live}, self, os.urandom)
+        self.tell(Event("connected", opened.path, via=link.via))
+        try:
+            await link.run()
+        finally:
+            self.tell(Event("disconnected", opened.path, via=link.via))
+
+    async def _disconnect(self) -> None:
+        for opened in self.objects.values():
+            opened.presence.leave()
+            if opened.mesh is not None:
+                await opened.mesh.close()
+                opened.mesh = None
+        # One turn of the loop, so that what was just queued is handed to the connections.
+        await asyncio.sleep(0)
+        if self.network is not None:
+            network, self.network = self.network, None
+            await network.close()
+
+    # -- what links tell (LinkOwner) --------------------------------------------------------------
+
+    def object_open(self, object_id: ObjectId) -> LiveObject | None:
+        opened = self.objects.get(object_id)
+        return opened.live if opened is not None else None
+
+    def on_ephemeral(self, live: LiveObject, event: EphemeralCame, via: str) -> None:
+        opened = self.objects.get(live.id)
+        if opened is not None:
+            opened.presence.take_untrusted(event, via)
+
+    def on_problem(self, live: LiveObject | None, words: str) -> None:
+        problems = live.replica.problems if live is not None else self.problems
+        if words not in problems:
+            problems.append(words)
+            opened = self.objects.get(live.id) if live is not None else None
+            self.tell(Event("problem", opened.path if opened is not None else "", text=words))
+
+    def on_ready(self, live: LiveObject, link: SyncLink) -> None:
+        opened = self.objects.get(live.id)
+        if opened is None:
+            return
+        if opened.path != PROFILE_PATH and link.node:
+            self.tell(Event("connected", opened.path, via=link.via))
+        opened.presence.start()
+        if opened.path == PROFILE_PATH:
+            self._profile_changed()
+        self.pulse()
+
+    def _link_changed(self, node_link: NodeLink) -> None:
+        if node_link.problem:
+            self.tell(Event("problem", text=node_link.problem))
+        self.pulse()
+
+    # -- events ---------------------------------------------------------------------------------
+
+    def pulse(self) -> None:
+        """Something changed: whoever waits in ``wait_until`` looks again."""
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def wait_until(self, happened: Callable[[], bool], seconds: float, what: str) -> None:
+        """Returns once ``happened`` says so; it is asked again after each change.
+
+        Raises:
+            TimedOut: it did not happen in time. And whatever ``happened`` raises.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                while not happened():
+                    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                    self._waiters.append(waiter)
+                    await waiter
+        except TimeoutError:
+            raise TimedOut(f"{what} was not finished within {seconds:g} s; nothing is lost") from None
+
+    def _delivered(self, opened: OpenObject, deliveries: list[Delivery]) -> None:
+        self.pulse()
+        if opened.path == PROFILE_PATH:
+            self._profile_changed()
+            return
+        if not self._subscribers:
+            return
+        now = now_ms()
+        for delivery in deliveries:
+            present = opened.presence.present.get(delivery.author.device)
+            delay = float(now - delivery.time) if present is not None and present.same_clock else None
+            event = "message" if delivery.kind is Kind.CHAT else "change"
+            author = show_person(delivery.author.name)
+            self.tell(Event(event, opened.path, author, delivery.via, delay))
+
+    def tell(self, event: Event) -> None:
+        for queue in self._subscribers:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(event)
+
+    def subscribe(self) -> asyncio.Queue[Event]:
+        queue: asyncio.Queue[Event] = asyncio.Queue(MAX_EVENTS)
+        self._subscribers.append(queue)
+        return queue
+
+    def unsubscribe(self, queue: asyncio.Queue[Event]) -> None:
+        if queue in self._subscribers:
+            self._subscribers.remove(queue)
+
+    # -- end ------------------------------------------------------------------------------------
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        async def run() -> None:
+            await work
+
+        task = asyncio.get_running_loop().create_task(run())
+        _TASKS.add(task)
+        task.add_done_callback(_TASKS.discard)
+
+    async def close(self) -> None:
+        """Disconnects, saves, and makes everything durable."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._disconnect()
+        for opened in self.objects.values():
+            opened.live.save()
+        self.store.write([PutValue(META, CLEAN, b"\x01")])
+        await asyncio.to_thread(self.store.close)
+        self.lock.release()
+
+
+_TASKS: Final[set[asyncio.Task[None]]] = set()
+"""Keeps short background tasks alive until they end."""
+
+if TYPE_CHECKING:
+    from .sync_link import LinkOwner
+
+    _check: type[LinkOwner] = Engine

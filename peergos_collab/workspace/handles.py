@@ -1,0 +1,164 @@
+"""Open documents and chats, as faces use them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from ..chat.events import Message as MessageEvent
+from ..chat.events import Reply
+from ..chat.timeline import TimelineMessage
+from ..codec import to_multibase
+from ..codec.shown import show_message, show_person
+from ..documents import Document
+from ..errors import NoAccess
+from .api import Message, Presence, Unsubscribe
+from .engine import Engine, OpenObject, now_ms
+from .folds import ChatFold, DocumentFold
+from .presence import Present
+
+
+class _Handle:
+    """What documents and chats have in common."""
+
+    def __init__(self, engine: Engine, opened: OpenObject) -> None:
+        self._engine = engine
+        self._opened = opened
+        opened.handles += 1
+
+    @property
+    def path(self) -> str:
+        return self._opened.path
+
+    @property
+    def can_write(self) -> bool:
+        return self._opened.live.replica.can_write
+
+    @property
+    def presences(self) -> list[Presence]:
+        return [self._presence(present) for present in self._opened.presence.present.values()]
+
+    def _presence(self, present: Present) -> Presence:
+        typing = self._opened.presence.typing(present)
+        return Presence(to_multibase(present.device), present.name, None, None, typing, present.via)
+
+    async def close(self) -> None:
+        self._opened.handles -= 1
+
+
+class LocalDocument(_Handle):
+    """Implements ``DocumentHandle`` inside the engine: the document is the engine's own."""
+
+    def __init__(self, engine: Engine, opened: OpenObject) -> None:
+        super().__init__(engine, opened)
+        self._fold = cast(DocumentFold, opened.fold)
+
+    @property
+    def document(self) -> Document:
+        return self._fold.document
+
+    def _presence(self, present: Present) -> Presence:
+        base = super()._presence(present)
+        document = self._fold.document
+        anchor = document.offset_untrusted(present.anchor) if present.anchor else None
+        head = document.offset_untrusted(present.head) if present.head else None
+        return Presence(base.key, base.name, anchor, head, base.typing, base.via)
+
+    def set_cursor(self, anchor: int, head: int) -> None:
+        document = self._fold.document
+        self._opened.presence.set_cursor(document.anchor(anchor), document.anchor(head), True)
+
+    def on_presence(self, callback: Callable[[], None]) -> Unsubscribe:
+        return subscribe(self._opened.presence.on_change, callback)
+
+    async def saved(self) -> None:
+        await self._opened.live.durable()
+
+
+class LocalChat(_Handle):
+    """Implements ``ChatHandle`` inside the engine."""
+
+    def __init__(self, engine: Engine, opened: OpenObject) -> None:
+        super().__init__(engine, opened)
+        self._fold = cast(ChatFold, opened.fold)
+
+    def __len__(self) -> int:
+        return len(self._fold.timeline) + len(self._unsealed())
+
+    def messages(self, start: int, stop: int) -> list[Message]:
+        sealed = len(self._fold.timeline)
+        shown = self._fold.timeline.messages(start, min(stop, sealed))
+        if stop > sealed:
+            shown = shown + self._unsealed()[max(start - sealed, 0) : stop - sealed]
+        return [self.show(message) for message in shown]
+
+    def search(self, query: str, limit: int) -> list[Message]:
+        words = query.casefold().split()
+        waiting = [m for m in self._unsealed() if words and all(w in m.text.casefold() for w in words)]
+        found = self._fold.timeline.search(query, limit)
+        return [self.show(message) for message in [*reversed(waiting), *found][:limit]]
+
+    def show(self, message: TimelineMessage) -> Message:
+        mine = message.author.account == self._engine.keys.credentials.account_id
+        return Message(
+            message.id,
+            show_person(message.author.name),
+            message.time,
+            show_message(message.text),
+            mine,
+            message.edited,
+            message.reply_to,
+        )
+
+    def _unsealed(self) -> list[TimelineMessage]:
+        fold, author = self._fold, self._opened.live.replica.author
+        messages: list[TimelineMessage] = []
+        for time, event in fold.unsealed:
+            messages += fold.timeline.unsealed(author, time, [event])
+        return messages
+
+    async def send(self, text: str, *, reply_to: str = "") -> str:
+        if not self.can_write:
+            raise NoAccess("you may read this chat, but not write in it")
+        target = self._fold.timeline.reference(reply_to) if reply_to else None
+        event = Reply(target, text) if target is not None else MessageEvent(text)
+        live = self._opened.live
+        live.submit(self._fold.add_local(event, now_ms()))
+        for callback in list(live.on_durable):
+            callback()
+        await live.durable()
+        if self._fold.unsealed:
+            return ""
+        return self._fold.timeline.messages(len(self._fold.timeline) - 1, len(self._fold.timeline))[0].id
+
+    def set_typing(self) -> None:
+        self._opened.presence.set_cursor(b"", b"", True)
+
+    def on_change(self, callback: Callable[[], None]) -> Unsubscribe:
+        live = self._opened.live
+
+        def deliveries(_: object) -> None:
+            callback()
+
+        live.on_deliveries.append(deliveries)
+        undo_durable = subscribe(live.on_durable, callback)
+        undo_presence = subscribe(self._opened.presence.on_change, callback)
+
+        def unsubscribe() -> None:
+            if deliveries in live.on_deliveries:
+                live.on_deliveries.remove(deliveries)
+            undo_durable()
+            undo_presence()
+
+        return unsubscribe
+
+
+def subscribe(callbacks: list[Callable[[], None]], callback: Callable[[], None]) -> Unsubscribe:
+    """Adds ``callback``; the result takes it away again."""
+    callbacks.append(callback)
+
+    def unsubscribe() -> None:
+        if callback in callbacks:
+            callbacks.remove(callback)
+
+    return unsubscribe

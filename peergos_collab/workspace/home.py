@@ -1,0 +1,180 @@
+"""A home: the directory that holds one device's keys and store.
+
+    keys          the key store: everything secret, sealed (see docs/spec/key-store.md)
+    master.key    only without a passphrase: what opens the key store, mode 0600
+    store.db      segments, journal and local state, sealed
+    lock          held by the one process that is the engine
+    socket        where the engine answers other processes of this user
+
+The contents of the key store are [version, credentials, profile's object id, epoch id, admin secret].
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ..codec import decode_untrusted, encode, to_multibase
+from ..codec.ids import EpochId, ObjectId, PrincipalId
+from ..codec.shape import array, blob, number, some_bytes
+from ..crypto import MasterKey
+from ..errors import Conflict, Damaged, NotFound, PassphraseNeeded, RemoteProtocolError
+from ..identity.credentials import Credentials
+from ..identity.key_store import KeyStore
+from ..identity.recovery_code import RecoveryCode
+from ..objects.epoch_keys import EpochKeys, Level
+from ..objects.operations import Actor, Create
+from ..objects.payload import Kind
+from ..objects.principals import Principal, PrincipalKind
+from ..objects.records import Epoch, first_epoch
+from ..objects.wraps import Recipient
+from ..ports import PutRecord, Random, StoredRecord
+from ..storage import HomeLock, SqliteStore, read_file, write_atomic
+
+VERSION: Final = 1
+KEYS: Final = "keys"
+MASTER: Final = "master.key"
+STORE: Final = "store.db"
+LOCK: Final = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedHome:
+    """A new home. Show the recovery code once: it is stored nowhere."""
+
+    account: str
+    device: str
+    recovery_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class HomeKeys:
+    """What the key store holds, opened."""
+
+    store: KeyStore
+    credentials: Credentials
+    profile: ObjectId
+    profile_epoch: EpochId
+    profile_keys: EpochKeys
+
+    @property
+    def actor(self) -> Actor:
+        """This device, acting for its own account."""
+        return account_actor(self.credentials)
+
+
+def account_actor(credentials: Credentials) -> Actor:
+    principal = PrincipalId(credentials.account_id)
+    return Actor(
+        credentials.account, credentials.device_sign, principal, credentials.user.sign, credentials.name
+    )
+
+
+def account_principal(credentials: Credentials) -> Principal:
+    user = credentials.account.user_key
+    return Principal(
+        PrincipalKind.ACCOUNT, PrincipalId(credentials.account_id), user.generation, user.sign, user.box
+    )
+
+
+def found_object(credentials: Credentials, kind: Kind, random: Random) -> tuple[Epoch, EpochKeys]:
+    """A new object of ``kind`` whose only member, an admin, is this account."""
+    keys = EpochKeys.generate(random)
+    creator = account_principal(credentials)
+    recipient = Recipient(creator.box, Level.ADMIN)
+    epoch = first_epoch(keys, recipient, Create(int(kind), creator), account_actor(credentials), random)
+    return epoch, keys
+
+
+def home_exists(home: Path) -> bool:
+    return (home / KEYS).exists()
+
+
+def create_home(home: Path, *, name: str, passphrase: str | None, random: Random = os.urandom) -> CreatedHome:
+    """Makes account, device, profile and store.
+
+    Args:
+        passphrase: None keeps the master key in a file of mode 0600 instead.
+
+    Raises:
+        Conflict: there is a home already.
+    """
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = HomeLock(home / LOCK)
+    try:
+        if home_exists(home):
+            raise Conflict(f"{home} holds an account already; nothing was changed")
+        code = RecoveryCode.generate(random)
+        credentials = Credentials.found(name, code.next_root(), random)
+        epoch, keys = found_object(credentials, Kind.ENTRIES, random)
+        _store_first(home / STORE, epoch)
+        contents = _encode(credentials, epoch, keys)
+        key_store, raw = KeyStore.create(contents, passphrase, code, random)
+        if passphrase is None:
+            write_atomic(home / MASTER, key_store.master.expose())
+        write_atomic(home / KEYS, raw)
+    finally:
+        lock.release()
+    account, device = to_multibase(credentials.account_id), to_multibase(credentials.device_id)
+    return CreatedHome(account, device, code.show())
+
+
+def open_keys(home: Path, passphrase: str | None) -> HomeKeys:
+    """Opens the key store of a home.
+
+    Raises:
+        NotFound: there is no home. PassphraseNeeded, WrongPassphrase, Damaged.
+    """
+    if not home_exists(home):
+        raise NotFound(f"there is no home at {home}", hint="Make one with 'pgc init --name NAME'.")
+    raw = read_file(home / KEYS)
+    if passphrase is not None:
+        return _decode(KeyStore.open_untrusted(raw, passphrase=passphrase))
+    return _decode(KeyStore.open_untrusted(raw, master=_master(home)))
+
+
+def change_passphrase(home: Path, keys: HomeKeys, new: str | None, random: Random = os.urandom) -> HomeKeys:
+    """Seals the same secrets under a new master key; the file changes at once or not at all."""
+    key_store, raw = keys.store.change_passphrase(new, random)
+    if new is None:
+        # Before the key store: if we stop in between, the old file still opens with the old passphrase.
+        write_atomic(home / MASTER, key_store.master.expose())
+    write_atomic(home / KEYS, raw)
+    if new is not None:
+        (home / MASTER).unlink(missing_ok=True)
+    return _decode(key_store)
+
+
+def _master(home: Path) -> MasterKey:
+    try:
+        return MasterKey(read_file(home / MASTER, 64))
+    except NotFound:
+        raise PassphraseNeeded from None
+
+
+def _store_first(path: Path, epoch: Epoch) -> None:
+    store = SqliteStore(path)
+    try:
+        record = StoredRecord(epoch.kind, epoch.id, epoch.raw)
+        store.write([PutRecord(epoch.object, record)]).result()
+    finally:
+        store.close()
+
+
+def _encode(credentials: Credentials, epoch: Epoch, keys: EpochKeys) -> bytes:
+    secret = keys.secret(Level.ADMIN).expose()
+    return encode([VERSION, credentials.encode(), epoch.object, epoch.id, secret])
+
+
+def _decode(store: KeyStore) -> HomeKeys:
+    try:
+        fields = array(decode_untrusted(store.contents, 1 << 20), 5, "home")
+        number(fields[0], VERSION, VERSION, "home version")
+        credentials = Credentials.decode_untrusted(some_bytes(fields[1], 1 << 20, "credentials"))
+        profile, epoch, secret = (blob(field, 32, "home") for field in fields[2:])
+    except RemoteProtocolError as error:
+        raise Damaged(f"the key store opens, but what is in it is damaged: {error}") from None
+    keys = EpochKeys(Level.ADMIN, secret)
+    return HomeKeys(store, credentials, ObjectId(profile), EpochId(epoch), keys)

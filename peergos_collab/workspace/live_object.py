@@ -1,0 +1,237 @@
+"""An object at work in the engine: its replica, its outbox, who is in it, and where it is durable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Final
+
+from ..codec import decode_untrusted, encode
+from ..codec.ids import DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId
+from ..codec.shape import array, many
+from ..crypto import LocalKey, Tag, VerifyKey, copen, cseal
+from ..errors import Damaged, RemoteProtocolError
+from ..objects.bindings import Introduced
+from ..objects.epoch_keys import Level
+from ..objects.payload import Author, Delivery
+from ..ports import Batch, PutValue, Random
+from ..sync.heads import Tip
+from ..sync.logbook import Arrival, Offered
+from ..sync.replica import Collected, Replica, SetAside, Taken
+from ..sync.session import Session
+
+CHECKPOINTS: Final = "checkpoints"
+STATES: Final = "states"
+RECEIPTS: Final = "receipts"
+CHECKPOINT_SEGMENTS: Final = 256
+"""Segments after which the local state is saved again, so that opening never replays many more."""
+
+
+@dataclass(slots=True)
+class LiveObject:
+    """See the module's text.
+
+    Args:
+        links: sessions on which this object is open, with the way they go.
+        on_deliveries: called with what others' segments brought, after it was folded.
+        on_durable: called when local changes became durable, or receipts arrived.
+        saved_at: per node address, up to which seq of each branch its receipts go.
+    """
+
+    replica: Replica
+    local: LocalKey
+    random: Random
+    nodes: tuple[str, ...] = ()
+    links: dict[int, tuple[Session, str, Callable[[], None]]] = field(default_factory=dict)
+    on_deliveries: list[Callable[[list[Delivery]], None]] = field(default_factory=list)
+    on_durable: list[Callable[[], None]] = field(default_factory=list)
+    saved_at: dict[str, dict[int, int]] = field(default_factory=dict)
+    _in_flight: bool = False
+    _since_checkpoint: int = 0
+    _idle: list[asyncio.Future[None]] = field(default_factory=list)
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+    @property
+    def id(self) -> ObjectId:
+        return self.replica.object
+
+    # -- local changes --------------------------------------------------------------------------
+
+    def submit(self, change: bytes, run: RunId | None = None) -> None:
+        """Takes a local change; it is on its way to disk and to others when this returns."""
+        self.replica.submit(change, run)
+        self.kick()
+
+    def kick(self) -> None:
+        """Starts the next append unless one is in flight; what comes meanwhile is coalesced."""
+        if self._in_flight:
+            return
+        collected = self.replica.collect()
+        if collected is None:
+            self._tell_idle()
+            return
+        self._in_flight = True
+        self._since_checkpoint += len(collected.arrivals)
+        future = self.replica.store.write(collected.batch)
+        future.add_done_callback(
+            lambda done: self._loop.call_soon_threadsafe(self._appended, done, collected)
+        )
+
+    def _appended(self, done: Future[None], collected: Collected) -> None:
+        self._in_flight = False
+        error = done.exception()
+        if error is not None:
+            # The changes stay in memory and in the document; nothing was sent. Say so until it works.
+            self.replica.problems.append(f"not saved on this disk: {error}")
+            self._tell_idle(error)
+            return
+        self.spread(collected.arrivals)
+        for callback in list(self.on_durable):
+            callback()
+        if self._since_checkpoint >= CHECKPOINT_SEGMENTS:
+            self.save()
+        self.kick()
+
+    def _tell_idle(self, error: BaseException | None = None) -> None:
+        waiting, self._idle = self._idle, []
+        for future in waiting:
+            if not future.done():
+                future.set_exception(error) if error else future.set_result(None)
+
+    async def durable(self) -> None:
+        """Returns once all local changes, and all that was received, are durable here. Raises Damaged."""
+        if self._in_flight or self.replica.pending or (self.replica.released and self.replica.journaled):
+            waiter: asyncio.Future[None] = self._loop.create_future()
+            self._idle.append(waiter)
+            self.kick()
+            await waiter
+        await asyncio.wrap_future(self.replica.store.write([]))
+
+    # -- what comes from others -----------------------------------------------------------------
+
+    def take_segments(self, raws: Iterable[bytes], via: str, origin: Session | None) -> Taken:
+        """Folds segments in at once, makes them durable in the background, passes them on."""
+        taken = self.replica.take_segments(raws, via)
+        if taken.offered.batch:
+            self.replica.store.write(taken.offered.batch)
+        self._since_checkpoint += len(taken.offered.arrivals)
+        if origin is not None:
+            origin.note_taken(self.id, taken.offered.arrivals, taken.offered.known)
+        self.spread(taken.offered.arrivals, taken.offered.forked)
+        if taken.deliveries:
+            for callback in list(self.on_deliveries):
+                callback(taken.deliveries)
+        if self._since_checkpoint >= CHECKPOINT_SEGMENTS:
+            self.save()
+        return taken
+
+    def take_records(self, raws: Iterable[bytes]) -> Offered:
+        offered = self.replica.take_records(raws)
+        if offered.batch:
+            self.replica.store.write(offered.batch)
+        if offered.records:
+            self.spread(())
+        return offered
+
+    def spread(self, arrivals: Iterable[Arrival], forked: Iterable[LogId] = ()) -> None:
+        """Sends what is new to every session that lacks it."""
+        arrivals, forked = list(arrivals), list(forked)
+        for session, _, flush in list(self.links.values()):
+            session.announce(self.id, arrivals, forked)
+            flush()
+
+    def release(self) -> None:
+        """Heads were compared with somebody: local changes may become segments from now on."""
+        self.replica.released = True
+        self.kick()
+
+    # -- where it is durable --------------------------------------------------------------------
+
+    def take_receipt(self, node: str, tips: Iterable[Tip]) -> None:
+        """Notes a node's receipt, whose signature was checked."""
+        saved = self.saved_at.setdefault(node, {})
+        for tip in tips:
+            branch = self.replica.book.find(tip.log, tip.seq, tip.id)
+            seq = tip.seq
+            while branch is not None and saved.get(branch.number, 0) < seq:
+                saved[branch.number] = seq
+                seq, branch = branch.first - 1, branch.base
+        for callback in list(self.on_durable):
+            callback()
+
+    def saved_on(self, node: str) -> bool:
+        """Whether the node's receipts cover everything that is here."""
+        saved = self.saved_at.get(node)
+        if saved is None or self.replica.unsealed:
+            return False
+        branches = self.replica.book.numbered.values()
+        return all(saved.get(branch.number, branch.first - 1) >= branch.tip for branch in branches)
+
+    # -- local state ----------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Writes the state, sealed for this device, so that opening need not replay.
+
+        Local changes that are in the state but not durable yet are written before it: a state must
+        never hold something that neither journal nor segments have.
+        """
+        self._since_checkpoint = 0
+        batch: Batch = []
+        while (collected := self.replica.journal_pending()) is not None:
+            batch += collected.batch
+        for key, state in self.replica.fold.dirty_state().items():
+            batch.append(self._put(STATES, self.id + key, state))
+        batch.append(self._put(CHECKPOINTS, self.id, self._checkpoint()))
+        self.replica.store.write(batch)
+
+    def load(self) -> None:
+        """Takes back what ``save`` wrote, then what came after it. Damage costs time, never content."""
+        try:
+            checkpoint = self._value(CHECKPOINTS, self.id)
+            if checkpoint is not None:
+                self.replica.fold.load_state(lambda key: self._value(STATES, self.id + key))
+                self._restore(checkpoint)
+        except (Damaged, RemoteProtocolError) as error:
+            raise Damaged(f"the local state is damaged ({error}) and is rebuilt from the segments") from None
+        self.replica.deliver_stored()
+        self.replica.restore_journal()
+
+    def _put(self, space: str, key: bytes, plaintext: bytes) -> PutValue:
+        ad = space.encode() + key
+        return PutValue(space, key, cseal(self.local, Tag.CHECKPOINT, plaintext, ad, self.random))
+
+    def _value(self, space: str, key: bytes) -> bytes | None:
+        sealed = self.replica.store.value(space, key)
+        return None if sealed is None else copen(self.local, Tag.CHECKPOINT, sealed, space.encode() + key)
+
+    def _checkpoint(self) -> bytes:
+        replica = self.replica
+        authors = [
+            [log, epoch, *_author_fields(who.author), who.device_key.public, int(who.level)]
+            for (log, epoch), who in replica.authors.items()
+        ]
+        changes = [[device, run, following] for (device, run), following in replica.changes.items()]
+        aside = [[s.log, s.seq, s.name, s.reason] for s in replica.set_aside]
+        saved = [[node, [list(item) for item in seqs.items()]] for node, seqs in self.saved_at.items()]
+        applied = [list(item) for item in replica.applied.items()]
+        return encode([1, applied, changes, authors, aside, saved])
+
+    def _restore(self, checkpoint: bytes) -> None:
+        limit = 1 << 30
+        _, applied, changes, authors, aside, saved = array(decode_untrusted(checkpoint, limit), 6, "state")
+        replica = self.replica
+        replica.applied = dict(many(applied, limit, "state"))
+        for device, run, following in many(changes, limit, "state"):
+            replica.changes[DeviceId(device), RunId(run)] = following
+        for log, epoch, account, device, principal, name, key, level in many(authors, limit, "state"):
+            author = Author(account, DeviceId(device), PrincipalId(principal), name)
+            introduced = Introduced(author, VerifyKey(key), Level(level))
+            replica.authors[LogId(log), EpochId(epoch)] = introduced
+        replica.set_aside = [SetAside(LogId(log), seq, name, why) for log, seq, name, why in aside]
+        self.saved_at = {node: dict(seqs) for node, seqs in saved}
+
+
+def _author_fields(author: Author) -> list[bytes | str]:
+    return [author.account, author.device, author.principal, author.name]

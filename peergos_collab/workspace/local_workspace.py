@@ -1,0 +1,363 @@
+"""The workspace inside the engine's own process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from typing import Final, cast
+
+from ..codec import decode_untrusted, encode, to_multibase
+from ..codec.address import format_address, parse_address
+from ..codec.ids import ObjectId, RunId
+from ..codec.shape import array, many, some_bytes
+from ..codec.shown import show_person
+from ..crypto import Tag, copen, cseal, hash256
+from ..documents import Document, difference
+from ..documents.client_id import client_id
+from ..errors import Conflict, NoAccess, NoNode, NotFound, Offline, RemoteProtocolError, UsageError, WrongPin
+from ..files.changes import add_node, put_entry, remove, remove_node, rename
+from ..files.entries import EntryView
+from ..files.names import check_name
+from ..objects.links import Capability
+from ..objects.payload import Kind
+from ..ports import PutRecord, PutValue, StoredRecord
+from .api import (
+    ChatHandle,
+    DocumentHandle,
+    Entry,
+    Event,
+    Member,
+    Message,
+    NodeState,
+    ObjectState,
+    Options,
+    Path,
+    Role,
+    Status,
+)
+from .engine import Engine, OpenObject, now_ms
+from .folds import ChatFold, DocumentFold
+from .handles import LocalChat, LocalDocument
+from .home import change_passphrase, found_object
+from .network import with_node
+from .references import ObjectReference
+from .sharing import KIND_NAMES, ROLES, join, members, share_link
+
+VERSIONS: Final = "versions"
+KEPT_VERSIONS: Final = 8
+PIECE: Final = 32 << 10
+"""Code points of one edit: a long text becomes several changes, each of which fits in a segment."""
+
+
+class LocalWorkspace:
+    """Implements ``Workspace``."""
+
+    attached = False
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    # -- overview -------------------------------------------------------------------------------
+
+    async def status(self) -> Status:
+        engine = self.engine
+        engine.open_all()
+        credentials = engine.keys.credentials
+        objects = tuple(self._state(opened) for opened in engine.objects.values() if opened.path)
+        peers = sum(state.peers for state in objects)
+        return Status(
+            to_multibase(credentials.account_id),
+            to_multibase(credentials.device_id),
+            show_person(credentials.name),
+            tuple(await self.nodes()),
+            objects,
+            peers,
+            engine.network is not None,
+        )
+
+    def _state(self, opened: OpenObject) -> ObjectState:
+        live = opened.live
+        ways = [via for _, via, _ in live.links.values()]
+        direct = sum(via == "webrtc" for via in ways)
+        path = Path.DIRECT if direct else Path.NODE if "node" in ways else Path.OFFLINE
+        replica = live.replica
+        saved = [] if replica.pending else ["here"]
+        saved += [node for node in live.nodes if live.saved_on(node)]
+        problems = list(dict.fromkeys(replica.problems))
+        for aside in replica.set_aside:
+            problems.append(f"a change by {show_person(aside.name)} was set aside: {aside.reason}")
+        problems += list(replica.view.void.values())
+        kind = KIND_NAMES.get(Kind(replica.fold.kind), "other")
+        return ObjectState(opened.path, kind, tuple(saved), replica.unsealed, path, direct, tuple(problems))
+
+    async def list_entries(self) -> list[Entry]:
+        return [self._entry(view) for view in self.engine.profile.view.entries().values()]
+
+    def _entry(self, view: EntryView) -> Entry:
+        try:
+            reference = ObjectReference.decode_untrusted(view.reference)
+            role = ROLES[reference.capability.keys.level]
+            opened = self.engine.objects.get(reference.capability.object)
+        except RemoteProtocolError:
+            return Entry(view.shown, "damaged", 0, view.modified, Role.READER)
+        size = 0
+        if opened is not None and isinstance(opened.fold, DocumentFold):
+            size = len(opened.fold.document.text.encode())
+        return Entry(view.shown, view.kind, size, view.modified, role)
+
+    async def move(self, source: str, target: str) -> None:
+        view = self._view(source)
+        if self.engine.profile.view.find(target) is not None:
+            raise Conflict(f"there is a {target!r} here already; nothing was changed")
+        await self.engine.change_profile(rename(view.id, target, now=now_ms()))
+
+    async def remove(self, path: str) -> None:
+        view = self._view(path)
+        await self.engine.change_profile(remove(view.id))
+        try:
+            reference = ObjectReference.decode_untrusted(view.reference)
+        except RemoteProtocolError:
+            return
+        self.engine.forget(reference.capability.object)
+
+    def _view(self, path: str) -> EntryView:
+        view = self.engine.profile.view.find(path)
+        if view is None:
+            raise NotFound(f"there is no {path!r} here")
+        return view
+
+    # -- nodes ----------------------------------------------------------------------------------
+
+    async def add_node(self, address: str) -> None:
+        text = format_address(parse_address(address))
+        async with await with_node(self.engine.transport, self.engine, os.urandom, text) as link:
+            await link.get_drop(bytes(32))  # any question: an answer shows that it is a node
+        await self.engine.change_profile(add_node(text))
+
+    async def remove_node(self, address: str) -> None:
+        text = format_address(parse_address(address))
+        if text not in self.engine.profile.view.nodes():
+            raise NotFound(f"{text} is none of this account's nodes")
+        await self.engine.change_profile(remove_node(text))
+
+    async def nodes(self) -> list[NodeState]:
+        states = []
+        for address in self.engine.profile.view.nodes():
+            links = self.engine.network.node_links(address) if self.engine.network is not None else []
+            problem = next((link.problem for link in links if link.problem), "")
+            states.append(NodeState(address, any(link.connected for link in links), problem))
+        return states
+
+    # -- documents ------------------------------------------------------------------------------
+
+    async def new_document(self, path: str, text: str = "") -> None:
+        opened = await self._new(path, Kind.DOCUMENT)
+        if text:
+            fold = cast(DocumentFold, opened.fold)
+            _apply(fold.document, [(0, 0, text)])
+            await opened.live.durable()
+        await self._enter(path, opened, Kind.DOCUMENT)
+
+    async def _new(self, path: str, kind: Kind) -> OpenObject:
+        check_name(path)
+        if self.engine.profile.view.find(path) is not None:
+            raise Conflict(f"there is a {path!r} here already; nothing was changed")
+        epoch, keys = found_object(self.engine.keys.credentials, kind, os.urandom)
+        record = StoredRecord(epoch.kind, epoch.id, epoch.raw)
+        await asyncio.wrap_future(self.engine.store.write([PutRecord(epoch.object, record)]))
+        capability = Capability(epoch.object, epoch.id, keys, int(kind), path, ())
+        return self.engine.open_reference(path, ObjectReference(capability))
+
+    async def _enter(self, path: str, opened: OpenObject, kind: Kind) -> None:
+        replica = opened.live.replica
+        epoch, keys = next(iter(replica.keys.items()))
+        reference = ObjectReference(Capability(replica.object, epoch, keys, int(kind), path, ()))
+        change = put_entry(os.urandom(16), path, KIND_NAMES[kind], reference.encode(), now=now_ms())
+        await self.engine.change_profile(change)
+
+    def _document(self, path: str) -> tuple[OpenObject, DocumentFold]:
+        opened = self.engine.find(path)
+        if not isinstance(opened.fold, DocumentFold):
+            raise UsageError(f"{path!r} is no document")
+        return opened, opened.fold
+
+    async def open_document(self, path: str) -> DocumentHandle:
+        opened, _ = self._document(path)
+        return LocalDocument(self.engine, opened)
+
+    async def read_document(self, path: str) -> tuple[str, str]:
+        opened, fold = self._document(path)
+        text, state = fold.document.text, fold.document.state()
+        version = to_multibase(hash256(Tag.VERSION, state)[:16])
+        self._keep_version(opened.live.id, version, state)
+        await opened.live.durable()
+        return text, version
+
+    async def write_document(self, path: str, text: str, *, base: str = "") -> None:
+        opened, fold = self._document(path)
+        if not opened.live.replica.can_write:
+            raise NoAccess("you may read this document, but not change it")
+        document = fold.document
+        if base:
+            self._write_on_base(opened, document, text, base)
+        else:
+            _apply(document, difference(document.text, text))
+        await opened.live.durable()
+
+    def _write_on_base(self, opened: OpenObject, document: Document, text: str, base: str) -> None:
+        """Edits the older state apart, under a run of its own, and merges that in."""
+        states = dict(self._versions(opened.live.id))
+        if base not in states:
+            raise NotFound(
+                f"version {base!r} is not kept any more; nothing was changed",
+                hint="Read the document again with 'pgc doc cat --json' and redo the change on that.",
+            )
+        run = RunId(os.urandom(16))
+        device = self.engine.keys.credentials.device_id
+        older = Document(client_id(opened.live.id, device, run), states[base])
+        updates: list[bytes] = []
+        older.on_update(updates.append)
+        _apply(older, difference(older.text, text))
+        for update in updates:
+            document.apply_own(update)
+            opened.live.submit(update, run)
+
+    def _keep_version(self, object_id: ObjectId, version: str, state: bytes) -> None:
+        kept = [(name, old) for name, old in self._versions(object_id) if name != version]
+        kept = [*kept[1 - KEPT_VERSIONS :], (version, state)]
+        raw = encode([[name, old] for name, old in kept])
+        sealed = cseal(self.engine.keys.credentials.local, Tag.LOCAL_VALUE, raw, object_id, os.urandom)
+        self.engine.store.write([PutValue(VERSIONS, object_id, sealed)])
+
+    def _versions(self, object_id: ObjectId) -> list[tuple[str, bytes]]:
+        sealed = self.engine.store.value(VERSIONS, object_id)
+        if sealed is None:
+            return []
+        try:
+            raw = copen(self.engine.keys.credentials.local, Tag.LOCAL_VALUE, sealed, object_id)
+            items = many(decode_untrusted(raw, 1 << 30), KEPT_VERSIONS, "versions")
+            pairs = [array(item, 2, "version") for item in items]
+            return [(str(name), some_bytes(state, 1 << 30, "state")) for name, state in pairs]
+        except RemoteProtocolError:
+            return []  # a cache: what is lost here was only there to merge older edits onto
+
+    async def export_document(self, path: str, format: str) -> bytes:
+        opened, fold = self._document(path)
+        await opened.live.durable()
+        if format == "text":
+            return fold.document.text.encode()
+        if format == "yjs":
+            return fold.document.state()
+        raise UsageError(f"{format!r} is no export format; 'text' and 'yjs' are")
+
+    # -- chats ----------------------------------------------------------------------------------
+
+    async def new_chat(self, path: str) -> None:
+        opened = await self._new(path, Kind.CHAT)
+        await self._enter(path, opened, Kind.CHAT)
+
+    def _chat(self, path: str) -> LocalChat:
+        opened = self.engine.find(path)
+        if not isinstance(opened.fold, ChatFold):
+            raise UsageError(f"{path!r} is no chat")
+        return LocalChat(self.engine, opened)
+
+    async def open_chat(self, path: str) -> ChatHandle:
+        return self._chat(path)
+
+    async def send_message(self, path: str, text: str) -> str:
+        return await self._chat(path).send(text)
+
+    async def read_messages(self, path: str, last: int) -> list[Message]:
+        chat = self._chat(path)
+        await self.engine.find(path).live.durable()
+        return chat.messages(max(0, len(chat) - last), len(chat))
+
+    async def search_messages(self, path: str, query: str) -> list[Message]:
+        return self._chat(path).search(query, 1000)
+
+    # -- sharing --------------------------------------------------------------------------------
+
+    async def share_link(
+        self, path: str, role: Role, *, expires: int | None = None, password: str = ""
+    ) -> str:
+        return await share_link(self.engine, path, role, expires or 0, password)
+
+    async def join(self, link: str, path: str = "", *, password: str = "", timeout: float = 30.0) -> str:
+        return await join(self.engine, link, path, password, timeout)
+
+    async def members(self, path: str) -> list[Member]:
+        return members(self.engine, path)
+
+    # -- being online ---------------------------------------------------------------------------
+
+    async def sync(self, timeout: float = 30.0) -> None:
+        engine = self.engine
+        async with engine.online() as network:
+            network.refresh()
+            if not any(opened.live.nodes for opened in engine.objects.values()):
+                raise NoNode
+
+            def done() -> bool:
+                return all(self._synced(opened) for opened in engine.objects.values())
+
+            try:
+                await engine.wait_until(done, timeout, "syncing")
+            except Offline:
+                for node_link in network.links.values():
+                    if node_link.problem and node_link.link is None:
+                        raise (WrongPin if node_link.wrong_pin else Offline)(node_link.problem) from None
+                raise
+            for opened in engine.objects.values():
+                await opened.live.durable()
+
+    def _synced(self, opened: OpenObject) -> bool:
+        network = self.engine.network
+        assert network is not None
+        for node in opened.live.nodes:
+            node_link = network.link_of(opened.live.id, node)
+            if node_link is not None and node_link.wrong_pin:
+                raise WrongPin(node_link.problem)
+            link = node_link.link if node_link is not None else None
+            if link is None or opened.live.id not in link.ready:
+                return False
+            if opened.live.replica.can_write and not opened.live.saved_on(node):
+                return False
+        return True
+
+    async def go_online(self, options: Options) -> None:
+        await self.engine.stay_online(options)
+
+    async def events(self, path: str = "") -> AsyncIterator[Event]:
+        queue = self.engine.subscribe()
+        try:
+            while True:
+                event = await queue.get()
+                if not path or event.path == path:
+                    yield event
+        finally:
+            self.engine.unsubscribe(queue)
+
+    async def change_passphrase(self, old: str | None, new: str | None) -> None:
+        engine = self.engine
+        if old is not None:
+            await asyncio.to_thread(_check_passphrase, engine, old)
+        engine.keys = await asyncio.to_thread(change_passphrase, engine.home, engine.keys, new)
+
+    async def close(self) -> None:
+        await self.engine.close()
+
+
+def _check_passphrase(engine: Engine, passphrase: str) -> None:
+    from .home import open_keys
+
+    open_keys(engine.home, passphrase)
+
+
+def _apply(document: Document, edits: list[tuple[int, int, str]]) -> None:
+    """Applies edits that all refer to the text as it is, from the last to the first, in small pieces."""
+    for start, end, text in reversed(edits):
+        document.edit(start, end, text[:PIECE])
+        for at in range(PIECE, len(text), PIECE):
+            document.edit(start + at, start + at, text[at : at + PIECE])

@@ -1,0 +1,164 @@
+"""Connections to nodes: one anonymous session for each circle and node, kept up with jittered retries.
+
+A circle is the set of objects with one and the same set of members. One connection for everything
+would show the node which objects belong to one person; one for each circle shows it only what the
+members of that circle share anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from ..codec.address import parse_address
+from ..codec.ids import ObjectId, PrincipalId
+from ..errors import Offline, PeergosCollabError, WrongPin
+from ..ports import Connection, Random, Transport
+from .live_object import LiveObject
+from .sync_link import LinkOwner, SyncLink
+
+RETRY_SECONDS: Final = (0.25, 30.0)
+"""First and longest pause before a node is tried again; each pause is random around its mean."""
+
+WRONG_PIN_SECONDS: Final = 60.0
+
+Circle = frozenset[PrincipalId]
+
+
+@dataclass(slots=True)
+class NodeLink:
+    """The session of one circle with one node. ``problem`` says why it is not up, in words."""
+
+    address: str
+    objects: dict[ObjectId, LiveObject]
+    link: SyncLink | None = None
+    problem: str = ""
+    wrong_pin: bool = False
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self.link is not None and self.link.session.greeted
+
+
+@dataclass(slots=True)
+class Network:
+    """See the module's text.
+
+    Args:
+        objects: all objects that should be in sync now.
+        on_change: a link went up or down.
+    """
+
+    transport: Transport
+    owner: LinkOwner
+    random_bytes: Random
+    objects: Callable[[], Iterable[LiveObject]]
+    on_change: Callable[[NodeLink], None]
+    links: dict[tuple[Circle, str], NodeLink] = field(default_factory=dict)
+
+    def refresh(self) -> None:
+        """Brings sessions in line with the objects, their members and their nodes."""
+        wanted: dict[tuple[Circle, str], dict[ObjectId, LiveObject]] = {}
+        for live in self.objects():
+            for node in live.nodes:
+                wanted.setdefault((circle_of(live), node), {})[live.id] = live
+        for key in [key for key in self.links if key not in wanted]:
+            self._stop(self.links.pop(key))
+        for key, objects in wanted.items():
+            known = self.links.get(key)
+            if known is None:
+                self._start(key, objects)
+            else:
+                known.objects = objects
+                if known.link is not None:
+                    known.link.set_objects(objects)
+
+    def _start(self, key: tuple[Circle, str], objects: dict[ObjectId, LiveObject]) -> None:
+        node_link = NodeLink(key[1], objects)
+        node_link.task = asyncio.create_task(self._keep_up(node_link))
+        self.links[key] = node_link
+
+    def _stop(self, node_link: NodeLink) -> None:
+        if node_link.task is not None:
+            node_link.task.cancel()
+
+    async def close(self) -> None:
+        """Ends all sessions; leaves no task."""
+        tasks = [link.task for link in self.links.values() if link.task is not None]
+        self.links.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def node_links(self, address: str) -> list[NodeLink]:
+        return [link for (_, node), link in self.links.items() if node == address]
+
+    def link_of(self, object_id: ObjectId, address: str) -> NodeLink | None:
+        """The session with a node on which an object is, or should be, open."""
+        return next((link for link in self.node_links(address) if object_id in link.objects), None)
+
+    async def _keep_up(self, node_link: NodeLink) -> None:
+        pause = RETRY_SECONDS[0]
+        while True:
+            started = asyncio.get_running_loop().time()
+            try:
+                await self._serve(node_link)
+            except PeergosCollabError as error:
+                node_link.problem = error.message
+                node_link.wrong_pin = isinstance(error, WrongPin)
+            node_link.link = None
+            self.on_change(node_link)
+            if asyncio.get_running_loop().time() - started > RETRY_SECONDS[1]:
+                pause = RETRY_SECONDS[0]
+            mean = WRONG_PIN_SECONDS if node_link.wrong_pin else pause
+            await asyncio.sleep(mean * (0.5 + random.random())  # noqa: S311 - spreads retries, decides nothing)
+            pause = min(RETRY_SECONDS[1], pause * 2)
+
+    async def _serve(self, node_link: NodeLink) -> None:
+        connection = await self.transport.connect(parse_address(node_link.address))
+        link = SyncLink(connection, node_link.objects, self.owner, self.random_bytes, node_link.address)
+        node_link.link, node_link.problem, node_link.wrong_pin = link, "", False
+        self.on_change(node_link)
+        await link.run()
+
+
+async def with_node(transport: Transport, owner: LinkOwner, random: Random, address: str) -> NodeSession:
+    """A short session of its own with a node, without objects: for drops, and to see that it answers."""
+    connection = await transport.connect(parse_address(address))
+    return NodeSession(connection, SyncLink(connection, {}, owner, random, address))
+
+
+class NodeSession:
+    """Use as ``async with``; gives the link."""
+
+    def __init__(self, connection: Connection, link: SyncLink) -> None:
+        self._connection = connection
+        self._link = link
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> SyncLink:
+        self._task = asyncio.create_task(self._run())
+        return self._link
+
+    async def _run(self) -> None:
+        try:
+            await self._link.run()
+        except PeergosCollabError:
+            return  # whoever waits for an answer has been told
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+
+def circle_of(live: LiveObject) -> Circle:
+    return frozenset(live.replica.view.members)
+
+
+def gone(address: str) -> Offline:
+    return Offline(f"the node {address} is not to be reached; everything is safe here and goes out later")

@@ -1,0 +1,155 @@
+"""Direct connections to the other devices in an object: found by presence, opened with sealed signals.
+
+    signal = [recipient device, recipient run, 0 offer | 1 answer, nonce, expires (ms), description]
+
+The lower device id offers. A signal is sealed for members and signed by its device, over all of its
+fields; the description holds the DTLS fingerprint, so a relay that swaps it is found out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from ..codec import decode_untrusted, encode
+from ..codec.ids import DeviceId
+from ..codec.shape import array, blob, number, some_bytes
+from ..errors import PeergosCollabError, RemoteProtocolError
+from ..ports import Connection, Random
+from ..ports.peers import MAX_DESCRIPTION, PeerOptions, PeerTransport, PendingAnswer, PendingOffer
+from .presence import PresenceBook, Present, Signal
+
+OFFER: Final = 0
+ANSWER: Final = 1
+SIGNAL_LIFETIME: Final = 24 * 3600 * 1000
+"""Milliseconds. Long, because two devices' clocks may differ; the run and the nonce do the rest."""
+
+OPEN_SECONDS: Final = 15.0
+RETRY_SECONDS: Final = (1.0, 60.0)
+"""First and longest pause before a new attempt to reach the same device."""
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What is under way with one device. ``task`` runs until the connection has ended."""
+
+    task: asyncio.Task[None] | None = None
+    nonce: bytes = b""
+    answer: asyncio.Future[bytes] | None = None
+    failures: int = 0
+    not_before: float = 0.0
+
+
+@dataclass(slots=True)
+class PeerMesh:
+    """Keeps one direct connection to each device in an object.
+
+    Args:
+        serve: runs a connection until it ends.
+    """
+
+    presence: PresenceBook
+    transport: PeerTransport
+    options: PeerOptions
+    serve: Callable[[Connection], Awaitable[None]]
+    random_bytes: Random
+    _attempts: dict[DeviceId, _Attempt] = field(default_factory=dict)
+    _closed: bool = False
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+    def start(self) -> None:
+        self.presence.on_here.append(self._on_here)
+        self.presence.on_signal.append(self._on_signal)
+
+    async def close(self) -> None:
+        """Ends all attempts and connections; leaves no task."""
+        self._closed = True
+        if self._on_here in self.presence.on_here:
+            self.presence.on_here.remove(self._on_here)
+            self.presence.on_signal.remove(self._on_signal)
+        tasks = [attempt.task for attempt in self._attempts.values() if attempt.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def _own(self) -> DeviceId:
+        return DeviceId(self.presence.live.replica.actor.device.public)
+
+    def _on_here(self, present: Present) -> None:
+        attempt = self._attempts.setdefault(present.device, _Attempt())
+        idle = attempt.task is None or attempt.task.done()
+        if present.webrtc and self._own < present.device and idle and self._loop.time() >= attempt.not_before:
+            attempt.task = self._loop.create_task(self._run(attempt, partial(self._offer, attempt, present)))
+
+    def _on_signal(self, signal: Signal) -> None:
+        try:
+            fields = array(decode_untrusted(signal.content, MAX_DESCRIPTION + 256), 6, "signal")
+            if fields[0] != self._own or fields[1] != self.presence.live.replica.run:
+                return
+            kind = number(fields[2], OFFER, ANSWER, "signal kind")
+            nonce = blob(fields[3], 16, "nonce")
+            expires = number(fields[4], 0, 2**53, "expiry")
+            description = some_bytes(fields[5], MAX_DESCRIPTION, "description")
+        except RemoteProtocolError:
+            return
+        if self._closed or self.presence.clock() > expires:
+            return
+        attempt = self._attempts.setdefault(signal.sender.device, _Attempt())
+        if kind == ANSWER:
+            if attempt.answer is not None and attempt.nonce == nonce and not attempt.answer.done():
+                attempt.answer.set_result(description)
+        elif signal.sender.device < self._own:
+            self._take_offer(attempt, signal.sender, nonce, description)
+
+    def _take_offer(self, attempt: _Attempt, sender: Present, nonce: bytes, offer: bytes) -> None:
+        if nonce == attempt.nonce:
+            return  # the same offer again, over another path
+        attempt.nonce = nonce
+        if attempt.task is not None:
+            attempt.task.cancel()  # the other side has given the old connection up
+        attempt.task = self._loop.create_task(self._run(attempt, partial(self._answer, sender, nonce, offer)))
+
+    async def _run(self, attempt: _Attempt, opening: Callable[[], Awaitable[Connection]]) -> None:
+        """Opens a connection and serves it to its end; decides when to try again."""
+        try:
+            connection = await opening()
+            attempt.failures = 0
+            await self.serve(connection)
+        except (PeergosCollabError, TimeoutError):
+            attempt.failures += 1
+        first, longest = RETRY_SECONDS
+        pause = min(longest, first * 2**attempt.failures)
+        pause *= 0.5 + random.random()  # noqa: S311 - spreads retries, decides nothing
+        attempt.not_before = self._loop.time() + pause
+
+    async def _offer(self, attempt: _Attempt, present: Present) -> Connection:
+        attempt.nonce = self.random_bytes(16)
+        attempt.answer = self._loop.create_future()
+        pending: PendingOffer = await self.transport.offer(self.options)
+        try:
+            self._signal(present, OFFER, attempt.nonce, pending.description)
+            async with asyncio.timeout(OPEN_SECONDS):
+                answer = await attempt.answer
+            return await pending.accept(answer, timeout=OPEN_SECONDS)
+        except BaseException:
+            await pending.close()
+            raise
+
+    async def _answer(self, sender: Present, nonce: bytes, offer: bytes) -> Connection:
+        pending: PendingAnswer
+        description, pending = await self.transport.answer(offer, self.options, timeout=OPEN_SECONDS)
+        try:
+            self._signal(sender, ANSWER, nonce, description)
+            return await pending.opened(timeout=OPEN_SECONDS)
+        except BaseException:
+            await pending.close()
+            raise
+
+    def _signal(self, to: Present, kind: int, nonce: bytes, description: bytes) -> None:
+        expires = self.presence.clock() + SIGNAL_LIFETIME
+        self.presence.signal(encode([to.device, to.run, kind, nonce, expires, description]))

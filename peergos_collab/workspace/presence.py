@@ -1,0 +1,281 @@
+"""Who is in an object right now, where their cursors are, and the signals between their devices."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ..codec import decode_untrusted, encode
+from ..codec.ids import DeviceId, RunId
+from ..codec.shape import array, some_bytes
+from ..codec.shown import show_person
+from ..crypto import Tag, VerifyKey, keyed_hash
+from ..errors import NoAccess, RemoteProtocolError
+from ..objects.bindings import NO_LOG, check_introduction_untrusted, introduce
+from ..objects.ephemeral import (
+    KEY_LENGTH,
+    Ephemeral,
+    EphemeralKind,
+    open_ephemeral_untrusted,
+    seal_ephemeral,
+)
+from ..objects.epoch_keys import Level
+from ..ports import Clock, Random
+from ..sync.session import EphemeralCame
+from .live_object import LiveObject
+
+HERE_SECONDS: Final = 8.0
+GONE_SECONDS: Final = 25.0
+"""Three missed greetings: whoever went without a word disappears."""
+
+CURSOR_SECONDS: Final = 0.08
+TYPING_SECONDS: Final = 4.0
+MAX_ANCHOR: Final = 1024
+MAX_PRESENT: Final = 512
+
+
+@dataclass(slots=True)
+class Present:
+    """Another device in the object. Times are the loop's, in seconds."""
+
+    device: DeviceId
+    run: RunId
+    name: str
+    key: VerifyKey
+    webrtc: bool
+    heard: float
+    via: str
+    anchor: bytes = b""
+    head: bytes = b""
+    typed: float = float("-inf")
+    same_clock: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Something one device tells another to open a direct connection; ``content`` is still untrusted."""
+
+    sender: Present
+    content: bytes
+    time: int
+
+
+@dataclass(slots=True)
+class PresenceBook:
+    """The participants of one object, and what this device says to them.
+
+    Args:
+        webrtc: whether this device takes direct connections.
+        machine: names this machine since its last start; empty where the system has no such name.
+        on_change: someone came, left, moved or typed.
+        on_here: someone greeted.
+        on_signal: a signal for this device and run came.
+    """
+
+    live: LiveObject
+    clock: Clock
+    random: Random
+    webrtc: bool = False
+    machine: bytes = b""
+    on_change: list[Callable[[], None]] = field(default_factory=list)
+    on_here: list[Callable[[Present], None]] = field(default_factory=list)
+    on_signal: list[Callable[[Signal], None]] = field(default_factory=list)
+    present: dict[DeviceId, Present] = field(default_factory=dict)
+    _keys: dict[EphemeralKind, bytes] = field(default_factory=dict)
+    _counters: dict[bytes, int] = field(default_factory=dict)
+    _counter: int = 0
+    _cursor: tuple[bytes, bytes, bool] | None = None
+    _cursor_timer: asyncio.TimerHandle | None = None
+    _here_timer: asyncio.TimerHandle | None = None
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+    # -- what this device says ------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Greets now and again, as long as there is somebody to hear it."""
+        self.stop()
+        self._here()
+
+    def stop(self) -> None:
+        for timer in (self._here_timer, self._cursor_timer):
+            if timer is not None:
+                timer.cancel()
+        self._here_timer = self._cursor_timer = None
+
+    def leave(self) -> None:
+        self.stop()
+        self._send(EphemeralKind.LEFT, b"")
+
+    def set_cursor(self, anchor: bytes, head: bytes, typing: bool) -> None:
+        """Tells where this user's selection is; what comes within a moment is sent once."""
+        self._cursor = (anchor, head, typing)
+        if self._cursor_timer is None:
+            self._cursor_timer = self._loop.call_later(CURSOR_SECONDS, self._send_cursor)
+
+    def signal(self, content: bytes) -> None:
+        self._send(EphemeralKind.SIGNAL, content)
+
+    def _here(self) -> None:
+        self._send(EphemeralKind.HERE, encode([self.webrtc, self._clock_name()]))
+        if self._cursor is not None:
+            self._send_cursor()
+        self._drop_gone()
+        self._here_timer = self._loop.call_later(HERE_SECONDS, self._here)
+
+    def _clock_name(self) -> bytes:
+        """Equal on two devices only if they run on one machine, so that their times can be compared."""
+        if not self.machine:
+            return b""
+        epoch_keys = next(iter(self.live.replica.keys.values()))
+        return keyed_hash(epoch_keys.ephemeral, Tag.CLOCK_NAME, self.machine, 16)
+
+    def _send_cursor(self) -> None:
+        if self._cursor_timer is not None:
+            self._cursor_timer.cancel()
+            self._cursor_timer = None
+        if self._cursor is not None:
+            anchor, head, typing = self._cursor
+            self._send(EphemeralKind.CURSOR, encode([anchor, head, typing]))
+            self._cursor = (anchor, head, False)
+
+    def _send(self, kind: EphemeralKind, content: bytes) -> None:
+        if not self.live.links:
+            return
+        try:
+            sealed, key = self._seal(kind, content)
+        except NoAccess:
+            return
+        for session, _, flush in list(self.live.links.values()):
+            channel = session.channels.get(self.live.id)
+            if channel is not None and channel.live:
+                session.send_ephemeral(self.live.id, key, self._counter, sealed)
+                flush()
+
+    def _seal(self, kind: EphemeralKind, content: bytes) -> tuple[bytes, bytes]:
+        replica = self.live.replica
+        epoch = next((e for e in replica.keys if e in replica.book.epochs), None)
+        if epoch is None:
+            raise NoAccess
+        key = self._keys.setdefault(kind, self.random(KEY_LENGTH))
+        if kind is EphemeralKind.SIGNAL:
+            key = self.random(KEY_LENGTH)  # each signal counts: a newer one must not replace it
+        self._counter += 1
+        greets = kind is EphemeralKind.HERE
+        introduction = introduce(self.live.id, epoch, NO_LOG, replica.actor) if greets else None
+        sealed = seal_ephemeral(
+            self.live.id,
+            epoch,
+            key,
+            replica.run,
+            self._counter,
+            kind,
+            self.clock(),
+            content,
+            introduction,
+            replica.actor.device,
+            replica.keys[epoch].ephemeral,
+            self.random,
+        )
+        return sealed, key
+
+    # -- what others say ------------------------------------------------------------------------
+
+    def take_untrusted(self, event: EphemeralCame, via: str) -> None:
+        """Takes an ephemeral message. What is malformed, false, old or by nobody known is dropped."""
+        try:
+            message = self._open(event)
+            if message is None or message.device == self.live.replica.actor.device.public:
+                return
+            sender = self._sender(message, via)
+            if sender is not None:
+                self._apply(message, sender, via)
+        except RemoteProtocolError:
+            # A relay or a member sends nonsense; presence is best effort and nothing depends on it.
+            return
+
+    def _open(self, event: EphemeralCame) -> Ephemeral | None:
+        if event.counter <= self._counters.get(event.key, -1):
+            return None
+        for keys in self.live.replica.keys.values():
+            message = open_ephemeral_untrusted(self.live.id, event.key, event.sealed, keys.ephemeral)
+            if message.counter == event.counter:
+                return message
+        return None
+
+    def _sender(self, message: Ephemeral, via: str) -> Present | None:
+        known = self.present.get(message.device)
+        if message.kind is not EphemeralKind.HERE:
+            if known is None or known.run != message.run:
+                return None
+            message.check(known.key)
+        else:
+            known = self._greeted(message, known, via)
+        self._remember(message)
+        return known
+
+    def _remember(self, message: Ephemeral) -> None:
+        if len(self._counters) > 4 * MAX_PRESENT:
+            self._counters.clear()
+        self._counters[message.key] = message.counter
+
+    def _greeted(self, message: Ephemeral, known: Present | None, via: str) -> Present | None:
+        if known is not None and known.run == message.run:
+            message.check(known.key)
+            return known
+        introduced = check_introduction_untrusted(
+            message.introduction, self.live.id, message.epoch, NO_LOG, self.live.replica.view, Level.READ
+        )
+        message.check(introduced.device_key)
+        if introduced.author.device != message.device or len(self.present) >= MAX_PRESENT:
+            return None
+        name = show_person(introduced.author.name)
+        return Present(
+            message.device, message.run, name, introduced.device_key, False, self._loop.time(), via
+        )
+
+    def _apply(self, message: Ephemeral, sender: Present, via: str) -> None:
+        sender.heard = self._loop.time()
+        sender.via = via
+        if message.kind is EphemeralKind.LEFT:
+            self.present.pop(message.device, None)
+        elif message.kind is EphemeralKind.SIGNAL:
+            for on_signal in list(self.on_signal):
+                on_signal(Signal(sender, message.content, message.time))
+            return
+        elif message.kind is EphemeralKind.HERE:
+            new = self.present.get(message.device) is not sender
+            webrtc, clock = array(decode_untrusted(message.content, 64), 2, "greeting")
+            sender.webrtc = webrtc is True
+            sender.same_clock = clock != b"" and clock == self._clock_name()
+            self.present[message.device] = sender
+            if new and self._here_timer is not None:
+                self.start()  # answer at once, so that both know each other
+            for on_here in list(self.on_here):
+                on_here(sender)
+        else:
+            self._move(sender, array(decode_untrusted(message.content, 4096), 3, "cursor"))
+        self._tell()
+
+    def _move(self, sender: Present, fields: list[Any]) -> None:
+        sender.anchor = some_bytes(fields[0], MAX_ANCHOR, "anchor")
+        sender.head = some_bytes(fields[1], MAX_ANCHOR, "anchor")
+        if fields[2] is True:
+            sender.typed = self._loop.time()
+            self._loop.call_later(TYPING_SECONDS + 0.1, self._tell)
+
+    def typing(self, present: Present) -> bool:
+        return self._loop.time() - present.typed < TYPING_SECONDS
+
+    def _drop_gone(self) -> None:
+        limit = self._loop.time() - GONE_SECONDS
+        gone = [device for device, present in self.present.items() if present.heard < limit]
+        for device in gone:
+            del self.present[device]
+        if gone:
+            self._tell()
+
+    def _tell(self) -> None:
+        for callback in list(self.on_change):
+            callback()

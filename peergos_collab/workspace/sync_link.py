@@ -1,0 +1,303 @@
+"""A session at work: one connection to a node or a peer, and the objects that are open on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+from ..codec.ids import ObjectId
+from ..errors import Offline, RemoteProtocolError
+from ..ports import Connection, Random
+from ..sync.logbook import LogBook
+from ..sync.session import (
+    CaughtUp,
+    DropCame,
+    EphemeralCame,
+    Greeted,
+    Opened,
+    Ponged,
+    ReceiptCame,
+    RecordsCame,
+    RefusedCame,
+    SegmentsCame,
+    Session,
+    SessionEvent,
+)
+from .live_object import LiveObject
+
+PING_SECONDS: Final = 5.0
+LOST_SECONDS: Final = 15.0
+"""A node that says nothing for so long is taken for lost, and the connection is made anew."""
+
+MAX_COMPARES: Final = 3
+"""How often heads are compared anew in a row because a segment's predecessor was missing."""
+
+
+class LinkOwner(Protocol):
+    """What a link tells the engine."""
+
+    def object_open(self, object_id: ObjectId) -> LiveObject | None: ...
+
+    def on_ephemeral(self, live: LiveObject, event: EphemeralCame, via: str) -> None: ...
+
+    def on_problem(self, live: LiveObject | None, words: str) -> None: ...
+
+    def on_ready(self, live: LiveObject, link: SyncLink) -> None: ...
+
+
+class SyncLink:
+    """See the module's text.
+
+    Args:
+        node: the node's address as text; empty for a peer.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        objects: Mapping[ObjectId, LiveObject],
+        owner: LinkOwner,
+        random: Random,
+        node: str = "",
+    ) -> None:
+        self.node = node
+        self.via = connection.kind
+        self.session = Session(connection.channel, self._book, random, with_node=bool(node))
+        self.ready: set[ObjectId] = set()
+        self.drops: dict[bytes, asyncio.Future[bytes]] = {}
+        self._connection = connection
+        self._objects = dict(objects)
+        self._owner = owner
+        self._loop = asyncio.get_running_loop()
+        self._flushing = False
+        self._heard = self._loop.time()
+        self._pings = 0
+        self._compares: dict[ObjectId, int] = {}
+        self._asked: dict[ObjectId, list[asyncio.Future[None]]] = {}
+        self._receipts: dict[ObjectId, list[asyncio.Future[None]]] = {}
+
+    def _book(self, object_id: ObjectId) -> LogBook | None:
+        live = self._objects.get(object_id)
+        return live.replica.book if live is not None else None
+
+    # -- objects --------------------------------------------------------------------------------
+
+    def set_objects(self, objects: Mapping[ObjectId, LiveObject]) -> None:
+        """Opens and closes objects on the running session."""
+        for object_id in list(self._objects):
+            if object_id not in objects:
+                self._leave(object_id)
+                self.session.close_object(object_id)
+        for object_id, live in objects.items():
+            if object_id not in self._objects:
+                self._objects[object_id] = live
+                self._enter(live)
+        self.flush()
+
+    def _enter(self, live: LiveObject) -> None:
+        live.links[id(self)] = (self.session, self.via, self.flush)
+        self.session.open(live.id, live.replica.keys)
+
+    def _leave(self, object_id: ObjectId) -> None:
+        live = self._objects.pop(object_id, None)
+        self.ready.discard(object_id)
+        if live is not None:
+            live.links.pop(id(self), None)
+            if not live.links:
+                live.replica.released = False
+
+    # -- running --------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serves the connection until it ends, then raises Offline or RemoteProtocolError."""
+        for live in list(self._objects.values()):
+            self._enter(live)
+        self.flush()
+        watch = asyncio.create_task(self._watch()) if self.node else None
+        try:
+            while True:
+                message = await self._connection.receive()
+                self._heard = self._loop.time()
+                for event in self.session.receive_untrusted(message):
+                    self._handle(event)
+                self.flush()
+                await self._connection.drain()
+        finally:
+            if watch is not None:
+                watch.cancel()
+            for object_id in list(self._objects):
+                self._leave(object_id)
+            self._fail_waiting()
+            await self._connection.close()
+
+    def _fail_waiting(self) -> None:
+        gone = Offline("the connection ended before the answer came")
+        for drop in self.drops.values():
+            if not drop.done():
+                drop.set_exception(gone)
+        for waiters in (*self._asked.values(), *self._receipts.values()):
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_exception(gone)
+
+    async def _watch(self) -> None:
+        """Notices a path that drops packets without a word."""
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            silent = self._loop.time() - self._heard
+            if silent > LOST_SECONDS:
+                await self._connection.close()
+                return
+            if silent >= PING_SECONDS:
+                self._pings += 1
+                self.session.ping(self._pings)
+                self.flush()
+
+    def flush(self) -> None:
+        """Sends what is ready, once per turn of the loop."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        for message in self.session.take_outgoing():
+            self._connection.send(message)
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    # -- events ---------------------------------------------------------------------------------
+
+    def _handle(self, event: SessionEvent) -> None:
+        match event:
+            case RecordsCame():
+                self._records(event)
+            case SegmentsCame():
+                self._segments(event)
+            case EphemeralCame():
+                live = self._objects.get(event.object)
+                if live is not None:
+                    self._owner.on_ephemeral(live, event, self.via)
+            case CaughtUp():
+                self._caught_up(event.object)
+            case Opened():
+                self._opened(event.object)
+            case ReceiptCame():
+                self._receipt(event)
+            case RefusedCame():
+                self._refused(event)
+            case DropCame():
+                waiter = self.drops.pop(event.public, None)
+                if waiter is not None and not waiter.done():
+                    waiter.set_result(event.raw)
+            case Greeted() | Ponged():
+                pass
+            case _:
+                raise RemoteProtocolError("a frame that only a node takes")
+
+    def _records(self, event: RecordsCame) -> None:
+        live = self._objects.get(event.object)
+        if live is None:
+            return
+        offered = live.take_records(event.raws)
+        if offered.refused:
+            self._owner.on_problem(live, f"{self._who()} sent a false record: {offered.refused[0]}")
+
+    def _segments(self, event: SegmentsCame) -> None:
+        live = self._objects.get(event.object)
+        if live is not None:
+            taken = live.take_segments(event.raws, self.via, self.session)
+            if taken.offered.refused:
+                words = f"{self._who()} sent a false segment: {taken.offered.refused[0]}"
+                self._owner.on_problem(live, words)
+            if taken.offered.gaps:
+                self._compare_again(live)
+            elif taken.offered.arrivals:
+                self._compares.pop(live.id, None)
+        self.session.grant_credit(event.size)
+
+    def _compare_again(self, live: LiveObject) -> None:
+        tries = self._compares.get(live.id, 0) + 1
+        self._compares[live.id] = tries
+        if tries <= MAX_COMPARES:
+            self.session.open(live.id, live.replica.keys)
+
+    def _opened(self, object_id: ObjectId) -> None:
+        live = self._objects.get(object_id)
+        if live is None:
+            return
+        if not self.session.channels[object_id].opened_here:
+            self.session.open(object_id, live.replica.keys)
+        self._receipts.setdefault(object_id, []).extend(self._asked.pop(object_id, []))
+
+    def _caught_up(self, object_id: ObjectId) -> None:
+        live = self._objects.get(object_id)
+        if live is not None:
+            self.ready.add(object_id)
+            live.release()
+            self._owner.on_ready(live, self)
+
+    def _receipt(self, event: ReceiptCame) -> None:
+        live = self._objects.get(event.object)
+        if live is None:
+            return
+        live.take_receipt(self.node, event.tips)
+        for future in self._receipts.pop(event.object, []):
+            if not future.done():
+                future.set_result(None)
+
+    def _refused(self, event: RefusedCame) -> None:
+        live = self._objects.get(event.object) if event.object is not None else None
+        if live is None:
+            if event.object is None:
+                self._owner.on_problem(None, f"{self._who()} refused: {event.words}")
+            return
+        if event.reason == "unknown":
+            self._introduce(live)
+        elif event.reason == "gap":
+            self._compare_again(live)
+        else:
+            self._owner.on_problem(live, f"{self._who()} refused a change: {event.words}")
+
+    def _introduce(self, live: LiveObject) -> None:
+        """The node does not have the object (yet, or any more): it gets the records, then we open again."""
+        book = live.replica.book
+        if not self.node or not book.epochs:
+            self._owner.on_problem(live, f"{self._who()} does not have it, or we have no right to it")
+            return
+        tries = self._compares.get(live.id, 0) + 1
+        self._compares[live.id] = tries
+        if tries <= MAX_COMPARES:
+            self.session.send_records(live.id, [epoch.raw for epoch in book.epochs.values()])
+            self.session.open(live.id, live.replica.keys)
+
+    def _who(self) -> str:
+        return "the node" if self.node else "a peer"
+
+    # -- asking ---------------------------------------------------------------------------------
+
+    async def get_drop(self, public: bytes) -> bytes:
+        """A drop of the node; empty where it has none."""
+        return await self._drop(public, lambda: self.session.get_drop(public))
+
+    async def put_drop(self, public: bytes, raw: bytes) -> None:
+        """Returns once the node has made it durable."""
+        await self._drop(public, lambda: self.session.put_drop(raw))
+
+    async def _drop(self, public: bytes, ask: Callable[[], None]) -> bytes:
+        future: asyncio.Future[bytes] = self._loop.create_future()
+        self.drops[public] = future
+        ask()
+        self.flush()
+        return await future
+
+    async def confirmed(self, object_id: ObjectId) -> None:
+        """Returns once the node says that everything sent so far for an object is durable there."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        # The node answers an OPEN at once, and with a receipt once all before it is durable.
+        self._asked.setdefault(object_id, []).append(future)
+        self.session.open(object_id, self._objects[object_id].replica.keys)
+        self.flush()
+        await future
