@@ -131,7 +131,6 @@ async def serve_node(home: Path, host: str, port: int, *, transport: Transport |
         Damaged: its key or store cannot be read.
         Offline: the port is taken.
     """
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = HomeLock(home / "lock")
     try:
         keys = NodeKeys.load(home / KEY_FILE)

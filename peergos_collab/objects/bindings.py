@@ -74,9 +74,9 @@ def check_introduction_untrusted(
     if device is None or member is None or member.level < least:
         raise RemoteProtocolError("an introduction by somebody who is no such member")
     device.sign.verify(Tag.SIGN_BINDING_DEV, binding, device_signature)
-    if member.principal.kind is PrincipalKind.ACCOUNT:
-        if bytes(principal_id) != bytes(account.id) or member.principal.sign != account.user_key.sign:
-            raise RemoteProtocolError("an introduction on behalf of another account")
+    own = bytes(principal_id) == bytes(account.id) and member.principal.sign == account.user_key.sign
+    if member.principal.kind is PrincipalKind.ACCOUNT and not own:
+        raise RemoteProtocolError("an introduction on behalf of another account")
     member.principal.sign.verify(Tag.SIGN_BINDING_PRI, binding, principal_signature)
     author = Author(account.id, device_id, principal_id, string(fields[4], MAX_NAME, "name"))
     return Introduced(author, device.sign, member.level)

@@ -2,7 +2,8 @@
 
     message = [object, key, counter, sealed]                    as a node relays it
     sealed  = cseal(ephemeral key of the epoch, padded inner, ad = object ‖ key)
-    inner   = [body, device signature]     body = [1, epoch, device, run, counter, kind, time, content, introduction]
+    inner   = [body, device signature]
+    body    = [1, epoch, device, run, counter, kind, time, content, introduction]
 
 Sealed for members and signed inside by the device. ``key`` is random per device, run and kind, so a
 relay can keep the newest of each without knowing who or what it is. Replays are cut by the counter.
@@ -20,7 +21,6 @@ from ..codec.ids import DeviceId, EpochId, ObjectId, RunId
 from ..codec.shape import array, blob, number, some_bytes
 from ..codec.sizes import BUCKETS, SMALLEST_SEGMENT, pad, padme, unpad_untrusted
 from ..crypto import SEAL_OVERHEAD, EphemeralKey, SigningKey, Tag, VerifyKey, copen, cseal
-from ..errors import RemoteProtocolError
 from ..ports import Random
 
 VERSION: Final = 1

@@ -128,6 +128,6 @@ class EpochKeys:
     def check(self, public: EpochPublic) -> None:
         """Raises RemoteProtocolError unless these secrets are the ones behind ``public``."""
         for level in Level:
-            if level <= self.level and level in public.sign:
-                if self.signing_key(level).verify_key != public.sign[level]:
-                    raise RemoteProtocolError("the keys given for an epoch are not its keys")
+            held = level <= self.level and level in public.sign
+            if held and self.signing_key(level).verify_key != public.sign[level]:
+                raise RemoteProtocolError("the keys given for an epoch are not its keys")

@@ -23,7 +23,8 @@ from ..errors import Damaged, NoAccess, Quarantined, RemoteProtocolError
 from ..objects.bindings import Introduced, check_introduction_untrusted, introduce
 from ..objects.certificates import Certificate
 from ..objects.epoch_keys import EpochKeys, Level
-from ..objects.membership import View, fold as fold_membership
+from ..objects.membership import View
+from ..objects.membership import fold as fold_membership
 from ..objects.operations import Actor
 from ..objects.payload import (
     MAX_CHANGES,
@@ -31,7 +32,6 @@ from ..objects.payload import (
     Author,
     Cite,
     Delivery,
-    Kind,
     Payload,
     decode_payload_untrusted,
     encode_payload,

@@ -85,8 +85,8 @@ class LocalWorkspace:
         saved = [] if replica.pending else ["here"]
         saved += [node for node in live.nodes if live.saved_on(node)]
         problems = list(dict.fromkeys(replica.problems))
-        for aside in replica.set_aside:
-            problems.append(f"a change by {show_person(aside.name)} was set aside: {aside.reason}")
+        aside = ((show_person(item.name), item.reason) for item in replica.set_aside)
+        problems += [f"a change by {name} was set aside: {reason}" for name, reason in aside]
         problems += list(replica.view.void.values())
         kind = KIND_NAMES.get(Kind(replica.fold.kind), "other")
         return ObjectState(opened.path, kind, tuple(saved), replica.unsealed, path, direct, tuple(problems))

@@ -115,7 +115,8 @@ class Network:
             if asyncio.get_running_loop().time() - started > RETRY_SECONDS[1]:
                 pause = RETRY_SECONDS[0]
             mean = WRONG_PIN_SECONDS if node_link.wrong_pin else pause
-            await asyncio.sleep(mean * (0.5 + random.random())  # noqa: S311 - spreads retries, decides nothing)
+            spread = 0.5 + random.random()  # noqa: S311 - spreads retries, decides nothing
+            await asyncio.sleep(mean * spread)
             pause = min(RETRY_SECONDS[1], pause * 2)
 
     async def _serve(self, node_link: NodeLink) -> None:
