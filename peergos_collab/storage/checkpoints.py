@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from ..errors import Damaged
+from ..errors import PeergosCollabError
+from .schema import SQLITE_ERRORS
 
 _EVERY_BYTES: Final = 4 * 1024 * 1024
 _AT_MOST_BYTES: Final = 32 * 1024 * 1024
@@ -66,7 +67,7 @@ class Checkpoints:
     def _run(self) -> None:
         try:
             connection = self._connect()
-        except Damaged:
+        except PeergosCollabError:
             return
         try:
             # A checkpoint on a connection that has not read yet does nothing and says nothing.
@@ -79,7 +80,7 @@ class Checkpoints:
                 _checkpoint(connection, "PASSIVE")
                 self._rest_due = True
                 self._ran()
-        except sqlite3.Error:
+        except SQLITE_ERRORS:
             # The WAL keeps everything; reads and commits report what is wrong with the file.
             return
         finally:
@@ -89,6 +90,6 @@ class Checkpoints:
 def _checkpoint(connection: sqlite3.Connection, mode: str) -> None:
     try:
         connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
-    except sqlite3.Error:
+    except SQLITE_ERRORS:
         # Nothing is lost: the WAL still has it, and the next checkpoint tries again.
         return

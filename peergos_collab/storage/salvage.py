@@ -10,7 +10,16 @@ from typing import Any, Final
 
 from ..errors import NewerFormat
 from .atomic_file import sync_directory
-from .schema import APPLICATION_ID, VERSION, connect, connect_raw, place, row_mark, segment_mark
+from .schema import (
+    APPLICATION_ID,
+    SQLITE_ERRORS,
+    VERSION,
+    connect,
+    connect_raw,
+    place,
+    row_holds,
+    segment_holds,
+)
 
 _FLOOR_STEP: Final = {"branch": 1 << 16, "journal": 1 << 24}
 """How far numbers jump where the record of those given is lost."""
@@ -58,7 +67,7 @@ def salvage(path: Path) -> SalvageReport:
 def _copy(path: Path, target: sqlite3.Connection) -> tuple[list[str], int]:
     try:
         source = connect_raw(path)
-    except sqlite3.Error:
+    except SQLITE_ERRORS:
         return ["Nothing in the store could be read."], 0
     try:
         _refuse_newer(source, path)
@@ -75,7 +84,7 @@ def _refuse_newer(source: sqlite3.Connection, path: Path) -> None:
     try:
         version = source.execute("PRAGMA user_version").fetchone()[0]
         application = source.execute("PRAGMA application_id").fetchone()[0]
-    except sqlite3.Error:
+    except SQLITE_ERRORS:
         return
     if version > VERSION and application == APPLICATION_ID:
         raise NewerFormat(f"{path} has format {version}; this program knows formats up to {VERSION}.")
@@ -102,7 +111,7 @@ class _Copying:
     def _records(self) -> None:
         for row in self._scan("records", "put, object, id, kind, mark, raw", "put", "records"):
             _, object_id, record_id, kind, mark, raw = row
-            if mark == _mark(object_id, record_id, kind, raw):
+            if row_holds(mark, object_id, record_id, kind, raw):
                 self._save("records", row)
             else:
                 self.lost.append(f"A record of object {_short(object_id)}.")
@@ -110,7 +119,7 @@ class _Copying:
     def _branches(self) -> list[int]:
         numbers = []
         for row in self._scan("branches", "number, object, log, parent, first, mark", "number", "logs"):
-            if row[5] == _mark(*row[:5]):
+            if row_holds(row[5], *row[:5]):
                 self._save("branches", row)
                 numbers.append(row[0])
             else:
@@ -130,7 +139,7 @@ class _Copying:
             (expected, end),
         )
         for row in rows:
-            if row is None or row[0] != expected or row[2] != _segment_mark(row):
+            if row is None or row[0] != expected or not segment_holds(*row):
                 seq = expected & 0xFFFFFFFF
                 self.lost.append(f"Segments of object {_short(object_id)}: from {seq} on in branch {branch}.")
                 return
@@ -141,7 +150,7 @@ class _Copying:
         columns = "object, number, mark, raw"
         for row in self._scan("journal", columns, "object, number", "unsent changes"):
             object_id, number, mark, raw = row
-            if mark == _mark(object_id, number, raw):
+            if row_holds(mark, object_id, number, raw):
                 self._save("journal", row)
                 self._floors["journal"] = max(self._floors["journal"], number + 1)
             else:
@@ -150,7 +159,7 @@ class _Copying:
     def _values(self) -> None:
         for row in self._scan("vals", "space, key, mark, value", "space, key", "values"):
             space, key, mark, value = row
-            if mark == _mark(space, key, value):
+            if row_holds(mark, space, key, value):
                 self._save("vals", row)
             else:
                 self.lost.append(f"A value of '{space}'.")
@@ -190,22 +199,8 @@ def _until_error(source: sqlite3.Connection, sql: str, parameters: Row = ()) -> 
     """Rows, and None at the end where it was an error that ended them."""
     try:
         yield from source.execute(sql, parameters)
-    except sqlite3.Error:
+    except SQLITE_ERRORS:
         yield None
-
-
-def _mark(*fields: Any) -> int | None:
-    try:
-        return row_mark(*fields)
-    except (TypeError, OverflowError, UnicodeError):
-        return None
-
-
-def _segment_mark(row: Row) -> int | None:
-    try:
-        return segment_mark(row[0], row[1], row[3])
-    except TypeError:
-        return None
 
 
 def _short(object_id: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from zlib import crc32
 
 from ..errors import Conflict, Damaged, NewerFormat, PeergosCollabError
@@ -42,6 +42,10 @@ _SALVAGE_HINT: Final = (
 )
 
 
+SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What a damaged file makes SQLite raise: its messages quote the file, and may then be no UTF-8."""
+
+
 def place(branch: int, seq: int) -> int:
     """The row number of a segment: segments of a branch lie together, in order, without an index."""
     return branch << 32 | seq
@@ -65,6 +69,21 @@ def segment_mark(row: int, id: bytes, raw: bytes) -> int:
     return (head & 0x7FFFFFFF) << 32 | crc32(raw, head)
 
 
+def row_holds(mark: object, *fields: Any) -> bool:
+    """Whether a row read from the file is as it was stored. Damage may have changed even types."""
+    try:
+        return isinstance(mark, int) and mark == row_mark(*fields)
+    except (AttributeError, TypeError, OverflowError, UnicodeError):
+        return False
+
+
+def segment_holds(row: Any, name: Any, mark: object, raw: Any) -> bool:
+    """The same for a row of ``segments``."""
+    if not (isinstance(row, int) and isinstance(name, bytes) and isinstance(raw, bytes)):
+        return False
+    return mark == segment_mark(row, name, raw)
+
+
 def id_matches(row: int, id: bytes, mark: int) -> bool:
     """Whether a segment's row number and id are as they were stored; does not need the raw bytes."""
     return mark >> 32 == crc32(id, crc32(row.to_bytes(8, "big"))) & 0x7FFFFFFF
@@ -86,7 +105,7 @@ def connect(path: Path) -> sqlite3.Connection:
             connection.close()
             raise
         return connection
-    except (sqlite3.Error, OSError) as error:
+    except (*SQLITE_ERRORS, OSError) as error:
         raise opening_error(path, error) from error
 
 
@@ -98,7 +117,7 @@ def _create_file(path: Path) -> None:
 
 
 def connect_raw(path: Path) -> sqlite3.Connection:
-    """A connection to an existing file, whatever is in it. Raises sqlite3.Error."""
+    """A connection to an existing file, whatever is in it. Raises one of SQLITE_ERRORS."""
     connection = sqlite3.connect(
         path, timeout=_LOCK_WAIT_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
     )
@@ -149,16 +168,16 @@ def _create_schema(connection: sqlite3.Connection) -> None:
 
 def opening_error(path: Path, error: Exception) -> PeergosCollabError:
     """What a failure to open a store means."""
-    if isinstance(error, sqlite3.Error) and _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    code = _code(error)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Conflict(f"{path} is in use by another program.")
-    if isinstance(error, sqlite3.Error) and _code(error) != sqlite3.SQLITE_CANTOPEN:
-        return Damaged(f"The store {path} cannot be opened: {error}.", hint=_SALVAGE_HINT)
-    return Damaged(
-        f"The store {path} cannot be opened: {error}.", hint="Check the disk and who owns the file."
-    )
+    if isinstance(error, OSError) or code == sqlite3.SQLITE_CANTOPEN:
+        hint = "Check the disk, and who owns the file."
+        return Damaged(f"The store {path} cannot be opened: {error}.", hint=hint)
+    return Damaged(f"The store {path} cannot be opened: {error}.", hint=_SALVAGE_HINT)
 
 
-def reading_error(what: str, error: sqlite3.Error | None = None) -> Damaged:
+def reading_error(what: str, error: Exception | None = None) -> Damaged:
     """What a failure to read means; ``what`` names what is affected."""
     reason = f": {error}" if error else ""
     return Damaged(f"In the store on this device {what} cannot be read{reason}.", hint=_SALVAGE_HINT)
@@ -174,13 +193,13 @@ def writing_error(error: Exception) -> Damaged:
 
 
 def is_full(error: Exception) -> bool:
-    return isinstance(error, sqlite3.Error) and _code(error) == sqlite3.SQLITE_FULL
+    return _code(error) == sqlite3.SQLITE_FULL
 
 
 def is_io_error(error: Exception) -> bool:
-    return isinstance(error, sqlite3.Error) and _code(error) == sqlite3.SQLITE_IOERR
+    return _code(error) == sqlite3.SQLITE_IOERR
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: Exception) -> int:
     """The primary result code; extended ones carry more in their upper bits."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF

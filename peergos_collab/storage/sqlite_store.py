@@ -18,7 +18,16 @@ from .checkpoints import Checkpoints
 from .group_commit import GroupCommit, Waiting, stored_tip
 from .pending import Layer, pending_segments
 from .salvage import SalvageReport, salvage
-from .schema import connect, id_matches, place, reading_error, row_mark, segment_mark, writing_error
+from .schema import (
+    SQLITE_ERRORS,
+    connect,
+    id_matches,
+    place,
+    reading_error,
+    row_holds,
+    segment_holds,
+    writing_error,
+)
 
 _BRANCHES_RESERVED = 256
 _JOURNAL_RESERVED = 1 << 20
@@ -77,7 +86,7 @@ class SqliteStore:
             ).fetchall()
             found = {}
             for kind, record_id, raw, mark in rows:
-                if mark != _mark_of(object_id, record_id, kind, raw):
+                if not row_holds(mark, object_id, record_id, kind, raw):
                     raise reading_error(what)
                 found[record_id] = StoredRecord(kind, record_id, raw)
             for layer in self._layers:
@@ -92,7 +101,7 @@ class SqliteStore:
             ).fetchall()
             found = {}
             for number, log, parent, first, mark in rows:
-                if mark != _mark_of(number, object_id, log, parent, first):
+                if not row_holds(mark, number, object_id, log, parent, first):
                     raise reading_error(f"a log of object {_short(object_id)}")
                 found[number] = (LogId(log), parent, first)
             for layer in self._layers:
@@ -153,14 +162,14 @@ class SqliteStore:
         )
         try:
             for row, name, mark, raw in cursor:
-                if row != expected or not isinstance(raw, bytes) or not isinstance(name, bytes):
+                if row != expected or not segment_holds(row, name, mark, raw):
                     break
-                if mark != segment_mark(row, name, raw) or (found and size + len(raw) > max_bytes):
+                if found and size + len(raw) > max_bytes:
                     break
                 found.append(raw)
                 size += len(raw)
                 expected += 1
-        except sqlite3.DatabaseError:
+        except SQLITE_ERRORS:
             if not found:
                 raise
         finally:
@@ -174,7 +183,7 @@ class SqliteStore:
             ).fetchall()
             found = {}
             for number, raw, mark in rows:
-                if mark != _mark_of(object_id, number, raw):
+                if not row_holds(mark, object_id, number, raw):
                     raise reading_error(f"an unsent change of object {_short(object_id)}")
                 found[number] = raw
             for layer in self._layers:
@@ -196,7 +205,7 @@ class SqliteStore:
             ).fetchone()
             if row is None:
                 return None
-            if row[1] != _mark_of(space, key, row[0]):
+            if not row_holds(row[1], space, key, row[0]):
                 raise reading_error(what)
             return bytes(row[0])
 
@@ -208,7 +217,7 @@ class SqliteStore:
             ).fetchall()
             found: dict[bytes, bytes | None] = {}
             for key, value, mark in rows:
-                if mark != _mark_of(space, key, value):
+                if not row_holds(mark, space, key, value):
                     raise reading_error(what)
                 found[key] = value
             for layer in self._layers:
@@ -276,7 +285,7 @@ class SqliteStore:
     def _queue_again(self, waiting: Waiting) -> bool:
         try:
             self._extents.update(check_batch(waiting[0], self._extent))
-        except (LocalProtocolError, Damaged, sqlite3.Error):
+        except (LocalProtocolError, Damaged, *SQLITE_ERRORS):
             return False
         self._queued.add(waiting[0])
         self._queue.append(waiting)
@@ -295,7 +304,7 @@ class SqliteStore:
                 raise LocalProtocolError("This store is closed.")
             try:
                 yield
-            except sqlite3.Error as error:
+            except SQLITE_ERRORS as error:
                 raise reading_error(what, error) from error
 
     def _extent(self, number: int) -> Extent | None:
@@ -316,7 +325,7 @@ class SqliteStore:
         ).fetchone()
         if row is None:
             return None
-        if row[5] != _mark_of(*row[:5]):
+        if not row_holds(row[5], *row[:5]):
             raise reading_error(f"branch {number}")
         return int(row[4])
 
@@ -360,14 +369,6 @@ class SqliteStore:
         except sqlite3.OperationalError as error:
             raise writing_error(error) from error
         return row[0] - count, row[0]
-
-
-def _mark_of(*fields: object) -> int | None:
-    """The checksum of a row as read: damage may have changed even the type of a field."""
-    try:
-        return row_mark(*fields)  # type: ignore[arg-type]
-    except (TypeError, OverflowError, UnicodeError):
-        return None
 
 
 def _checked_id(row: int, id: object, mark: object, what: str) -> SegmentId:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from peergos_collab.codec.ids import LogId, ObjectId, SegmentId
@@ -109,6 +109,8 @@ changes = st.lists(
 
 
 @settings(max_examples=150)
+@example(changes=[(3328, b"\x80")])
+@example(changes=[(1_048_572, b"\x00")])
 @given(changes=changes)
 def test_overwritten_anywhere(
     original: Path, tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, bytes]]
