@@ -28,6 +28,7 @@ class Channel:
         opened_here, opened_there: which sides have opened the object on this session.
         may_read, may_write: what the other side has proved (a node proves nothing, and may both).
         push: whether segments may be sent to it at all.
+        refused: it refused our last OPEN, so it does not know yet what we have and may do.
     """
 
     book: LogBook
@@ -42,6 +43,7 @@ class Channel:
     may_read: bool = False
     may_write: bool = False
     push: bool = True
+    refused: bool = False
     told_caught_up: bool = False
     caught_up: bool = False
 
@@ -85,13 +87,14 @@ class Channel:
             number = next(iter(self.dirty))
             branch = self.book.numbered[number]
             start = max(self.has.get(number, 0) + 1, branch.first)
-            if start > branch.tip:
+            last = self.book.sendable(branch)
+            if start > last:
                 del self.dirty[number]
                 continue
             if branch.base is not None and self.has.get(branch.base.number, 0) < branch.first - 1:
                 self.dirty = {branch.base.number: None} | self.dirty
             else:
-                raws = self.book.read(branch, start, room)
+                raws = self.book.read(branch, start, room)[: last - start + 1]
                 if not raws:
                     del self.dirty[number]
                     continue

@@ -81,6 +81,7 @@ class LogBook:
         self.branches: dict[LogId, list[BranchState]] = {}
         self.numbered: dict[int, BranchState] = {}
         self.damage: list[str] = []
+        self._unsettled: dict[int, int] = {}
 
     @classmethod
     def load(cls, object_id: ObjectId, store: SegmentStore) -> LogBook:
@@ -182,13 +183,30 @@ class LogBook:
         return offered
 
     def append_own(self, segment: Segment) -> Offered:
-        """Enters a segment this device has just made; it needs no check."""
+        """Enters a segment this device has just made; it needs no check.
+
+        It is not sent to anybody before ``settle``: what a power cut would take back must not leave.
+        """
         offered = Offered()
         branch = self._place(segment, offered)
         if branch is None or offered.forked:
             raise RemoteProtocolError("a segment that does not continue its log")
         self._append(branch, segment, offered)
+        self._unsettled.setdefault(branch.number, segment.seq)
         return offered
+
+    def settle(self, arrivals: Iterable[Arrival]) -> None:
+        """Own segments that are durable by now, and so are all before them."""
+        for arrival in arrivals:
+            number, following = arrival.branch.number, arrival.segment.seq + 1
+            if self._unsettled.get(number, following) < following:
+                self._unsettled[number] = following
+            if arrival.branch.tip < following:
+                self._unsettled.pop(number, None)
+
+    def sendable(self, branch: BranchState) -> int:
+        """Up to which seq a branch may leave this device."""
+        return min(branch.tip, self._unsettled.get(branch.number, branch.tip + 1) - 1)
 
     def _take_run(self, run: list[Segment], offered: Offered) -> None:
         fresh = [segment for segment in run if not self._note_known(segment, offered)]

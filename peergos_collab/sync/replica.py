@@ -121,6 +121,7 @@ class Replica:
         self._uncited: dict[int, None] = {}
         self._introduced: set[tuple[LogId, EpochId]] = set()
         self._told_epochs = False
+        self._collected: tuple[Arrival, ...] = ()
         if new_log and self.own.current is not None:
             self.store.write([self.own.retire()])
         self.refresh_view()
@@ -172,7 +173,12 @@ class Replica:
         self.pending.append(LocalChange(run, number, self._clock(), content))
 
     def collect(self) -> Collected | None:
-        """The next batch to make durable: a segment if released, else a journal entry. None if idle."""
+        """The next batch to make durable: a segment if released, else a journal entry. None if idle.
+
+        Call it again only once the batch before is durable: that is when its segment may leave.
+        """
+        self.book.settle(self._collected)
+        self._collected = ()
         if self.released:
             return self._seal_next()
         return self.journal_pending()
@@ -244,6 +250,7 @@ class Replica:
         offered = self.book.append_own(segment)
         collected.batch += offered.batch
         collected.arrivals += offered.arrivals
+        self._collected = tuple(offered.arrivals)
         self._told_epochs = True
         self._apply_own(offered.arrivals[0], payload)
         return collected

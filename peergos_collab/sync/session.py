@@ -162,6 +162,7 @@ class Session:
         self._credit = WINDOW
         self._wanted: dict[ObjectId, Mapping[EpochId, EpochKeys]] = {}
         self._stirred: dict[ObjectId, None] = {}
+        self._unproved: set[ObjectId] = set()
         key = receipt_key.public if receipt_key is not None else b""
         self._send(Frame.HELLO, PROTOCOL_VERSION, self._nonce, key)
 
@@ -195,6 +196,12 @@ class Session:
         channel = self.channels.get(object_id)
         if channel is None:
             return
+        if object_id in self._unproved and object_id in self._wanted and channel.book.epochs:
+            # They proved a key before we had the records to see it: with a new OPEN they prove it again.
+            self._unproved.discard(object_id)
+            self._send_open(object_id)
+        arrivals = list(arrivals)
+        channel.book.settle(arrivals)
         self._stirred[object_id] = None
         for log in forked:
             channel.note_forked(log)
@@ -276,6 +283,8 @@ class Session:
         level = self._proved(object_id, book, proofs) if book is not None else None
         if book is None or level is None:
             # An object that is not here and one that is not theirs are answered alike.
+            if book is not None and not book.epochs:
+                self._unproved.add(object_id)
             self.refuse(object_id, "unknown", "no such object here, or no right to it")
             return []
         channel = self.channels.setdefault(object_id, Channel(book))
@@ -286,7 +295,7 @@ class Session:
         channel.records = set(ids)
         channel.told_caught_up = False
         channel.set_tips(tips)
-        if self._serving:
+        if self._serving or (channel.refused and object_id in self._wanted):
             self._send_open(object_id)
         return [Opened(object_id)]
 
@@ -333,8 +342,11 @@ class Session:
 
     def _on_refused(self, fields: list[Any], _: int) -> list[SessionEvent]:
         raw = some_bytes(fields[0], 32, "object id")
-        words = string(fields[2], 1024, "words")
-        return [RefusedCame(ObjectId(raw) if raw else None, string(fields[1], 32, "reason"), words)]
+        reason, words = string(fields[1], 32, "reason"), string(fields[2], 1024, "words")
+        channel = self.channels.get(ObjectId(raw))
+        if channel is not None and reason == "unknown":
+            channel.refused = True
+        return [RefusedCame(ObjectId(raw) if raw else None, reason, words)]
 
     def _on_caught_up(self, fields: list[Any], _: int) -> list[SessionEvent]:
         object_id = _object(fields[0])
@@ -392,6 +404,7 @@ class Session:
             return
         channel = self.channels.setdefault(object_id, Channel(book))
         channel.opened_here = True
+        channel.refused = False
         self._stirred[object_id] = None
         channel.caught_up = False
         proofs = self._proofs(object_id, book)
