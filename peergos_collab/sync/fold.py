@@ -30,8 +30,8 @@ class Fold(Protocol):
     def combine(self, changes: Sequence[bytes]) -> bytes:
         """One content from local changes of one run, in order."""
 
-    def restore(self, change: bytes) -> None:
-        """Takes a local change back from the journal."""
+    def restore(self, change: bytes, time: int) -> None:
+        """Takes a local change back from the journal; ``time`` is when it was made, ms since 1970."""
 
     def dirty_state(self) -> dict[bytes, bytes]:
         """Parts of the state that changed since the last call, by key; secret bytes, to be sealed."""

@@ -82,6 +82,7 @@ class LogBook:
         self.numbered: dict[int, BranchState] = {}
         self.damage: list[str] = []
         self._unsettled: dict[int, int] = {}
+        self._fresh: dict[tuple[int, int], SegmentId] = {}
 
     @classmethod
     def load(cls, object_id: ObjectId, store: SegmentStore) -> LogBook:
@@ -162,9 +163,11 @@ class LogBook:
     def take_segments(self, raws: Iterable[bytes]) -> Offered:
         """Takes segments as a peer, a node or the disk sent them. See ``Offered``.
 
-        Consecutive segments of a log cost one signature check together: the last one's.
+        Consecutive segments of a log cost one signature check together: the last one's. The batch has to
+        be written before the book is given anything more.
         """
         offered = Offered()
+        self._fresh.clear()
         run: list[Segment] = []
         for raw in raws:
             try:
@@ -188,6 +191,7 @@ class LogBook:
         It is not sent to anybody before ``settle``: what a power cut would take back must not leave.
         """
         offered = Offered()
+        self._fresh.clear()
         branch = self._place(segment, offered)
         if branch is None or offered.forked:
             raise RemoteProtocolError("a segment that does not continue its log")
@@ -264,6 +268,7 @@ class LogBook:
 
     def _append(self, branch: BranchState, segment: Segment, offered: Offered) -> None:
         branch.tip, branch.tip_id = segment.seq, segment.id
+        self._fresh[branch.number, segment.seq] = segment.id
         offered.arrivals.append(Arrival(segment, branch))
         offered.batch.append(AppendSegment(branch.number, segment.seq, segment.id, segment.raw))
 
@@ -277,7 +282,8 @@ class LogBook:
         """The branch that holds this very segment."""
         for branch in self.branches.get(log, ()):
             if branch.first <= seq <= branch.tip:
-                held = branch.tip_id if seq == branch.tip else self.store.segment_id(branch.number, seq)
+                # What has just arrived is not in the store before its batch is written.
+                held = self._fresh.get((branch.number, seq)) or self.store.segment_id(branch.number, seq)
                 if held == id_:
                     return branch
         return None

@@ -465,7 +465,7 @@ class Replica:
                 continue
             for change in changes:
                 if change.number >= self.changes.get((device, change.run), 1):
-                    self.fold.restore(change.content)
+                    self.fold.restore(change.content, change.time)
                     self.journaled.append(change)
 
 

@@ -86,6 +86,7 @@ class Engine:
     network: Network | None = None
     problems: list[str] = field(default_factory=list)
     _holds: int = 0
+    _stays: int = 0
     _staying: bool = False
     _subscribers: list[asyncio.Queue[Event]] = field(default_factory=list)
     _waiters: list[asyncio.Future[None]] = field(default_factory=list)
@@ -292,11 +293,20 @@ class Engine:
         """Connected until closed, directly to peers too where ``options`` say so."""
         self.options = options
         self._staying = True
+        self._stays += 1
         self._holds += 1
         if self.network is None:
             self._connect()
         for opened in self.objects.values():
             self._bring_online(opened)
+
+    async def leave_online(self) -> None:
+        """Ends one ``stay_online``; the last one disconnects."""
+        self._stays -= 1
+        self._staying = self._stays > 0
+        self._holds -= 1
+        if self._holds == 0 and not self._closed:
+            await self._disconnect()
 
     def _connect(self) -> None:
         def objects() -> Iterable[LiveObject]:

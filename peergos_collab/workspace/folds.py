@@ -34,15 +34,24 @@ class DocumentFold:
         self._clock = clock
         self.document = Document(self._client, clock=clock)
         self._changed = False
+        self.on_applied: list[Callable[[bytes], None]] = []
+        """Called with each update that entered the document, wherever it came from."""
         self.document.on_update(self._note)
 
-    def _note(self, _: bytes) -> None:
+    def _note(self, update: bytes) -> None:
         self._changed = True
+        for callback in list(self.on_applied):
+            callback(update)
 
     def take_untrusted(self, delivery: Delivery) -> None:
         author = client_id(self._object, delivery.author.device, delivery.run)
-        self._changed = True
         self.document.apply_untrusted(delivery.content, author)
+        self._note(delivery.content)
+
+    def take_attached(self, update: bytes) -> None:
+        """Takes an edit made in another process of this home, which has a run of its own."""
+        self.document.apply_own(update)
+        self._note(update)
 
     def take_own(self, delivery: Delivery) -> None:
         """Nothing to do: the document had it before it was sealed."""
@@ -53,7 +62,7 @@ class DocumentFold:
     def combine(self, changes: Sequence[bytes]) -> bytes:
         return changes[0] if len(changes) == 1 else merge(changes)
 
-    def restore(self, change: bytes) -> None:
+    def restore(self, change: bytes, time: int) -> None:
         self._changed = True
         self.document.apply_own(change)
 
@@ -106,8 +115,8 @@ class ChatFold:
         events = [event for change in changes for event in decode_events_untrusted(change)[1]]
         return encode_events(self.timeline.next_lamport(), events)
 
-    def restore(self, change: bytes) -> None:
-        self.unsealed += [(0, event) for event in decode_events_untrusted(change)[1]]
+    def restore(self, change: bytes, time: int) -> None:
+        self.unsealed += [(time, event) for event in decode_events_untrusted(change)[1]]
 
     def dirty_state(self) -> dict[bytes, bytes]:
         return {number.to_bytes(8, "big"): raw for number, raw in self.timeline.dirty_chunks().items()}
@@ -168,7 +177,7 @@ class EntriesFold:
         merged = [change for raw in changes for change in decode_changes_untrusted(raw)[1]]
         return encode_changes(self._map.next_lamport(), merged)
 
-    def restore(self, change: bytes) -> None:
+    def restore(self, change: bytes, time: int) -> None:
         self._unsealed += decode_changes_untrusted(change)[1]
         self._view = None
 

@@ -200,12 +200,12 @@ class LocalWorkspace:
             raise NoAccess("you may read this document, but not change it")
         document = fold.document
         if base:
-            self._write_on_base(opened, document, text, base)
+            self._write_on_base(opened, text, base)
         else:
             _apply(document, difference(document.text, text))
         await opened.live.durable()
 
-    def _write_on_base(self, opened: OpenObject, document: Document, text: str, base: str) -> None:
+    def _write_on_base(self, opened: OpenObject, text: str, base: str) -> None:
         """Edits the older state apart, under a run of its own, and merges that in."""
         states = dict(self._versions(opened.live.id))
         if base not in states:
@@ -220,7 +220,7 @@ class LocalWorkspace:
         older.on_update(updates.append)
         _apply(older, difference(older.text, text))
         for update in updates:
-            document.apply_own(update)
+            cast(DocumentFold, opened.fold).take_attached(update)
             opened.live.submit(update, run)
 
     def _keep_version(self, object_id: ObjectId, version: str, state: bytes) -> None:

@@ -1,15 +1,93 @@
-"""Opening a home: become its engine."""
+"""Opening a home: become its engine, or attach to the process that is."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Final
 
+from ..errors import Conflict, Offline
 from .api import Options, Workspace
+from .attach_server import AttachServer
+from .attached_workspace import AttachedWorkspace, EngineSocket
 from .engine import Engine
 from .local_workspace import LocalWorkspace
+from .socket_frames import VERSION, read_frame_untrusted, socket_path
+
+PATIENCE_SECONDS: Final = 10.0
+"""How long to wait for another process that is just starting, or just ending."""
+
+BRIEF_SECONDS: Final = 1.0
+"""How long a short command waits for another short command's engine to end, before it attaches to it."""
+
+RETRY_SECONDS: Final = 0.03
+
+
+class EngineWorkspace(LocalWorkspace):
+    """The engine's own workspace, which other processes may attach to."""
+
+    def __init__(self, engine: Engine, server: AttachServer | None = None) -> None:
+        super().__init__(engine)
+        self._server = server
+
+    async def serve(self, *, lasting: bool) -> None:
+        self._server = AttachServer(self, lasting=lasting)
+        await self._server.start()
+
+    async def close(self) -> None:
+        if self._server is not None:
+            await self._server.close()
+        await super().close()
 
 
 async def open_home(home: Path, passphrase: str | None, options: Options, lasting: bool) -> Workspace:
+    """See ``open_workspace``."""
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    while True:
+        try:
+            return await _become_engine(home, passphrase, options, lasting)
+        except Conflict:
+            waited = loop.time() - started
+            attached = await _attach(home, waited < (PATIENCE_SECONDS if lasting else BRIEF_SECONDS))
+            if attached is not None:
+                return attached
+            if waited > PATIENCE_SECONDS:
+                raise Conflict(
+                    f"another process has {home} open and does not answer",
+                    hint="Wait until it has ended, or end it.",
+                ) from None
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _become_engine(home: Path, passphrase: str | None, options: Options, lasting: bool) -> Workspace:
     engine = await Engine.open(home, passphrase)
     engine.options = options
-    return LocalWorkspace(engine)
+    workspace = EngineWorkspace(engine)
+    try:
+        await workspace.serve(lasting=lasting)
+    except BaseException:
+        await engine.close()
+        raise
+    return workspace
+
+
+async def _attach(home: Path, only_lasting: bool) -> Workspace | None:
+    """None where nobody answers, or where the engine is about to end and only a lasting one will do."""
+    try:
+        with socket_path(home) as path:
+            reader, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return None
+    try:
+        _, _, (version, engine_lasts) = await read_frame_untrusted(reader)
+    except (Offline, ValueError):
+        writer.close()
+        return None
+    if version != VERSION:
+        writer.close()
+        raise Conflict("another version of this program has this home open", hint="End it first.")
+    if only_lasting and not engine_lasts:
+        writer.close()
+        return None
+    return AttachedWorkspace(EngineSocket(reader, writer))

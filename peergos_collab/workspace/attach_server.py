@@ -1,0 +1,294 @@
+"""The engine's side of its socket: other processes of this user work in the same home."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, cast
+
+from ..codec import to_multibase
+from ..codec.ids import RunId
+from ..errors import Offline, PeergosCollabError, RemoteProtocolError
+from .api import Options, Role
+from .engine import Engine, OpenObject
+from .folds import DocumentFold
+from .handles import LocalChat, subscribe
+from .local_workspace import LocalWorkspace
+from .socket_frames import (
+    ERROR,
+    ITEM,
+    RESULT,
+    VERSION,
+    error_value,
+    read_frame_untrusted,
+    socket_path,
+    write_frame,
+)
+from .wire import from_wire, to_wire
+
+GRACE_SECONDS: Final = 5.0
+"""How long an engine that ends lets others' calls finish."""
+
+CHAT_WINDOW: Final = 2000
+"""Messages an attached chat starts with."""
+
+CHAT_TAIL: Final = 100
+"""Messages sent again at each change: concurrent ones can enter a little before the end."""
+
+
+class AttachServer:
+    """Listens while the engine runs. ``lasting`` says whether this process stays for long."""
+
+    def __init__(self, workspace: LocalWorkspace, *, lasting: bool) -> None:
+        self._workspace = workspace
+        self._lasting = lasting
+        self._server: asyncio.Server | None = None
+        self._clients: dict[asyncio.Task[None], AttachedClient] = {}
+
+    async def start(self) -> None:
+        home = self._workspace.engine.home
+        (home / "socket").unlink(missing_ok=True)
+        with socket_path(home) as path:
+            before = os.umask(0o177)
+            try:
+                self._server = await asyncio.start_unix_server(self._serve, path)
+            finally:
+                os.umask(before)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        client = AttachedClient(self._workspace, reader, writer)
+        self._clients[task] = client
+        try:
+            write_frame(writer, [0, ITEM, [VERSION, self._lasting]])
+            await client.run()
+        except asyncio.CancelledError:
+            pass
+        finally:
+            self._clients.pop(task, None)
+            await client.close()
+            writer.close()
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        calls = [call for client in self._clients.values() for call in client.calls()]
+        if calls:
+            await asyncio.wait(calls, timeout=GRACE_SECONDS)
+        for task in list(self._clients):
+            task.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+        (self._workspace.engine.home / "socket").unlink(missing_ok=True)
+
+
+class AttachedClient:
+    """One attached process: its calls, streams and open handles."""
+
+    def __init__(
+        self, workspace: LocalWorkspace, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.workspace = workspace
+        self._reader = reader
+        self._writer = writer
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._streams: set[int] = set()
+        self._online = 0
+
+    @property
+    def _engine(self) -> Engine:
+        return self.workspace.engine
+
+    def calls(self) -> list[asyncio.Task[None]]:
+        """Calls under way that will end by themselves."""
+        return [task for call, task in self._tasks.items() if call not in self._streams]
+
+    async def run(self) -> None:
+        while True:
+            try:
+                frame = await read_frame_untrusted(self._reader)
+            except (Offline, RemoteProtocolError):
+                return
+            if len(frame) == 1:
+                task = self._tasks.get(frame[0])
+                if task is not None:
+                    task.cancel()
+            elif len(frame) == 3:
+                self._start(frame[0], frame[1], frame[2])
+
+    def _start(self, call: int, method: str, arguments: list[Any]) -> None:
+        if method in _AT_ONCE:
+            # In order and without a task: edits and cursors of one document.
+            try:
+                _AT_ONCE[method](self, *arguments)
+            except PeergosCollabError as error:
+                write_frame(self._writer, [call, ERROR, error_value(error)])
+            return
+        if method in _STREAMS:
+            self._streams.add(call)
+        task = asyncio.create_task(self._answer(call, method, arguments))
+        self._tasks[call] = task
+        task.add_done_callback(lambda _: self._tasks.pop(call, None))
+
+    async def _answer(self, call: int, method: str, arguments: list[Any]) -> None:
+        try:
+            if method in _STREAMS:
+                async for item in _STREAMS[method](self, *arguments):
+                    write_frame(self._writer, [call, ITEM, to_wire(item)])
+                    await self._writer.drain()
+                result = None
+            elif method in _CALLS:
+                result = await _CALLS[method](self, *arguments)
+            else:
+                raise RemoteProtocolError(f"the engine knows no {method!r}; it may be of another version")
+            write_frame(self._writer, [call, RESULT, to_wire(result)])
+            await self._writer.drain()
+        except PeergosCollabError as error:
+            write_frame(self._writer, [call, ERROR, error_value(error)])
+        except (ConnectionError, asyncio.CancelledError):
+            return
+        except Exception as error:  # noqa: BLE001 - the client must hear of it, whatever it was
+            wrapped = PeergosCollabError(f"the engine failed: {type(error).__name__}: {error}")
+            write_frame(self._writer, [call, ERROR, error_value(wrapped)])
+
+    async def close(self) -> None:
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(self._online):
+            await self._engine.leave_online()
+
+    # -- calls ----------------------------------------------------------------------------------
+
+    async def go_online(self, options: list[Any]) -> None:
+        self._online += 1
+        await self.workspace.go_online(from_wire(Options, options))
+
+    async def share_link(self, path: str, role: str, expires: int | None, password: str) -> str:
+        return await self.workspace.share_link(path, Role(role), expires=expires, password=password)
+
+    async def join(self, link: str, path: str, password: str, timeout: int) -> str:
+        return await self.workspace.join(link, path, password=password, timeout=timeout / 1000)
+
+    async def sync(self, timeout: int) -> None:
+        await self.workspace.sync(timeout / 1000)
+
+    async def write_document(self, path: str, text: str, base: str) -> None:
+        await self.workspace.write_document(path, text, base=base)
+
+    async def durable(self, path: str) -> None:
+        await self._engine.find(path).live.durable()
+
+    async def send(self, path: str, text: str, reply_to: str) -> str:
+        return await LocalChat(self._engine, self._engine.find(path)).send(text, reply_to=reply_to)
+
+    # -- at once --------------------------------------------------------------------------------
+
+    def edit(self, path: str, run: bytes, update: bytes) -> None:
+        opened = self._engine.find(path)
+        cast(DocumentFold, opened.fold).take_attached(update)
+        opened.live.submit(update, RunId(run))
+
+    def cursor(self, path: str, anchor: bytes, head: bytes) -> None:
+        self._engine.find(path).presence.set_cursor(anchor, head, True)
+
+    # -- streams --------------------------------------------------------------------------------
+
+    async def events(self, path: str) -> AsyncIterator[Any]:
+        async for event in self.workspace.events(path):
+            yield event
+
+    async def document(self, path: str) -> AsyncIterator[Any]:
+        """First the state, then updates and presences as they come."""
+        document = cast(Any, await self.workspace.open_document(path))
+        opened = self._engine.find(path)
+        fold = cast(DocumentFold, opened.fold)
+        queue: asyncio.Queue[list[Any]] = asyncio.Queue()
+        fold.on_applied.append(_put_update := lambda update: queue.put_nowait(["update", update]))
+        quiet = subscribe(opened.presence.on_change, lambda: queue.put_nowait(["presence", _present(opened)]))
+        device = self._engine.keys.credentials.device_id
+        try:
+            yield ["state", opened.live.id, device, fold.document.state(), document.can_write]
+            yield ["presence", _present(opened)]
+            while True:
+                yield await queue.get()
+        finally:
+            fold.on_applied.remove(_put_update)
+            quiet()
+            await document.close()
+
+    async def chat(self, path: str) -> AsyncIterator[Any]:
+        """First the end of the timeline, then its tail whenever it changed."""
+        chat = LocalChat(self._engine, self._engine.find(path))
+        changed = asyncio.Event()
+        quiet = chat.on_change(changed.set)
+        window = CHAT_WINDOW
+        try:
+            while True:
+                start = max(0, len(chat) - window)
+                messages = to_wire(chat.messages(start, len(chat)))
+                yield [start, messages, to_wire(chat.presences), chat.can_write]
+                await changed.wait()
+                changed.clear()
+                window = CHAT_TAIL
+        finally:
+            quiet()
+            await chat.close()
+
+
+def _present(opened: OpenObject) -> list[list[Any]]:
+    book = opened.presence
+    return [
+        [to_multibase(p.device), p.name, p.anchor, p.head, book.typing(p), p.via]
+        for p in book.present.values()
+    ]
+
+
+def _plain(name: str) -> Callable[..., Awaitable[Any]]:
+    """A method of the workspace whose arguments are positional and need no translation."""
+
+    async def call(client: AttachedClient, *arguments: Any) -> Any:
+        return await getattr(client.workspace, name)(*arguments)
+
+    return call
+
+
+_PLAIN: Final = (
+    "status",
+    "list_entries",
+    "move",
+    "remove",
+    "add_node",
+    "remove_node",
+    "nodes",
+    "new_document",
+    "read_document",
+    "export_document",
+    "new_chat",
+    "read_messages",
+    "search_messages",
+    "send_message",
+    "members",
+    "change_passphrase",
+)
+_CALLS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
+    **{name: _plain(name) for name in _PLAIN},
+    "go_online": AttachedClient.go_online,
+    "share_link": AttachedClient.share_link,
+    "join": AttachedClient.join,
+    "sync": AttachedClient.sync,
+    "write_document": AttachedClient.write_document,
+    "durable": AttachedClient.durable,
+    "send": AttachedClient.send,
+}
+_AT_ONCE: Final[dict[str, Callable[..., None]]] = {
+    "edit": AttachedClient.edit,
+    "cursor": AttachedClient.cursor,
+}
+_STREAMS: Final[dict[str, Callable[..., AsyncIterator[Any]]]] = {
+    "events": AttachedClient.events,
+    "document": AttachedClient.document,
+    "chat": AttachedClient.chat,
+}
