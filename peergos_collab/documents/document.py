@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from ..errors import LocalProtocolError, Quarantined
-from .anchors import END, read_anchor_untrusted
+from .anchors import END, anchor_at, offset_of, read_anchor_untrusted
 from .firewall import LIMITS, OWN_LIMITS, Id, UpdateSummary, check_untrusted, halves_of
 from .lines import LineIndex
 from .replica import NOTHING, EngineFailed, Replica, Span
@@ -17,7 +17,7 @@ Unsubscribe = Callable[[], None]
 Edit = tuple[int, int, str]
 """(start, end, replacement) in code points."""
 
-MOST_EDITS: Final = 5_000
+MOST_EDITS: Final = 2_000
 """In one transaction: beyond, colleagues could refuse the update, and the engine slows down steeply."""
 PAUSE: Final = 500
 """Milliseconds without typing after which a new step of undo begins."""
@@ -302,7 +302,7 @@ class Document:
             raise LocalProtocolError(f"The offset {offset} is not within 0–{self.lines.length}.")
         if offset == self.lines.length:
             return END
-        return self._replica.sticky(self.lines.byte_offset(offset))
+        return anchor_at(self._replica, self.lines, offset)
 
     def offset_untrusted(self, anchor: bytes) -> int | None:
         """Where an anchor is now; None where it is malformed or its character is not known here."""
@@ -316,7 +316,10 @@ class Document:
         self._read_halves()
         if clock >= known or place in self._halves:
             return None
-        return self.lines.offset_of_byte(self._replica.byte_of(anchor))
+        try:
+            return offset_of(self._replica, self.lines, client, clock)
+        except (EngineFailed, ValueError, IndexError):
+            return None
 
     # Subscriptions
 

@@ -31,7 +31,7 @@ class UpdateLimits:
     """
 
     size: int = 16 << 20
-    structs: int = 20_000
+    structs: int = 5_000
     clock: int = (1 << 31) - 1
 
 

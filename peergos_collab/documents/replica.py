@@ -36,7 +36,7 @@ Span = tuple[int, int, str]
 
 
 class EngineFailed(Exception):
-    """pycrdt panicked or refused. The replica was rebuilt as it was before the call."""
+    """pycrdt panicked or refused. The replica is as it was before the call."""
 
 
 class Replica:
@@ -56,10 +56,8 @@ class Replica:
         self._undo: UndoManager | None = None
         try:
             self._build()
-        except BaseException as problem:
-            if not _is_engine_failure(problem):
-                raise
-            raise EngineFailed(str(problem)) from None
+        except BaseException as problem:  # noqa: BLE001 - panics are no Exception
+            raise _engine_failure(problem) from None
 
     def text(self) -> str:
         """The whole text; O(n)."""
@@ -130,11 +128,9 @@ class Replica:
             finally:
                 transaction.drop()
             subscription.drop()
-        except BaseException as problem:
-            if not _is_engine_failure(problem):
-                raise
+        except BaseException as problem:  # noqa: BLE001 - panics are no Exception
             self._build()
-            raise EngineFailed(str(problem)) from None
+            raise _engine_failure(problem) from None
         self._take()
         return deltas
 
@@ -145,7 +141,7 @@ class Replica:
         if self._undo is None:
             # pycrdt only compares these numbers: a step ends where they jump.
             self._undo = UndoManager(_STEP_GAP, lambda: (self._steps + 1) * _STEP_GAP, [], [])
-            self._undo.expand_scope_text(self._doc, self._text)
+            self._undo.expand_scope_text(self._doc, self._text)  # type: ignore[attr-defined]
             self._undo.include_origin(_LOCAL)
 
     def new_step(self) -> None:
@@ -187,20 +183,33 @@ class Replica:
 
     # Positions
 
-    def sticky(self, byte: int) -> bytes:
-        """A position that stays with the character behind it."""
+    def sticky(self, byte: int) -> tuple[int, int]:
+        """Client of the character at a byte before the end, and its clock if its block is ASCII so far.
+
+        See ``anchors``: the engine adds bytes to clocks. Raises EngineFailed.
+        """
         transaction = self._doc.create_transaction()
         try:
             sticky = self._text.sticky_index(transaction, byte, 0)  # type: ignore[attr-defined]
-            return bytes(sticky.encode())
+            _, client, clock, _ = _varints(sticky.encode())
+        except BaseException as problem:  # noqa: BLE001 - panics are no Exception
+            raise _engine_failure(problem) from None
         finally:
             transaction.drop()
+        return client, clock
 
-    def byte_of(self, sticky: bytes) -> int:
-        """Where a checked sticky position is now."""
+    def byte_of(self, client: int, clock: int) -> int:
+        """The byte where a known character's block begins, plus its clock within; where it was if deleted.
+
+        Raises:
+            EngineFailed: the engine knows no such place.
+        """
+        sticky = b"\x00" + varint(client) + varint(clock) + b"\x00"
         transaction = self._doc.create_transaction()
         try:
             return int(_decode_sticky_index(sticky).get_offset(transaction))
+        except BaseException as problem:  # noqa: BLE001 - panics are no Exception
+            raise _engine_failure(problem) from None
         finally:
             transaction.drop()
 
@@ -279,6 +288,21 @@ def _varints(data: bytes) -> Iterator[int]:
             shift += 7
 
 
-def _is_engine_failure(problem: BaseException) -> bool:
-    # pyo3's PanicException is a BaseException that cannot be imported by name.
-    return isinstance(problem, Exception) or type(problem).__name__ == "PanicException"
+def varint(value: int) -> bytes:
+    """A number as Yjs writes it: seven bits a byte, lowest first."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _engine_failure(problem: BaseException) -> BaseException:
+    """What the engine raised, as EngineFailed; a KeyboardInterrupt and its like stay what they are.
+
+    pyo3's PanicException is a BaseException, and cannot be imported by name.
+    """
+    if isinstance(problem, Exception) or type(problem).__name__ == "PanicException":
+        return EngineFailed(str(problem))
+    return problem
