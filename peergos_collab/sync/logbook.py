@@ -282,8 +282,10 @@ class LogBook:
         """The branch that holds this very segment."""
         for branch in self.branches.get(log, ()):
             if branch.first <= seq <= branch.tip:
-                # What has just arrived is not in the store before its batch is written.
-                held = self._fresh.get((branch.number, seq)) or self.store.segment_id(branch.number, seq)
+                held: bytes | None = branch.tip_id
+                if seq != branch.tip:
+                    # What has just arrived is not in the store before its batch is written.
+                    held = self._fresh.get((branch.number, seq)) or self.store.segment_id(branch.number, seq)
                 if held == id_:
                     return branch
         return None
