@@ -23,6 +23,7 @@ from .screens.keys import Keys, help_of, keys_of
 from .screens.welcome import Fault, FirstRun, RecoveryCode, Stopped, Unlock, Waiting
 from .screens.writing import Writing
 from .textual_private import QuietFailure, Unbroken
+from .viewmodels.cells import shown
 from .viewmodels.faults import error_words, fault_words
 from .widgets.chat_pane import ChatPane
 
@@ -48,6 +49,8 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
         self.status: Status | None = None
         self._asking = False
         self._ask_again = False
+        self._edits = 0
+        self._proved = 0
         self.faults: list[str] = []
 
     @property
@@ -147,15 +150,23 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
             self._ask_again = False
             self.refresh_status()
 
+    def note_edit(self) -> None:
+        """The user changed something: what the status says about saving is about the time before."""
+        self._edits += 1
+
+    @property
+    def status_is_stale(self) -> bool:
+        """Whether something was edited after the status was asked for."""
+        return self._proved != self._edits
+
     async def update_status(self) -> None:
         """Looks at the status and the list now, and tells all screens."""
         self._ask_again = False
+        edits = self._edits
         status = await self.workspace.status()
         entries = await self.workspace.list_entries()
-        # Something happened while the answer was under way: it proves nothing about that.
-        if self._ask_again and self._asking:
-            return
         self.status = status
+        self._proved = edits
         for screen in self.screen_stack:
             if isinstance(screen, Home):
                 screen.entries_changed(entries)
@@ -177,8 +188,9 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
             self.show_fault(fault)
 
     def say(self, text: str, severity: str = "information") -> None:
-        """A toast; the text is never markup."""
-        self.notify(text, severity=severity, markup=False, timeout=8)  # type: ignore[arg-type]
+        """A toast; the text is never markup, its controls are marks."""
+        lines = "\n".join(shown(line, 600) for line in text.split("\n"))
+        self.notify(lines, severity=severity, markup=False, timeout=8)  # type: ignore[arg-type]
 
     def show_fault(self, fault: BaseException) -> None:
         """Says that this program has a fault. What was written is safe: it never was only on screen."""
@@ -199,8 +211,10 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
 
     async def send(self, pane: ChatPane, text: str) -> None:
         """Sends a message; where that fails the words go back to where they were typed."""
+        self.note_edit()
         try:
             await pane.handle.send(text)
+            self.refresh_status()
         except PeergosCollabError:
             if not pane.box.text:
                 pane.box.insert(text)

@@ -40,7 +40,7 @@ def paint_now(widget: Widget) -> None:
 
 
 class QuietFailure:
-    """Mixed into an App: a fault shows without the values of variables, which could be texts or passphrases."""
+    """Mixed into an App: a fault shows without the values of variables, which could be secret."""
 
     def _fatal_error(self) -> None:
         import rich

@@ -34,7 +34,7 @@ class ChatSearch(Dialog[int]):
         self._found: list[Message] = []
 
     def body(self) -> ComposeResult:
-        yield Input(id="query", placeholder="a word")
+        yield Input(id="query", placeholder="a word", compact=True)
         yield words("", id="count", classes="note")
         yield OptionList(id="results", compact=True)
 
@@ -55,8 +55,8 @@ class ChatSearch(Dialog[int]):
         results.clear_options()
         for message in self._found:
             when = moment(message.time)
-            line = f"{day_words(when)} {clock_words(when)} {shown(message.author, 20)}: {shown(message.text, 120)}"
-            results.add_option(Option(Text(line, no_wrap=True)))
+            said = f"{shown(message.author, 20)}: {shown(message.text, 120)}"
+            results.add_option(Option(Text(f"{day_words(when)} {clock_words(when)} {said}", no_wrap=True)))
         if self._found:
             results.highlighted = 0
             results.focus()

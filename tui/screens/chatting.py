@@ -60,8 +60,9 @@ class Chatting(FullScreen):
 
     def _show_bar(self) -> None:
         names = [name_of(presence) for presence in self.handle.presences]
+        stale = self.pgc.status_is_stale
         self._bar.show(
-            bar(self.pgc.status, self.handle.path, names, stale=False, can_write=self.handle.can_write)
+            bar(self.pgc.status, self.handle.path, names, stale=stale, can_write=self.handle.can_write)
         )
 
     async def on_chat_pane_send(self, event: ChatPane.Send) -> None:

@@ -39,7 +39,7 @@ class Dialog(Unbroken, ModalScreen[Result]):
     Dialog .error { color: $text-error; height: auto; }
     Dialog .note { color: $foreground 70%; height: auto; }
     Dialog .loud { text-style: bold; height: auto; margin: 1 0; }
-    Dialog Input { border: none; height: 1; padding: 0 1; background: $boost; }
+    Dialog Input { padding: 0 1; background: $boost; }
     Dialog Input:focus { background: $primary 30%; }
     Dialog .buttons { height: auto; margin-top: 1; }
     Dialog Button { margin-right: 1; }
@@ -60,7 +60,7 @@ class Dialog(Unbroken, ModalScreen[Result]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(can_focus=False) as box:
-            box.border_title = Text(self.title_words)  # type: ignore[assignment]
+            box.border_title = Text(self.title_words)
             yield from self.body()
             yield Static(classes="error")
 
@@ -88,7 +88,7 @@ class AskName(Dialog[str]):
 
     def body(self) -> ComposeResult:
         yield words(self._note, classes="note")
-        yield Input(self._value, id="name", placeholder="a name, like notes or plans/summer")
+        yield Input(self._value, id="name", placeholder="a name, like notes or plans/summer", compact=True)
         with Horizontal(classes="buttons"):
             yield Button(self._button, variant="primary", id="ok", compact=True)
             yield Button("Cancel", id="cancel", compact=True)

@@ -96,6 +96,8 @@ class Home(FullScreen):
             paths = [line.path for line in lines]
             if chosen in paths:
                 table.move_cursor(row=paths.index(chosen))
+            # As many rows as before and no move of the cursor: the table would see no reason to paint.
+            table.refresh()
         self._lines = lines
 
     @property

@@ -30,7 +30,7 @@ Delete removes the chosen node."""
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
         self._workspace = workspace
-        self._nodes: list[NodeState] = []
+        self._listed: list[NodeState] = []
 
     def body(self) -> ComposeResult:
         yield words(
@@ -38,7 +38,7 @@ Delete removes the chosen node."""
         )
         yield OptionList(id="nodes", compact=True)
         yield Label("Address of a node")
-        yield Input(id="address", placeholder="pgc://…@host:port")
+        yield Input(id="address", placeholder="pgc://…@host:port", compact=True)
         with Horizontal(classes="buttons"):
             yield Button("Add", variant="primary", id="add", compact=True)
             yield Button("Remove the chosen one", id="remove", compact=True)
@@ -50,16 +50,16 @@ Delete removes the chosen node."""
 
     async def _show(self) -> None:
         try:
-            self._nodes = await self._workspace.nodes()
+            self._listed = await self._workspace.nodes()
         except PeergosCollabError as problem:
             self.show_error(problem)
             return
         listed = self.query_one(OptionList)
         listed.clear_options()
-        for node in self._nodes:
+        for node in self._listed:
             state = shown(node.problem, 200) or ("connected" if node.connected else "not connected")
             listed.add_option(Option(Text(f"{node_name(node.address)}  {state}")))
-        if not self._nodes:
+        if not self._listed:
             listed.add_option(Option(Text("No node yet. Paste an address below."), disabled=True))
 
     def on_input_submitted(self) -> None:
@@ -84,10 +84,10 @@ Delete removes the chosen node."""
 
     def action_remove(self) -> None:
         chosen = self.query_one(OptionList).highlighted
-        if chosen is None or chosen >= len(self._nodes):
+        if chosen is None or chosen >= len(self._listed):
             self.show_error("Choose a node in the list first.")
             return
-        self.run_worker(self._change(self._nodes[chosen].address, add=False), exit_on_error=False)
+        self.run_worker(self._change(self._listed[chosen].address, add=False), exit_on_error=False)
 
     async def _change(self, address: str, *, add: bool) -> None:
         try:

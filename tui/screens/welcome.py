@@ -37,11 +37,11 @@ class FirstRun(Dialog[Newcomer]):
             "Nothing is registered anywhere."
         )
         yield Label("Your name, as others will see it")
-        yield Input(id="name", placeholder="Ann", max_length=64)
+        yield Input(id="name", placeholder="Ann", max_length=64, compact=True)
         yield Label("A passphrase for this device (may stay empty)")
-        yield Input(id="passphrase", password=True)
+        yield Input(id="passphrase", password=True, compact=True)
         yield Label("The passphrase again")
-        yield Input(id="again", password=True)
+        yield Input(id="again", password=True, compact=True)
         yield words("Without one, whoever can read your files can open this home.", classes="note")
         with Horizontal(classes="buttons"):
             yield Button("Begin", variant="primary", id="ok", compact=True)
@@ -113,7 +113,7 @@ class Unlock(Dialog[str]):
 
     def body(self) -> ComposeResult:
         yield Label("Passphrase")
-        yield Input(id="passphrase", password=True)
+        yield Input(id="passphrase", password=True, compact=True)
         yield words("Enter opens, Escape quits.", classes="note")
 
     def on_mount(self) -> None:

@@ -41,7 +41,7 @@ class Writing(FullScreen):
     Writing.-narrow ChatPane { width: 1fr; height: 40%; border-left: none; border-top: solid $panel; }
     """
 
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (76, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-wide")]  # noqa: RUF012  declared so by textual
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back"),
@@ -96,7 +96,9 @@ class Writing(FullScreen):
     def _document_changed(self, change: Change) -> None:
         try:
             self.editor.document_changed(change)
-            self._mark_stale()
+            if change.local:
+                self._mark_stale()
+            self.pgc.refresh_status()
             if self.handle.presences:
                 self.call_later(self._show_people)
         except Exception as fault:  # noqa: BLE001  the document's other readers must not suffer
@@ -104,10 +106,10 @@ class Writing(FullScreen):
 
     def _mark_stale(self) -> None:
         """What the last status says about saving is no longer proved."""
+        self.pgc.note_edit()
         if not self._stale:
             self._stale = True
             self._show_bar()
-        self.pgc.refresh_status()
 
     def _show_people(self) -> None:
         self.editor.show_others(carets(self.handle.presences, self._colours, len(self.handle.document)))
@@ -115,7 +117,7 @@ class Writing(FullScreen):
 
     def status_changed(self, status: Status | None) -> None:
         self._status = status
-        self._stale = False
+        self._stale = self.pgc.status_is_stale
         self._show_bar()
 
     def _show_bar(self) -> None:
@@ -206,7 +208,7 @@ class Writing(FullScreen):
         chosen = await self.app.push_screen_wait(AskName("Export", note, "Write the file", suggestion))
         if not chosen:
             return
-        target = Path(chosen).expanduser()
+        target = Path(chosen).expanduser()  # noqa: ASYNC240  a local name, looked at once
         if target.exists() and not await self.app.push_screen_wait(
             Confirm("Export", f"{target} is there already. Replace it?", "Replace")
         ):
@@ -215,9 +217,7 @@ class Writing(FullScreen):
         try:
             target.write_bytes(content)
         except OSError as problem:
-            words = (
-                f"{target} could not be written: {problem.strerror or problem}. The document is unchanged."
-            )
+            words = f"{target} could not be written: {problem.strerror}. The document is unchanged."
             self.notify(shown(words, 400), severity="error", markup=False)
         else:
             self.notify(shown(f"Written to {target.absolute()}.", 400), markup=False)

@@ -21,7 +21,7 @@ _UNKNOWN = "␦"
 
 @lru_cache(4096)
 def cell(cluster: str) -> tuple[str, int]:
-    """What is drawn for a cluster, and its width in cells (1 or more). Tabs depend on their place: see ``tab``."""
+    """What is drawn for a cluster, and its width in cells, 1 or more. Tabs: see ``tab``."""
     first = cluster[0]
     if first < " ":
         return chr(0x2400 + ord(first)), 1

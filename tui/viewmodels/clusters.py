@@ -35,6 +35,8 @@ def _is_pictograph(char: str) -> bool:
     code = ord(char)
     if code < 0x203C:
         return code in (0xA9, 0xAE)
+    if _is_flag_letter(char):
+        return False
     return (
         0x1F000 <= code <= 0x1FAFF
         or (code <= 0x32FF and unicodedata.category(char) == "So")

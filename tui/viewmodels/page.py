@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .cells import cell, is_mark, plain, tab
 from .wrap import Wrapped
@@ -25,7 +26,7 @@ def drawn(layout: Wrapped, piece: int) -> list[Drawn]:
     found: list[Drawn] = []
     columns = layout.clusters(piece)
     x = 0
-    for start, end in zip(columns, columns[1:], strict=False):
+    for start, end in pairwise(columns):
         cluster = layout.text[start:end]
         if cluster == "\r" and end == len(layout.text):
             look, width = "", 0

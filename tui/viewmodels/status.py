@@ -47,7 +47,7 @@ def pending_words(state: ObjectState | None, status: Status | None) -> str:
     if state is None or status is None:
         return ""
     if not status.nodes:
-        return "no node yet: only this device has it" if len(state.saved) <= 1 and not state.peers else ""
+        return "no node yet"
     if not state.pending:
         return ""
     return (
@@ -67,13 +67,8 @@ class Bar:
     read_only: bool
 
     def words(self) -> str:
-        parts = (
-            self.connection,
-            self.saved,
-            self.pending,
-            "read only" if self.read_only else "",
-            self.people,
-        )
+        read_only = "read only" if self.read_only else ""
+        parts = (self.connection, self.saved, read_only, self.people, self.pending)
         return "  ·  ".join(part for part in parts if part)
 
 

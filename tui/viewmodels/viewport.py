@@ -62,7 +62,7 @@ class Viewport:
     def lines(self) -> list[tuple[int, int]]:
         """The (row, piece) of every line in sight, from the top."""
         self._clamp()
-        found = []
+        found: list[tuple[int, int]] = []
         row, piece = self.row, self.piece
         count = self._model.document.lines.count
         while len(found) < self.height and row < count:

@@ -22,7 +22,8 @@ from .chat_log import ChatLog
 class MessageBox(TextArea):
     """Where the next message is written. Enter sends it, alt+enter begins a new line."""
 
-    HELP = """Write a message and press Enter. It is saved on this device at once and sent when somebody can be reached.
+    HELP = """Write a message and press Enter. It is saved on this device at once,
+and sent when somebody can be reached.
 Page up and page down scroll through the history; ctrl+f searches it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -74,7 +75,9 @@ class ChatPane(Vertical):
     ChatPane { width: 1fr; height: 1fr; }
     ChatPane > .chat-title { height: 1; padding: 0 1; background: $surface; text-style: bold; }
     ChatPane > .chat-typing { height: 1; padding: 0 1; color: $foreground 60%; }
-    ChatPane > MessageBox { height: auto; min-height: 1; max-height: 5; padding: 0 1; background: $surface; border: none; }
+    ChatPane > MessageBox {
+        height: auto; min-height: 1; max-height: 5; padding: 0 1; background: $surface; border: none;
+    }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [

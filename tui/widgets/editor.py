@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.geometry import Offset
 from textual.message import Message
 from textual.strip import Strip
 
@@ -174,7 +175,7 @@ Undo takes back what you wrote, never what others wrote."""
         place = self.model.place(self.model.head)
         if (place.row, place.piece) in lines:
             x, y = self.model.cell_of(place), lines.index((place.row, place.piece))
-            self.app.cursor_position = self.content_region.offset + (x, y)
+            self.app.cursor_position = self.content_region.offset + Offset(x, y)
 
     def scroll_thumb(self, height: int) -> tuple[int, int]:
         count = self.model.document.lines.count

@@ -47,7 +47,7 @@ Enter goes to the next place, shift+enter or shift+f3 to the one before, Escape 
 
     def compose(self) -> ComposeResult:
         yield Static("Find", classes="find-label")
-        yield Input(id="query")
+        yield Input(id="query", compact=True)
         yield Static(id="count")
 
     @property

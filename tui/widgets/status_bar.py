@@ -12,7 +12,10 @@ class StatusBar(Static):
     """Shows a ``Bar``; a problem replaces the rest, because it matters more."""
 
     DEFAULT_CSS = """
-    StatusBar { height: 1; padding: 0 1; background: $panel; color: $foreground; text-overflow: ellipsis; text-wrap: nowrap; }
+    StatusBar {
+        height: 1; padding: 0 1; background: $panel; color: $foreground;
+        text-overflow: ellipsis; text-wrap: nowrap;
+    }
     StatusBar.-problem { background: $error 40%; }
     """
 
@@ -25,4 +28,6 @@ class StatusBar(Static):
             return
         self._shown = bar
         self.set_class(bool(bar.problem), "-problem")
-        self.update(Text(f"⚠ {bar.problem}  ·  {bar.saved}" if bar.problem else bar.words(), no_wrap=True))
+        words = f"⚠ {bar.problem}  ·  {bar.saved}" if bar.problem else bar.words()
+        # Its height never changes, and a new layout would hold up the letter just typed.
+        self.update(Text(words, no_wrap=True), layout=False)

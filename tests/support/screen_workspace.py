@@ -1,0 +1,308 @@
+"""A workspace without an engine, for tests of screens only: real documents in memory, no keys, no disk."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+from peergos_collab.documents.document import Document
+from peergos_collab.errors import BadLink, Conflict, NoNode, NotFound, UsageError
+from peergos_collab.workspace.api import (
+    Entry,
+    Event,
+    Member,
+    Message,
+    NodeState,
+    ObjectState,
+    Options,
+    Path,
+    Presence,
+    Role,
+    Status,
+)
+
+DAY = 86_400_000
+START = 1_700_000_000_000
+
+
+class FakeDocumentHandle:
+    """A document that is open; several handles share one ``Document``."""
+
+    def __init__(self, path: str, document: Document, *, can_write: bool = True) -> None:
+        self.path = path
+        self.document = document
+        self.can_write = can_write
+        self.presences: list[Presence] = []
+        self.cursor = (0, 0)
+        self.closed = False
+        self._callbacks: list[Callable[[], None]] = []
+
+    def set_cursor(self, anchor: int, head: int) -> None:
+        self.cursor = (anchor, head)
+
+    def on_presence(self, callback: Callable[[], None]) -> Callable[[], None]:
+        self._callbacks.append(callback)
+        return lambda: self._callbacks.remove(callback)
+
+    def show(self, *presences: Presence) -> None:
+        """Lets others appear."""
+        self.presences = list(presences)
+        for callback in list(self._callbacks):
+            callback()
+
+    async def saved(self) -> None:
+        return
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+class FakeChatHandle:
+    """A chat that is open."""
+
+    def __init__(self, path: str, messages: list[Message], *, can_write: bool = True) -> None:
+        self.path = path
+        self.can_write = can_write
+        self.presences: list[Presence] = []
+        self.asked = 0
+        self.typed = 0
+        self._messages = messages
+        self._callbacks: list[Callable[[], None]] = []
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def messages(self, start: int, stop: int) -> list[Message]:
+        found = self._messages[start:stop]
+        self.asked += len(found)
+        return found
+
+    async def send(self, text: str, *, reply_to: str = "") -> str:
+        message = said(text, "Me", number=len(self._messages), mine=True)
+        self.receive(message)
+        return message.id
+
+    def receive(self, *messages: Message) -> None:
+        self._messages.extend(messages)
+        self._tell()
+
+    def set_typing(self) -> None:
+        self.typed += 1
+
+    def show(self, *presences: Presence) -> None:
+        self.presences = list(presences)
+        self._tell()
+
+    def _tell(self) -> None:
+        for callback in list(self._callbacks):
+            callback()
+
+    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
+        self._callbacks.append(callback)
+        return lambda: self._callbacks.remove(callback)
+
+    async def close(self) -> None:
+        return
+
+
+def said(
+    text: str, author: str = "Ann", *, number: int = 0, mine: bool = False, time: int | None = None
+) -> Message:
+    """A message; numbers make ids and, a minute apart, times."""
+    return Message(f"m{number}", author, START + number * 60_000 if time is None else time, text, mine)
+
+
+class FakeWorkspace:
+    """Implements ``Workspace`` in memory."""
+
+    _clients = itertools.count(1)
+
+    def __init__(self) -> None:
+        self.documents: dict[str, Document] = {}
+        self.chats: dict[str, FakeChatHandle] = {}
+        self.roles: dict[str, Role] = {}
+        self.node_states: list[NodeState] = []
+        self.states: dict[str, ObjectState] = {}
+        self.links: dict[str, str] = {}
+        self.open_handles: dict[str, FakeDocumentHandle] = {}
+        self.online = False
+        self.closed = False
+        self._queues: list[asyncio.Queue[Event]] = []
+
+    attached = False
+
+    def announce(self, event: Event) -> None:
+        for queue in self._queues:
+            queue.put_nowait(event)
+
+    async def status(self) -> Status:
+        paths = [*self.documents, *self.chats]
+        plain = ObjectState("", "doc", ("here",), 0, Path.OFFLINE, 0)
+        objects = tuple(
+            replace(self.states.get(path, plain), path=path, kind="doc" if path in self.documents else "chat")
+            for path in paths
+        )
+        return Status("account", "device", "Me", tuple(self.node_states), objects, 0, self.online)
+
+    async def list_entries(self) -> list[Entry]:
+        role = Role.ADMIN
+        docs = [
+            Entry(path, "doc", len(document), START, self.roles.get(path, role))
+            for path, document in self.documents.items()
+        ]
+        return docs + [Entry(path, "chat", 0, START, self.roles.get(path, role)) for path in self.chats]
+
+    def _known(self, path: str) -> None:
+        if path not in self.documents and path not in self.chats:
+            raise NotFound
+
+    def _free(self, path: str) -> None:
+        if not path.strip():
+            raise UsageError("A name must not be empty.")
+        if path in self.documents or path in self.chats:
+            raise Conflict
+
+    async def move(self, source: str, target: str) -> None:
+        self._known(source)
+        self._free(target)
+        for table in (self.documents, self.chats):
+            if source in table:
+                table[target] = table.pop(source)
+
+    async def remove(self, path: str) -> None:
+        self._known(path)
+        self.documents.pop(path, None)
+        self.chats.pop(path, None)
+
+    async def add_node(self, address: str) -> None:
+        if not address.startswith("pgc://"):
+            raise UsageError("This is not the address of a node.", hint="It looks like pgc://PIN@host:port.")
+        self.node_states.append(NodeState(address, connected=True))
+
+    async def remove_node(self, address: str) -> None:
+        self.node_states = [node for node in self.node_states if node.address != address]
+
+    async def nodes(self) -> list[NodeState]:
+        return list(self.node_states)
+
+    async def new_document(self, path: str, text: str = "") -> None:
+        self._free(path)
+        document = self.documents[path] = Document(next(self._clients))
+        if text:
+            document.edit(0, 0, text)
+
+    async def open_document(self, path: str) -> FakeDocumentHandle:
+        self._known(path)
+        can_write = self.roles.get(path, Role.ADMIN) is not Role.READER
+        handle = FakeDocumentHandle(path, self.documents[path], can_write=can_write)
+        self.open_handles[path] = handle
+        return handle
+
+    async def read_document(self, path: str) -> tuple[str, str]:
+        return self.documents[path].text, "0"
+
+    async def write_document(self, path: str, text: str, *, base: str = "") -> None:
+        document = self.documents[path]
+        document.edit(0, len(document), text)
+
+    async def export_document(self, path: str, format: str) -> bytes:
+        return self.documents[path].text.encode()
+
+    async def new_chat(self, path: str) -> None:
+        self._free(path)
+        self.chats[path] = FakeChatHandle(path, [])
+
+    async def open_chat(self, path: str) -> FakeChatHandle:
+        self._known(path)
+        return self.chats[path]
+
+    async def send_message(self, path: str, text: str) -> str:
+        return await self.chats[path].send(text)
+
+    async def read_messages(self, path: str, last: int) -> list[Message]:
+        chat = self.chats[path]
+        return chat.messages(max(0, len(chat) - last), len(chat))
+
+    async def search_messages(self, path: str, query: str) -> list[Message]:
+        chat = self.chats[path]
+        return [message for message in chat.messages(0, len(chat)) if query.lower() in message.text.lower()]
+
+    async def share_link(
+        self, path: str, role: Role, *, expires: int | None = None, password: str = ""
+    ) -> str:
+        self._known(path)
+        if not self.node_states:
+            raise NoNode
+        return f"pgc://node.example:7000/#{role.value}-{len(path)}-abcdefghijklmnopqrstuvwxyz0123456789"
+
+    async def join(self, link: str, path: str = "", *, password: str = "", timeout: float = 30.0) -> str:
+        if link not in self.links:
+            raise BadLink
+        path = path or self.links[link]
+        await self.new_document(path)
+        return path
+
+    async def members(self, path: str) -> list[Member]:
+        return [Member("Me", Role.ADMIN, "account", "id", me=True)]
+
+    async def sync(self, timeout: float = 30.0) -> None:
+        return
+
+    async def go_online(self, options: Options) -> None:
+        self.online = True
+
+    async def change_passphrase(self, old: str | None, new: str | None) -> None:
+        return
+
+    async def events(self, path: str = "") -> AsyncIterator[Event]:
+        queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._queues.append(queue)
+        while True:
+            event = await queue.get()
+            if not path or event.path == path:
+                yield event
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def join(one: FakeWorkspace, other: FakeWorkspace, path: str) -> None:
+    """From now on edits of a document flow between two workspaces, both ways, at once."""
+    mine = one.documents[path]
+    theirs = other.documents[path] = mine.fork(next(FakeWorkspace._clients))
+    mine.on_update(lambda update: theirs.apply_untrusted(update, mine.client))
+    theirs.on_update(lambda update: mine.apply_untrusted(update, theirs.client))
+
+
+class FakeGate:
+    """A way in without a disk. ``passphrase`` None means that none is needed."""
+
+    def __init__(
+        self, workspace: FakeWorkspace, *, exists: bool = True, passphrase: str | None = None
+    ) -> None:
+        self.workspace = workspace
+        self.passphrase = passphrase
+        self.given: str | None = None
+        self.name = ""
+        self._exists = exists
+
+    def exists(self) -> bool:
+        return self._exists
+
+    async def create(self, name: str, passphrase: str | None) -> str:
+        self.name, self.passphrase, self._exists = name, passphrase, True
+        return "apple-birch-cedar-drift-ember-flint"
+
+    async def open(self, passphrase: str | None) -> FakeWorkspace:
+        from peergos_collab.errors import PassphraseNeeded, WrongPassphrase
+
+        if self.passphrase is not None and passphrase is None:
+            raise PassphraseNeeded
+        if passphrase != self.passphrase:
+            raise WrongPassphrase
+        return self.workspace
+
+    def given_passphrase(self) -> str | None:
+        return self.given
