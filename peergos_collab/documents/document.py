@@ -98,9 +98,12 @@ class Document:
 
     def clocks(self) -> dict[int, int]:
         """The state vector: next clock of each client, in UTF-16 units."""
+        return dict(self._known())
+
+    def _known(self) -> dict[int, int]:
         if self._own_clock:
             self._clocks[self.client] = self._own_clock
-        return dict(self._clocks)
+        return self._clocks
 
     def fork(self, client: int) -> Document:
         """The same state under another client id, to be edited apart and merged back as an update."""
@@ -219,7 +222,7 @@ class Document:
         edits = self._follow_deltas(deltas)
         if update == NOTHING:
             return
-        summary = check_untrusted(update, self.client, self.clocks(), OWN_LIMITS)
+        summary = check_untrusted(update, self.client, self._known(), OWN_LIMITS)
         self._own_clock = max(self._own_clock, summary.next_clock)
         self._halves.update(summary.halves)
         self._tell(update, edits, undo=True)
@@ -245,7 +248,7 @@ class Document:
             Quarantined: with the reason; nothing was changed.
         """
         self._read_halves()
-        summary = check_untrusted(update, client, self.clocks(), LIMITS, self._halves)
+        summary = check_untrusted(update, client, self._known(), LIMITS, self._halves)
         if client == self.client and summary.next_clock > self._own_clock:
             raise Quarantined("The update was refused: it goes on under the client id of this very run.")
         self._apply(update, summary)
@@ -258,7 +261,7 @@ class Document:
         Raises:
             Quarantined: it is malformed, or something before it is missing; nothing was changed.
         """
-        self._apply(update, check_untrusted(update, None, self.clocks(), OWN_LIMITS))
+        self._apply(update, check_untrusted(update, None, self._known(), OWN_LIMITS))
 
     def _apply(self, update: bytes, summary: UpdateSummary) -> None:
         try:
@@ -312,9 +315,8 @@ class Document:
         if place is None:
             return None
         client, clock = place
-        known = self._own_clock if client == self.client else self._clocks.get(client, 0)
         self._read_halves()
-        if clock >= known or place in self._halves:
+        if clock >= self._known().get(client, 0) or place in self._halves:
             return None
         try:
             return offset_of(self._replica, self.lines, client, clock)
