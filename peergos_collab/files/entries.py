@@ -149,7 +149,7 @@ class EntryMap:
         """A copy with local changes on top that have no segment yet; O(entries)."""
         copy = EntryMap.from_state(self.state())
         for at, change in enumerate(changes):
-            copy._apply(change, Stamp(self.next_lamport(), device, SegmentId(b""), at))
+            copy._apply(change, Stamp(self.next_lamport(), device, SegmentId(b""), at))  # noqa: SLF001 - its own class
         return copy
 
     @property

@@ -18,6 +18,10 @@ class Fold(Protocol):
     @property
     def kind(self) -> Kind: ...
 
+    @property
+    def size(self) -> int:
+        """Bytes of content a user would count; cheap."""
+
     def take_untrusted(self, delivery: Delivery) -> None:
         """Takes a colleague's payload. Raises Quarantined, and then has changed nothing."""
 
@@ -32,6 +36,9 @@ class Fold(Protocol):
 
     def restore(self, change: bytes, time: int) -> None:
         """Takes a local change back from the journal; ``time`` is when it was made, ms since 1970."""
+
+    def forget(self, count: int) -> None:
+        """The oldest ``count`` local changes turned out to be in a segment already."""
 
     def dirty_state(self) -> dict[bytes, bytes]:
         """Parts of the state that changed since the last call, by key; secret bytes, to be sealed."""

@@ -212,10 +212,12 @@ class Replica:
     def _drop_sealed(self) -> None:
         """Forgets changes that turned out to be in a segment already (a restored backup's)."""
         device = DeviceId(self.actor.device.public)
-        while self.journaled and self.journaled[0].number < self.changes.get(
-            (device, self.journaled[0].run), 1
-        ):
+        while self.journaled:
+            change = self.journaled[0]
+            if change.number >= self.changes.get((device, change.run), 1):
+                return
             self.journaled.popleft()
+            self.fold.forget(1)
 
     def _finished_entry(self, last: LocalChange) -> int:
         """The newest journal entry all of whose changes are sealed once ``last`` is, or 0."""
@@ -309,10 +311,14 @@ class Replica:
         for arrival in offered.arrivals:
             self._arrived[arrival.branch.number, arrival.segment.seq] = arrival.segment
             touched[arrival.branch.number] = None
-        if any(self.own.owns(arrival.segment.log) for arrival in offered.arrivals):
+        met_own = any(self.own.owns(arrival.segment.log) for arrival in offered.arrivals)
+        if met_own:
             offered.batch.append(self.own.retire())
         self._tell_forks(offered.forked)
-        return Taken(offered, self._deliver(touched, via))
+        taken = Taken(offered, self._deliver(touched, via))
+        if met_own:
+            self._drop_sealed()
+        return taken
 
     def deliver_stored(self) -> list[Delivery]:
         """Delivers what is stored but not applied yet, after opening.

@@ -15,6 +15,9 @@ from ..files.entries import EntryMap
 from ..objects.payload import Delivery, Kind
 from ..ports import Clock
 
+_HEAD = bytes(8)
+"""Key of a timeline's first part."""
+
 _WHOLE = b""
 """Key of a state that is one piece."""
 
@@ -43,6 +46,11 @@ class DocumentFold:
         for callback in list(self.on_applied):
             callback(update)
 
+    @property
+    def size(self) -> int:
+        lines = self.document.lines
+        return lines.byte_offset(lines.length)
+
     def take_untrusted(self, delivery: Delivery) -> None:
         author = client_id(self._object, delivery.author.device, delivery.run)
         self.document.apply_untrusted(delivery.content, author)
@@ -65,6 +73,9 @@ class DocumentFold:
     def restore(self, change: bytes, time: int) -> None:
         self._changed = True
         self.document.apply_own(change)
+
+    def forget(self, count: int) -> None:
+        """Nothing to do: a CRDT update that is known changes nothing."""
 
     def dirty_state(self) -> dict[bytes, bytes]:
         if not self._changed:
@@ -98,6 +109,10 @@ class ChatFold:
         self.unsealed.append((time, event))
         return change
 
+    @property
+    def size(self) -> int:
+        return len(self.timeline) + len(self.unsealed)
+
     def take_untrusted(self, delivery: Delivery) -> None:
         if delivery.skip:
             raise Quarantined("messages that were sealed twice in part")
@@ -118,20 +133,21 @@ class ChatFold:
     def restore(self, change: bytes, time: int) -> None:
         self.unsealed += [(time, event) for event in decode_events_untrusted(change)[1]]
 
+    def forget(self, count: int) -> None:
+        del self.unsealed[:count]
+
     def dirty_state(self) -> dict[bytes, bytes]:
         return {number.to_bytes(8, "big"): raw for number, raw in self.timeline.dirty_chunks().items()}
 
     def load_state(self, load: Callable[[bytes], bytes | None]) -> None:
-        if load((0).to_bytes(8, "big")) is None:
-            return
-
         def load_chunk(number: int) -> bytes:
             chunk = load(number.to_bytes(8, "big"))
             if chunk is None:
                 raise Damaged("a part of a chat's local state is missing")
             return chunk
 
-        self.timeline = Timeline.from_chunks(load_chunk)
+        stored = load(_HEAD) is not None
+        self.timeline = Timeline.from_chunks(load_chunk) if stored else Timeline(load_chunk=load_chunk)
 
 
 class EntriesFold:
@@ -160,6 +176,10 @@ class EntriesFold:
         self._view = None
         return raw
 
+    @property
+    def size(self) -> int:
+        return len(self.view.entries())
+
     def take_untrusted(self, delivery: Delivery) -> None:
         self._touch()
         self._map.add_untrusted(delivery)
@@ -179,6 +199,10 @@ class EntriesFold:
 
     def restore(self, change: bytes, time: int) -> None:
         self._unsealed += decode_changes_untrusted(change)[1]
+        self._view = None
+
+    def forget(self, count: int) -> None:
+        del self._unsealed[:count]
         self._view = None
 
     def dirty_state(self) -> dict[bytes, bytes]:

@@ -10,13 +10,13 @@ from typing import Final
 
 from ..codec import decode_untrusted, encode
 from ..codec.ids import DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId
-from ..codec.shape import array, many
+from ..codec.shape import array, many, number
 from ..crypto import LocalKey, Tag, VerifyKey, copen, cseal
 from ..errors import Damaged, RemoteProtocolError
 from ..objects.bindings import Introduced
 from ..objects.epoch_keys import Level
 from ..objects.payload import Author, Delivery
-from ..ports import Batch, PutValue, Random
+from ..ports import Batch, PutValue, Random, SegmentStore
 from ..sync.heads import Tip
 from ..sync.logbook import Arrival, Offered
 from ..sync.replica import Collected, Replica, SetAside, Taken
@@ -25,6 +25,11 @@ from ..sync.session import Session
 CHECKPOINTS: Final = "checkpoints"
 STATES: Final = "states"
 RECEIPTS: Final = "receipts"
+SUMMARIES: Final = "summaries"
+PASS_ON_SECONDS: Final = 1.0
+"""Others' segments go on to third parties after so long, if they have not got them by themselves: their
+author most likely reaches them too, and sending at once would send everything twice."""
+
 CHECKPOINT_SEGMENTS: Final = 256
 """Segments after which the local state is saved again, so that opening never replays many more."""
 
@@ -38,6 +43,8 @@ class LiveObject:
         on_deliveries: called with what others' segments brought, after it was folded.
         on_durable: called when local changes became durable, or receipts arrived.
         saved_at: per node address, up to which seq of each branch its receipts go.
+        failed: this disk refused a write; what was typed since is only in memory.
+        modified: when the content last changed, by its author's clock, ms since 1970.
     """
 
     replica: Replica
@@ -48,6 +55,8 @@ class LiveObject:
     on_deliveries: list[Callable[[list[Delivery]], None]] = field(default_factory=list)
     on_durable: list[Callable[[], None]] = field(default_factory=list)
     saved_at: dict[str, dict[int, int]] = field(default_factory=dict)
+    failed: bool = False
+    modified: int = 0
     _in_flight: bool = False
     _since_checkpoint: int = 0
     _idle: list[asyncio.Future[None]] = field(default_factory=list)
@@ -62,6 +71,7 @@ class LiveObject:
     def submit(self, change: bytes, run: RunId | None = None) -> None:
         """Takes a local change; it is on its way to disk and to others when this returns."""
         self.replica.submit(change, run)
+        self.modified = self.replica.pending[-1].time
         self.kick()
 
     def kick(self) -> None:
@@ -83,8 +93,9 @@ class LiveObject:
         self._in_flight = False
         error = done.exception()
         if error is not None:
-            # The changes stay in memory and in the document; nothing was sent. Say so until it works.
-            self.replica.problems.append(f"not saved on this disk: {error}")
+            # The changes stay in the document in memory; nothing was sent. A new start is needed.
+            self.failed = True
+            self.replica.problems.append(f"this disk refused to save: {error}; export the content now")
             self._tell_idle(error)
             return
         self.spread(collected.arrivals)
@@ -119,8 +130,9 @@ class LiveObject:
         self._since_checkpoint += len(taken.offered.arrivals)
         if origin is not None:
             origin.note_taken(self.id, taken.offered.arrivals, taken.offered.known)
-        self.spread(taken.offered.arrivals, taken.offered.forked)
+        self._pass_on(taken.offered)
         if taken.deliveries:
+            self.modified = max(self.modified, taken.deliveries[-1].time)
             for callback in list(self.on_deliveries):
                 callback(taken.deliveries)
         if self._since_checkpoint >= CHECKPOINT_SEGMENTS:
@@ -141,6 +153,12 @@ class LiveObject:
         for session, _, flush in list(self.links.values()):
             session.announce(self.id, arrivals, forked)
             flush()
+
+    def _pass_on(self, offered: Offered) -> None:
+        if offered.forked:
+            self.spread(offered.arrivals, offered.forked)
+        elif offered.arrivals and len(self.links) > 1:
+            self._loop.call_later(PASS_ON_SECONDS, self.spread, offered.arrivals)
 
     def release(self) -> None:
         """Heads were compared with somebody: local changes may become segments from now on."""
@@ -184,19 +202,24 @@ class LiveObject:
         for key, state in self.replica.fold.dirty_state().items():
             batch.append(self._put(STATES, self.id + key, state))
         batch.append(self._put(CHECKPOINTS, self.id, self._checkpoint()))
+        batch.append(self._put(SUMMARIES, self.id, encode([self.replica.fold.size, self.modified])))
         self.replica.store.write(batch)
 
     def load(self) -> None:
         """Takes back what ``save`` wrote, then what came after it. Damage costs time, never content."""
         try:
             checkpoint = self._value(CHECKPOINTS, self.id)
+            self.replica.fold.load_state(lambda key: self._value(STATES, self.id + key))
             if checkpoint is not None:
-                self.replica.fold.load_state(lambda key: self._value(STATES, self.id + key))
                 self._restore(checkpoint)
         except (Damaged, RemoteProtocolError) as error:
             raise Damaged(f"the local state is damaged ({error}) and is rebuilt from the segments") from None
         self.replica.deliver_stored()
         self.replica.restore_journal()
+
+    def summary(self) -> tuple[int, int]:
+        """Size in bytes, and when it last changed; both as of now."""
+        return self.replica.fold.size, self.modified
 
     def _put(self, space: str, key: bytes, plaintext: bytes) -> PutValue:
         ad = space.encode() + key
@@ -216,11 +239,12 @@ class LiveObject:
         aside = [[s.log, s.seq, s.name, s.reason] for s in replica.set_aside]
         saved = [[node, [list(item) for item in seqs.items()]] for node, seqs in self.saved_at.items()]
         applied = [list(item) for item in replica.applied.items()]
-        return encode([1, applied, changes, authors, aside, saved])
+        return encode([1, applied, changes, authors, aside, saved, self.modified])
 
     def _restore(self, checkpoint: bytes) -> None:
         limit = 1 << 30
-        _, applied, changes, authors, aside, saved = array(decode_untrusted(checkpoint, limit), 6, "state")
+        fields = array(decode_untrusted(checkpoint, limit), 7, "state")
+        _, applied, changes, authors, aside, saved, self.modified = fields
         replica = self.replica
         replica.applied = dict(many(applied, limit, "state"))
         for device, run, following in many(changes, limit, "state"):
@@ -235,3 +259,16 @@ class LiveObject:
 
 def _author_fields(author: Author) -> list[bytes | str]:
     return [author.account, author.device, author.principal, author.name]
+
+
+def stored_summary(store: SegmentStore, local: LocalKey, object_id: ObjectId) -> tuple[int, int]:
+    """Size and time of the last change of an object that is not open, as last saved; zeros if never."""
+    sealed = store.value(SUMMARIES, object_id)
+    if sealed is None:
+        return 0, 0
+    try:
+        raw = copen(local, Tag.CHECKPOINT, sealed, SUMMARIES.encode() + object_id)
+        size, modified = array(decode_untrusted(raw, 64), 2, "summary")
+        return number(size, 0, 1 << 53, "size"), number(modified, 0, 1 << 53, "time")
+    except RemoteProtocolError:
+        return 0, 0

@@ -40,6 +40,7 @@ from .engine import Engine, OpenObject, now_ms
 from .folds import ChatFold, DocumentFold
 from .handles import LocalChat, LocalDocument
 from .home import change_passphrase, found_object
+from .live_object import stored_summary
 from .network import with_node
 from .references import ObjectReference
 from .sharing import KIND_NAMES, ROLES, join, members, share_link
@@ -82,7 +83,7 @@ class LocalWorkspace:
         direct = sum(via == "webrtc" for via in ways)
         path = Path.DIRECT if direct else Path.NODE if "node" in ways else Path.OFFLINE
         replica = live.replica
-        saved = [] if replica.pending else ["here"]
+        saved = [] if replica.pending or live.failed else ["here"]
         saved += [node for node in live.nodes if live.saved_on(node)]
         problems = list(dict.fromkeys(replica.problems))
         aside = ((show_person(item.name), item.reason) for item in replica.set_aside)
@@ -98,13 +99,16 @@ class LocalWorkspace:
         try:
             reference = ObjectReference.decode_untrusted(view.reference)
             role = ROLES[reference.capability.keys.level]
-            opened = self.engine.objects.get(reference.capability.object)
         except RemoteProtocolError:
             return Entry(view.shown, "damaged", 0, view.modified, Role.READER)
-        size = 0
-        if opened is not None and isinstance(opened.fold, DocumentFold):
-            size = len(opened.fold.document.text.encode())
-        return Entry(view.shown, view.kind, size, view.modified, role)
+        object_id = reference.capability.object
+        opened = self.engine.objects.get(object_id)
+        if opened is not None:
+            size, modified = opened.live.summary()
+        else:
+            local = self.engine.keys.credentials.local
+            size, modified = stored_summary(self.engine.store, local, object_id)
+        return Entry(view.shown, view.kind, size, modified or view.modified, role)
 
     async def move(self, source: str, target: str) -> None:
         view = self._view(source)

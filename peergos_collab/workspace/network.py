@@ -107,11 +107,14 @@ class Network:
             started = asyncio.get_running_loop().time()
             try:
                 await self._serve(node_link)
+                problem = ""
             except PeergosCollabError as error:
-                node_link.problem = error.message
+                problem = error.message
                 node_link.wrong_pin = isinstance(error, WrongPin)
-            node_link.link = None
-            self.on_change(node_link)
+            changed = node_link.link is not None or problem != node_link.problem
+            node_link.link, node_link.problem = None, problem
+            if changed:
+                self.on_change(node_link)
             if asyncio.get_running_loop().time() - started > RETRY_SECONDS[1]:
                 pause = RETRY_SECONDS[0]
             mean = WRONG_PIN_SECONDS if node_link.wrong_pin else pause
