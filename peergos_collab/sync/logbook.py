@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..codec.ids import EpochId, LogId, ObjectId, RecordId
+from ..codec.ids import EpochId, LogId, ObjectId, RecordId, SegmentId
 from ..errors import Damaged, PeergosCollabError, RemoteProtocolError
 from ..objects.certificates import Certificate
 from ..objects.records import Epoch, Grant, MembershipRecord, parse_record_untrusted
