@@ -10,7 +10,6 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
 from typing import Final
 
 from .document import MOST_EDITS, Edit
@@ -125,6 +124,8 @@ def _between(
 
 
 def _word_gaps(gap: Gap, old: list[str], new: list[str]) -> Iterator[Gap]:
+    from difflib import SequenceMatcher  # 5 ms that opening a document does not need
+
     old_starts, new_starts = _starts(old, gap[0]), _starts(new, gap[2])
     for what, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if what != "equal":
