@@ -1,14 +1,15 @@
-"""A workspace without an engine, for tests of screens only: real documents in memory, no keys, no disk."""
+"""A workspace in memory, behind the real command line: for what the engine has no part in."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-from peergos_collab.documents.document import Document
-from peergos_collab.errors import BadLink, Conflict, NoNode, NotFound, UsageError
+from peergos_collab.errors import Conflict, NotFound, PassphraseNeeded, WrongPassphrase
 from peergos_collab.workspace.api import (
     Entry,
     Event,
@@ -17,292 +18,206 @@ from peergos_collab.workspace.api import (
     NodeState,
     ObjectState,
     Options,
-    Path,
-    Presence,
     Role,
     Status,
 )
+from peergos_collab.workspace.api import (
+    Path as Way,
+)
 
-DAY = 86_400_000
-START = 1_700_000_000_000
+NODE = "pgc://z6Node@127.0.0.1:8470"
 
 
-class FakeDocumentHandle:
-    """A document that is open; several handles share one ``Document``."""
+@dataclass
+class FakeChat:
+    """A chat handle over the messages of one path."""
 
-    def __init__(self, path: str, document: Document, *, can_write: bool = True) -> None:
-        self.path = path
-        self.document = document
-        self.can_write = can_write
-        self.presences: list[Presence] = []
-        self.cursor = (0, 0)
-        self.closed = False
-        self._callbacks: list[Callable[[], None]] = []
+    path: str
+    timeline: list[Message]
+    listeners: list[Callable[[], None]] = field(default_factory=list)
+    can_write: bool = True
+    closed: bool = False
 
-    def set_cursor(self, anchor: int, head: int) -> None:
-        self.cursor = (anchor, head)
+    def __len__(self) -> int:
+        return len(self.timeline)
 
-    def on_presence(self, callback: Callable[[], None]) -> Callable[[], None]:
-        self._callbacks.append(callback)
-        return lambda: self._callbacks.remove(callback)
+    def messages(self, start: int, stop: int) -> list[Message]:
+        return self.timeline[start:stop]
 
-    def show(self, *presences: Presence) -> None:
-        """Lets others appear."""
-        self.presences = list(presences)
-        for callback in list(self._callbacks):
-            callback()
-
-    async def saved(self) -> None:
-        return
+    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
+        self.listeners.append(callback)
+        return lambda: self.listeners.remove(callback)
 
     async def close(self) -> None:
         self.closed = True
 
 
-class FakeChatHandle:
-    """A chat that is open."""
-
-    def __init__(self, path: str, messages: list[Message], *, can_write: bool = True) -> None:
-        self.path = path
-        self.can_write = can_write
-        self.presences: list[Presence] = []
-        self.asked = 0
-        self.typed = 0
-        self._messages = messages
-        self._callbacks: list[Callable[[], None]] = []
-
-    def __len__(self) -> int:
-        return len(self._messages)
-
-    def messages(self, start: int, stop: int) -> list[Message]:
-        found = self._messages[start:stop]
-        self.asked += len(found)
-        return found
-
-    async def send(self, text: str, *, reply_to: str = "") -> str:
-        message = said(text, "Me", number=len(self._messages), mine=True)
-        self.receive(message)
-        return message.id
-
-    def receive(self, *messages: Message) -> None:
-        self._messages.extend(messages)
-        self._tell()
-
-    def set_typing(self) -> None:
-        self.typed += 1
-
-    def show(self, *presences: Presence) -> None:
-        self.presences = list(presences)
-        self._tell()
-
-    def _tell(self) -> None:
-        for callback in list(self._callbacks):
-            callback()
-
-    def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
-        self._callbacks.append(callback)
-        return lambda: self._callbacks.remove(callback)
-
-    async def close(self) -> None:
-        return
-
-
-def said(
-    text: str, author: str = "Ann", *, number: int = 0, mine: bool = False, time: int | None = None
-) -> Message:
-    """A message; numbers make ids and, a minute apart, times."""
-    return Message(f"m{number}", author, START + number * 60_000 if time is None else time, text, mine)
-
-
+@dataclass
 class FakeWorkspace:
-    """Implements ``Workspace`` in memory."""
+    """What ``Workspace`` promises, as far as the command line uses it."""
 
-    _clients = itertools.count(1)
+    attached: bool = False
+    texts: dict[str, str] = field(default_factory=dict)
+    chats: dict[str, FakeChat] = field(default_factory=dict)
+    addresses: list[str] = field(default_factory=list)
+    passphrase: str | None = None
+    failure: BaseException | None = None
+    """Raised by every method that a command calls first."""
+    happening: list[Event] = field(default_factory=list)
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+    on_follow: Callable[[FakeChat], None] | None = None
+    closed: int = 0
 
-    def __init__(self) -> None:
-        self.documents: dict[str, Document] = {}
-        self.chats: dict[str, FakeChatHandle] = {}
-        self.roles: dict[str, Role] = {}
-        self.node_states: list[NodeState] = []
-        self.states: dict[str, ObjectState] = {}
-        self.links: dict[str, str] = {}
-        self.open_handles: dict[str, FakeDocumentHandle] = {}
-        self.online = False
-        self.closed = False
-        self._queues: list[asyncio.Queue[Event]] = []
+    def _called(self, *call: Any) -> None:
+        self.calls.append(call)
+        if self.failure is not None:
+            raise self.failure
 
-    attached = False
-
-    def announce(self, event: Event) -> None:
-        for queue in self._queues:
-            queue.put_nowait(event)
+    def _text(self, path: str) -> str:
+        if path not in self.texts:
+            raise NotFound(f"There is nothing called {path!r} here.")
+        return self.texts[path]
 
     async def status(self) -> Status:
-        paths = [*self.documents, *self.chats]
-        plain = ObjectState("", "doc", ("here",), 0, Path.OFFLINE, 0)
-        objects = tuple(
-            replace(self.states.get(path, plain), path=path, kind="doc" if path in self.documents else "chat")
-            for path in paths
-        )
-        return Status("account", "device", "Me", tuple(self.node_states), objects, 0, self.online)
+        self._called("status")
+        state = ObjectState("notes", "doc", ("here", NODE), 2, Way.NODE, 1, ("a fork was found",))
+        nodes = (NodeState(NODE, True), NodeState("pgc://z6Other@h:1", False, "does not answer"))
+        return Status("z6Account", "z6Device", "Ana", nodes, (state,), 1, True)
 
     async def list_entries(self) -> list[Entry]:
-        role = Role.ADMIN
-        docs = [
-            Entry(path, "doc", len(document), START, self.roles.get(path, role))
-            for path, document in self.documents.items()
-        ]
-        return docs + [Entry(path, "chat", 0, START, self.roles.get(path, role)) for path in self.chats]
-
-    def _known(self, path: str) -> None:
-        if path not in self.documents and path not in self.chats:
-            raise NotFound
-
-    def _free(self, path: str) -> None:
-        if not path.strip():
-            raise UsageError("A name must not be empty.")
-        if path in self.documents or path in self.chats:
-            raise Conflict
+        self._called("list_entries")
+        docs = [Entry(name, "doc", len(text.encode()), 1000, Role.ADMIN) for name, text in self.texts.items()]
+        return docs + [Entry(name, "chat", 0, 0, Role.WRITER) for name in self.chats]
 
     async def move(self, source: str, target: str) -> None:
-        self._known(source)
-        self._free(target)
-        for table in (self.documents, self.chats):
-            if source in table:
-                table[target] = table.pop(source)
+        self._called("move", source, target)
+        if target in self.texts:
+            raise Conflict
+        self.texts[target] = self.texts.pop(source) if source in self.texts else self._text(source)
 
     async def remove(self, path: str) -> None:
-        self._known(path)
-        self.documents.pop(path, None)
-        self.chats.pop(path, None)
+        self._called("remove", path)
+        self._text(path)
+        del self.texts[path]
 
     async def add_node(self, address: str) -> None:
-        if not address.startswith("pgc://"):
-            raise UsageError("This is not the address of a node.", hint="It looks like pgc://PIN@host:port.")
-        self.node_states.append(NodeState(address, connected=True))
+        self._called("add_node", address)
+        self.addresses.append(address)
 
     async def remove_node(self, address: str) -> None:
-        self.node_states = [node for node in self.node_states if node.address != address]
+        self._called("remove_node", address)
+        self.addresses.remove(address)
 
     async def nodes(self) -> list[NodeState]:
-        return list(self.node_states)
+        self._called("nodes")
+        return [NodeState(address, False) for address in self.addresses]
 
     async def new_document(self, path: str, text: str = "") -> None:
-        self._free(path)
-        document = self.documents[path] = Document(next(self._clients))
-        if text:
-            document.edit(0, 0, text)
-
-    async def open_document(self, path: str) -> FakeDocumentHandle:
-        self._known(path)
-        can_write = self.roles.get(path, Role.ADMIN) is not Role.READER
-        handle = FakeDocumentHandle(path, self.documents[path], can_write=can_write)
-        self.open_handles[path] = handle
-        return handle
+        self._called("new_document", path)
+        if path in self.texts:
+            raise Conflict
+        self.texts[path] = text
 
     async def read_document(self, path: str) -> tuple[str, str]:
-        return self.documents[path].text, "0"
+        self._called("read_document", path)
+        return self._text(path), f"v{len(self._text(path))}"
 
     async def write_document(self, path: str, text: str, *, base: str = "") -> None:
-        document = self.documents[path]
-        document.edit(0, len(document), text)
+        self._called("write_document", path, text, base)
+        self._text(path)
+        self.texts[path] = text
 
     async def export_document(self, path: str, format: str) -> bytes:
-        return self.documents[path].text.encode()
+        self._called("export_document", path, format)
+        return self._text(path).encode() if format == "text" else b"\x00\xff\n\r\n"
 
     async def new_chat(self, path: str) -> None:
-        self._free(path)
-        self.chats[path] = FakeChatHandle(path, [])
+        self._called("new_chat", path)
+        self.chats[path] = FakeChat(path, [])
 
-    async def open_chat(self, path: str) -> FakeChatHandle:
-        self._known(path)
+    async def open_chat(self, path: str) -> FakeChat:
+        self._called("open_chat", path)
+        if path not in self.chats:
+            raise NotFound
+        if self.on_follow is not None:
+            asyncio.get_running_loop().call_soon(self.on_follow, self.chats[path])
         return self.chats[path]
 
     async def send_message(self, path: str, text: str) -> str:
-        return await self.chats[path].send(text)
+        self._called("send_message", path, text)
+        return "m1"
 
     async def read_messages(self, path: str, last: int) -> list[Message]:
-        chat = self.chats[path]
-        return chat.messages(max(0, len(chat) - last), len(chat))
+        self._called("read_messages", path, last)
+        return self.chats[path].timeline[-last:]
 
     async def search_messages(self, path: str, query: str) -> list[Message]:
-        chat = self.chats[path]
-        return [message for message in chat.messages(0, len(chat)) if query.lower() in message.text.lower()]
+        self._called("search_messages", path, query)
+        return [each for each in self.chats[path].timeline if query in each.text]
 
     async def share_link(
         self, path: str, role: Role, *, expires: int | None = None, password: str = ""
     ) -> str:
-        self._known(path)
-        if not self.node_states:
-            raise NoNode
-        return f"pgc://node.example:7000/#{role.value}-{len(path)}-abcdefghijklmnopqrstuvwxyz0123456789"
+        self._called("share_link", path, role, expires, password)
+        return "pgc://z6Node@127.0.0.1:8470/#secret"
 
     async def join(self, link: str, path: str = "", *, password: str = "", timeout: float = 30.0) -> str:
-        if link not in self.links:
-            raise BadLink
-        path = path or self.links[link]
-        await self.new_document(path)
-        return path
+        self._called("join", link, path, password, timeout)
+        return path or "from-link"
 
     async def members(self, path: str) -> list[Member]:
-        return [Member("Me", Role.ADMIN, "account", "id", me=True)]
+        self._called("members", path)
+        return [
+            Member("Ana", Role.ADMIN, "account", "z6A", me=True),
+            Member("Ben\u202eneB", Role.WRITER, "guest", "z6B"),
+        ]
 
     async def sync(self, timeout: float = 30.0) -> None:
-        return
+        self._called("sync", timeout)
 
     async def go_online(self, options: Options) -> None:
-        self.online = True
+        self._called("go_online", options)
 
     async def change_passphrase(self, old: str | None, new: str | None) -> None:
-        return
+        self._called("change_passphrase", old, new)
 
     async def events(self, path: str = "") -> AsyncIterator[Event]:
-        queue: asyncio.Queue[Event] = asyncio.Queue()
-        self._queues.append(queue)
-        while True:
-            event = await queue.get()
-            if not path or event.path == path:
-                yield event
+        for event in self.happening:
+            yield event
 
     async def close(self) -> None:
-        self.closed = True
+        self.closed += 1
 
 
-def join(one: FakeWorkspace, other: FakeWorkspace, path: str) -> None:
-    """From now on edits of a document flow between two workspaces, both ways, at once."""
-    mine = one.documents[path]
-    theirs = other.documents[path] = mine.fork(next(FakeWorkspace._clients))
-    mine.on_update(lambda update: theirs.apply_untrusted(update, mine.client))
-    theirs.on_update(lambda update: mine.apply_untrusted(update, theirs.client))
+@dataclass
+class FakeHomes:
+    """Stands for the functions of ``peergos_collab.workspace`` that open and make homes."""
 
+    workspace: FakeWorkspace = field(default_factory=FakeWorkspace)
+    exists: bool = True
+    opened: list[tuple[Path, str | None]] = field(default_factory=list)
+    created: list[tuple[Path, str, str | None]] = field(default_factory=list)
 
-class FakeGate:
-    """A way in without a disk. ``passphrase`` None means that none is needed."""
-
-    def __init__(
-        self, workspace: FakeWorkspace, *, exists: bool = True, passphrase: str | None = None
-    ) -> None:
-        self.workspace = workspace
-        self.passphrase = passphrase
-        self.given: str | None = None
-        self.name = ""
-        self._exists = exists
-
-    def exists(self) -> bool:
-        return self._exists
-
-    async def create(self, name: str, passphrase: str | None) -> str:
-        self.name, self.passphrase, self._exists = name, passphrase, True
-        return "apple-birch-cedar-drift-ember-flint"
-
-    async def open(self, passphrase: str | None) -> FakeWorkspace:
-        from peergos_collab.errors import PassphraseNeeded, WrongPassphrase
-
-        if self.passphrase is not None and passphrase is None:
+    async def open_workspace(
+        self,
+        home: Path,
+        *,
+        passphrase: str | None = None,
+        options: Options | None = None,
+        lasting: bool = False,
+    ) -> FakeWorkspace:
+        self.opened.append((home, passphrase))
+        if not self.exists:
+            raise NotFound("There is no home here.", hint="'pgc init' makes one.")
+        if self.workspace.passphrase is not None and passphrase is None:
             raise PassphraseNeeded
-        if passphrase != self.passphrase:
+        if self.workspace.passphrase not in (None, passphrase):
             raise WrongPassphrase
         return self.workspace
 
-    def given_passphrase(self) -> str | None:
-        return self.given
+    def create_workspace(self, home: Path, *, name: str, passphrase: str | None) -> Any:
+        self.created.append((home, name, passphrase))
+        return SimpleNamespace(account="z6Account", device="z6Device", recovery_code="abcd-efgh")
+
+    def home_exists(self, home: Path) -> bool:
+        return self.exists

@@ -1,0 +1,184 @@
+"""The home itself: making it, what is in it, its names, its passphrase."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import click
+
+from ..codec.shown import escape_hidden, show_person
+from ..errors import Conflict, NotFound, PassphraseNeeded
+from .output import local_time, narrate, print_result, table, warn
+from .session import in_workspace, known_passphrase
+from .settings import Command, Group, Settings, ask_secret, current, has_terminal, read_secret, refuse
+
+if TYPE_CHECKING:
+    from ..workspace.api import Entry, Status, Workspace
+
+WITHOUT_PASSPHRASE = (
+    "No passphrase: the master key lies in a file that only your user may read. "
+    "Whoever gets a copy of this home can read everything in it."
+)
+
+
+@click.command(cls=Command)
+@click.option("--name", metavar="NAME", help="What others see as your name.")
+@click.option("--no-passphrase", is_flag=True, help="Keep the master key in a file only you may read.")
+def init(name: str | None, no_passphrase: bool) -> None:
+    """Make an account, a device and a home.
+
+    Prints the account's id, and shows the recovery code this once.
+    """
+    settings = current()
+    home = settings.home_directory()
+    from ..workspace import create_workspace, home_exists
+
+    if home_exists(home):
+        raise Conflict(
+            f"There is a home in {str(home)!r} already; nothing was changed.",
+            hint="'pgc status' shows it; --home DIR makes another.",
+        )
+    if name is None:
+        if not has_terminal():
+            refuse("Without a terminal 'pgc init' needs --name NAME; nothing was made.")
+        name = click.prompt("Your name, as others see it", err=True)
+    made = create_workspace(home, name=name, passphrase=_new_passphrase(settings, no_passphrase, "init"))
+    if no_passphrase:
+        narrate(settings, WITHOUT_PASSPHRASE)
+    if not settings.json:
+        warn(f"Recovery code: {made.recovery_code}\nWrite it down and keep it away from this device.")
+        warn("It is shown only now, and opens your account if this device or its passphrase is lost.")
+    fields = {"account": made.account, "device": made.device, "recovery_code": made.recovery_code}
+    print_result(settings, {**fields, "home": str(home)}, [made.account])
+
+
+def _new_passphrase(
+    settings: Settings, none_wanted: bool, command: str, file: str | None = None
+) -> str | None:
+    """The passphrase for a new lock: from its file, or asked for twice; None where none is wanted."""
+    source = file or (settings.secret_file() if command == "init" else None)
+    if none_wanted and (file or (command == "init" and settings.passphrase_file)):
+        refuse("A passphrase file and --no-passphrase exclude each other; nothing was changed.")
+    if none_wanted:
+        return None
+    if source is not None:
+        return read_secret(source, "passphrase")
+    if not has_terminal():
+        option = "--passphrase-file FILE" if command == "init" else "--new-passphrase-file FILE"
+        refuse(
+            f"Without a terminal 'pgc {command}' needs {option} or --no-passphrase; nothing was changed.",
+            "--no-passphrase keeps the master key in a file that only your user may read.",
+        )
+    return ask_secret("New passphrase", confirm=True)
+
+
+@click.command(cls=Command)
+def status() -> None:
+    """Show nodes, peers, and what is saved where."""
+    settings = current()
+
+    async def show(workspace: Workspace) -> Status:
+        return await workspace.status()
+
+    found = in_workspace(settings, show)
+    print_result(settings, dataclasses.asdict(found), _status_lines(found))
+
+
+def _status_lines(found: Status) -> list[str]:
+    heads = [
+        ("account", found.account),
+        ("device", found.device),
+        ("name", show_person(found.name)),
+        ("online", f"yes, {found.peers} peers connected" if found.online else "no"),
+    ]
+    heads += [
+        ("node", f"{each.address}  {_node_words(each.connected, each.problem)}") for each in found.nodes
+    ]
+    lines = table(heads)
+    for each in found.objects:
+        places = ", ".join(each.saved) or "nowhere yet"
+        waiting = f"; {each.pending} changes not on any node yet" if each.pending else ""
+        lines.append(f"{each.kind}  {escape_hidden(each.path)}: saved {places}{waiting}; {each.connection}")
+        lines += [f"     ! {escape_hidden(problem)}" for problem in each.problems]
+    return lines
+
+
+def _node_words(connected: bool, problem: str) -> str:
+    return escape_hidden(problem) or ("connected" if connected else "not connected")
+
+
+@click.command("ls", cls=Command)
+@click.argument("path", required=False)
+def list_entries(path: str | None) -> None:
+    """List documents and chats, or only PATH."""
+    settings = current()
+
+    async def show(workspace: Workspace) -> list[Entry]:
+        return await workspace.list_entries()
+
+    entries = [entry for entry in in_workspace(settings, show) if path in (None, entry.name)]
+    if path is not None and not entries:
+        raise NotFound(f"There is nothing called {path!r} here.")
+    rows = [
+        (entry.kind, entry.role, str(entry.size), local_time(entry.modified), entry.name) for entry in entries
+    ]
+    print_result(settings, {"entries": [dataclasses.asdict(entry) for entry in entries]}, table(rows))
+
+
+@click.command("mv", cls=Command)
+@click.argument("source")
+@click.argument("target")
+def move(source: str, target: str) -> None:
+    """Give SOURCE the name TARGET."""
+    settings = current()
+
+    async def rename(workspace: Workspace) -> None:
+        await workspace.move(source, target)
+
+    in_workspace(settings, rename)
+    print_result(settings, {"source": source, "path": target})
+
+
+@click.command("rm", cls=Command)
+@click.argument("path")
+def remove(path: str) -> None:
+    """Take PATH out of here; others keep it."""
+    settings = current()
+
+    async def take_out(workspace: Workspace) -> None:
+        await workspace.remove(path)
+
+    in_workspace(settings, take_out)
+    print_result(settings, {"path": path})
+
+
+@click.group(cls=Group)
+def key() -> None:
+    """What opens this home."""
+
+
+@key.command("passphrase")
+@click.option("--new-passphrase-file", metavar="FILE", help="Read the new one from FILE, '-' for stdin.")
+@click.option("--no-passphrase", is_flag=True, help="Keep the master key in a file only you may read.")
+def passphrase(new_passphrase_file: str | None, no_passphrase: bool) -> None:
+    """Change the passphrase of this home."""
+    settings = current()
+    if new_passphrase_file == "-" and settings.secret_file() == "-":
+        refuse("Only one of the two passphrases can come from stdin; nothing was changed.")
+    old = known_passphrase(settings)
+    new = _new_passphrase(settings, no_passphrase, "key passphrase", new_passphrase_file)
+
+    async def change(workspace: Workspace) -> None:
+        given = settings.known or old
+        try:
+            await workspace.change_passphrase(given, new)
+        except PassphraseNeeded:
+            if given is not None or not has_terminal():
+                raise
+            await workspace.change_passphrase(ask_secret("Passphrase until now"), new)
+
+    in_workspace(settings, change)
+    if new is None:
+        narrate(settings, WITHOUT_PASSPHRASE)
+    print_result(settings, {"passphrase": new is not None})

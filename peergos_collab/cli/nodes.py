@@ -1,0 +1,114 @@
+"""Nodes: running one, and the ones this account uses."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .output import narrate, print_json, print_line, print_result, table
+from .session import in_workspace, run
+from .settings import Group, Settings, current, refuse
+
+if TYPE_CHECKING:
+    from ..workspace.api import NodeState, Workspace
+
+DEFAULT_LISTEN = "127.0.0.1:8470"
+
+
+@click.group(cls=Group)
+def node() -> None:
+    """Nodes: blind stores and relays that are always on."""
+
+
+@node.command("serve")
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    default=DEFAULT_LISTEN,
+    show_default=True,
+    help="Where to listen; port 0 takes a free one.",
+)
+def serve(listen: str) -> None:
+    """Run a blind node until interrupted. Needs no account.
+
+    The first line of stdout is its address, to be given to 'pgc node add'. Keeps its data in --home, or
+    in 'node' within the default home.
+    """
+    settings = current()
+    host, port = _host_and_port(listen)
+    run(_serve(settings, _node_home(settings), host, port))
+
+
+def _node_home(settings: Settings) -> Path:
+    """A node beside an account takes a directory of its own; a home holds one or the other."""
+    return settings.home if settings.home is not None else settings.home_directory() / "node"
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
+        refuse(f"{text!r} is not HOST:PORT, such as {DEFAULT_LISTEN}; nothing was started.")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        refuse(f"An IPv6 address needs brackets: [{host}]:{port}.")
+    return host, int(port)
+
+
+async def _serve(settings: Settings, home: Path, host: str, port: int) -> None:
+    from ..node import serve_node
+
+    running = await serve_node(home, host, port)
+    try:
+        if settings.json:
+            print_json({"event": "listening", "address": running.address})
+        else:
+            print_line(running.address)
+        narrate(settings, f"Serving from {str(home)!r}; Ctrl+C ends it.")
+        await running.closed()
+    finally:
+        await running.close()
+
+
+@node.command("add")
+@click.argument("address")
+def add(address: str) -> None:
+    """Use the node at ADDRESS (pgc://KEY@host:port) for everything of this account."""
+    settings = current()
+
+    async def use(workspace: Workspace) -> None:
+        await workspace.add_node(address)
+
+    in_workspace(settings, use)
+    print_result(settings, {"address": address})
+
+
+@node.command("list")
+def list_nodes() -> None:
+    """List the nodes of this account."""
+    settings = current()
+
+    async def show(workspace: Workspace) -> list[NodeState]:
+        return await workspace.nodes()
+
+    found = in_workspace(settings, show)
+    rows = [
+        (each.address, each.problem or ("connected" if each.connected else "not connected")) for each in found
+    ]
+    print_result(settings, {"nodes": [dataclasses.asdict(each) for each in found]}, table(rows))
+
+
+@node.command("remove")
+@click.argument("address")
+def remove(address: str) -> None:
+    """Stop using the node at ADDRESS; what it holds stays there, unreadable to it."""
+    settings = current()
+
+    async def stop(workspace: Workspace) -> None:
+        await workspace.remove_node(address)
+
+    in_workspace(settings, stop)
+    print_result(settings, {"address": address})

@@ -1,0 +1,138 @@
+"""Sharing by link, joining, and who is in."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from ..codec.shown import show_person
+from .output import narrate, print_result, table, warn
+from .session import in_workspace
+from .settings import Command, Settings, current, read_secret, refuse
+
+if TYPE_CHECKING:
+    from ..workspace.api import Member, Workspace
+
+MAX_LINK: Final = 1 << 14
+"""Bytes read from stdin for a link; a link has a few hundred."""
+SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+LINK_WARNING = (
+    "Whoever has this link can {what}, and sees who else is here. What a link gave cannot be taken back yet, "
+    "so send it only over a channel you trust."
+)
+MAY = {"reader": "read this", "writer": "read and change this", "admin": "read, change and administer this"}
+
+
+@click.command(cls=Command)
+@click.argument("path")
+@click.option("--link", "as_link", is_flag=True, help="Make a link.")
+@click.option(
+    "--role",
+    type=click.Choice(["reader", "writer", "admin"]),
+    default="reader",
+    show_default=True,
+    help="What its holder may do.",
+)
+@click.option("--expires", metavar="T", help="After how long (30m, 12h, 7d), or when (2030-01-31T12:00).")
+@click.option("--link-password-file", metavar="FILE", help="Ask whoever opens it for the password in FILE.")
+def share(path: str, as_link: bool, role: str, expires: str | None, link_password_file: str | None) -> None:
+    """Share PATH: prints a link. Needs a node."""
+    settings = current()
+    if not as_link:
+        refuse("Say how to share: --link makes a link.")
+    until = None if expires is None else parse_expiry(expires, int(time.time() * 1000))
+    password = _link_password(settings, link_password_file)
+
+    async def make(workspace: Workspace) -> str:
+        from ..workspace.api import Role
+
+        return await workspace.share_link(path, Role(role), expires=until, password=password)
+
+    link = in_workspace(settings, make)
+    narrate(settings, LINK_WARNING.format(what=MAY[role]))
+    print_result(settings, {"link": link, "role": role, "expires": until}, [link])
+
+
+def parse_expiry(text: str, now: int) -> int:
+    """When ``text`` is, in ms since 1970.
+
+    Args:
+        text: a duration such as ``7d``, or a time in ISO 8601; without a zone it is this machine's.
+        now: in ms since 1970.
+
+    Raises:
+        UsageError: it is neither, or in the past.
+    """
+    if found := re.fullmatch(r"([0-9]{1,6})([smhdw])", text):
+        at = now + int(found[1]) * SECONDS[found[2]] * 1000
+    else:
+        try:
+            at = int(datetime.fromisoformat(text).astimezone().timestamp() * 1000)
+        except (ValueError, OverflowError, OSError):
+            refuse(f"{text!r} is no duration (30m, 12h, 7d) and no time (2030-01-31T12:00).")
+    if at <= now:
+        refuse(f"{text!r} is not in the future; no link was made.")
+    return at
+
+
+def _link_password(settings: Settings, file: str | None) -> str:
+    if file is None:
+        return ""
+    if file == "-" and settings.secret_file() == "-":
+        refuse("The link's password and the passphrase cannot both come from stdin.")
+    return read_secret(file, "link password")
+
+
+@click.command(cls=Command)
+@click.argument("link")
+@click.argument("path", required=False)
+@click.option("--link-password-file", metavar="FILE", help="The password of the link is in FILE.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds to wait."
+)
+def join(link: str, path: str | None, link_password_file: str | None, timeout: float) -> None:
+    """Accept a share link, under the name PATH.
+
+    LINK '-' reads it from stdin. Done once the content is here; prints the name it has here.
+    """
+    settings = current()
+    if link == "-":
+        if "-" in (settings.secret_file(), link_password_file):
+            refuse("Only one thing can come from stdin: the link or a password.")
+        link = sys.stdin.buffer.read(MAX_LINK).decode("utf-8", "replace").strip()
+    else:
+        warn("Note: other users of this machine can see a link in the command line. 'pgc join -' reads it.")
+    password = _link_password(settings, link_password_file)
+
+    async def accept(workspace: Workspace) -> str:
+        return await workspace.join(link, path or "", password=password, timeout=timeout)
+
+    joined = in_workspace(settings, accept)
+    print_result(settings, {"path": joined}, [joined])
+
+
+@click.command(cls=Command)
+@click.argument("path")
+def members(path: str) -> None:
+    """List who is in PATH, with which role."""
+    settings = current()
+
+    async def show(workspace: Workspace) -> list[Member]:
+        return await workspace.members(path)
+
+    found = in_workspace(settings, show)
+    rows = [(each.role, show_person(each.who), _note(each)) for each in found]
+    print_result(settings, {"members": [dataclasses.asdict(each) for each in found]}, table(rows))
+
+
+def _note(member: Member) -> str:
+    if member.me:
+        return "you"
+    return {"guest": "says so himself, not verified", "link": "whoever has the link"}.get(member.kind, "")

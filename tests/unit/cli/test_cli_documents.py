@@ -1,0 +1,281 @@
+"""``pgc doc``."""
+
+from __future__ import annotations
+
+import base64
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from peergos_collab.errors import NoAccess
+from support.fake_workspace import FakeHomes, FakeWorkspace
+
+AWKWARD = "a\r\nb\rc\n\n\u2028\x85\x0c\tü七🗺\ufeff\0 end"
+
+
+def test_new(pgc: Any, workspace: FakeWorkspace) -> None:
+    """Makes an empty document."""
+    assert pgc("doc", "new", "notes", "--json").document == {"v": 1, "path": "notes"}
+    assert workspace.texts == {"notes": ""}
+
+
+def test_new_says_nothing(pgc: Any) -> None:
+    """Without --json success is silent."""
+    ran = pgc("doc", "new", "notes")
+
+    assert (ran.code, ran.out, ran.err) == (0, b"", "")
+
+
+def test_new_from_a_file(pgc: Any, workspace: FakeWorkspace, tmp_path: Path) -> None:
+    """The file's text goes in unchanged, whatever line ends it has."""
+    (tmp_path / "f").write_bytes(AWKWARD.encode())
+    pgc("doc", "new", "notes", "--from", str(tmp_path / "f"))
+
+    assert workspace.texts == {"notes": AWKWARD}
+
+
+def test_new_from_stdin(pgc: Any, workspace: FakeWorkspace) -> None:
+    """``-`` is stdin, byte for byte."""
+    pgc("doc", "new", "notes", "--from", "-", stdin=AWKWARD.encode())
+
+    assert workspace.texts == {"notes": AWKWARD}
+
+
+@pytest.mark.parametrize("raw", [b"\xff", b"ok\xed\xa0\x80", "ü".encode("latin-1"), b"\xc0\x80"])
+def test_what_is_not_utf8_is_refused(raw: bytes, pgc: Any, homes: FakeHomes, tmp_path: Path) -> None:
+    """Exit 2, a hint to what comes later, and nothing is opened or changed."""
+    (tmp_path / "f").write_bytes(raw)
+    ran = pgc("doc", "new", "notes", "--from", str(tmp_path / "f"), "--json")
+
+    assert ran.code == 2
+    assert "pgc put" in ran.failure["hint"]
+    assert homes.opened == []
+
+
+def test_a_file_that_is_not_there(pgc: Any, homes: FakeHomes) -> None:
+    """Exit 3, naming it."""
+    ran = pgc("doc", "write", "notes", "/nonexistent/file")
+
+    assert ran.code == 3
+    assert "/nonexistent/file" in ran.err
+    assert homes.opened == []
+
+
+def test_an_existing_name(pgc: Any, workspace: FakeWorkspace) -> None:
+    """Exit 8."""
+    workspace.texts["notes"] = "x"
+
+    assert pgc("doc", "new", "notes").code == 8
+
+
+@pytest.mark.parametrize("text", ["", "no line end", AWKWARD, "\r\n"])
+def test_cat_is_byte_exact(text: str, pgc: Any, workspace: FakeWorkspace) -> None:
+    """UTF-8 comes out unchanged: no line end translated or added."""
+    workspace.texts["notes"] = text
+
+    assert pgc("doc", "cat", "notes").out == text.encode()
+
+
+def test_cat_in_json(pgc: Any, workspace: FakeWorkspace) -> None:
+    """{text, version}, on one line, although the text holds line separators."""
+    workspace.texts["notes"] = AWKWARD
+
+    ran = pgc("doc", "cat", "notes", "--json")
+
+    assert ran.document == {"v": 1, "text": AWKWARD, "version": f"v{len(AWKWARD)}"}
+    assert len(ran.out.decode().splitlines()) == 1
+
+
+def test_cat_of_nothing(pgc: Any) -> None:
+    """Exit 3."""
+    assert pgc("doc", "cat", "nothing").code == 3
+
+
+def test_write(pgc: Any, workspace: FakeWorkspace) -> None:
+    """stdin replaces the text; the base goes along; JSON tells the version after it."""
+    workspace.texts["notes"] = "x"
+    ran = pgc("doc", "write", "notes", "-", "--base", "v1", "--json", stdin=AWKWARD.encode())
+
+    assert ran.document == {"v": 1, "path": "notes", "version": f"v{len(AWKWARD)}"}
+    assert ("write_document", "notes", AWKWARD, "v1") in workspace.calls
+
+
+def test_stdin_has_one_use(pgc: Any, homes: FakeHomes) -> None:
+    """Text and passphrase cannot both come from it."""
+    ran = pgc("doc", "write", "notes", "-", "--passphrase-file", "-", stdin=b"x")
+
+    assert ran.code == 2
+    assert homes.opened == []
+
+
+def test_export_text_and_yjs(pgc: Any, workspace: FakeWorkspace) -> None:
+    """Bytes to stdout as they are."""
+    workspace.texts["notes"] = AWKWARD
+
+    assert pgc("doc", "export", "notes").out == AWKWARD.encode()
+    assert pgc("doc", "export", "notes", "--format", "yjs").out == b"\x00\xff\n\r\n"
+
+
+def test_export_in_json(pgc: Any, workspace: FakeWorkspace) -> None:
+    """Text as text, Yjs as base64."""
+    workspace.texts["notes"] = "x"
+
+    assert pgc("doc", "export", "notes", "--json").document["text"] == "x"
+    found = pgc("doc", "export", "notes", "--format", "yjs", "--json").document["base64"]
+    assert base64.b64decode(found) == b"\x00\xff\n\r\n"
+
+
+def test_export_to_a_file(pgc: Any, workspace: FakeWorkspace, tmp_path: Path) -> None:
+    """-o FILE writes there, and JSON says where and how much."""
+    workspace.texts["notes"] = AWKWARD
+    ran = pgc("doc", "export", "notes", "-o", str(tmp_path / "out"), "--json")
+
+    assert (tmp_path / "out").read_bytes() == AWKWARD.encode()
+    assert ran.document["size"] == len(AWKWARD.encode())
+
+
+@pytest.fixture
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Makes a Python program the editor; it sees its file's path as ``path``."""
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    (tmp_path / "run").mkdir()
+
+    def use(code: str) -> None:
+        program = tmp_path / "an editor.py"
+        program.write_text(f"import os, sys, pathlib\npath = pathlib.Path(sys.argv[-1])\n{code}\n")
+        monkeypatch.setenv("EDITOR", f"{sys.executable} '{program}'")
+
+    return use
+
+
+def left_over(tmp_path: Path) -> list[Path]:
+    return list((tmp_path / "run").rglob("*"))
+
+
+def test_edit(pgc: Any, workspace: FakeWorkspace, editor: Any, tmp_path: Path) -> None:
+    """What the editor saved is written back with the base that was read; nothing is left."""
+    workspace.texts["notes"] = AWKWARD
+    editor("path.write_bytes(path.read_bytes() + b'more\\r\\n')")
+
+    assert pgc("doc", "edit", "notes", "--json").document == {"v": 1, "path": "notes", "changed": True}
+    write = ("write_document", "notes", AWKWARD + "more\r\n", f"v{len(AWKWARD)}")
+    assert write in workspace.calls
+    assert left_over(tmp_path) == []
+
+
+def test_edit_is_private(pgc: Any, workspace: FakeWorkspace, editor: Any, tmp_path: Path) -> None:
+    """While the editor runs, the file is 0600 in a directory of 0700."""
+    workspace.texts["notes"] = "x"
+    report = tmp_path / "report"
+    editor(
+        "modes = [oct(os.stat(p).st_mode & 0o777) for p in (path, path.parent)]\n"
+        f"pathlib.Path({str(report)!r}).write_text(' '.join([*modes, path.name]))"
+    )
+    pgc("doc", "edit", "notes")
+
+    assert report.read_text() == "0o600 0o700 notes.txt"
+
+
+def test_edit_closes_the_workspace_meanwhile(pgc: Any, workspace: FakeWorkspace, editor: Any) -> None:
+    """Other programs may be the engine while somebody thinks."""
+    workspace.texts["notes"] = "x"
+    editor("path.write_text('y')")
+    pgc("doc", "edit", "notes")
+
+    assert workspace.closed == 2
+
+
+def test_edit_without_a_change(pgc: Any, workspace: FakeWorkspace, editor: Any) -> None:
+    """Nothing is written."""
+    workspace.texts["notes"] = "x"
+    editor("")
+
+    assert pgc("doc", "edit", "notes", "--json").document["changed"] is False
+    assert [call for call in workspace.calls if call[0] == "write_document"] == []
+
+
+@pytest.mark.parametrize("code", ["sys.exit(3)", "path.write_text('y'); sys.exit(1)"])
+def test_an_editor_that_fails(
+    code: str, pgc: Any, workspace: FakeWorkspace, editor: Any, tmp_path: Path
+) -> None:
+    """Nothing is changed and nothing is left."""
+    workspace.texts["notes"] = "x"
+    editor(code)
+
+    assert pgc("doc", "edit", "notes").code == 2
+    assert workspace.texts["notes"] == "x"
+    assert left_over(tmp_path) == []
+
+
+def test_an_edit_that_cannot_be_saved_is_kept(
+    pgc: Any, workspace: FakeWorkspace, editor: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody loses what he typed: the file stays, still private, and the hint says where."""
+    workspace.texts["notes"] = "x"
+
+    async def refuse(*_: object, **__: object) -> None:
+        raise NoAccess("You may only read this.")
+
+    monkeypatch.setattr(workspace, "write_document", refuse)
+    editor("path.write_text('an hour of work')")
+    ran = pgc("doc", "edit", "notes", "--json")
+
+    [directory, kept] = sorted(left_over(tmp_path))
+    assert ran.code == 4
+    assert str(kept) in ran.failure["hint"]
+    assert kept.read_text() == "an hour of work"
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+def test_an_edit_that_is_no_text_is_kept(
+    pgc: Any, workspace: FakeWorkspace, editor: Any, tmp_path: Path
+) -> None:
+    """An editor that saves Latin-1 loses nothing either."""
+    workspace.texts["notes"] = "x"
+    editor("path.write_bytes(b'\\xff')")
+
+    assert pgc("doc", "edit", "notes").code == 2
+    assert [path.read_bytes() for path in left_over(tmp_path) if path.is_file()] == [b"\xff"]
+
+
+def test_no_editor(pgc: Any, workspace: FakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 2 with a hint."""
+    monkeypatch.delenv("EDITOR", raising=False)
+    monkeypatch.delenv("VISUAL", raising=False)
+    workspace.texts["notes"] = "x"
+
+    ran = pgc("doc", "edit", "notes", "--json")
+
+    assert ran.code == 2
+    assert "EDITOR" in ran.failure["hint"]
+
+
+def test_an_editor_that_does_not_start(
+    pgc: Any, workspace: FakeWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 2, naming it."""
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", "/nonexistent/editor --wait")
+    workspace.texts["notes"] = "x"
+
+    assert "/nonexistent/editor" in pgc("doc", "edit", "notes").err
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("../../etc/x", "x.txt"), ("-rf", "rf.txt"), (".hidden", "hidden.txt"), ("a b.md", "a_b.md")],
+)
+def test_names_of_documents_do_not_lead_elsewhere(
+    name: str, file: str, pgc: Any, workspace: FakeWorkspace, editor: Any, tmp_path: Path
+) -> None:
+    """A name chosen by somebody else is no path and no option for the editor."""
+    workspace.texts[name] = "x"
+    editor("path.write_text(path.name)")
+    pgc("doc", "edit", "--", name)
+
+    assert workspace.texts[name] == file
+    assert left_over(tmp_path) == []
