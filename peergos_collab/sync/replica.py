@@ -43,7 +43,7 @@ from .journal import LocalChange, open_entry_untrusted, seal_entry
 from .logbook import Arrival, BranchState, LogBook, Offered
 from .own_log import OwnLogs
 
-SEGMENT_CONTENT: Final = 128 << 10
+SEGMENT_CONTENT: Final = 48 << 10
 """Bytes of changes merged into one segment: keeps single segments far below the largest size."""
 
 
@@ -179,9 +179,13 @@ class Replica:
         """
         self.book.settle(self._collected)
         self._collected = ()
-        if self.released:
+        if self.released and self._is_known_writer():
             return self._seal_next()
         return self.journal_pending()
+
+    def _is_known_writer(self) -> bool:
+        """Whether the record that makes this device a writer is here: without it nobody would believe it."""
+        return (self.view.level(self.actor.principal) or 0) >= Level.WRITE
 
     def journal_pending(self) -> Collected | None:
         """Pending changes of one run as a journal entry, whether released or not."""
