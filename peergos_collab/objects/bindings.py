@@ -30,6 +30,12 @@ NO_LOG: Final = LogId(bytes(32))
 MAX_BINDING: Final = 512
 
 
+class NoMember(RemoteProtocolError):
+    """Who is introduced is no member with that right, as far as the records here say."""
+
+    code = "no_member"
+
+
 @dataclass(frozen=True, slots=True)
 class Introduced:
     """A verified introduction: the author, and the key his device signs ephemeral messages with."""
@@ -62,7 +68,8 @@ def check_introduction_untrusted(
         least: the role its principal must have in ``view``.
 
     Raises:
-        RemoteProtocolError: malformed, falsely signed, for another log, or not by such a member.
+        NoMember: the records known here make its principal no such member; later ones may.
+        RemoteProtocolError: malformed, falsely signed, or for another log.
     """
     fields = array(value, 5, "introduction")
     binding = some_bytes(fields[0], MAX_BINDING, "binding")
@@ -71,8 +78,10 @@ def check_introduction_untrusted(
     device_id, principal_id = _read_binding(binding, object_id, epoch, log, account)
     device = account.devices.get(device_id)
     member = view.members.get(principal_id)
-    if device is None or member is None or member.level < least:
-        raise RemoteProtocolError("an introduction by somebody who is no such member")
+    if device is None:
+        raise RemoteProtocolError("an introduction by a device that its account does not list")
+    if member is None or member.level < least:
+        raise NoMember("an introduction by somebody who is no such member")
     device.sign.verify(Tag.SIGN_BINDING_DEV, binding, device_signature)
     own = bytes(principal_id) == bytes(account.id) and member.principal.sign == account.user_key.sign
     if member.principal.kind is PrincipalKind.ACCOUNT and not own:

@@ -13,14 +13,15 @@ meets its own later segments before it could reuse their numbers.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ..codec.ids import DeviceId, EpochId, LogId, ObjectId, RunId, SegmentId
+from ..codec.shown import show_person
 from ..crypto import LocalKey, SigningKey
 from ..errors import Damaged, NoAccess, Quarantined, RemoteProtocolError
-from ..objects.bindings import Introduced, check_introduction_untrusted, introduce
+from ..objects.bindings import Introduced, NoMember, check_introduction_untrusted, introduce
 from ..objects.certificates import Certificate
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.membership import View
@@ -117,8 +118,9 @@ class Replica:
         self._clock = clock
         self._random = random
         self._arrived: dict[tuple[int, int], Segment] = {}
-        self._blocked: dict[int, None] = {}
+        self._blocked: dict[int, Callable[[], bool]] = {}
         self._uncited: dict[int, None] = {}
+        self._citing: list[int] = []
         self._introduced: set[tuple[LogId, EpochId]] = set()
         self._told_epochs = False
         self._collected: tuple[Arrival, ...] = ()
@@ -266,7 +268,8 @@ class Replica:
         author = self._author(segment, payload).author
         self.applied[arrival.branch.number] = segment.seq
         self.changes[author.device, payload.run] = payload.first + payload.count
-        self._uncited.clear()
+        for number in self._citing:
+            self._uncited.pop(number, None)
         self.fold.take_own(self._delivery(segment, payload, author, self._cite_ids(payload), 0, "local"))
 
     def current_epoch(self) -> EpochId:
@@ -295,8 +298,12 @@ class Replica:
         return branches[0] if branches else None
 
     def _cites(self, own_log: LogId) -> tuple[Cite, ...]:
-        cites = []
+        cites: list[Cite] = []
+        self._citing = []
         for number in self._uncited:
+            if len(cites) == MAX_CITES:
+                break  # the rest is cited by the next segment
+            self._citing.append(number)
             branch = self.book.numbered[number]
             seq = self.applied.get(number, 0)
             if branch.log == own_log or seq < branch.first:
@@ -304,14 +311,15 @@ class Replica:
             id_ = branch.tip_id if seq == branch.tip else self.store.segment_id(number, seq)
             if id_:
                 cites.append(Cite(branch.log[:8], seq, SegmentId(id_)))
-        return tuple(cites[:MAX_CITES])
+        return tuple(cites)
 
     # -- what comes from others -----------------------------------------------------------------
 
     def take_segments(self, raws: Iterable[bytes], via: str) -> Taken:
         """Takes segments from a peer or node; gives what they made deliverable, in causal order."""
+        self._arrived.clear()  # what came before is in the store by now
         offered = self.book.take_segments(raws)
-        touched: dict[int, None] = {}
+        touched = self._ready()
         for arrival in offered.arrivals:
             self._arrived[arrival.branch.number, arrival.segment.seq] = arrival.segment
             touched[arrival.branch.number] = None
@@ -324,6 +332,11 @@ class Replica:
             self._drop_sealed()
         return taken
 
+    def deliver_waiting(self, via: str) -> list[Delivery]:
+        """Delivers what waited for something that is here now, such as the record that makes its author a
+        member: call it after ``take_records``."""
+        return self._deliver(self._ready(), via)
+
     def deliver_stored(self) -> list[Delivery]:
         """Delivers what is stored but not applied yet, after opening.
 
@@ -335,7 +348,7 @@ class Replica:
 
     def _tell_forks(self, logs: Iterable[LogId]) -> None:
         for log in logs:
-            known = (who.author.name for (of, _), who in self.authors.items() if of == log)
+            known = (show_person(who.author.name) for (of, _), who in self.authors.items() if of == log)
             name = next(known, "somebody")
             self.problems.append(
                 f"a device of {name} was restored or copied and wrote twice from one point; all of it is kept"
@@ -348,20 +361,29 @@ class Replica:
             for number in touched:
                 self._deliver_branch(self.book.numbered[number], via, deliveries)
             progress = (len(deliveries), len(self.set_aside)) != before
-            touched = dict(self._blocked) if progress else {}
+            touched = self._ready() if progress else {}
         return deliveries
+
+    def _ready(self) -> dict[int, None]:
+        """Branches whose next segment waited for something that is here now.
+
+        The others are left alone: to open a large segment again at every arrival would be too dear.
+        """
+        return dict.fromkeys([number for number, ready in self._blocked.items() if ready()])
 
     def _deliver_branch(self, branch: BranchState, via: str, deliveries: list[Delivery]) -> None:
         self._blocked.pop(branch.number, None)
         seq = self.applied.get(branch.number, branch.first - 1) + 1
         if seq > branch.tip:
             return
-        if branch.base is not None and self.applied.get(branch.base.number, 0) < branch.first - 1:
-            self._blocked[branch.number] = None
+        base = branch.base
+        if base is not None and self.applied.get(base.number, 0) < branch.first - 1:
+            self._blocked[branch.number] = lambda: self.applied.get(base.number, 0) >= branch.first - 1
             return
         for segment in self._segments_from(branch, seq):
-            if not self._deliver_segment(branch, segment, via, deliveries):
-                self._blocked[branch.number] = None
+            ready = self._deliver_segment(branch, segment, via, deliveries)
+            if ready is not None:
+                self._blocked[branch.number] = ready
                 return
             self._arrived.pop((branch.number, segment.seq), None)
             self.applied[branch.number] = segment.seq
@@ -387,41 +409,43 @@ class Replica:
 
     def _deliver_segment(
         self, branch: BranchState, segment: Segment, via: str, deliveries: list[Delivery]
-    ) -> bool:
-        """False where something it cites, or the key that opens it, is missing yet."""
+    ) -> Callable[[], bool] | None:
+        """None once it is dealt with; else says when to try again: it waits for what it cites, for the key
+        that opens it, or for the record that makes its author a member."""
         keys = self.keys.get(segment.epoch)
         if keys is None:
-            return False
+            return lambda: segment.epoch in self.keys
         name = "an unknown writer"
         try:
             payload = decode_payload_untrusted(segment.open(keys.content))
-            cited = self._cited(payload)
-            if cited is None:
-                return False
+            missing = next((cite for cite in payload.cites if not self._is_applied(cite)), None)
+            if missing is not None:
+                cite = missing
+                return lambda: self._is_applied(cite)
             introduced = self._author(segment, payload)
-            name = introduced.author.name
+            name = show_person(introduced.author.name)
             skip = self._skip(introduced, payload)
-            delivery = self._delivery(segment, payload, introduced.author, cited, skip, via)
+            cites = self._cite_ids(payload)
+            delivery = self._delivery(segment, payload, introduced.author, cites, skip, via)
             if payload.kind is self.fold.kind and skip < payload.count:
                 self.fold.take_untrusted(delivery)
             else:
                 self.fold.pass_by(delivery)
+        except NoMember:
+            view = self.view
+            return lambda: self.view is not view
         except (RemoteProtocolError, Quarantined) as error:
             self.set_aside.append(SetAside(segment.log, segment.seq, name, str(error)))
-            return True
+            return None
         self.changes[introduced.author.device, payload.run] = max(
             payload.first + payload.count, self.changes.get((introduced.author.device, payload.run), 1)
         )
         deliveries.append(delivery)
-        return True
+        return None
 
-    def _cited(self, payload: Payload) -> list[SegmentId] | None:
-        """Ids of the cited segments, or None where one of them is not applied yet."""
-        for cite in payload.cites:
-            branch = self.book.find_prefix(cite.log, cite.seq, cite.id)
-            if branch is None or self.applied.get(branch.number, 0) < cite.seq:
-                return None
-        return self._cite_ids(payload)
+    def _is_applied(self, cite: Cite) -> bool:
+        branch = self.book.find_prefix(cite.log, cite.seq, cite.id)
+        return branch is not None and self.applied.get(branch.number, 0) >= cite.seq
 
     @staticmethod
     def _cite_ids(payload: Payload) -> list[SegmentId]:
