@@ -10,13 +10,22 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from peergos_collab.codec.ids import LogId, ObjectId, SegmentId
 from peergos_collab.errors import Conflict, Damaged, LocalProtocolError, NewerFormat
-from peergos_collab.ports import AppendSegment, NewBranch, PutJournal, PutRecord, PutValue, StoredRecord
+from peergos_collab.ports import (
+    AppendSegment,
+    Batch,
+    NewBranch,
+    PutJournal,
+    PutRecord,
+    PutValue,
+    StoredRecord,
+)
 from peergos_collab.storage import SqliteStore
 from peergos_collab.storage.checkpoints import Checkpoints
 from peergos_collab.storage.schema import connect
@@ -121,6 +130,33 @@ def test_a_failing_batch_fails_alone(tmp_path: Path) -> None:
     assert [(b.number, b.tip) for b in store.branches(OBJECT)] == [(branch, 1), (other, 1)]
     assert store.value("s", b"k") is None
     store.write([append(branch, 2)]).result(SOON)
+    store.close()
+
+
+def test_what_follows_a_failed_batch_fails_at_once(tmp_path: Path) -> None:
+    """When a batch fails, what was queued behind it and needs it is gone before the failure is told."""
+    store, branch = with_branch(tmp_path / "store.db", 1)
+    committing, go = threading.Event(), threading.Event()
+    commit = store._writer._commit
+
+    def gated(connection: sqlite3.Connection, batches: list[Batch]) -> dict[int, Exception]:
+        committing.set()
+        go.wait(SOON)
+        return commit(connection, batches)
+
+    store._writer._commit = gated  # type: ignore[method-assign]
+    bad = store.write([append(branch, 2), PutValue("s", b"bad", object())])  # type: ignore[arg-type]
+    committing.wait(SOON)
+    orphan = store.write([append(branch, 3)])
+    other = store.write([PutValue("s", b"good", b"v")])
+    again: list[Future[None]] = []
+    bad.add_done_callback(lambda _: again.append(store.write([append(branch, 2)])))
+    go.set()
+
+    assert isinstance(orphan.exception(SOON), Damaged)
+    other.result(SOON)
+    again[0].result(SOON)
+    assert (store.branches(OBJECT)[0].tip, store.value("s", b"good")) == (2, b"v")
     store.close()
 
 
