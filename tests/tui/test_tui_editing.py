@@ -173,20 +173,10 @@ def test_undo_without_anything_to_undo_leaves_others_alone() -> None:
     assert model.document.text == "theirs"
 
 
-KEYS = st.sampled_from(
-    ["left", "right", "up", "down", "home", "end", "word_left", "word_right", "backspace", "delete"]
-    + [
-        "new_line",
-        "undo",
-        "redo",
-        "select_right",
-        "select_down",
-        "select_word",
-        "other",
-        "other_delete",
-        "insert",
-    ]
-)
+MOVES = ["left", "right", "up", "down", "home", "end", "word_left", "word_right"]
+SELECTS = ["select_right", "select_down", "select_word"]
+EDITS = ["insert", "backspace", "delete", "new_line", "undo", "redo", "other", "other_delete"]
+KEYS = st.sampled_from([*MOVES, *SELECTS, *EDITS])
 TEXTS = st.text(st.sampled_from("ab \n漢😀👍🏽\u0301\u200d🇩🇪\u2028\x0c\x85é\r\t"), max_size=12)
 
 

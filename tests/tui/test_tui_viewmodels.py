@@ -180,7 +180,8 @@ def test_the_share_dialog_says_what_a_link_means() -> None:
     for role, can in ((Role.READER, "read it"), (Role.WRITER, "change"), (Role.ADMIN, "give others access")):
         words = warning(role)
 
-        assert words.startswith("Anyone with this link can ") and can in words
+        assert words.startswith("Anyone with this link can ")
+        assert can in words
         assert "It shows its holder the history and the members' ids. It cannot be revoked yet." in words
 
 

@@ -7,22 +7,16 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import DataTable, Footer, Static
+from textual.widgets import Footer, Static
 
 from peergos_collab.workspace.api import Entry, Status
 
-from ..viewmodels.entries import Line, empty_words, lines_of, title_words
+from ..viewmodels.entries import empty_words, lines_of, title_words
+from ..widgets.entry_list import EntryList
 from .base import FullScreen
 from .dialog import AskName, Confirm
 from .nodes import Nodes
 from .sharing import Join, Share
-
-_COLUMNS = ("name", "kind", "connection", "saved")
-
-
-class EntryTable(DataTable[Text]):
-    HELP = """Documents and chats of this home. Enter opens the chosen one.
-n makes a document, c a chat, j takes a link somebody gave you, s shares the chosen one by link."""
 
 
 class Home(FullScreen):
@@ -32,8 +26,8 @@ class Home(FullScreen):
     Home > #title { height: 1; padding: 0 1; background: $panel; text-style: bold; }
     Home > #empty { height: 1fr; padding: 2 4; display: none; }
     Home.-empty > #empty { display: block; }
-    Home.-empty > EntryTable { display: none; }
-    Home > EntryTable { height: 1fr; }
+    Home.-empty > EntryList { display: none; }
+    Home > EntryList { height: 1fr; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -51,19 +45,15 @@ class Home(FullScreen):
     def __init__(self) -> None:
         super().__init__()
         self._entries: list[Entry] = []
-        self._lines: list[Line] = []
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
-        yield EntryTable(id="entries", cursor_type="row", zebra_stripes=False)
+        yield EntryList()
         yield Static(Text(empty_words()), id="empty")
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
-        table = self.query_one(EntryTable)
-        for name, label in zip(_COLUMNS, ("Name", "Kind", "Connection", "Saved"), strict=True):
-            table.add_column(label, key=name)
-        table.focus()
+        self.query_one(EntryList).focus()
         self.pgc.refresh_status()
 
     def on_screen_resume(self) -> None:
@@ -81,30 +71,12 @@ class Home(FullScreen):
         self.query_one("#title", Static).update(Text(title_words(status), no_wrap=True))
         lines = lines_of(self._entries, status)
         self.set_class(not lines, "-empty")
-        if lines == self._lines:
-            return
-        table = self.query_one(EntryTable)
-        if [line.path for line in lines] == [line.path for line in self._lines]:
-            for line in lines:
-                for column, text in zip(_COLUMNS, line.cells, strict=True):
-                    table.update_cell(line.path, column, Text(text), update_width=True)
-        else:
-            chosen = self.chosen
-            table.clear()
-            for line in lines:
-                table.add_row(*(Text(text) for text in line.cells), key=line.path)
-            paths = [line.path for line in lines]
-            if chosen in paths:
-                table.move_cursor(row=paths.index(chosen))
-            # As many rows as before and no move of the cursor: the table would see no reason to paint.
-            table.refresh()
-        self._lines = lines
+        self.query_one(EntryList).show(lines)
 
     @property
     def chosen(self) -> str | None:
         """The path under the cursor."""
-        row = self.query_one(EntryTable).cursor_row
-        return self._lines[row].path if 0 <= row < len(self._lines) else None
+        return self.query_one(EntryList).chosen
 
     def _chosen_or_say(self) -> str | None:
         if self.chosen is None:
@@ -112,13 +84,10 @@ class Home(FullScreen):
         return self.chosen
 
     def choose(self, path: str) -> None:
-        for row, line in enumerate(self._lines):
-            if line.path == path:
-                self.query_one(EntryTable).move_cursor(row=row)
+        self.query_one(EntryList).choose(path)
 
-    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
-        if event.row_key.value is not None:
-            self.start(self.pgc.open_entry(event.row_key.value))
+    def on_entry_list_opened(self, event: EntryList.Opened) -> None:
+        self.start(self.pgc.open_entry(event.path))
 
     def action_new(self, kind: str) -> None:
         self.start(self._new(kind))

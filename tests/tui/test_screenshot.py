@@ -1,0 +1,92 @@
+"""The picture in the README: two people in a document, a chat beside it.
+
+``PGC_WRITE_IMAGES=1`` writes it; otherwise the picture kept must say what the program shows now.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+from datetime import datetime
+from pathlib import Path
+
+from peergos_collab.workspace.api import NodeState, ObjectState, Presence
+from peergos_collab.workspace.api import Path as Way
+from support.screen_workspace import FakeGate, FakeWorkspace, said
+from tui.app import PgcApp
+
+PICTURE = Path(__file__).parents[2] / "docs" / "images" / "editor.svg"
+WRITE = bool(os.environ.get("PGC_WRITE_IMAGES"))
+NOON = int(datetime(2026, 3, 1, 12).astimezone().timestamp() * 1000)
+"""Wherever one is, so that the day line is the same."""
+NODE = "pgc://abcdef@home.example:7000"
+
+TEXT = """A garden for the street
+
+We have the strip between number 4 and the school, about \
+thirty metres, sun from ten to four. The city agreed to two \
+years; after that they want to see it.
+
+What we need
+  - six raised beds, larch if we can get it
+  - a water tank with a tap the children can reach
+  - a shed (Ben has one to give away 🌱)
+
+First dates
+  Sat 14 March   clearing
+  Sat 28 March   building the beds
+"""
+
+
+async def scene() -> str:
+    """The SVG of the editor with two other people and a chat."""
+    workspace = FakeWorkspace()
+    workspace.node_states.append(NodeState(NODE, connected=True))
+    await workspace.new_document("garden", TEXT)
+    await workspace.new_chat("garden talk")
+    for path in ("garden", "garden talk"):
+        workspace.states[path] = ObjectState(path, "doc", ("here", NODE), 0, Way.DIRECT, 2)
+    workspace.chats["garden talk"].receive(
+        said("Is larch still what we want? It got dear.", "Ben", number=1, time=NOON),
+        said("For the beds yes, it lasts.", "Me", number=2, mine=True, time=NOON + 60_000),
+        said("Good. I wrote the dates down, look left.", "Ann", number=3, time=NOON + 120_000),
+    )
+    app = PgcApp(FakeGate(workspace))
+    async with app.run_test(size=(104, 26)) as pilot:
+        await pilot.pause()
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.press("ctrl+t")
+        await pilot.pause()
+        larch = TEXT.index("larch")
+        workspace.open_handles["garden"].show(
+            Presence("b", "Ben", larch, larch + len("larch if we can get it"), False, "webrtc"),
+            Presence("a", "Ann", None, TEXT.index("building"), True, "webrtc"),
+        )
+        workspace.chats["garden talk"].show(Presence("b", "Ben", None, None, True, "webrtc"))
+        await pilot.press("escape", "down", "down", "end")
+        for _ in range(20):
+            await pilot.pause()
+        picture = app.export_screenshot(title="peergos_collab")
+    await app.close_workspace()
+    # Whoever looks at the picture should not be sent to a server for its font.
+    return re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
+
+
+def words_of(picture: str) -> set[str]:
+    """The words a picture shows. Clock times are left out: they depend on where one is."""
+    text = html.unescape(" ".join(re.findall(r"<text[^>]*>([^<]*)</text>", picture)))
+    return set(re.findall(r"[a-zA-Z]{3,}", text.replace("\xa0", " ")))
+
+
+async def test_the_picture_shows_what_the_program_shows() -> None:
+    """The README's picture is of this program, with both people, the chat and the true state in it."""
+    picture = await scene()
+    if WRITE:
+        PICTURE.parent.mkdir(parents=True, exist_ok=True)
+        PICTURE.write_text(picture, encoding="utf-8")
+    kept = words_of(PICTURE.read_text(encoding="utf-8"))
+
+    assert {"garden", "larch", "Ben", "Ann", "direct", "saved", "node", "typing"} <= words_of(picture)
+    assert kept == words_of(picture)
