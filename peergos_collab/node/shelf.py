@@ -140,7 +140,7 @@ class Shelf:
         tips = self._books[object_id].tips()
 
         def durable() -> None:
-            session.send_frame(receipt_frame(self.receipt_key, object_id, tips))
+            session.send_frame(receipt_frame(self.receipt_key, object_id, tips, whole=True))
             self._touch(session)
 
         return Commit([], durable)

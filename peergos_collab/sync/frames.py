@@ -16,6 +16,9 @@ MAX_FRAME: Final = 1 << 20
 SEGMENTS_PER_FRAME: Final = 48 << 10
 """Bytes of segments in one frame: small enough that live traffic never waits long behind it."""
 
+RECORDS_PER_FRAME: Final = 256 << 10
+"""Bytes of membership records in one frame, unless a single one is longer."""
+
 WINDOW: Final = 1 << 20
 """Bytes of segments a sender may have on the way before the receiver has worked some off."""
 
@@ -34,7 +37,7 @@ class Frame(enum.IntEnum):
     EPHEMERAL = 5
     """[object, key (16), counter, sealed]"""
     RECEIPT = 6
-    """[object, heads, signature]: the node says these are durable"""
+    """[object, heads, whole, signature]: the node says these are durable; whole: that is all it has"""
     REFUSED = 7
     """[object or empty, code, words]"""
     CAUGHT_UP = 8
@@ -60,7 +63,7 @@ _LENGTHS: Final = {
     Frame.RECORDS: 3,
     Frame.SEGMENTS: 3,
     Frame.EPHEMERAL: 5,
-    Frame.RECEIPT: 4,
+    Frame.RECEIPT: 5,
     Frame.REFUSED: 4,
     Frame.CAUGHT_UP: 2,
     Frame.PUT_DROP: 2,

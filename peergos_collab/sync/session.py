@@ -23,7 +23,15 @@ from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.records import Epoch
 from ..ports import Random
 from .channel import Channel
-from .frames import MAX_FRAME, PROTOCOL_VERSION, WINDOW, Frame, decode_frame_untrusted, encode_frame
+from .frames import (
+    MAX_FRAME,
+    PROTOCOL_VERSION,
+    RECORDS_PER_FRAME,
+    WINDOW,
+    Frame,
+    decode_frame_untrusted,
+    encode_frame,
+)
 from .heads import Tip, heads_digest, tips_untrusted, tips_value
 from .logbook import Arrival, LogBook, record_ids
 
@@ -77,10 +85,14 @@ class EphemeralCame:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptCame:
-    """A node's signed word that these heads are durable there; the signature is checked."""
+    """A node's signed word that these heads are durable there; the signature is checked.
+
+    ``whole`` says that these are all the heads it has, as after each opening.
+    """
 
     object: ObjectId
     tips: list[Tip]
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +172,7 @@ class Session:
         self._their_nonce = b""
         self._outgoing: list[bytes] = []
         self._credit = WINDOW
+        self._owed = 0
         self._wanted: dict[ObjectId, Mapping[EpochId, EpochKeys]] = {}
         self._stirred: dict[ObjectId, None] = {}
         self._unproved: set[ObjectId] = set()
@@ -221,7 +234,15 @@ class Session:
             channel.note_has(branch, seq)
 
     def send_records(self, object_id: ObjectId, raws: list[bytes]) -> None:
-        self._send(Frame.RECORDS, object_id, raws)
+        """Sends membership records or certificates, in as many frames as they need."""
+        frame: list[bytes] = []
+        for raw in raws:
+            if frame and sum(map(len, frame)) + len(raw) > RECORDS_PER_FRAME:
+                self._send(Frame.RECORDS, object_id, frame)
+                frame = []
+            frame.append(raw)
+        if frame:
+            self._send(Frame.RECORDS, object_id, frame)
 
     def send_ephemeral(self, object_id: ObjectId, key: bytes, counter: int, sealed: bytes) -> None:
         self._send(Frame.EPHEMERAL, object_id, key, counter, sealed)
@@ -247,6 +268,7 @@ class Session:
 
     def grant_credit(self, size: int) -> None:
         """Segments of ``size`` bytes are worked off; the other side may send as much again."""
+        self._owed -= size
         self._send(Frame.CREDIT, size)
 
     # -- what the other side does ---------------------------------------------------------------
@@ -267,6 +289,8 @@ class Session:
             raise RemoteProtocolError("a second hello")
         number(fields[0], PROTOCOL_VERSION, PROTOCOL_VERSION, "protocol version")
         self._their_nonce = blob(fields[1], 16, "nonce")
+        if self._their_nonce == self._nonce:
+            raise RemoteProtocolError("our own nonce: our proofs would be played back to us")
         key = some_bytes(fields[2], 32, "receipt key")
         if self._with_node:
             self._their_receipt_key = VerifyKey(blob(key, 32, "receipt key"))
@@ -294,6 +318,7 @@ class Session:
         self._stirred[object_id] = None
         channel.records = set(ids)
         channel.told_caught_up = False
+        channel.certified.clear()
         channel.set_tips(tips)
         if self._serving or (channel.refused and object_id in self._wanted):
             self._send_open(object_id)
@@ -326,6 +351,9 @@ class Session:
 
     def _on_segments(self, fields: list[Any], size: int) -> list[SessionEvent]:
         raws = [some_bytes(raw, MAX_FRAME, "segment") for raw in many(fields[1], MAX_IDS, "segments")]
+        self._owed += size
+        if self._owed > WINDOW + MAX_FRAME:
+            raise RemoteProtocolError("more segments than there was credit for")
         return [SegmentsCame(_object(fields[0]), raws, size)]
 
     def _on_ephemeral(self, fields: list[Any], _: int) -> list[SessionEvent]:
@@ -336,9 +364,10 @@ class Session:
         object_id, tips = _object(fields[0]), tips_untrusted(fields[1])
         if self._their_receipt_key is None:
             raise RemoteProtocolError("a receipt from somebody who is no node")
-        signature = blob(fields[2], 64, "receipt")
-        self._their_receipt_key.verify(Tag.SIGN_RECEIPT, _receipt_message(object_id, tips), signature)
-        return [ReceiptCame(object_id, tips)]
+        whole = fields[2] is True
+        message = _receipt_message(object_id, tips, whole)
+        self._their_receipt_key.verify(Tag.SIGN_RECEIPT, message, blob(fields[3], 64, "receipt"))
+        return [ReceiptCame(object_id, tips, whole)]
 
     def _on_refused(self, fields: list[Any], _: int) -> list[SessionEvent]:
         raw = some_bytes(fields[0], 32, "object id")
@@ -429,8 +458,7 @@ class Session:
             channel = self.channels.get(object_id)
             if channel is not None and channel.live:
                 records = channel.next_records()
-                if records:
-                    self._send(Frame.RECORDS, object_id, records)
+                self.send_records(object_id, records)
                 self._pump_segments(object_id, channel)
                 if channel.push and channel.dirty:
                     continue  # out of credit: stays stirred until more is granted
@@ -439,8 +467,7 @@ class Session:
     def _pump_segments(self, object_id: ObjectId, channel: Channel) -> None:
         while channel.push and channel.dirty and self._credit > 0:
             certificates, raws = channel.next_segments(self._credit)
-            if certificates:
-                self._send(Frame.RECORDS, object_id, [certificate.raw for certificate in certificates])
+            self.send_records(object_id, [certificate.raw for certificate in certificates])
             if not raws:
                 break
             frame = encode_frame(Frame.SEGMENTS, object_id, raws)
@@ -451,11 +478,13 @@ class Session:
             self._send(Frame.CAUGHT_UP, object_id)
 
 
-def receipt_frame(receipt_key: SigningKey, object_id: ObjectId, tips: Iterable[Tip]) -> bytes:
+def receipt_frame(
+    receipt_key: SigningKey, object_id: ObjectId, tips: Iterable[Tip], *, whole: bool = False
+) -> bytes:
     """A node's signed word that these heads are durable; one frame serves every session."""
     ordered = sorted(tips)
-    signature = receipt_key.sign(Tag.SIGN_RECEIPT, _receipt_message(object_id, ordered))
-    return encode_frame(Frame.RECEIPT, object_id, tips_value(ordered), signature)
+    signature = receipt_key.sign(Tag.SIGN_RECEIPT, _receipt_message(object_id, ordered, whole))
+    return encode_frame(Frame.RECEIPT, object_id, tips_value(ordered), whole, signature)
 
 
 def _object(value: object) -> ObjectId:
@@ -468,5 +497,5 @@ def _newest(epochs: Mapping[EpochId, Epoch]) -> dict[EpochId, Epoch]:
     return {id_: epoch for id_, epoch in epochs.items() if id_ not in parents}
 
 
-def _receipt_message(object_id: ObjectId, tips: Iterable[Tip]) -> bytes:
-    return object_id + heads_digest(tips)
+def _receipt_message(object_id: ObjectId, tips: Iterable[Tip], whole: bool) -> bytes:
+    return object_id + heads_digest(tips) + bytes([whole])

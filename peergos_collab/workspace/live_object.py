@@ -167,6 +167,17 @@ class LiveObject:
 
     # -- where it is durable --------------------------------------------------------------------
 
+    def take_whole_receipt(self, node: str, tips: Iterable[Tip]) -> bool:
+        """Notes a receipt that stands for everything the node has now.
+
+        Returns:
+            False where an earlier receipt of this node said more: it lost data, or went back in time.
+        """
+        before = self.saved_at.pop(node, {})
+        self.take_receipt(node, tips)
+        now = self.saved_at[node]
+        return all(now.get(number_, 0) >= seq for number_, seq in before.items())
+
     def take_receipt(self, node: str, tips: Iterable[Tip]) -> None:
         """Notes a node's receipt, whose signature was checked."""
         saved = self.saved_at.setdefault(node, {})

@@ -243,7 +243,11 @@ class SyncLink:
         live = self._objects.get(event.object)
         if live is None:
             return
-        live.take_receipt(self.node, event.tips)
+        if not event.whole:
+            live.take_receipt(self.node, event.tips)
+        elif not live.take_whole_receipt(self.node, event.tips):
+            words = f"the node {self.node} has lost what it said was saved; it is sent there again"
+            self._owner.on_problem(live, words)
         for future in self._receipts.pop(event.object, []):
             if not future.done():
                 future.set_result(None)
