@@ -46,7 +46,7 @@ def online(seconds: float | None, no_webrtc: bool, relay_only: bool) -> None:
     from ..workspace.api import Options
 
     options = Options(webrtc=not no_webrtc, relay_only=relay_only)
-    run(_online(current(), options, seconds))
+    run(_online(current(), options, seconds), lasting=True)
 
 
 async def _online(settings: Settings, options: Options, seconds: float | None) -> None:

@@ -14,7 +14,7 @@ from .chat import chat
 from .demo import demo
 from .doctor import doctor
 from .documents import doc
-from .failures import report
+from .failures import INTERRUPTED, report
 from .home import init, key, list_entries, move, remove, status
 from .live import online, sync, watch
 from .nodes import node
@@ -53,8 +53,8 @@ class Root(Group):
         except BrokenPipeError:
             _silence_stdout()
             code = 0
-        except Terminated:
-            code = 0
+        except Terminated as end:
+            code = 0 if end.expected else INTERRUPTED
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  every error ends here, as an exit code
             # What stands behind a word that was not understood was not parsed, --json perhaps.
             settings.json = settings.json or _asks_for_json(arguments)

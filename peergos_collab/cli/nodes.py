@@ -39,7 +39,7 @@ def serve(listen: str) -> None:
     """
     settings = current()
     host, port = _host_and_port(listen)
-    run(_serve(settings, _node_home(settings), host, port))
+    run(_serve(settings, _node_home(settings), host, port), lasting=True)
 
 
 def _node_home(settings: Settings) -> Path:

@@ -18,11 +18,22 @@ T = TypeVar("T")
 
 
 class Terminated(Exception):
-    """Somebody asked this process to end (SIGTERM)."""
+    """Somebody asked this process to end (SIGTERM).
+
+    Args:
+        expected: it runs until it is asked to end, so this is a success.
+    """
+
+    def __init__(self, expected: bool) -> None:
+        super().__init__()
+        self.expected = expected
 
 
-def run(main: Coroutine[Any, Any, T]) -> T:
+def run(main: Coroutine[Any, Any, T], *, lasting: bool = False) -> T:
     """Runs a coroutine on a loop of its own.
+
+    Args:
+        lasting: it runs until it is interrupted.
 
     Raises:
         KeyboardInterrupt: on SIGINT, after everything was closed.
@@ -31,7 +42,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     import asyncio  # here and below: 'pgc --help' needs no event loop
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_until_terminated(main))
+        return runner.run(_until_terminated(main, lasting))
 
 
 def _loop_factory() -> Callable[[], AbstractEventLoop] | None:
@@ -42,7 +53,7 @@ def _loop_factory() -> Callable[[], AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _until_terminated(main: Coroutine[Any, Any, T]) -> T:
+async def _until_terminated(main: Coroutine[Any, Any, T], lasting: bool) -> T:
     import asyncio
     import signal
     import threading
@@ -61,7 +72,7 @@ async def _until_terminated(main: Coroutine[Any, Any, T]) -> T:
         return await task
     except asyncio.CancelledError:
         if asked:
-            raise Terminated from None
+            raise Terminated(expected=lasting) from None
         task.cancel()  # cancelled from outside, by SIGINT: let the command close what it opened
         await asyncio.wait([task])
         raise
@@ -76,7 +87,7 @@ def in_workspace(
         async with opened(settings, lasting=lasting) as workspace:
             return await body(workspace)
 
-    return run(main())
+    return run(main(), lasting=lasting)
 
 
 @asynccontextmanager

@@ -11,7 +11,8 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +29,33 @@ PATIENCE = 30.0
 """Seconds in which things that take moments must have happened."""
 
 
-async def _commands() -> AsyncIterator[dict[str, Any]]:
+@asynccontextmanager
+async def _commands() -> AsyncIterator[asyncio.Queue[dict[str, Any]]]:
+    """The commands as they come. When stdin ends, so does the body, whatever it is doing."""
     reader = asyncio.StreamReader(limit=1 << 24)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    while line := await reader.readline():
-        yield json.loads(line)
+    queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    body = asyncio.current_task()
+    assert body is not None
+    ended = False
+
+    async def read() -> None:
+        nonlocal ended
+        while line := await reader.readline():
+            queue.put_nowait(json.loads(line))
+        ended = True
+        body.cancel()
+
+    reading = asyncio.create_task(read())
+    try:
+        yield queue
+    except asyncio.CancelledError:
+        if not ended:
+            raise
+        body.uncancel()
+    finally:
+        reading.cancel()
 
 
 def _answer(**fields: Any) -> None:
@@ -46,9 +68,9 @@ async def play_node(home: Path) -> None:
 
     node = await serve_node(home, "127.0.0.1", 0)
     try:
-        _answer(address=node.address)
-        async for _ in _commands():
-            pass
+        async with _commands() as commands:
+            _answer(address=node.address)
+            await commands.get()
     finally:
         await node.close()
 
@@ -63,12 +85,13 @@ async def play_person(home: Path, name: str, frames: Path) -> None:
     workspace = await open_workspace(home, lasting=True)
     person = Person(workspace)
     try:
-        _answer(account=made.account, device=made.device)
-        async for command in _commands():
-            try:
-                _answer(**await person.obey(command))
-            except PeergosCollabError as error:
-                _answer(error=error.message)
+        async with _commands() as commands:
+            _answer(account=made.account, device=made.device)
+            while True:
+                try:
+                    _answer(**await person.obey(await commands.get()))
+                except PeergosCollabError as error:
+                    _answer(error=error.message)
     finally:
         await person.close()
         await workspace.close()
@@ -154,8 +177,11 @@ class Person:
         return {}
 
     async def do_connected(self, via: str, timeout: float) -> dict[str, Any]:
+        async def connected() -> bool:
+            return via in self._connected
+
         try:
-            await self._until(lambda: via in self._connected, timeout)
+            await self._until(connected, timeout)
         except TimedOut:
             return {"connected": False}
         return {"connected": True}
@@ -166,6 +192,11 @@ class Person:
         for position, deleted, inserted in patches:
             document.edit(position, position + deleted, inserted)
             await self._typed(pause)
+        return {}
+
+    async def do_rest(self) -> dict[str, Any]:
+        """Counts paths anew: what was typed faster than anybody can is no measure of them."""
+        self._paths.clear()
         return {}
 
     async def do_append(self, text: str, pause: float) -> dict[str, Any]:
@@ -187,20 +218,23 @@ class Person:
         assert self._handle is not None
         return self._handle.document
 
-    async def do_say(self, chat: str, text: str) -> dict[str, Any]:
+    async def do_say(self, chat: str, text: str, after: int) -> dict[str, Any]:
+        """Answers once ``after`` messages were heard."""
+
+        async def heard() -> bool:
+            return len(await self._messages(chat)) >= after
+
+        await self._until(heard)
         await self._workspace.send_message(chat, text)
         return {}
 
     async def do_until(self, document: str, length: int, chat: str, messages: int) -> dict[str, Any]:
         """Waits until the document has ``length`` code points and the chat so many messages."""
-        async with asyncio.timeout(PATIENCE):
-            while len(self._document) != length or len(await self._messages(chat)) != messages:
-                async with self._news:
-                    try:
-                        async with asyncio.timeout(0.2):
-                            await self._news.wait()
-                    except TimeoutError:
-                        pass
+
+        async def complete() -> bool:
+            return len(self._document) == length and len(await self._messages(chat)) == messages
+
+        await self._until(complete)
         if self._handle is not None:
             await self._handle.saved()
         text, _ = await self._workspace.read_document(document)
@@ -212,10 +246,12 @@ class Person:
     async def do_report(self) -> dict[str, Any]:
         return {"written": self._written, "arrived": self._arrived, "paths": dict(self._paths)}
 
-    async def _until(self, holds: Any, timeout: float) -> None:
+    async def _until(self, holds: Callable[[], Awaitable[bool]], timeout: float = PATIENCE) -> None:
+        """Asks again after every event; every event that may matter is one of ``events`` or a change."""
         try:
             async with asyncio.timeout(timeout), self._news:
-                await self._news.wait_for(holds)
+                while not await holds():
+                    await self._news.wait()
         except TimeoutError:
             raise TimedOut(f"not within {timeout:g} s") from None
 

@@ -12,19 +12,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from ...errors import Damaged, PeergosCollabError
+from ...errors import PeergosCollabError
 
 PATIENCE: Final = 60.0
 """Seconds for any one command."""
 FAREWELL: Final = 10.0
 
 
+class TourFailed(PeergosCollabError):
+    """The tour did not come to its end; nothing of yours was touched."""
+
+
 class Actor:
     """A child process that plays a part. Ends when this does."""
 
-    def __init__(self, process: asyncio.subprocess.Process, name: str) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, name: str, log: Path) -> None:
         self._process = process
         self._name = name
+        self._log = log
 
     @property
     def pid(self) -> int:
@@ -38,23 +43,33 @@ class Actor:
         """Sends a command and waits for its answer.
 
         Raises:
-            PeergosCollabError: the actor could not do it.
+            TourFailed: the actor could not do it.
         """
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"do": do, **more}).encode() + b"\n")
-        await self._process.stdin.drain()
+        try:
+            self._process.stdin.write(json.dumps({"do": do, **more}).encode() + b"\n")
+            await self._process.stdin.drain()
+        except ConnectionError:
+            pass  # it ended; ``hear`` says so
         return await self.hear()
 
     async def hear(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        async with asyncio.timeout(PATIENCE):
-            line = await self._process.stdout.readline()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                line = await self._process.stdout.readline()
+        except TimeoutError:
+            raise TourFailed(f"{self._name} did not answer within {PATIENCE:g} s.") from None
         if not line:
-            raise Damaged(f"{self._name}'s process ended early; see its log.")
+            raise TourFailed(f"{self._name}'s process ended early.", hint=self._last_words())
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
-            raise PeergosCollabError(f"{self._name}: {answer['error']}")
+            raise TourFailed(f"{self._name}: {answer['error']}")
         return answer
+
+    def _last_words(self) -> str:
+        """The end of its log. It is about the tour's own people only."""
+        return " / ".join(self._log.read_text("utf-8", "replace").splitlines()[-3:])
 
     async def leave(self) -> None:
         """Lets it end by itself, or else ends it."""
@@ -77,7 +92,8 @@ class Cast:
 
     async def enter(self, name: str, *arguments: str | Path) -> Actor:
         """Starts a process. What it has to say on stderr goes to a log in the directory."""
-        with (self._directory / f"{name}.log").open("wb") as log:
+        path = self._directory / f"{name}.log"
+        with path.open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "peergos_collab.cli.demo.actor"),
                 *map(str, arguments),
@@ -88,7 +104,7 @@ class Cast:
                 env=_environment(),
                 start_new_session=True,  # Ctrl+C reaches the tour, which ends them in order
             )
-        actor = Actor(process, name)
+        actor = Actor(process, name, path)
         self.actors.append(actor)
         return actor
 

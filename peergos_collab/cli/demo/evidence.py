@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from ...codec import from_multibase_untrusted
-from ...errors import Damaged, RemoteProtocolError
+from ...errors import RemoteProtocolError
+from .cast import TourFailed
 from .recorder import frames_in
 from .scan import Scanner, files_below
 
@@ -29,7 +30,7 @@ def look_for_secrets(place: Path, secrets: Iterable[str], innocent: bytes) -> Ev
     """Searches the node's files and logs and all recorded frames below ``place``.
 
     Raises:
-        Damaged: something readable was found, or the search itself is blind.
+        TourFailed: something readable was found, or the search itself is blind.
     """
     hidden = [form for secret in secrets for form in _forms(secret)]
     scanner, store_scanner = Scanner(hidden), Scanner(hidden, innocent)
@@ -47,7 +48,7 @@ def look_for_secrets(place: Path, secrets: Iterable[str], innocent: bytes) -> Ev
             counts[inside] = counts.get(inside, 0) + 1
             total += len(frame)
     if not total or not stored:
-        raise Damaged("Nothing was recorded, so nothing is proved.")
+        raise TourFailed("Nothing was recorded, so nothing is proved.")
     return Evidence(tuple(sorted(counts.items())), total, stored, len(scanner))
 
 
@@ -70,9 +71,11 @@ def _check_sight(scanner: Scanner, hidden: list[bytes]) -> None:
     noise = bytes(range(255, 0, -1))
     for secret in hidden:
         if len(secret) >= 8 and scanner.find(noise + secret + noise) is None:
-            raise Damaged("The search does not find what is there, so nothing is proved.")
+            raise TourFailed("The search does not find what is there, so nothing is proved.")
 
 
 def _refuse(found: bytes | None, where: str) -> None:
     if found is not None:
-        raise Damaged(f"{where} holds something readable: {found!r}.", hint="This is a fault of the program.")
+        raise TourFailed(
+            f"{where} holds something readable: {found!r}.", hint="This is a fault of the program."
+        )

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ...errors import Damaged
 from ..output import narrate, print_result
 from ..settings import Settings
-from .cast import Actor, Cast
+from .cast import Actor, Cast, TourFailed
 from .evidence import Evidence, look_for_secrets
 from .latency import Percentiles, percentiles
 from .trace import Script, load_script
@@ -47,9 +46,14 @@ class Outcome:
     script: Script
     text: str
     messages: int
-    path: str
+    paths: dict[str, int]
     latency: Percentiles
     evidence: Evidence
+
+    @property
+    def path(self) -> str:
+        """The path that most of what was typed at a human pace took."""
+        return max(self.paths, key=lambda via: self.paths[via], default="node")
 
 
 async def take_tour(settings: Settings, trace: Path | None, *, webrtc: bool) -> int:
@@ -59,7 +63,7 @@ async def take_tour(settings: Settings, trace: Path | None, *, webrtc: bool) -> 
         async with Cast(Path(made)) as cast:
             outcome = await _play(settings, cast, Path(made), script, webrtc)
         if not all(actor.ended for actor in cast.actors):
-            raise Damaged("A process of the tour is still there.")
+            raise TourFailed("A process of the tour is still there.")
     print_result(settings, _fields(outcome), _lines(outcome))
     return 0
 
@@ -86,8 +90,8 @@ async def _play(settings: Settings, cast: Cast, place: Path, script: Script, web
 
     narrate(settings, f"Ana replays {len(script.patches)} edits of {script.source}; Ben types below.")
     await _type(ana, ben, script)
-    for who, text in TALK:
-        await people[who].tell("say", chat=(CHAT, BENS_CHAT)[who], text=text)
+    for before, (who, text) in enumerate(TALK):
+        await people[who].tell("say", chat=(CHAT, BENS_CHAT)[who], text=text, after=before)
 
     expected = script.text + MIDDLE + REMARKS + MORE_REMARKS
     seen = await asyncio.gather(
@@ -102,7 +106,7 @@ async def _play(settings: Settings, cast: Cast, place: Path, script: Script, web
     secrets = [expected, ANA, BEN, DOCUMENT, CHAT, BENS_DOCUMENT, BENS_CHAT, *(text for _, text in TALK)]
     secrets += [each[key] for each in ids for key in ("account", "device")]
     evidence = look_for_secrets(place, secrets, innocent)
-    return Outcome(script, expected, len(TALK), _path(reports), percentiles(reports), evidence)
+    return Outcome(script, expected, len(TALK), _paths(reports), percentiles(reports), evidence)
 
 
 async def _enter(cast: Cast, place: Path) -> tuple[Actor, Actor, Actor, list[Actor]]:
@@ -130,6 +134,7 @@ async def _type(ana: Actor, ben: Actor, script: Script) -> None:
     await asyncio.gather(
         ana.tell("replay", patches=quick, pause=0), ben.tell("append", text=REMARKS, pause=0)
     )
+    await asyncio.gather(ana.tell("rest"), ben.tell("rest"))
     await asyncio.gather(
         ana.tell("replay", patches=live, pause=PACE), ben.tell("append", text=MORE_REMARKS, pause=2 * PACE)
     )
@@ -138,20 +143,20 @@ async def _type(ana: Actor, ben: Actor, script: Script) -> None:
 def _check_equal(seen: Sequence[dict[str, Any]], expected: str) -> None:
     ana, ben = seen
     if ana["text"] != expected or ben["text"] != expected:
-        raise Damaged("The two ends do not show the text that was typed.")
+        raise TourFailed("The two ends do not show the text that was typed.")
     if [each[0] for each in ana["messages"]] != [each[0] for each in ben["messages"]]:
-        raise Damaged("The two ends do not show the same chat.")
+        raise TourFailed("The two ends do not show the same chat.")
     if [each[2] for each in ana["messages"]] != [text for _, text in TALK]:
-        raise Damaged("The chat does not show what was said.")
+        raise TourFailed("The chat does not show what was said.")
 
 
-def _path(reports: list[dict[str, Any]]) -> str:
-    """The path that most of what arrived took."""
+def _paths(reports: list[dict[str, Any]]) -> dict[str, int]:
+    """How many changes and messages arrived on which path."""
     counts: dict[str, int] = {}
     for report in reports:
         for via, count in report["paths"].items():
             counts[via] = counts.get(via, 0) + count
-    return max(counts, key=lambda via: counts[via], default="node")
+    return counts
 
 
 def _fields(outcome: Outcome) -> dict[str, Any]:
@@ -162,6 +167,7 @@ def _fields(outcome: Outcome) -> dict[str, Any]:
         "characters": len(outcome.text),
         "messages": outcome.messages,
         "path": outcome.path,
+        "paths": outcome.paths,
         "latency_ms": outcome.latency.fields(),
         "frames": dict(outcome.evidence.frames),
         "frame_bytes": outcome.evidence.frame_bytes,
@@ -173,10 +179,11 @@ def _fields(outcome: Outcome) -> dict[str, Any]:
 
 def _lines(outcome: Outcome) -> list[str]:
     frames = ", ".join(f"{count} inside {name}" for name, count in outcome.evidence.frames)
+    shares = ", ".join(f"{count} changes by {via}" for via, count in sorted(outcome.paths.items()))
     return [
         f"equal     both ends show the same {len(outcome.text)} characters and {outcome.messages} messages",
         f"edits     {len(outcome.script.patches)} of {outcome.script.source}, Ben typing below meanwhile",
-        f"path      {outcome.path}",
+        f"path      {outcome.path} ({shares})",
         f"latency   {outcome.latency.line()}",
         f"searched  {outcome.evidence.store_bytes} bytes in the node's store and log; frames: {frames}",
         f"found     none of {outcome.evidence.runs} eight-byte runs of text, names and ids",
