@@ -84,6 +84,7 @@ class Channel:
         """What to send next: certificates not sent yet, and raw segments, at most about ``room`` bytes."""
         room = min(room, SEGMENTS_PER_FRAME)
         while self.dirty:
+            # Every turn sends something, drops a branch, or puts a base in front that can be sent.
             number = next(iter(self.dirty))
             branch = self.book.numbered[number]
             start = max(self.has.get(number, 0) + 1, branch.first)
@@ -91,12 +92,16 @@ class Channel:
             if start > last:
                 del self.dirty[number]
                 continue
-            if branch.base is not None and self.has.get(branch.base.number, 0) < branch.first - 1:
-                self.dirty = {branch.base.number: None} | self.dirty
+            base = branch.base
+            if base is not None and (had := self.has.get(base.number, base.first - 1)) < branch.first - 1:
+                if had < self.book.sendable(base):
+                    self.dirty = {base.number: None} | self.dirty
+                else:
+                    del self.dirty[number]
             else:
                 raws = self.book.read(branch, start, room)[: last - start + 1]
-                if not raws:
-                    del self.dirty[number]
+                if not raws:  # damaged on this disk: what follows will be a gap for them, not a loop for us
+                    self.has[number] = last
                     continue
                 self.has[number] = start + len(raws) - 1
                 return self._certificates(branch.log), raws
