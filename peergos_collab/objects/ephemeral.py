@@ -21,6 +21,7 @@ from ..codec.ids import DeviceId, EpochId, ObjectId, RunId
 from ..codec.shape import array, blob, number, some_bytes
 from ..codec.sizes import BUCKETS, SMALLEST_SEGMENT, pad, padme, unpad_untrusted
 from ..crypto import SEAL_OVERHEAD, EphemeralKey, SigningKey, Tag, VerifyKey, copen, cseal
+from ..errors import LocalProtocolError
 from ..ports import Random
 
 VERSION: Final = 1
@@ -74,12 +75,18 @@ def seal_ephemeral(
     seal_key: EphemeralKey,
     random: Random,
 ) -> bytes:
-    """The ``sealed`` part."""
+    """The ``sealed`` part.
+
+    Raises:
+        LocalProtocolError: longer than others accept.
+    """
     fields = [VERSION, epoch, device.public, run, counter, int(kind), time, content, introduction]
     body = encode(fields)
     inner = encode([body, device.sign(Tag.SIGN_EPHEMERAL, object_id + key + body)])
     size = padme(len(inner) + 1 + SEAL_OVERHEAD)
     size = max(size, SMALLEST_SEGMENT)
+    if size > MAX_EPHEMERAL:
+        raise LocalProtocolError(f"an ephemeral message of {size} bytes, where {MAX_EPHEMERAL} are allowed")
     return cseal(seal_key, Tag.SEAL, pad(inner, size - SEAL_OVERHEAD), object_id + key, random)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..codec.ids import PrincipalId
 from ..codec.shape import array, blob, number, some_bytes
 from ..crypto import BoxPublic, VerifyKey
+from ..errors import RemoteProtocolError
 
 
 class PrincipalKind(enum.IntEnum):
@@ -38,9 +39,13 @@ class Principal:
 
     @classmethod
     def parse_untrusted(cls, value: object) -> Principal:
-        kind, id_, version, sign, box = array(value, 5, "principal")
+        number_, id_, version, sign, box = array(value, 5, "principal")
+        kind = PrincipalKind(number(number_, 0, 2, "principal kind"))
+        if kind is PrincipalKind.LINK and id_ != sign:
+            # Its id is its key, so nobody can put another key under the same name.
+            raise RemoteProtocolError("a link whose id is not its key")
         return cls(
-            PrincipalKind(number(kind, 0, 2, "principal kind")),
+            kind,
             PrincipalId(blob(id_, 32, "principal id")),
             some_bytes(version, 32, "key version"),
             VerifyKey(blob(sign, 32, "principal key")),

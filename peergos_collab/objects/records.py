@@ -31,7 +31,9 @@ VERSION: Final = 1
 EPOCH: Final = 0
 GRANT: Final = 1
 CERTIFICATE: Final = 2
-MAX_RECORD: Final = 1 << 20
+MAX_RECORD: Final = 256 << 10
+"""Room for all slots of a wrap and an account log, and small enough for a frame."""
+
 MAX_PARENTS: Final = 64
 
 

@@ -23,7 +23,9 @@ from ..errors import LocalProtocolError, RemoteProtocolError
 from ..ports import Random
 
 VERSION: Final = 1
-MAX_SEGMENT: Final = 1 << 20
+MAX_SEGMENT: Final = (1 << 20) - (1 << 14)
+"""The largest PADMÉ size that fits into a frame of 1 MiB."""
+
 MAX_SEQ: Final = (1 << 32) - 1
 _PREFIX_LIMIT: Final = 192
 _SIGNATURE_FIELD: Final = 66

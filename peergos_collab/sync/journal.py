@@ -19,6 +19,10 @@ from ..ports import Random
 
 VERSION: Final = 1
 MAX_ENTRY: Final = 64 << 20
+ENTRY_CONTENT: Final = 16 << 20
+"""Bytes of changes put into one entry, unless a single one is longer: far below what can be read back."""
+
+ENTRY_CHANGES: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)

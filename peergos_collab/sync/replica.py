@@ -40,7 +40,7 @@ from ..objects.payload import (
 from ..objects.segments import Segment, seal_segment
 from ..ports import Batch, Clock, DropJournal, PutJournal, Random, SegmentStore
 from .fold import Fold
-from .journal import LocalChange, open_entry_untrusted, seal_entry
+from .journal import ENTRY_CHANGES, ENTRY_CONTENT, LocalChange, open_entry_untrusted, seal_entry
 from .logbook import Arrival, BranchState, LogBook, Offered
 from .own_log import OwnLogs
 
@@ -193,7 +193,7 @@ class Replica:
         """Pending changes of one run as a journal entry, whether released or not."""
         if not self.pending:
             return None
-        changes = _same_run(self.pending, len(self.pending), 1 << 30)
+        changes = _same_run(self.pending, ENTRY_CHANGES, ENTRY_CONTENT)
         number = self.store.next_journal()
         sealed = seal_entry(self.object, number, changes, self._local, self._random)
         for change in changes:
