@@ -1,0 +1,61 @@
+"""Opening a home and a long document in it from a cold process, beyond imports.
+
+Every opening is by a fresh process on a fresh copy of the home; the files are in the system's cache.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import time
+from pathlib import Path
+
+from .people import DOCUMENT
+from .processes import Talk, child
+from .report import Report
+
+TIMES = 7
+
+
+async def opener(talk: Talk, home: str) -> None:
+    import transports.websocket
+    from peergos_collab import documents
+    from peergos_collab.storage import sqlite_store
+    from peergos_collab.workspace import home as home_module
+    from peergos_collab.workspace import open_workspace, opening
+
+    _ = transports.websocket, documents, sqlite_store, opening
+    started = time.perf_counter()
+    home_module.open_keys(Path(home), None)
+    keys = time.perf_counter() - started
+    started = time.perf_counter()
+    workspace = await open_workspace(Path(home))
+    opened = time.perf_counter() - started
+    handle = await workspace.open_document(DOCUMENT)
+    length = len(handle.document.text)
+    took = time.perf_counter() - started
+    talk.say({"all": took * 1000, "home": opened * 1000, "keys": keys * 1000, "length": length})
+    await workspace.close()
+
+
+async def open_times(home: Path) -> list[dict[str, float]]:
+    """Milliseconds of each opening, in parts."""
+    found = []
+    for _ in range(TIMES):
+        copy = home.with_name("opened")
+        shutil.copytree(home, copy, ignore=shutil.ignore_patterns("socket"))
+        async with child("opening", "opener", home=str(copy)) as process:
+            found.append(await process.hear())
+        shutil.rmtree(copy)
+    return found
+
+
+async def add_openings(report: Report, closed: Path, killed: Path) -> None:
+    for name, home in (("after a clean close", closed), ("after SIGKILL", killed)):
+        times = await open_times(home)
+        everything = [t["all"] for t in times]
+        without_keys = statistics.median(t["all"] - t["keys"] for t in times)
+        document = statistics.median(t["all"] - t["home"] for t in times)
+        note = f"least {min(everything):.1f}, most {max(everything):.1f}, document alone {document:.1f}"
+        report.add(f"cold open {name}", statistics.median(everything), "ms", "<= 25", note)
+        report.add(f"cold open {name}, key store left out", without_keys, "ms")
