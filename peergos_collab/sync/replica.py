@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from ..codec.ids import DeviceId, EpochId, LogId, ObjectId, RunId, SegmentId
+from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId, SegmentId
 from ..codec.shown import show_person
 from ..crypto import LocalKey, SigningKey
-from ..errors import Damaged, NoAccess, Quarantined, RemoteProtocolError
+from ..errors import Damaged, NoAccess, PeergosCollabError, Quarantined, RemoteProtocolError
 from ..objects.bindings import Introduced, NoMember, check_introduction_untrusted, introduce
 from ..objects.certificates import Certificate
 from ..objects.epoch_keys import EpochKeys, Level
@@ -33,16 +33,21 @@ from ..objects.payload import (
     Author,
     Cite,
     Delivery,
+    Kind,
     Payload,
     decode_payload_untrusted,
     encode_payload,
 )
 from ..objects.segments import Segment, seal_segment
+from ..objects.snapshots import Snapshot, SnapshotPlace
 from ..ports import Batch, Clock, DropJournal, PutJournal, Random, SegmentStore
 from .fold import Fold
 from .journal import ENTRY_CHANGES, ENTRY_CONTENT, LocalChange, open_entry_untrusted, seal_entry
 from .logbook import Arrival, BranchState, LogBook, Offered
 from .own_log import OwnLogs
+
+SNAPSHOT_CONTENT: Final = 4 << 20
+"""Bytes of a snapshot before compression; larger ones would not fit in a segment and wait for blobs."""
 
 SEGMENT_CONTENT: Final = 48 << 10
 """Bytes of changes merged into one segment: keeps single segments far below the largest size."""
@@ -109,6 +114,8 @@ class Replica:
         self.authors: dict[tuple[LogId, EpochId], Introduced] = {}
         self.changes: dict[tuple[DeviceId, RunId], int] = {}
         self.set_aside: list[SetAside] = []
+        self.snapshot: SnapshotPlace | None = None
+        self.since_snapshot = 0
         self.problems: list[str] = list(book.damage)
         self.own = OwnLogs(object_id, local, book.store, random)
         self.journaled: deque[LocalChange] = deque()
@@ -233,23 +240,63 @@ class Replica:
         return last.entry if waiting != last.entry else last.entry - 1
 
     def _seal(self, changes: list[LocalChange]) -> Collected:
+        content = self.fold.combine([change.content for change in changes])
+        first = changes[0]
+        return self._seal_payload(
+            first.run, first.number, len(changes), self.fold.kind, changes[-1].time, content
+        )
+
+    def make_snapshot(self) -> Collected | None:
+        """A snapshot of everything applied, as a segment; None where now is not the time for one.
+
+        Never with a change waiting to be sealed or a segment waiting for what it cites.
+        """
+        waiting = self.journaled or self.pending or self._blocked
+        if waiting or not self.released or not self.can_write:
+            return None
+        state = self.fold.snapshot_state()
+        if state is None:
+            return None
+        previous = self.snapshot.id if self.snapshot is not None else b""
+        records = tuple(record.id for record in self.book.membership_records())
+        content = Snapshot(self._applied_heads(), records, previous, state).encode()
+        if len(content) > SNAPSHOT_CONTENT:
+            return None
+        number = self.changes.get((DeviceId(self.actor.device.public), self.run), 1)
+        return self._seal_payload(self.run, number, 0, Kind.SNAPSHOT, self._clock(), content)
+
+    def _applied_heads(self) -> tuple[SnapshotPlace, ...]:
+        heads = []
+        for number, seq in self.applied.items():
+            branch = self.book.numbered[number]
+            id_ = branch.tip_id if seq == branch.tip else self.store.segment_id(number, seq)
+            if id_:
+                heads.append(SnapshotPlace(branch.log, seq, SegmentId(id_)))
+        return tuple(heads)
+
+    def _note_snapshot(self, segment: Segment) -> None:
+        self.snapshot = SnapshotPlace(segment.log, segment.seq, segment.id)
+        self.since_snapshot = 0
+
+    def _seal_payload(
+        self, run: RunId, number: int, count: int, kind: Kind, time: int, content: bytes
+    ) -> Collected:
         epoch = self.current_epoch()
         keys = self.keys[epoch]
         collected = Collected([])
         log_key = self._log_key(epoch, keys, collected)
         log = LogId(log_key.public)
         branch = self._own_branch(log)
-        first = changes[0]
         introduced = (log, epoch) in self.authors
         payload = Payload(
-            first.run,
-            first.number,
-            len(changes),
+            run,
+            number,
+            count,
             self._cites(log),
             () if self._told_epochs else tuple(self.book.epochs),
-            self.fold.kind,
-            changes[-1].time,
-            self.fold.combine([change.content for change in changes]),
+            kind,
+            time,
+            content,
             None if introduced else introduce(self.object, epoch, log, self.actor),
         )
         seq, previous = (branch.tip + 1, branch.tip_id) if branch is not None else (1, b"")
@@ -267,10 +314,17 @@ class Replica:
         segment = arrival.segment
         author = self._author(segment, payload).author
         self.applied[arrival.branch.number] = segment.seq
+        self.since_snapshot += 1
+        if payload.kind is Kind.SNAPSHOT:
+            self._note_snapshot(segment)
         self.changes[author.device, payload.run] = payload.first + payload.count
         for number in self._citing:
             self._uncited.pop(number, None)
-        self.fold.take_own(self._delivery(segment, payload, author, self._cite_ids(payload), 0, "local"))
+        delivery = self._delivery(segment, payload, author, self._cite_ids(payload), 0, "local")
+        if payload.kind is self.fold.kind:
+            self.fold.take_own(delivery)
+        else:
+            self.fold.pass_by(delivery)
 
     def current_epoch(self) -> EpochId:
         """The epoch to write in. This version has one per object. Raises NoAccess."""
@@ -427,21 +481,34 @@ class Replica:
             skip = self._skip(introduced, payload)
             cites = self._cite_ids(payload)
             delivery = self._delivery(segment, payload, introduced.author, cites, skip, via)
-            if payload.kind is self.fold.kind and skip < payload.count:
-                self.fold.take_untrusted(delivery)
-            else:
-                self.fold.pass_by(delivery)
         except NoMember:
             view = self.view
             return lambda: self.view is not view
         except (RemoteProtocolError, Quarantined) as error:
-            self.set_aside.append(SetAside(segment.log, segment.seq, name, str(error)))
+            self._set_aside(segment, name, error)
             return None
-        self.changes[introduced.author.device, payload.run] = max(
-            payload.first + payload.count, self.changes.get((introduced.author.device, payload.run), 1)
-        )
+        device_run = introduced.author.device, payload.run
+        self.changes[device_run] = max(payload.first + payload.count, self.changes.get(device_run, 1))
+        self.since_snapshot += 1
+        try:
+            if payload.kind is self.fold.kind and skip < payload.count:
+                self.fold.take_untrusted(delivery)
+            else:
+                self.fold.pass_by(delivery)
+        except (RemoteProtocolError, Quarantined) as error:
+            self._set_aside(segment, name, error)
+            return None
+        if payload.kind is Kind.SNAPSHOT:
+            self._note_snapshot(segment)
         deliveries.append(delivery)
         return None
+
+    def _set_aside(self, segment: Segment, name: str, error: PeergosCollabError) -> None:
+        """Keeps a segment without using it; later ones may cite it, so the fold hears of its place."""
+        self.set_aside.append(SetAside(segment.log, segment.seq, name, error.message))
+        nobody = Author(AccountId(bytes(32)), DeviceId(bytes(32)), PrincipalId(bytes(32)), name)
+        nothing = Payload(RunId(bytes(16)), 1, 0, (), (), Kind.HELLO, 0, b"")
+        self.fold.pass_by(self._delivery(segment, nothing, nobody, [], 0, "local"))
 
     def _is_applied(self, cite: Cite) -> bool:
         branch = self.book.find_prefix(cite.log, cite.seq, cite.id)
