@@ -1,0 +1,71 @@
+"""Two homes and one node: edits reach the other directly and through the node."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from support.homes import DIRECT, RELAYED, Person, agree, online, world
+
+from peergos_collab.workspace.api import Event
+
+ROUNDS = 10
+
+
+async def changes(person: Person, path: str, count: int) -> list[Event]:
+    seen = []
+    async for event in person.workspace.events(path):
+        if event.event == "change":
+            seen.append(event)
+            if len(seen) == count:
+                return seen
+    raise AssertionError
+
+
+async def both_ways(path: str, ana: Person, ben: Person) -> list[Event]:
+    """They type in turns, each waiting for the other; what each was told."""
+    told = []
+    for one, other in ((ana, ben), (ben, ana)):
+        seen = asyncio.create_task(changes(other, path, ROUNDS))
+        await asyncio.sleep(0)
+        for number in range(ROUNDS):
+            one.append(path, f"{one.home.name} {number}. ")
+            await agree(path, ana, ben)
+        async with asyncio.timeout(10):
+            told += await seen
+    return told
+
+
+def expected() -> str:
+    return "begin. " + "".join(f"{name} {n}. " for name in ("Ana", "Ben") for n in range(ROUNDS))
+
+
+async def test_live_over_webrtc(tmp_path: Path) -> None:
+    """Edits of either reach the other over the data channel, and the events say so."""
+    async with world(tmp_path) as made:
+        node = await made.node_process()
+        ana, ben = await made.pair(node.address, text="begin. ")
+        await online("notes", DIRECT, ana, ben)
+
+        told = await both_ways("notes", ana, ben)
+
+        # The node carries them too, and may be first once in a while.
+        assert [event.via for event in told].count("webrtc") > ROUNDS
+        assert [event.author for event in told] == ["Ana"] * ROUNDS + ["Ben"] * ROUNDS
+        assert ana.text("notes") == expected()
+        status = await ben.workspace.status()
+        assert (status.objects[0].connection, status.peers) == ("direct", 1)
+
+
+async def test_live_through_the_node(tmp_path: Path) -> None:
+    """Without WebRTC the same edits go through the node, which is another process."""
+    async with world(tmp_path) as made:
+        node = await made.node_process()
+        ana, ben = await made.pair(node.address, text="begin. ")
+        await online("notes", RELAYED, ana, ben)
+
+        told = await both_ways("notes", ana, ben)
+
+        assert {event.via for event in told} == {"node"}
+        assert ana.text("notes") == expected()
+        assert (await ana.workspace.status()).objects[0].connection == "node"
