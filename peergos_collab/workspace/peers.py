@@ -16,7 +16,7 @@ from functools import partial
 from typing import Final
 
 from ..codec import decode_untrusted, encode
-from ..codec.ids import DeviceId
+from ..codec.ids import DeviceId, RunId
 from ..codec.shape import array, blob, number, some_bytes
 from ..errors import PeergosCollabError, RemoteProtocolError
 from ..ports import Connection, Random
@@ -32,13 +32,23 @@ OPEN_SECONDS: Final = 15.0
 RETRY_SECONDS: Final = (1.0, 60.0)
 """First and longest pause before a new attempt to reach the same device."""
 
+MAX_ATTEMPTS: Final = 64
+"""Devices that are connected directly, or tried, at once; the others are reached through the node."""
+
 
 @dataclass(slots=True)
 class _Attempt:
-    """What is under way with one device. ``task`` runs until the connection has ended."""
+    """What is under way with one device. ``task`` runs until the connection has ended.
 
+    Args:
+        run: the process of that device which it is under way with.
+        offered: when its newest offer was made, by its clock.
+    """
+
+    run: RunId
     task: asyncio.Task[None] | None = None
     nonce: bytes = b""
+    offered: int = 0
     answer: asyncio.Future[bytes] | None = None
     failures: int = 0
     not_before: float = 0.0
@@ -58,6 +68,7 @@ class PeerMesh:
     serve: Callable[[Connection], Awaitable[None]]
     random_bytes: Random
     _attempts: dict[DeviceId, _Attempt] = field(default_factory=dict)
+    _ending: set[asyncio.Task[None]] = field(default_factory=set)
     _closed: bool = False
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
@@ -71,20 +82,45 @@ class PeerMesh:
         if self._on_here in self.presence.on_here:
             self.presence.on_here.remove(self._on_here)
             self.presence.on_signal.remove(self._on_signal)
-        tasks = [attempt.task for attempt in self._attempts.values() if attempt.task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for attempt in self._attempts.values():
+            self._cancel(attempt)
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
     @property
     def _own(self) -> DeviceId:
         return DeviceId(self.presence.live.replica.actor.device.public)
 
+    def _attempt(self, present: Present) -> _Attempt | None:
+        """What is under way with this process of a device, or None where there is no room for more."""
+        attempt = self._attempts.get(present.device)
+        if attempt is not None and attempt.run == present.run:
+            return attempt
+        if attempt is not None:
+            self._cancel(attempt)  # with a process that has ended
+        elif len(self._attempts) >= MAX_ATTEMPTS:
+            idle = next((device for device, other in self._attempts.items() if _is_idle(other)), None)
+            if idle is None:
+                return None
+            del self._attempts[idle]
+        attempt = self._attempts[present.device] = _Attempt(present.run)
+        return attempt
+
+    def _start(self, attempt: _Attempt, opening: Callable[[], Awaitable[Connection]]) -> None:
+        self._cancel(attempt)
+        attempt.task = self._loop.create_task(self._run(attempt, opening))
+
+    def _cancel(self, attempt: _Attempt) -> None:
+        if attempt.task is not None and not attempt.task.done():
+            attempt.task.cancel()
+            self._ending.add(attempt.task)
+            attempt.task.add_done_callback(self._ending.discard)
+
     def _on_here(self, present: Present) -> None:
-        attempt = self._attempts.setdefault(present.device, _Attempt())
-        idle = attempt.task is None or attempt.task.done()
-        if present.webrtc and self._own < present.device and idle and self._loop.time() >= attempt.not_before:
-            attempt.task = self._loop.create_task(self._run(attempt, partial(self._offer, attempt, present)))
+        if not present.webrtc or self._own >= present.device:
+            return
+        attempt = self._attempt(present)
+        if attempt is not None and _is_idle(attempt) and self._loop.time() >= attempt.not_before:
+            self._start(attempt, partial(self._offer, attempt, present))
 
     def _on_signal(self, signal: Signal) -> None:
         try:
@@ -99,20 +135,21 @@ class PeerMesh:
             return
         if self._closed or self.presence.clock() > expires:
             return
-        attempt = self._attempts.setdefault(signal.sender.device, _Attempt())
+        attempt = self._attempt(signal.sender)
+        if attempt is None:
+            return
         if kind == ANSWER:
             if attempt.answer is not None and attempt.nonce == nonce and not attempt.answer.done():
                 attempt.answer.set_result(description)
         elif signal.sender.device < self._own:
-            self._take_offer(attempt, signal.sender, nonce, description)
+            self._take_offer(attempt, signal, nonce, description)
 
-    def _take_offer(self, attempt: _Attempt, sender: Present, nonce: bytes, offer: bytes) -> None:
-        if nonce == attempt.nonce:
-            return  # the same offer again, over another path
-        attempt.nonce = nonce
-        if attempt.task is not None:
-            attempt.task.cancel()  # the other side has given the old connection up
-        attempt.task = self._loop.create_task(self._run(attempt, partial(self._answer, sender, nonce, offer)))
+    def _take_offer(self, attempt: _Attempt, signal: Signal, nonce: bytes, offer: bytes) -> None:
+        if nonce == attempt.nonce or signal.time < attempt.offered:
+            return  # the same offer again, over another path, or an old one that a node repeats
+        attempt.nonce, attempt.offered = nonce, signal.time
+        # What was there before is cancelled: the other side has given it up.
+        self._start(attempt, partial(self._answer, signal.sender, nonce, offer))
 
     async def _run(self, attempt: _Attempt, opening: Callable[[], Awaitable[Connection]]) -> None:
         """Opens a connection and serves it to its end; decides when to try again."""
@@ -122,6 +159,9 @@ class PeerMesh:
             await self.serve(connection)
         except (PeergosCollabError, TimeoutError):
             attempt.failures += 1
+        except Exception as error:  # noqa: BLE001 - whatever WebRTC meets, the node's way goes on
+            attempt.failures += 1
+            self._loop.call_exception_handler({"message": "a direct connection failed", "exception": error})
         first, longest = RETRY_SECONDS
         pause = min(longest, first * 2**attempt.failures)
         pause *= 0.5 + random.random()  # noqa: S311 - spreads retries, decides nothing
@@ -153,3 +193,7 @@ class PeerMesh:
     def _signal(self, to: Present, kind: int, nonce: bytes, description: bytes) -> None:
         expires = self.presence.clock() + SIGNAL_LIFETIME
         self.presence.signal(encode([to.device, to.run, kind, nonce, expires, description]))
+
+
+def _is_idle(attempt: _Attempt) -> bool:
+    return attempt.task is None or attempt.task.done()

@@ -38,7 +38,7 @@ MAX_PRESENT: Final = 512
 
 @dataclass(slots=True)
 class Present:
-    """Another device in the object. Times are the loop's, in seconds."""
+    """Another device in the object. Times are the loop's, in seconds; ``greeted`` is its own clock's."""
 
     device: DeviceId
     run: RunId
@@ -50,6 +50,7 @@ class Present:
     anchor: bytes = b""
     head: bytes = b""
     typed: float = float("-inf")
+    greeted: int = 0
     same_clock: bool = False
 
 
@@ -224,6 +225,8 @@ class PresenceBook:
         if known is not None and known.run == message.run:
             message.check(known.key)
             return known
+        if known is not None and message.time < known.greeted:
+            return None  # a node repeats what an earlier process of this device said
         introduced = check_introduction_untrusted(
             message.introduction, self.live.id, message.epoch, NO_LOG, self.live.replica.view, Level.READ
         )
@@ -247,7 +250,7 @@ class PresenceBook:
         elif message.kind is EphemeralKind.HERE:
             new = self.present.get(message.device) is not sender
             webrtc, clock = array(decode_untrusted(message.content, 64), 2, "greeting")
-            sender.webrtc = webrtc is True
+            sender.webrtc, sender.greeted = webrtc is True, message.time
             sender.same_clock = clock != b"" and clock == self._clock_name()
             self.present[message.device] = sender
             if new and self._here_timer is not None:
