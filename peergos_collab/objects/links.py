@@ -41,6 +41,7 @@ from ..ports import Address, Random
 from .epoch_keys import EpochKeys, Level
 from .operations import pad_to_bucket
 from .principals import Principal, PrincipalKind
+from .snapshots import SnapshotPlace
 
 VERSION: Final = 1
 KEY_LENGTH: Final = 16
@@ -129,7 +130,7 @@ class LinkKeys:
 class Capability:
     """What gives access to an object: an epoch's secret, and where to find the rest.
 
-    ``snapshot`` is the id of a snapshot segment its maker has checked, or empty.
+    ``snapshot`` is where a snapshot stands that its maker vouches for.
     """
 
     object: ObjectId
@@ -138,16 +139,15 @@ class Capability:
     kind: int
     title: str
     nodes: tuple[str, ...]
-    snapshot: bytes = b""
+    snapshot: SnapshotPlace | None = None
 
     def encode(self) -> bytes:
         """Secret bytes; seal them."""
         secret = self.keys.secret(self.keys.level).expose()
         level = int(self.keys.level)
         nodes = list(self.nodes)
-        return encode(
-            [VERSION, self.object, self.epoch, level, secret, self.kind, self.title, nodes, self.snapshot]
-        )
+        place = self.snapshot.fields() if self.snapshot is not None else []
+        return encode([VERSION, self.object, self.epoch, level, secret, self.kind, self.title, nodes, place])
 
     @classmethod
     def decode_untrusted(cls, raw: bytes) -> Self:
@@ -162,7 +162,7 @@ class Capability:
             number(fields[5], 0, 255, "object kind"),
             string(fields[6], 255, "title"),
             tuple(string(node, 512, "node address") for node in many(fields[7], MAX_NODES, "nodes")),
-            some_bytes(fields[8], 32, "snapshot"),
+            SnapshotPlace.parse_untrusted(fields[8]) if fields[8] != [] else None,
         )
 
 

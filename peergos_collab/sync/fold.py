@@ -40,6 +40,9 @@ class Fold(Protocol):
     def forget(self, count: int) -> None:
         """The oldest ``count`` local changes turned out to be in a segment already."""
 
+    def snapshot_state(self) -> bytes | None:
+        """The whole state for a snapshot; None for kinds that have none."""
+
     def dirty_state(self) -> dict[bytes, bytes]:
         """Parts of the state that changed since the last call, by key; secret bytes, to be sealed."""
 

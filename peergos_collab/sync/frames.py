@@ -55,6 +55,11 @@ class Frame(enum.IntEnum):
     CREDIT = 14
     """[bytes of segments worked off]"""
 
+    GET_SNAPSHOT = 15
+    """[object, log, seq]"""
+    SNAPSHOT = 16
+    """[object, [certificate …], segment or empty]: one segment out of its order"""
+
 
 _LENGTHS: Final = {
     Frame.HELLO: 4,
@@ -72,6 +77,8 @@ _LENGTHS: Final = {
     Frame.PING: 2,
     Frame.PONG: 2,
     Frame.CREDIT: 2,
+    Frame.GET_SNAPSHOT: 4,
+    Frame.SNAPSHOT: 4,
 }
 
 

@@ -21,6 +21,7 @@ from ..crypto import SigningKey, Tag, VerifyKey
 from ..errors import RemoteProtocolError
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.records import Epoch
+from ..objects.snapshots import SnapshotPlace
 from ..ports import Random
 from .channel import Channel
 from .frames import (
@@ -96,6 +97,15 @@ class ReceiptCame:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotCame:
+    """The answer to ``get_snapshot``, not verified; ``raw`` is empty where it is not there."""
+
+    object: ObjectId
+    certificates: list[bytes]
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class RefusedCame:
     object: ObjectId | None
     reason: str
@@ -133,6 +143,7 @@ SessionEvent = (
     | SegmentsCame
     | EphemeralCame
     | ReceiptCame
+    | SnapshotCame
     | RefusedCame
     | DropOffered
     | DropWanted
@@ -253,6 +264,10 @@ class Session:
 
     def refuse(self, object_id: ObjectId | None, reason: str, words: str) -> None:
         self._send(Frame.REFUSED, object_id or b"", reason, words)
+
+    def get_snapshot(self, object_id: ObjectId, place: SnapshotPlace) -> None:
+        """Asks for one segment ahead of its log; the answer comes as ``SnapshotCame``."""
+        self._send(Frame.GET_SNAPSHOT, object_id, place.log, place.seq)
 
     def put_drop(self, raw: bytes) -> None:
         self._send(Frame.PUT_DROP, raw)
@@ -384,6 +399,25 @@ class Session:
             channel.caught_up = True
         return [CaughtUp(object_id)]
 
+    def _on_get_snapshot(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        object_id, log = _object(fields[0]), LogId(blob(fields[1], 32, "log id"))
+        seq = number(fields[2], 1, 2**32 - 1, "seq")
+        channel = self.channels.get(object_id)
+        raw, certificates = b"", []
+        if channel is not None and channel.may_read:
+            book = channel.book
+            branch = next((b for b in book.branches.get(log, []) if b.first <= seq <= b.tip), None)
+            if branch is not None:
+                raw = next(iter(book.read(branch, seq, 1)), b"")
+            certificates = [c.raw for (of, _), c in book.certificates.items() if of == log]
+        self._send(Frame.SNAPSHOT, object_id, certificates, raw)
+        return []
+
+    def _on_snapshot(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        certificates = [some_bytes(raw, 256, "certificate") for raw in many(fields[1], 64, "certificates")]
+        raw = some_bytes(fields[2], MAX_FRAME, "segment")
+        return [SnapshotCame(_object(fields[0]), certificates, raw)]
+
     def _on_put_drop(self, fields: list[Any], _: int) -> list[SessionEvent]:
         return [DropOffered(some_bytes(fields[0], 1 << 14, "drop"))]
 
@@ -420,6 +454,8 @@ class Session:
         Frame.PING: _on_ping,
         Frame.PONG: _on_pong,
         Frame.CREDIT: _on_credit,
+        Frame.GET_SNAPSHOT: _on_get_snapshot,
+        Frame.SNAPSHOT: _on_snapshot,
     }
 
     # -- sending --------------------------------------------------------------------------------

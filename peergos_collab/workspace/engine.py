@@ -19,15 +19,17 @@ from ..files.entries import EntryView
 from ..objects.epoch_keys import EpochKeys
 from ..objects.operations import Actor
 from ..objects.payload import Delivery, Kind
+from ..objects.snapshots import SnapshotPlace
 from ..ports import Connection, PutValue, Transport
 from ..ports.installed import installed_peers, installed_transport
 from ..ports.peers import PeerOptions, PeerTransport
 from ..storage import HomeLock, SqliteStore
 from ..sync.logbook import LogBook
 from ..sync.replica import Replica
-from ..sync.session import EphemeralCame
+from ..sync.session import EphemeralCame, SnapshotCame
 from .api import Event, Options
 from .folds import ChatFold, DocumentFold, EntriesFold
+from .history import settle, take_preview_untrusted
 from .home import LOCK, STORE, HomeKeys, open_keys
 from .live_object import LiveObject
 from .network import Network, NodeLink
@@ -67,6 +69,8 @@ class OpenObject:
     presence: PresenceBook
     mesh: PeerMesh | None = None
     handles: int = 0
+    preview: SnapshotPlace | None = None
+    settling: bool = False
 
 
 @dataclass(slots=True)
@@ -149,7 +153,10 @@ class Engine:
         except Damaged as damage:
             opened = self._build(path, LogBook.load(book.object, self.store), kind, secrets, actor)
             opened.live.replica.problems.append(damage.message)
-        self.objects[book.object] = opened
+        return self._use(opened)
+
+    def _use(self, opened: OpenObject) -> OpenObject:
+        self.objects[opened.live.id] = opened
         opened.live.on_deliveries.append(lambda deliveries: self._delivered(opened, deliveries))
         opened.live.on_durable.append(self.pulse)
         return opened
@@ -165,20 +172,8 @@ class Engine:
         from_checkpoint: bool = False,
     ) -> OpenObject:
         fold = self._fold(book.object, kind)
-        credentials = self.keys.credentials
-        replica = Replica(
-            book.object,
-            book,
-            fold,
-            secrets,
-            actor,
-            credentials.local,
-            self.run,
-            now_ms,
-            os.urandom,
-            new_log=not self.clean,
-        )
-        live = LiveObject(replica, credentials.local, os.urandom)
+        replica = self._replica(book, fold, secrets, actor, new_log=not self.clean)
+        live = LiveObject(replica, self.keys.credentials.local, os.urandom)
         if from_checkpoint:
             live.load()
         else:
@@ -188,6 +183,37 @@ class Engine:
             fold.document.on_update(live.submit)
         presence = PresenceBook(live, now_ms, os.urandom, machine=machine_name())
         return OpenObject(live, fold, path, presence)
+
+    def _replica(
+        self, book: LogBook, fold: AnyFold, secrets: dict[EpochId, EpochKeys], actor: Actor, *, new_log: bool
+    ) -> Replica:
+        local = self.keys.credentials.local
+        return Replica(
+            book.object, book, fold, secrets, actor, local, self.run, now_ms, os.urandom, new_log=new_log
+        )
+
+    def replay(self, opened: OpenObject) -> Replica:
+        """The stored history of an object, folded apart from scratch; for a thread of its own."""
+        current = opened.live.replica
+        book = LogBook.load(current.object, self.store)
+        fold = self._fold(current.object, current.fold.kind)
+        replica = self._replica(book, fold, current.keys, current.actor, new_log=False)
+        replica.deliver_stored()
+        return replica
+
+    async def open_anew(self, opened: OpenObject) -> None:
+        """Opens an object from its history alone; handles of the old one take no more edits."""
+        replica = opened.live.replica
+        opened.live.failed = True
+        book = LogBook.load(replica.object, self.store)
+        self.forget(replica.object)
+        anew = self._build(opened.path, book, replica.fold.kind, replica.keys, replica.actor)
+        anew.live.nodes, anew.live.replica.problems = opened.live.nodes, replica.problems
+        self._use(anew)
+        anew.live.save()
+        if self.network is not None:
+            self._bring_online(anew)
+            self.network.refresh()
 
     def _fold(self, object_id: ObjectId, kind: Kind) -> AnyFold:
         device = self.keys.credentials.device_id
@@ -377,8 +403,27 @@ class Engine:
         if opened.path != PROFILE_PATH and link.node:
             self.tell(Event("connected", opened.path, via=link.via))
         opened.presence.start()
+        opened.preview = None  # all of it is here, so there is nothing left to hurry for
+        if live.unverified and not opened.settling:
+            opened.settling = True
+            self._spawn(settle(self, opened))
         if opened.path == PROFILE_PATH:
             self._profile_changed()
+        self.pulse()
+
+    def wanted_snapshot(self, live: LiveObject) -> SnapshotPlace | None:
+        opened = self.objects.get(live.id)
+        return opened.preview if opened is not None else None
+
+    def on_snapshot(self, live: LiveObject, event: SnapshotCame) -> None:
+        opened = self.objects.get(live.id)
+        if opened is None or opened.preview is None:
+            return
+        place, opened.preview = opened.preview, None
+        try:
+            take_preview_untrusted(opened, place, event)
+        except PeergosCollabError as error:
+            self.on_problem(live, f"the snapshot was not used: {error.message}")
         self.pulse()
 
     def _link_changed(self, node_link: NodeLink) -> None:
@@ -457,6 +502,7 @@ class Engine:
         self._closed = True
         await self._disconnect()
         for opened in self.objects.values():
+            opened.live.stop()
             opened.live.save()
         self.store.write([PutValue(META, CLEAN, b"\x01")])
         await asyncio.to_thread(self.store.close)

@@ -77,6 +77,18 @@ class DocumentFold:
     def forget(self, count: int) -> None:
         """Nothing to do: a CRDT update that is known changes nothing."""
 
+    def snapshot_state(self) -> bytes | None:
+        return self.document.state()
+
+    def load_preview(self, state: bytes) -> None:
+        """Takes the state of a snapshot; the history that follows is known to it and changes nothing.
+
+        Raises:
+            Quarantined: it is no document.
+        """
+        self.document.apply_own(state)
+        self._note(state)
+
     def dirty_state(self) -> dict[bytes, bytes]:
         if not self._changed:
             return {}
@@ -135,6 +147,9 @@ class ChatFold:
 
     def forget(self, count: int) -> None:
         del self.unsealed[:count]
+
+    def snapshot_state(self) -> bytes | None:
+        return None
 
     def dirty_state(self) -> dict[bytes, bytes]:
         return {number.to_bytes(8, "big"): raw for number, raw in self.timeline.dirty_chunks().items()}
@@ -204,6 +219,9 @@ class EntriesFold:
     def forget(self, count: int) -> None:
         del self._unsealed[:count]
         self._view = None
+
+    def snapshot_state(self) -> bytes | None:
+        return None
 
     def dirty_state(self) -> dict[bytes, bytes]:
         if not self._changed:

@@ -16,6 +16,7 @@ from ..errors import Damaged, RemoteProtocolError
 from ..objects.bindings import Introduced
 from ..objects.epoch_keys import Level
 from ..objects.payload import Author, Delivery
+from ..objects.snapshots import SnapshotPlace
 from ..ports import Batch, PutValue, Random, SegmentStore
 from ..sync.heads import Tip
 from ..sync.logbook import Arrival, Offered
@@ -29,6 +30,12 @@ SUMMARIES: Final = "summaries"
 PASS_ON_SECONDS: Final = 1.0
 """Others' segments go on to third parties after so long, if they have not got them by themselves: their
 author most likely reaches them too, and sending at once would send everything twice."""
+
+SNAPSHOT_SEGMENTS: Final = 1000
+"""A newcomer replays so many segments in a fraction of a second; beyond, a snapshot helps."""
+
+QUIET_SECONDS: Final = 0.5
+"""A snapshot costs time in proportion to the document, so it waits for a pause in typing."""
 
 CHECKPOINT_SEGMENTS: Final = 256
 """Segments after which the local state is saved again, so that opening never replays many more."""
@@ -44,6 +51,7 @@ class LiveObject:
         on_durable: called when local changes became durable, or receipts arrived.
         saved_at: per node address, up to which seq of each branch its receipts go.
         failed: this disk refused a write; what was typed since is only in memory.
+        unverified: what is shown comes from a snapshot, and its history is still to be compared.
         modified: when the content last changed, by its author's clock, ms since 1970.
     """
 
@@ -56,8 +64,10 @@ class LiveObject:
     on_durable: list[Callable[[], None]] = field(default_factory=list)
     saved_at: dict[str, dict[int, int]] = field(default_factory=dict)
     failed: bool = False
+    unverified: bool = False
     modified: int = 0
     _in_flight: bool = False
+    _snapshot_timer: asyncio.TimerHandle | None = None
     _since_checkpoint: int = 0
     _idle: list[asyncio.Future[None]] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
@@ -82,6 +92,9 @@ class LiveObject:
         if collected is None:
             self._tell_idle()
             return
+        self._append(collected)
+
+    def _append(self, collected: Collected) -> None:
         self._in_flight = True
         self._since_checkpoint += len(collected.arrivals)
         future = self.replica.store.write(collected.batch)
@@ -104,6 +117,23 @@ class LiveObject:
         if self._since_checkpoint >= CHECKPOINT_SEGMENTS:
             self.save()
         self.kick()
+        if not self._in_flight:
+            self._plan_snapshot()
+
+    def _plan_snapshot(self) -> None:
+        """A snapshot is due once enough came since the last one that its cost is small beside it."""
+        segments, size = self.replica.since_snapshot, self.replica.fold.size
+        if self._snapshot_timer is None and segments >= max(SNAPSHOT_SEGMENTS, size // 1000):
+            self._snapshot_timer = self._loop.call_later(QUIET_SECONDS, self.snapshot)
+
+    def snapshot(self) -> None:
+        """Makes a snapshot segment, unless something is under way or its history is not verified."""
+        self._snapshot_timer = None
+        if self._in_flight or self.unverified or self.failed:
+            return
+        collected = self.replica.make_snapshot()
+        if collected is not None:
+            self._append(collected)
 
     def _tell_idle(self, error: BaseException | None = None) -> None:
         waiting, self._idle = self._idle, []
@@ -200,6 +230,12 @@ class LiveObject:
 
     # -- local state ----------------------------------------------------------------------------
 
+    def stop(self) -> None:
+        """Plans nothing more."""
+        if self._snapshot_timer is not None:
+            self._snapshot_timer.cancel()
+            self._snapshot_timer = None
+
     def save(self) -> None:
         """Writes the state, sealed for this device, so that opening need not replay.
 
@@ -250,12 +286,14 @@ class LiveObject:
         aside = [[s.log, s.seq, s.name, s.reason] for s in replica.set_aside]
         saved = [[node, [list(item) for item in seqs.items()]] for node, seqs in self.saved_at.items()]
         applied = [list(item) for item in replica.applied.items()]
-        return encode([1, applied, changes, authors, aside, saved, self.modified])
+        place = replica.snapshot.fields() if replica.snapshot is not None else []
+        snapshot = [place, replica.since_snapshot, self.unverified]
+        return encode([1, applied, changes, authors, aside, saved, self.modified, snapshot])
 
     def _restore(self, checkpoint: bytes) -> None:
         limit = 1 << 30
-        fields = array(decode_untrusted(checkpoint, limit), 7, "state")
-        _, applied, changes, authors, aside, saved, self.modified = fields
+        fields = array(decode_untrusted(checkpoint, limit), 8, "state")
+        _, applied, changes, authors, aside, saved, self.modified, snapshot = fields
         replica = self.replica
         replica.applied = dict(many(applied, limit, "state"))
         for device, run, following in many(changes, limit, "state"):
@@ -265,6 +303,8 @@ class LiveObject:
             introduced = Introduced(author, VerifyKey(key), Level(level))
             replica.authors[LogId(log), EpochId(epoch)] = introduced
         replica.set_aside = [SetAside(LogId(log), seq, name, why) for log, seq, name, why in aside]
+        place, replica.since_snapshot, self.unverified = array(snapshot, 3, "state")
+        replica.snapshot = SnapshotPlace.parse_untrusted(place) if place else None
         self.saved_at = {node: dict(seqs) for node, seqs in saved}
 
 

@@ -39,6 +39,7 @@ from .api import (
 from .engine import Engine, OpenObject, now_ms
 from .folds import ChatFold, DocumentFold
 from .handles import LocalChat, LocalDocument
+from .history import NOT_VERIFIED
 from .home import change_passphrase, found_object
 from .live_object import stored_summary
 from .network import with_node
@@ -86,6 +87,8 @@ class LocalWorkspace:
         saved = [] if replica.pending or live.failed else ["here"]
         saved += [node for node in live.nodes if live.saved_on(node)]
         problems = list(dict.fromkeys(replica.problems))
+        if live.unverified:
+            problems.append(NOT_VERIFIED)
         aside = ((show_person(item.name), item.reason) for item in replica.set_aside)
         problems += [f"a change by {name} was set aside: {reason}" for name, reason in aside]
         problems += list(replica.view.void.values())

@@ -40,6 +40,9 @@ from .sync_link import SyncLink
 KIND_NAMES: Final = {Kind.DOCUMENT: "doc", Kind.CHAT: "chat"}
 LEVELS: Final = {Role.READER: Level.READ, Role.WRITER: Level.WRITE, Role.ADMIN: Level.ADMIN}
 ROLES: Final = {level: role for role, level in LEVELS.items()}
+SNAPSHOT_MIN: Final = 200
+"""A link to more history than this names a snapshot, so that whoever joins sees content at once."""
+
 SHARE_SECONDS: Final = 30.0
 
 
@@ -66,14 +69,17 @@ async def share_link(engine: Engine, path: str, role: Role, expires: int, passwo
     opened.live.take_records([record.raw])
     await opened.live.durable()
     held = EpochKeys(level, keys.secret(level).expose())
-    capability = Capability(replica.object, epoch, held, replica.view.kind, path, opened.live.nodes[:16])
-    drop = make_drop(capability, link_keys, expires, 0, os.urandom)
+    nodes = opened.live.nodes[:16]
     async with engine.online() as network:
         network.refresh()  # the share made it a circle of its own
         session = await link_ready(engine, opened, network, address)
         await session.confirmed(opened.live.id)
+        if replica.since_snapshot >= SNAPSHOT_MIN:
+            opened.live.snapshot()
         saved = f"storing {path!r} on the node"
         await engine.wait_until(lambda: opened.live.saved_on(address), SHARE_SECONDS, saved)
+        capability = Capability(replica.object, epoch, held, replica.view.kind, path, nodes, replica.snapshot)
+        drop = make_drop(capability, link_keys, expires, 0, os.urandom)
         async with await with_node(engine.transport, engine, os.urandom, address) as dropping:
             await dropping.put_drop(drop.public.public, drop.raw)
     return link.text()
@@ -177,6 +183,7 @@ async def _enter(engine: Engine, name: str, reference: ObjectReference, address:
         raise Refused("the link opens a kind of object that this version does not know")
     async with engine.online() as network:
         opened = engine.open_reference(name, reference)
+        opened.preview = capability.snapshot
         try:
             await _first_content(engine, opened, network, reference, address, seconds)
             await opened.live.durable()
@@ -206,7 +213,7 @@ async def _first_content(
         if node_link is not None and node_link.problem and node_link.link is None:
             raise (WrongPin if node_link.wrong_pin else Offline)(node_link.problem)
         link = node_link.link if node_link is not None else None
-        return link is not None and opened.live.id in link.ready
+        return opened.live.unverified or (link is not None and opened.live.id in link.ready)
 
     await engine.wait_until(here, seconds, "fetching the content")
     capability = reference.capability

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from ..codec.ids import ObjectId
 from ..errors import Offline, RemoteProtocolError
+from ..objects.snapshots import SnapshotPlace
 from ..ports import Connection, Random
 from ..sync.logbook import LogBook
 from ..sync.session import (
@@ -23,6 +24,7 @@ from ..sync.session import (
     SegmentsCame,
     Session,
     SessionEvent,
+    SnapshotCame,
 )
 from .live_object import LiveObject
 
@@ -44,6 +46,10 @@ class LinkOwner(Protocol):
     def on_problem(self, live: LiveObject | None, words: str) -> None: ...
 
     def on_ready(self, live: LiveObject, link: SyncLink) -> None: ...
+
+    def on_snapshot(self, live: LiveObject, event: SnapshotCame) -> None: ...
+
+    def wanted_snapshot(self, live: LiveObject) -> SnapshotPlace | None: ...
 
 
 class SyncLink:
@@ -186,6 +192,10 @@ class SyncLink:
                 self._opened(event.object)
             case ReceiptCame():
                 self._receipt(event)
+            case SnapshotCame():
+                live = self._objects.get(event.object)
+                if live is not None:
+                    self._owner.on_snapshot(live, event)
             case RefusedCame():
                 self._refused(event)
             case DropCame():
@@ -230,6 +240,9 @@ class SyncLink:
             return
         if not self.session.channels[object_id].opened_here:
             self.session.open(object_id, live.replica.keys)
+        place = self._owner.wanted_snapshot(live)
+        if place is not None:
+            self.session.get_snapshot(object_id, place)
         self._receipts.setdefault(object_id, []).extend(self._asked.pop(object_id, []))
 
     def _caught_up(self, object_id: ObjectId) -> None:

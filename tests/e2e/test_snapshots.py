@@ -1,0 +1,127 @@
+"""Joining a document with a long history: content from a snapshot at once, believed only once replayed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from peergos_collab.documents import Document
+from peergos_collab.node import serve_node
+from peergos_collab.workspace import Options, Role, create_workspace, open_workspace
+from peergos_collab.workspace.engine import Engine
+from peergos_collab.workspace.folds import DocumentFold
+from peergos_collab.workspace.history import FALSE_SNAPSHOT, NOT_VERIFIED
+from peergos_collab.workspace.local_workspace import LocalWorkspace
+from peergos_collab.workspace.sharing import SNAPSHOT_MIN
+
+LIMIT = 20.0
+
+
+@asynccontextmanager
+async def two_homes(place: Path) -> AsyncIterator[tuple[LocalWorkspace, LocalWorkspace]]:
+    node = await serve_node(place / "node", "127.0.0.1", 0)
+    opened = []
+    for name in ("ana", "bo"):
+        create_workspace(place / name, name=name, passphrase=None)
+        opened.append(cast(LocalWorkspace, await open_workspace(place / name)))
+    await opened[0].add_node(node.address)
+    try:
+        yield opened[0], opened[1]
+    finally:
+        for workspace in opened:
+            await workspace.close()
+        await node.close()
+
+
+async def write_history(workspace: LocalWorkspace, path: str) -> DocumentFold:
+    """As many segments as make a link name a snapshot."""
+    await workspace.new_document(path)
+    await workspace.go_online(Options(webrtc=False))
+    opened = workspace.engine.find(path)
+    fold = cast(DocumentFold, opened.fold)
+    await workspace.engine.wait_until(lambda: opened.live.replica.released, LIMIT, "comparing heads")
+    for number in range(SNAPSHOT_MIN + 5):
+        fold.document.edit(len(fold.document), len(fold.document), f"{number} ")
+        await opened.live.durable()
+    return fold
+
+
+@pytest.fixture
+def small_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So little on the way at once that a snapshot overtakes the history, as with a long one."""
+    monkeypatch.setattr("peergos_collab.sync.session.WINDOW", 16 << 10)
+    monkeypatch.setattr("peergos_collab.sync.channel.SEGMENTS_PER_FRAME", 4 << 10)
+
+
+def problems(engine: Engine, path: str) -> list[str]:
+    live = engine.find(path).live
+    return live.replica.problems + ([NOT_VERIFIED] if live.unverified else [])
+
+
+@pytest.mark.usefixtures("small_window")
+async def test_a_link_to_a_long_history_names_a_snapshot(tmp_path: Path) -> None:
+    """Who joins sees the text, and once the history is replayed it counts as verified."""
+    async with two_homes(tmp_path) as (ana, bo):
+        fold = await write_history(ana, "notes")
+        link = await ana.share_link("notes", Role.WRITER)
+        snapshot = ana.engine.find("notes").live.replica.snapshot
+        await bo.join(link)
+        await bo.go_online(Options(webrtc=False))
+        live = bo.engine.find("notes").live
+        await bo.engine.wait_until(lambda: not live.unverified, LIMIT, "verifying")
+        text, _ = await bo.read_document("notes")
+
+        assert snapshot is not None
+        assert fold.document.text == text
+        assert problems(bo.engine, "notes") == []
+        assert snapshot == live.replica.snapshot
+
+
+@pytest.mark.usefixtures("small_window")
+async def test_a_false_snapshot_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot that holds another text than the history is shown at first, then named, then dropped."""
+    lie = Document(1)
+    lie.edit(0, 0, "what nobody wrote")
+    async with two_homes(tmp_path) as (ana, bo):
+        fold = await write_history(ana, "notes")
+        monkeypatch.setattr(fold, "snapshot_state", lie.state)
+        link = await ana.share_link("notes", Role.WRITER)
+        shown: list[str] = []
+        original = DocumentFold.load_preview
+
+        def load_preview(fold: DocumentFold, state: bytes) -> None:
+            original(fold, state)
+            shown.append(fold.document.text)
+
+        monkeypatch.setattr(DocumentFold, "load_preview", load_preview)
+        await bo.join(link)
+        await bo.go_online(Options(webrtc=False))
+
+        def found_out() -> bool:
+            return FALSE_SNAPSHOT in problems(bo.engine, "notes") and not bo.engine.find("notes").live.failed
+
+        await bo.engine.wait_until(found_out, LIMIT, "finding out")
+        text, _ = await bo.read_document("notes")
+
+        assert "what nobody wrote" in shown[0]
+        assert fold.document.text == text
+
+
+@pytest.mark.usefixtures("small_window")
+async def test_typing_before_the_history_is_here_is_kept(tmp_path: Path) -> None:
+    """An edit on top of a snapshot reaches the others once the history is here."""
+    async with two_homes(tmp_path) as (ana, bo):
+        fold = await write_history(ana, "notes")
+        await bo.join(await ana.share_link("notes", Role.WRITER))
+        handle = await bo.open_document("notes")
+        handle.document.edit(0, 0, "first: ")
+        await asyncio.gather(bo.sync(), ana.sync())
+
+        expected = handle.document.text
+        assert expected.startswith("first: 0 1 2")
+        assert expected == fold.document.text
