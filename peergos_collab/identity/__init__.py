@@ -1,0 +1,1 @@
+"""Accounts, devices and the key store: who somebody is, and how his secrets are kept."""
