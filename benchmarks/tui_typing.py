@@ -2,7 +2,7 @@
 
     python benchmarks/tui_typing.py [--keys 200] [--size 1000000] [--rows 40] [--cols 120]
 
-A second process runs the editor screen of the TUI in a pty on a document in memory. Each key types
+A second process runs the TUI in a pty, on a document in memory or (--real) on disk. Each key types
 a letter that is new on the screen; the clock stops when the bytes that paint it have arrived.
 """
 
@@ -33,8 +33,11 @@ def document_text(size: int) -> str:
     return "\n".join(lines)[:size]
 
 
-async def editor(size: int) -> None:
-    """The program measured: the whole editor screen, on a document in memory."""
+async def editor(size: int, *, real: bool) -> None:
+    """The program measured: the whole TUI, on a document in memory or in a home on disk."""
+    if real:
+        await real_editor(size)
+        return
     from support.screen_workspace import FakeGate, FakeWorkspace
     from tui.app import PgcApp, run
 
@@ -43,18 +46,31 @@ async def editor(size: int) -> None:
     await run(PgcApp(FakeGate(workspace)))
 
 
-def measure(size: int, keys: int, rows: int, cols: int, place: str) -> dict[str, float | int | str]:
+async def real_editor(size: int) -> None:
+    import tempfile
+
+    from peergos_collab.workspace import create_workspace, open_workspace
+    from tui.app import PgcApp, run
+    from tui.gate import HomeGate
+
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        create_workspace(home, name="Ann", passphrase=None)
+        workspace = await open_workspace(home)
+        await workspace.new_document("big", document_text(size))
+        await workspace.close()
+        await run(PgcApp(HomeGate(home, None)))
+
+
+def measure(size: int, keys: int, rows: int, cols: int, *, real: bool) -> dict[str, float | int | str]:
     from support.terminal import Terminal
 
     took: list[float] = []
-    argv = [sys.executable, __file__, "--editor", "--size", str(size)]
+    argv = [sys.executable, __file__, "--editor", "--size", str(size), *(["--real"] if real else [])]
     with Terminal(argv, rows, cols) as terminal:
         terminal.wait_for("big", 30)
         terminal.press("enter")
         terminal.wait_for("the", 30)
-        if place == "middle":
-            terminal.press("ctrl+f")
-            terminal.wait_for("Find")
         while terminal.read(0.5):
             pass
         for number in range(keys):
@@ -75,6 +91,7 @@ def measure(size: int, keys: int, rows: int, cols: int, place: str) -> dict[str,
         terminal.wait_end()
     took.sort()
     return {
+        "engine": "real" if real else "memory",
         "bytes": size,
         "keys": keys,
         "rows": rows,
@@ -98,14 +115,17 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1_000_000)
     parser.add_argument("--rows", type=int, default=40)
     parser.add_argument("--cols", type=int, default=120)
+    parser.add_argument(
+        "--real", action="store_true", help="the real engine and disk, not a workspace in memory"
+    )
     parser.add_argument("--editor", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.editor:
         import asyncio
 
-        asyncio.run(editor(options.size))
+        asyncio.run(editor(options.size, real=options.real))
         return
-    print(json.dumps(measure(options.size, options.keys, options.rows, options.cols, "start")))
+    print(json.dumps(measure(options.size, options.keys, options.rows, options.cols, real=options.real)))
 
 
 if __name__ == "__main__":

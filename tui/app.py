@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -257,15 +258,30 @@ def main(home: Path, passphrase_file: str | None) -> int:
     Returns:
         The exit code: 0 in the ordinary case.
     """
-    return asyncio.run(run(PgcApp(HomeGate(home, passphrase_file))))
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(run(PgcApp(HomeGate(home, passphrase_file))))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 async def run(app: PgcApp) -> int:
-    """Runs an app and closes its home whatever happens."""
+    """Runs an app and closes its home whatever happens, also when the terminal goes away."""
+    loop = asyncio.get_running_loop()
+    signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    for number in signals:
+        loop.add_signal_handler(number, app.exit, 128 + number)
     try:
         await app.run_async()
     finally:
         await app.close_workspace()
+        for number in signals:
+            loop.remove_signal_handler(number)
     if app.faults:
         sys.stderr.write("Faults of this program: " + "; ".join(app.faults) + "\n")
     return app.return_value if app.return_value is not None else (app.return_code or 0)

@@ -46,7 +46,7 @@ class HomeGate:
     async def open(self, passphrase: str | None) -> Workspace:
         from peergos_collab.workspace import open_workspace
 
-        return await open_workspace(self._home, passphrase=passphrase)
+        return await open_workspace(self._home, passphrase=passphrase, lasting=True)
 
     def given_passphrase(self) -> str | None:
         if self._passphrase_file is None:

@@ -132,6 +132,15 @@ class Terminal:
         """Reads until the screen shows ``text``; returns the screen."""
         return self.wait_until(lambda screen: text in screen, timeout, what=repr(text))
 
+    def wait_cursor_below(self, label: str, timeout: float = 10.0) -> None:
+        """Reads until the cursor is in the line under the one that shows ``label``: the field it names."""
+
+        def there(_: str) -> bool:
+            rows = [row for row, line in enumerate(self.screen.display) if label in line]
+            return bool(rows) and self.screen.cursor.y == rows[0] + 1
+
+        self.wait_until(there, timeout, what=f"the cursor below {label!r}")
+
     def wait_gone(self, text: str, timeout: float = 10.0) -> str:
         """Reads until the screen no longer shows ``text``."""
         return self.wait_until(lambda screen: text not in screen, timeout, what=f"no {text!r}")

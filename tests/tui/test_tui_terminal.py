@@ -60,6 +60,52 @@ def test_copying_reaches_the_terminal_clipboard(terminal: Terminal) -> None:
     assert left(terminal) == ascii("first line\nsecond line")
 
 
+def test_a_terminated_program_closes_its_home_first(terminal: Terminal) -> None:
+    """SIGTERM ends it as the user would, with the terminal given back and the text kept."""
+    terminal.send("kept ")
+    terminal.wait_for("kept first line")
+    terminal.process.terminate()
+
+    assert terminal.wait_end() == 0
+    while terminal.read(0):
+        pass
+    assert ascii("kept first line\nsecond line") in terminal.text.replace("\n", "")
+
+
+def test_a_first_run_on_a_real_home_leaves_a_document_that_opens_again(tmp_path: Path) -> None:
+    """From nothing: a name, the recovery code, a document; then the program again, and it is all there."""
+    code = "import sys, pathlib; from tui.app import main; sys.exit(main(pathlib.Path(sys.argv[1]), None))"
+    argv = [sys.executable, "-c", code, str(tmp_path / "home")]
+    with Terminal(argv, cwd=str(PROGRAM.parents[2])) as terminal:
+        terminal.wait_for("any name", 30)
+        terminal.send("Ann")
+        terminal.wait_cursor_below("Your name")
+        for label in ("A passphrase for this device", "The passphrase again"):
+            terminal.press("enter")
+            terminal.wait_cursor_below(label)
+        terminal.press("enter")
+        terminal.wait_for("Your recovery code")
+        terminal.press("tab", "enter")
+        terminal.wait_for("write a new document")
+        terminal.send("n")
+        terminal.wait_for("New document")
+        terminal.send("notes")
+        terminal.press("enter")
+        terminal.wait_for("Back")
+        terminal.send("hello 漢字")
+        terminal.wait_for("saved here")
+        terminal.press("ctrl+q")
+
+        assert terminal.wait_end() == 0
+    with Terminal(argv, cwd=str(PROGRAM.parents[2])) as terminal:
+        terminal.wait_for("notes", 30)
+        terminal.press("enter")
+        terminal.wait_for("hello")
+        terminal.press("ctrl+q")
+
+        assert terminal.wait_end() == 0
+
+
 def test_the_screen_is_given_back_when_the_program_ends(terminal: Terminal) -> None:
     """The alternate screen is left and the cursor shows again."""
     left(terminal)

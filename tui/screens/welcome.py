@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import Button, Checkbox, Input, Label
+from textual.widgets import Button, Input, Label
 
 from .dialog import Dialog, words
 
@@ -37,7 +37,7 @@ class FirstRun(Dialog[Newcomer]):
             "Nothing is registered anywhere."
         )
         yield Label("Your name, as others will see it")
-        yield Input(id="name", placeholder="Ann", max_length=64, compact=True)
+        yield Input(id="name", placeholder="any name", max_length=64, compact=True)
         yield Label("A passphrase for this device (may stay empty)")
         yield Input(id="passphrase", password=True, compact=True)
         yield Label("The passphrase again")
@@ -48,10 +48,12 @@ class FirstRun(Dialog[Newcomer]):
             yield Button("Quit", id="cancel", compact=True)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if event.input.id == "again":
+        # By name, not "the next one": two quick presses of Enter must not skip a field.
+        following = {"name": "#passphrase", "passphrase": "#again"}.get(event.input.id or "")
+        if following is None:
             self._accept()
         else:
-            self.focus_next()
+            self.query_one(following).focus()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         if event.button.id == "ok":
@@ -88,18 +90,19 @@ class RecoveryCode(Dialog[bool]):
             "It is shown this once, nobody else has it, and nobody can give it to you again."
         )
         yield words(self._code, classes="loud", id="code")
-        yield Checkbox("I have written it down", id="written", compact=True)
         with Horizontal(classes="buttons"):
-            yield Button("Go on", variant="primary", id="ok", compact=True)
+            # The harmless one has the focus, so that an Enter too many does not take the code away.
+            yield Button("Not yet", id="stay", compact=True)
+            yield Button("I have written it down", variant="primary", id="ok", compact=True)
 
-    def on_button_pressed(self) -> None:
-        if self.query_one("#written", Checkbox).value:
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        if event.button.id == "ok":
             self.dismiss(True)
         else:
-            self.show_error("Please confirm that you have written it down: there is no second chance.")
+            self.action_stay()
 
     def action_stay(self) -> None:
-        self.on_button_pressed()
+        self.show_error("Please confirm that you have written it down: there is no second chance.")
 
 
 class Unlock(Dialog[str]):
