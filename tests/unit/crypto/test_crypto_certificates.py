@@ -115,6 +115,7 @@ def test_older_tls_is_refused() -> None:
         ),
         ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
     ],
+    ids=["empty", "no key", "P-384", "Ed25519"],
 )
 def test_a_damaged_store_is_named(stored: bytes) -> None:
     """Anything but a P-256 key is damage, not a crash."""
