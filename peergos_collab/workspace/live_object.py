@@ -40,6 +40,12 @@ QUIET_SECONDS: Final = 0.5
 CHECKPOINT_SEGMENTS: Final = 256
 """Segments after which the local state is saved again, so that opening never replays many more."""
 
+BULK_CHANGES: Final = 32
+"""Changes in one append that only a program makes; nobody waits for a single one of them."""
+
+GATHER_SECONDS: Final = 0.008
+"""After such an append, what comes within it is sealed together: sealing costs as much as 40 changes."""
+
 
 @dataclass(slots=True)
 class LiveObject:
@@ -67,6 +73,7 @@ class LiveObject:
     unverified: bool = False
     modified: int = 0
     _in_flight: bool = False
+    _gathering: asyncio.TimerHandle | None = None
     _snapshot_timer: asyncio.TimerHandle | None = None
     _since_checkpoint: int = 0
     _idle: list[asyncio.Future[None]] = field(default_factory=list)
@@ -86,23 +93,24 @@ class LiveObject:
 
     def kick(self) -> None:
         """Starts the next append unless one is in flight; what comes meanwhile is coalesced."""
-        if self._in_flight:
+        if self._in_flight or self._gathering is not None:
             return
+        bulk = len(self.replica.pending) >= BULK_CHANGES
         collected = self.replica.collect()
         if collected is None:
             self._tell_idle()
             return
-        self._append(collected)
+        self._append(collected, bulk=bulk)
 
-    def _append(self, collected: Collected) -> None:
+    def _append(self, collected: Collected, *, bulk: bool = False) -> None:
         self._in_flight = True
         self._since_checkpoint += len(collected.arrivals)
         future = self.replica.store.write(collected.batch)
         future.add_done_callback(
-            lambda done: self._loop.call_soon_threadsafe(self._appended, done, collected)
+            lambda done: self._loop.call_soon_threadsafe(self._appended, done, collected, bulk)
         )
 
-    def _appended(self, done: Future[None], collected: Collected) -> None:
+    def _appended(self, done: Future[None], collected: Collected, bulk: bool) -> None:
         self._in_flight = False
         error = done.exception()
         if error is not None:
@@ -116,9 +124,19 @@ class LiveObject:
             callback()
         if self._since_checkpoint >= CHECKPOINT_SEGMENTS:
             self.save()
-        self.kick()
+        if bulk and not self._idle:
+            self._gathering = self._loop.call_later(GATHER_SECONDS, self._gathered)
+        else:
+            self.kick()
         if not self._in_flight:
             self._plan_snapshot()
+
+    def _gathered(self) -> None:
+        """Goes on with what was gathered."""
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        self.kick()
 
     def _plan_snapshot(self) -> None:
         """A snapshot is due once enough came since the last one that its cost is small beside it."""
@@ -129,7 +147,7 @@ class LiveObject:
     def snapshot(self) -> None:
         """Makes a snapshot segment, unless something is under way or its history is not verified."""
         self._snapshot_timer = None
-        if self._in_flight or self.unverified or self.failed:
+        if self._in_flight or self._gathering is not None or self.unverified or self.failed:
             return
         collected = self.replica.make_snapshot()
         if collected is not None:
@@ -146,7 +164,7 @@ class LiveObject:
         if self._in_flight or self.replica.pending or (self.replica.released and self.replica.journaled):
             waiter: asyncio.Future[None] = self._loop.create_future()
             self._idle.append(waiter)
-            self.kick()
+            self._gathered()
             await waiter
         await asyncio.wrap_future(self.replica.store.write([]))
 
