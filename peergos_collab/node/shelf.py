@@ -133,17 +133,21 @@ class Shelf:
 
     def _opened(self, session: Session, object_id: ObjectId) -> Commit:
         """Says what is durable, once everything taken before is; and who else is here."""
-        now = self.clock()
-        for key, recent in self._ephemerals.get(object_id, {}).items():
-            if now - recent.time < EPHEMERAL_LIFETIME:
-                session.send_ephemeral(object_id, key, recent.counter, recent.sealed)
         tips = self._books[object_id].tips()
 
         def durable() -> None:
             session.send_frame(receipt_frame(self.receipt_key, object_id, tips, whole=True))
+            self._say_who_is_here(session, object_id)
             self._touch(session)
 
         return Commit([], durable)
+
+    def _say_who_is_here(self, session: Session, object_id: ObjectId) -> None:
+        """Only after the records, without which a newcomer cannot check who speaks."""
+        now = self.clock()
+        for key, recent in self._ephemerals.get(object_id, {}).items():
+            if now - recent.time < EPHEMERAL_LIFETIME:
+                session.send_ephemeral(object_id, key, recent.counter, recent.sealed)
 
     def _records(self, session: Session, event: RecordsCame) -> Commit | None:
         book = self.find_book(event.object)

@@ -59,6 +59,7 @@ class Network:
     objects: Callable[[], Iterable[LiveObject]]
     on_change: Callable[[NodeLink], None]
     links: dict[tuple[Circle, str], NodeLink] = field(default_factory=dict)
+    _ending: set[asyncio.Task[None]] = field(default_factory=set)
 
     def refresh(self) -> None:
         """Brings sessions in line with the objects, their members and their nodes."""
@@ -67,7 +68,7 @@ class Network:
             for node in live.nodes:
                 wanted.setdefault((circle_of(live), node), {})[live.id] = live
         for key in [key for key in self.links if key not in wanted]:
-            self._stop(self.links.pop(key))
+            self._let_go(key, self.links.pop(key), wanted)
         for key, objects in wanted.items():
             known = self.links.get(key)
             if known is None:
@@ -82,17 +83,32 @@ class Network:
         node_link.task = asyncio.create_task(self._keep_up(node_link))
         self.links[key] = node_link
 
+    def _let_go(
+        self,
+        key: tuple[Circle, str],
+        node_link: NodeLink,
+        wanted: dict[tuple[Circle, str], dict[ObjectId, LiveObject]],
+    ) -> None:
+        """Ends a session, unless only the members of all its objects changed: then it goes on under them."""
+        for successor, objects in wanted.items():
+            same = successor[1] == key[1] and objects.keys() == node_link.objects.keys()
+            if same and successor not in self.links:
+                self.links[successor] = node_link
+                return
+        self._stop(node_link)
+
     def _stop(self, node_link: NodeLink) -> None:
         if node_link.task is not None:
             node_link.task.cancel()
+            self._ending.add(node_link.task)
+            node_link.task.add_done_callback(self._ending.discard)
 
     async def close(self) -> None:
         """Ends all sessions; leaves no task."""
-        tasks = [link.task for link in self.links.values() if link.task is not None]
+        for node_link in self.links.values():
+            self._stop(node_link)
         self.links.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
     def node_links(self, address: str) -> list[NodeLink]:
         return [link for (_, node), link in self.links.items() if node == address]
@@ -111,6 +127,11 @@ class Network:
             except PeergosCollabError as error:
                 problem = error.message
                 node_link.wrong_pin = isinstance(error, WrongPin)
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not end the link for good
+                problem = f"the session with a node failed in this program ({type(error).__name__})"
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": "a session with a node failed", "exception": error}
+                )
             changed = node_link.link is not None or problem != node_link.problem
             node_link.link, node_link.problem = None, problem
             if changed:
@@ -161,7 +182,8 @@ class NodeSession:
 
 
 def circle_of(live: LiveObject) -> Circle:
-    return frozenset(live.replica.view.members)
+    """Whoever is in an object. While that is not known here, it shares its session with nothing."""
+    return frozenset(live.replica.view.members) or frozenset([PrincipalId(live.id)])
 
 
 def gone(address: str) -> Offline:

@@ -48,6 +48,7 @@ class _Attempt:
     run: RunId
     task: asyncio.Task[None] | None = None
     nonce: bytes = b""
+    offer: bytes = b""
     offered: int = 0
     answer: asyncio.Future[bytes] | None = None
     failures: int = 0
@@ -119,8 +120,13 @@ class PeerMesh:
         if not present.webrtc or self._own >= present.device:
             return
         attempt = self._attempt(present)
-        if attempt is not None and _is_idle(attempt) and self._loop.time() >= attempt.not_before:
+        if attempt is None:
+            return
+        if _is_idle(attempt) and self._loop.time() >= attempt.not_before:
             self._start(attempt, partial(self._offer, attempt, present))
+        elif attempt.answer is not None and not attempt.answer.done():
+            # When we offered, it may not have known us yet. A repetition changes nothing for who took it.
+            self._signal(present, OFFER, attempt.nonce, attempt.offer)
 
     def _on_signal(self, signal: Signal) -> None:
         try:
@@ -168,17 +174,19 @@ class PeerMesh:
         attempt.not_before = self._loop.time() + pause
 
     async def _offer(self, attempt: _Attempt, present: Present) -> Connection:
-        attempt.nonce = self.random_bytes(16)
-        attempt.answer = self._loop.create_future()
         pending: PendingOffer = await self.transport.offer(self.options)
+        attempt.nonce, attempt.offer = self.random_bytes(16), pending.description
+        attempt.answer = self._loop.create_future()
         try:
-            self._signal(present, OFFER, attempt.nonce, pending.description)
+            self._signal(present, OFFER, attempt.nonce, attempt.offer)
             async with asyncio.timeout(OPEN_SECONDS):
                 answer = await attempt.answer
             return await pending.accept(answer, timeout=OPEN_SECONDS)
         except BaseException:
             await pending.close()
             raise
+        finally:
+            attempt.answer = None
 
     async def _answer(self, sender: Present, nonce: bytes, offer: bytes) -> Connection:
         pending: PendingAnswer
