@@ -74,6 +74,8 @@ class Document:
         self._on_update: list[Callable[[bytes], None]] = []
         self._on_change: list[Callable[[Change], None]] = []
         self._typing = _Typing()
+        self.before_edit: Callable[[], None] = _allowed
+        """Called before each local edit, undo and redo; what it raises keeps the text as it is."""
 
     # Reading
 
@@ -118,6 +120,7 @@ class Document:
             LocalProtocolError: the range lies outside of the text, or the replacement holds a lone
                 surrogate or is too long; nothing was changed.
         """
+        self.before_edit()
         lines = self.lines
         if not 0 <= start <= end <= lines.length:
             raise LocalProtocolError(f"The range {start}–{end} is not within 0–{lines.length}.")
@@ -146,6 +149,7 @@ class Document:
         Raises:
             LocalProtocolError: as for ``edit``; nothing was changed.
         """
+        self.before_edit()
         if len(edits) > MOST_EDITS:
             raise LocalProtocolError(f"{len(edits):,} edits at once are more than {MOST_EDITS:,}.")
         units = self._check_many(edits)
@@ -205,6 +209,7 @@ class Document:
 
     def undo(self) -> bool:
         """Takes back the last step of local edits, never anybody else's. Returns whether there was one."""
+        self.before_edit()
         if not self.can_undo:
             return False
         self._travelled(*self._replica.undo())
@@ -212,6 +217,7 @@ class Document:
 
     def redo(self) -> bool:
         """Makes the last step taken back again. Returns whether there was one."""
+        self.before_edit()
         if not self.can_redo:
             return False
         self._travelled(*self._replica.redo())
@@ -351,6 +357,10 @@ class Document:
                 failed = failed or problem
         if failed is not None:
             raise failed
+
+
+def _allowed() -> None:
+    """Nothing stands against an edit."""
 
 
 class _Typing:

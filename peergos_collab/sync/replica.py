@@ -151,6 +151,11 @@ class Replica:
     def can_write(self) -> bool:
         return any(keys.level >= Level.WRITE for keys in self.keys.values())
 
+    def check_may_write(self) -> None:
+        """Raises NoAccess where this device may only read."""
+        if not self.can_write:
+            raise NoAccess("you may read this, but not change it; nothing was changed")
+
     def take_records(self, raws: Iterable[bytes]) -> Offered:
         offered = self.book.take_records(raws)
         if any(not isinstance(record, Certificate) for record in offered.records):
@@ -174,8 +179,7 @@ class Replica:
         Raises:
             NoAccess: this device may only read here.
         """
-        if not self.can_write:
-            raise NoAccess("you may read this, but not change it")
+        self.check_may_write()
         run = run or self.run
         number = self._numbers.get(run) or self.changes.get((DeviceId(self.actor.device.public), run), 1)
         self._numbers[run] = number + 1

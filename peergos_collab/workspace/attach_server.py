@@ -188,6 +188,7 @@ class AttachedClient:
 
     def edit(self, path: str, run: bytes, update: bytes) -> None:
         opened = self._engine.find(path)
+        opened.live.replica.check_may_write()
         cast(DocumentFold, opened.fold).take_attached(update)
         opened.live.submit(update, RunId(run))
 

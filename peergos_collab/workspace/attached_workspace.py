@@ -71,9 +71,13 @@ class EngineSocket:
         for stream in self._streams.values():
             stream.put_nowait(error)
 
-    def _begin(self, method: str, arguments: tuple[Any, ...]) -> int:
+    def check(self) -> None:
+        """Raises Offline once the engine is gone."""
         if self._gone is not None:
-            raise self._gone
+            raise type(self._gone)(self._gone.message, hint=self._gone.hint)
+
+    def _begin(self, method: str, arguments: tuple[Any, ...]) -> int:
+        self.check()
         self._next += 1
         write_frame(self._writer, [self._next, method, to_wire(list(arguments))])
         return self._next
@@ -260,6 +264,7 @@ class AttachedDocument(_AttachedHandle):
                 _, object_id, device, state, self.can_write = item
                 client = client_id(ObjectId(object_id), DeviceId(device), self._run_id)
                 self.document = Document(client, state)
+                self.document.before_edit = self._check_may_edit
                 self.document.on_update(self._edited)
                 self._started.set_result(None)
             elif item[0] == "update":
@@ -267,6 +272,12 @@ class AttachedDocument(_AttachedHandle):
             else:
                 self._present = item[1]
                 self._tell()
+
+    def _check_may_edit(self) -> None:
+        """Raises Offline once the engine is gone: what it cannot save must not stand in the text."""
+        self._socket.check()
+        if not self.can_write:
+            raise NoAccess("you may read this document, but not change it; nothing was changed")
 
     def _edited(self, update: bytes) -> None:
         self._socket.tell("edit", self.path, self._run_id, update)

@@ -180,6 +180,7 @@ class Engine:
             replica.deliver_stored()
             replica.restore_journal()
         if isinstance(fold, DocumentFold):
+            fold.document.before_edit = replica.check_may_write
             fold.document.on_update(live.submit)
         presence = PresenceBook(live, now_ms, os.urandom, machine=machine_name())
         return OpenObject(live, fold, path, presence)
