@@ -77,6 +77,8 @@ async def test_a_node_that_is_killed(tmp_path: Path) -> None:
         again = await node.again()
         made.nodes.append(again)
         await until(lambda: ana.saved_on("notes", node.address) and ben.saved_on("notes", node.address), ana, ben)
+        links = ana.engine.network.links.values() if ana.engine.network else ()
+        await until(lambda: all(link.connected for link in links), ana, what="all circles back")
         assert (await ana.workspace.status()).nodes[0].problem == ""
         cleo = await made.person("Cleo")
         await cleo.workspace.join(await ana.workspace.share_link("notes", Role.READER))
