@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from peergos_collab.codec.ids import EpochId, ObjectId, PrincipalId
-from peergos_collab.crypto import SignSeed
+from peergos_collab.crypto import LinkSeed, SignSeed
 from peergos_collab.identity.credentials import Credentials
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.links import LinkKeys
@@ -15,7 +15,6 @@ from peergos_collab.objects.payload import Kind
 from peergos_collab.objects.principals import Principal, PrincipalKind
 from peergos_collab.objects.records import Epoch, Grant, first_epoch, grant
 from peergos_collab.objects.wraps import Recipient
-from peergos_collab.crypto import LinkSeed
 from peergos_collab.ports import Random
 
 

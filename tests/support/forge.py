@@ -1,0 +1,132 @@
+"""Hostile hands: segments, certificates and payloads made with whatever keys one has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from peergos_collab.codec.ids import LogId, RunId
+from peergos_collab.crypto import SigningKey
+from peergos_collab.objects.bindings import introduce
+from peergos_collab.objects.certificates import Certificate
+from peergos_collab.objects.epoch_keys import Level
+from peergos_collab.objects.operations import Actor
+from peergos_collab.objects.payload import Cite, Kind, Payload, encode_payload
+from peergos_collab.objects.segments import Segment, seal_segment
+from peergos_collab.ports import Random
+from peergos_collab.sync.logbook import LogBook
+from peergos_collab.sync.replica import Replica
+from peergos_collab.testing.store import MemoryStore
+from peergos_collab.workspace.folds import ChatFold, DocumentFold, EntriesFold
+from support.circle import Circle, Membership
+
+
+@dataclass
+class Forger:
+    """Writes one log of a circle's object, and says in it whatever it likes.
+
+    Args:
+        write_key: signs the certificate; a writer's by default.
+    """
+
+    circle: Circle
+    actor: Actor
+    random: Random
+    write_key: SigningKey | None = None
+    key: SigningKey = field(init=False)
+    run: RunId = field(init=False)
+    segments: list[Segment] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.key = SigningKey.generate(self.random)
+        self.run = RunId(self.random(16))
+
+    @property
+    def log(self) -> LogId:
+        return LogId(self.key.public)
+
+    @property
+    def certificate(self) -> bytes:
+        signer = self.write_key or self.circle.members[0].keys.signing_key(Level.WRITE)
+        return Certificate.issue(self.circle.object, self.circle.epoch_id, self.log, signer).raw
+
+    def introduction(self) -> list[Any]:
+        return introduce(self.circle.object, self.circle.epoch_id, self.log, self.actor)
+
+    def payload(self, content: bytes, **changed: Any) -> bytes:
+        """A payload that is right but for what is ``changed``."""
+        known = {
+            "run": self.run,
+            "first": 1,
+            "count": 1,
+            "cites": (),
+            "epochs": (),
+            "kind": self.circle.kind,
+            "time": 1_000,
+            "content": content,
+            "introduction": None if self.segments else self.introduction(),
+        }
+        return encode_payload(Payload(**{**known, **changed}))
+
+    def write(self, content: bytes, **changed: Any) -> bytes:
+        """The next segment of the log."""
+        return self.write_raw(self.payload(content, **changed))
+
+    def write_raw(self, payload: bytes, *, after: int | None = None) -> bytes:
+        """A segment with any bytes in it; after the segment at ``after``, which makes a fork."""
+        before = self.segments if after is None else self.segments[:after]
+        previous = before[-1].id if before else b""
+        segment = seal_segment(
+            self.circle.object,
+            self.key,
+            len(before) + 1,
+            previous,
+            self.circle.epoch_id,
+            payload,
+            self.circle.members[0].keys.content,
+            self.random,
+        )
+        self.segments.append(segment)
+        return segment.raw
+
+
+def cite(segment: Segment) -> Cite:
+    return Cite(segment.log[:8], segment.seq, segment.id)
+
+
+def replica_of(
+    circle: Circle, member: Membership, random: Random, store: MemoryStore | None = None
+) -> Replica:
+    """A member's replica with the membership records, and a fold of the circle's kind."""
+    store = store or MemoryStore()
+    book = LogBook.load(circle.object, store)
+    store.write(book.take_records(circle.records).batch)
+    run = RunId(random(16))
+    time = iter(range(1_000, 1 << 40))
+    device = member.credentials.device_id
+    fold: Any
+    if circle.kind is Kind.DOCUMENT:
+        fold = DocumentFold(circle.object, device, run, lambda: next(time))
+    else:
+        fold = ChatFold() if circle.kind is Kind.CHAT else EntriesFold(device)
+    keys = {circle.epoch_id: member.keys}
+    return Replica(
+        circle.object,
+        book,
+        fold,
+        keys,
+        member.actor,
+        member.credentials.local,
+        run,
+        lambda: next(time),
+        random,
+    )
+
+
+def take(replica: Replica, *raws: bytes) -> None:
+    """Gives a replica segments and writes the batch, as a shell does."""
+    replica.store.write(replica.take_segments(raws, "memory").offered.batch)
+
+
+def take_certificates(replica: Replica, *raws: bytes) -> None:
+    replica.store.write(replica.take_records(raws).batch)
