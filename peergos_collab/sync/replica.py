@@ -569,9 +569,14 @@ class Replica:
                 self.problems.append(f"an unsent local change is damaged on this disk ({error})")
                 continue
             for change in changes:
-                if change.number >= self.changes.get((device, change.run), 1):
+                if change.number < self.changes.get((device, change.run), 1):
+                    continue
+                try:
                     self.fold.restore(change.content, change.time)
-                    self.journaled.append(change)
+                except (RemoteProtocolError, Quarantined) as error:
+                    self.problems.append(f"an unsent local change cannot be taken back ({error})")
+                    continue
+                self.journaled.append(change)
 
 
 def _same_run(queue: deque[LocalChange], most: int, most_bytes: int) -> list[LocalChange]:
