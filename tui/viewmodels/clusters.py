@@ -35,7 +35,7 @@ def _is_pictograph(char: str) -> bool:
     code = ord(char)
     if code < 0x203C:
         return code in (0xA9, 0xAE)
-    if _is_flag_letter(char):
+    if _is_flag_letter(char) or 0x1F3FB <= code <= 0x1F3FF:
         return False
     return (
         0x1F000 <= code <= 0x1FAFF
@@ -100,7 +100,11 @@ def cluster_end(text: str, start: int) -> int:
     pictograph = _is_pictograph(first)
     while end < limit:
         char = text[end]
-        if _is_extend(char) or (pictograph and text[end - 1] == ZWJ and _is_pictograph(char)):
+        if _is_extend(char):
+            # A spacing mark, or a mark behind a joiner, ends the sequence but not the cluster (rule GB11).
+            pictograph = pictograph and unicodedata.category(char) != "Mc" and text[end - 1] != ZWJ
+            end += 1
+        elif pictograph and text[end - 1] == ZWJ and _is_pictograph(char):
             end += 1
         else:
             break
