@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from ..codec.shown import show_message, show_person
 from .documents import read_text
+from .following import Following
 from .output import local_time, narrate, print_json, print_line, print_result
 from .session import in_workspace
 from .settings import Group, Settings, current
@@ -42,7 +43,10 @@ def new(path: str) -> None:
 @click.argument("path")
 @click.argument("text")
 def send(path: str, text: str) -> None:
-    """Send TEXT ('-' for stdin) to the chat PATH; done once it is saved here."""
+    """Send TEXT ('-' for stdin) to the chat PATH.
+
+    Done once it is saved here. Its id is empty until it first goes out.
+    """
     settings = current()
     message = read_text(settings, "-").removesuffix("\n") if text == "-" else text
 
@@ -120,21 +124,13 @@ async def _follow(handle: ChatHandle, last: int) -> None:
     unsubscribe = handle.on_change(changed.set)
     try:
         count = len(handle)
-        recent = handle.messages(max(0, count - max(RECENT, last)), count)
-        shown = {_identity(message) for message in recent[: len(recent) - last]}
+        following = Following(handle.messages(max(0, count - RECENT - last), count - min(last, count)))
         while True:
-            start = max(0, count - max(RECENT, last))
+            start = max(0, count - RECENT - last)
             count = len(handle)
-            for message in handle.messages(start, count):
-                if _identity(message) not in shown:
-                    shown.add(_identity(message))
-                    print_json(dataclasses.asdict(message))
+            for message in following.fresh(handle.messages(start, count)):
+                print_json(dataclasses.asdict(message))
             await changed.wait()
             changed.clear()
     finally:
         unsubscribe()
-
-
-def _identity(message: Message) -> tuple[Any, ...]:
-    """A message shows again when it was edited."""
-    return (message.id, message.text)

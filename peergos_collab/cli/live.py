@@ -92,7 +92,7 @@ def watch(path: str) -> None:
 
     async def stream(workspace: Workspace) -> None:
         if not workspace.attached:
-            narrate(settings, "Nothing here is online: only changes made on this device will show.")
+            narrate(settings, "Nothing here is online, so nothing will arrive: 'pgc online' changes that.")
         await workspace.members(path)  # raises NotFound where there is nothing to watch
         await _print_events(workspace, path)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -63,16 +64,14 @@ def load_script(file: Path | None, count: int) -> Script:
         raise UsageError(f"{str(file)!r} is not an editing trace ({type(error).__name__}).") from None
 
 
-def _patches(file: Path) -> list[Patch]:
+def _patches(file: Path) -> Iterator[Patch]:
     raw = file.read_bytes()
     trace = json.loads(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)
-    begin: list[Patch] = [(0, 0, trace["startContent"])] if trace["startContent"] else []
-    found = [
-        (int(position), int(deleted), str(inserted))
-        for transaction in trace["txns"]
-        for position, deleted, inserted in transaction["patches"]
-    ]
-    return begin + found
+    if trace["startContent"]:
+        yield 0, 0, str(trace["startContent"])
+    for transaction in trace["txns"]:
+        for position, deleted, inserted in transaction["patches"]:
+            yield int(position), int(deleted), str(inserted)
 
 
 def _script(patches: list[Patch], source: str) -> Script:

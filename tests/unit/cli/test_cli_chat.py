@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,7 +71,7 @@ def test_search(pgc: Any, chat: FakeChat) -> None:
     assert [each["id"] for each in found] == ["m4"]
 
 
-def follow(pgc: Any, workspace: FakeWorkspace, *steps: Any) -> Any:
+def follow(pgc: Any, workspace: FakeWorkspace, *steps: Any, arguments: Sequence[str] = ()) -> Any:
     """Runs ``follow`` while ``steps`` happen, each seen before the next; then ends it with SIGTERM."""
     pending = list(steps)
 
@@ -83,7 +85,7 @@ def follow(pgc: Any, workspace: FakeWorkspace, *steps: Any) -> Any:
             signal.raise_signal(signal.SIGTERM)
 
     workspace.on_follow = next_step
-    return pgc("chat", "follow", "talk", "-q")
+    return pgc("chat", "follow", "talk", "-q", *arguments)
 
 
 def test_follow(pgc: Any, workspace: FakeWorkspace, chat: FakeChat) -> None:
@@ -119,6 +121,38 @@ def test_follow_shows_edits(pgc: Any, workspace: FakeWorkspace, chat: FakeChat) 
     ran = follow(pgc, workspace, edit)
 
     assert [(each["id"], each["text"]) for each in ran.lines] == [("m3", "better")]
+
+
+def test_follow_tells_ones_own_once(pgc: Any, workspace: FakeWorkspace, chat: FakeChat) -> None:
+    """Without an id it is told when written, twice if said twice, and not again when it gets its id."""
+    waiting = [replace(message(7, "ok"), id="", mine=True), replace(message(8, "ok"), id="", mine=True)]
+    sealed = [replace(each, id=f"s{number}", time=99) for number, each in enumerate(waiting)]
+
+    def seal(timeline: list[Message]) -> None:
+        timeline[-2:] = [*sealed, message(9)]
+
+    ran = follow(
+        pgc,
+        workspace,
+        lambda timeline: timeline.append(waiting[0]),
+        lambda timeline: timeline.append(waiting[1]),
+        seal,
+        lambda timeline: timeline.append(replace(waiting[0])),
+    )
+
+    assert [(each["id"], each["text"]) for each in ran.lines] == [
+        ("", "ok"),
+        ("", "ok"),
+        ("m9", "text 9"),
+        ("", "ok"),
+    ]
+
+
+def test_follow_begins_with_the_last(pgc: Any, workspace: FakeWorkspace, chat: FakeChat) -> None:
+    """--last N shows so many of those before."""
+    ran = follow(pgc, workspace, lambda timeline: timeline.append(message(5)), arguments=["--last", "2"])
+
+    assert [each["id"] for each in ran.lines] == ["m3", "m4", "m5"]
 
 
 def test_follow_a_chat_that_is_not_there(pgc: Any) -> None:
