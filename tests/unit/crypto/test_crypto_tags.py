@@ -92,3 +92,35 @@ def test_a_tag_serves_one_kind_of_use() -> None:
     for member, uses in tag_uses().items():
         kinds = {kind for kind, _ in uses} & set(USES.values())
         assert len(kinds) <= 1, f"{member} is used for {kinds}"
+
+
+RESERVED = {"BACK_LINK": "the secrets of earlier epochs, sealed under a later one"}
+"""Members nothing uses yet, with what they are kept for."""
+
+SHARED = {
+    "SEAL": "each sealing key comes from a tag of its own",
+    "LOCAL_VALUE": "log keys and kept versions under the local key, told apart by their associated data",
+}
+"""Members that more than one module may name, with the reason that no key serves two purposes."""
+
+
+def modules_naming() -> dict[str, set[str]]:
+    """For each member, the modules that name it."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if member := tag_member(node):
+                found[member].add(str(path.relative_to(SOURCE)))
+    return found
+
+
+def test_every_tag_is_used_or_reserved() -> None:
+    """A purpose nobody has would be a mistake in the making, and so would a reserved one that is in use."""
+    assert {tag.name for tag in Tag} - set(modules_naming()) == set(RESERVED)
+
+
+def test_a_tag_has_one_home() -> None:
+    """One module owns each purpose, so that no second use creeps in unseen."""
+    assert {
+        name: files for name, files in modules_naming().items() if len(files) > 1 and name not in SHARED
+    } == {}
