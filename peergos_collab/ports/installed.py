@@ -26,4 +26,6 @@ def _load(name: str) -> Any:
 
     for entry in entry_points(group=GROUP, name=name):
         return entry.load()
-    raise LocalProtocolError(f"the {name} transport is not installed", hint="Install peergos-collab with pip.")
+    raise LocalProtocolError(
+        f"the {name} transport is not installed", hint="Install peergos-collab with pip."
+    )

@@ -87,4 +87,11 @@ class PeerTransport(Protocol):
         """
 
 
-__all__ = ["DEFAULT_OPTIONS", "MAX_DESCRIPTION", "PeerOptions", "PeerTransport", "PendingAnswer", "PendingOffer"]
+__all__ = [
+    "DEFAULT_OPTIONS",
+    "MAX_DESCRIPTION",
+    "PeerOptions",
+    "PeerTransport",
+    "PendingAnswer",
+    "PendingOffer",
+]
