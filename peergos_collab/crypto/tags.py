@@ -37,6 +37,7 @@ class Tag(enum.Enum):
     JOURNAL = b"journal"
     CHECKPOINT = b"checkpoint"
     LOCAL_VALUE = b"local value"
+    LOCAL_VERSIONS = b"local versions"
     RECOVERY_CODE = b"recovery code"
     RECOVERY_SLOT = b"recovery slot"
     RECOVERY_WRAP = b"recovery wrap"

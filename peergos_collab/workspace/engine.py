@@ -47,6 +47,14 @@ MAX_EVENTS: Final = 4096
 AnyFold = DocumentFold | ChatFold | EntriesFold
 
 
+def _was_clean(store: SqliteStore) -> bool:
+    """Whether the last engine closed the home in order; a new log costs little where that is not known."""
+    try:
+        return store.value(META, CLEAN) is not None
+    except Damaged:
+        return False
+
+
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -118,7 +126,7 @@ class Engine:
         except BaseException:
             lock.release()
             raise
-        clean = store.value(META, CLEAN) is not None
+        clean = _was_clean(store)
         store.write([PutValue(META, CLEAN, None)])
         engine = cls(
             home, lock, keys, store, clean, transport or installed_transport(), peers or installed_peers
@@ -151,14 +159,26 @@ class Engine:
         try:
             opened = self._build(path, book, kind, secrets, actor, from_checkpoint=True)
         except Damaged as damage:
-            opened = self._build(path, LogBook.load(book.object, self.store), kind, secrets, actor)
-            opened.live.replica.problems.append(damage.message)
+            book = LogBook.mend(book.object, self.store, damage)
+            opened = self._rebuild(path, book, kind, secrets, actor)
         return self._use(opened)
+
+    def _rebuild(
+        self, path: str, book: LogBook, kind: Kind, secrets: dict[EpochId, EpochKeys], actor: Actor
+    ) -> OpenObject:
+        """After a repair. The local state may be whole, and knows more than segments that are damaged."""
+        try:
+            return self._build(path, book, kind, secrets, actor, from_checkpoint=True)
+        except Damaged:
+            again = LogBook.load(book.object, self.store)
+            again.damage = book.damage
+            return self._build(path, again, kind, secrets, actor)
 
     def _use(self, opened: OpenObject) -> OpenObject:
         self.objects[opened.live.id] = opened
         opened.live.on_deliveries.append(lambda deliveries: self._delivered(opened, deliveries))
         opened.live.on_durable.append(self.pulse)
+        opened.live.on_appended.append(lambda: self._changed_here(opened))
         return opened
 
     def _build(
@@ -172,7 +192,7 @@ class Engine:
         from_checkpoint: bool = False,
     ) -> OpenObject:
         fold = self._fold(book.object, kind)
-        replica = self._replica(book, fold, secrets, actor, new_log=not self.clean)
+        replica = self._replica(book, fold, secrets, actor, new_log=not self.clean or bool(book.damage))
         live = LiveObject(replica, self.keys.credentials.local, os.urandom)
         if from_checkpoint:
             live.load()
@@ -470,6 +490,12 @@ class Engine:
             event = "message" if delivery.kind is Kind.CHAT else "change"
             author = show_person(delivery.author.name)
             self.tell(Event(event, opened.path, author, delivery.via, delay))
+
+    def _changed_here(self, opened: OpenObject) -> None:
+        if opened.path != PROFILE_PATH and self._subscribers:
+            event = "message" if isinstance(opened.fold, ChatFold) else "change"
+            author = show_person(self.keys.credentials.name)
+            self.tell(Event(event, opened.path, author, "local", 0.0))
 
     def tell(self, event: Event) -> None:
         for queue in self._subscribers:

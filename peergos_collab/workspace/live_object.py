@@ -54,7 +54,8 @@ class LiveObject:
     Args:
         links: sessions on which this object is open, with the way they go.
         on_deliveries: called with what others' segments brought, after it was folded.
-        on_durable: called when local changes became durable, or receipts arrived.
+        on_appended: called when local changes became durable.
+        on_durable: called after that, and when receipts arrived.
         saved_at: per node address, up to which seq of each branch its receipts go.
         failed: this disk refused a write; what was typed since is only in memory.
         unverified: what is shown comes from a snapshot, and its history is still to be compared.
@@ -67,6 +68,7 @@ class LiveObject:
     nodes: tuple[str, ...] = ()
     links: dict[int, tuple[Session, str, Callable[[], None]]] = field(default_factory=dict)
     on_deliveries: list[Callable[[list[Delivery]], None]] = field(default_factory=list)
+    on_appended: list[Callable[[], None]] = field(default_factory=list)
     on_durable: list[Callable[[], None]] = field(default_factory=list)
     saved_at: dict[str, dict[int, int]] = field(default_factory=dict)
     failed: bool = False
@@ -120,7 +122,7 @@ class LiveObject:
             self._tell_idle(error)
             return
         self.spread(collected.arrivals)
-        for callback in list(self.on_durable):
+        for callback in (*self.on_appended, *self.on_durable):
             callback()
         if self._since_checkpoint >= CHECKPOINT_SEGMENTS:
             self.save()
@@ -271,7 +273,11 @@ class LiveObject:
         self.replica.store.write(batch)
 
     def load(self) -> None:
-        """Takes back what ``save`` wrote, then what came after it. Damage costs time, never content."""
+        """Takes back what ``save`` wrote, then what came after it.
+
+        Raises:
+            Damaged: something of it is; make it anew, and replay the segments if need be.
+        """
         try:
             checkpoint = self._value(CHECKPOINTS, self.id)
             self.replica.fold.load_state(lambda key: self._value(STATES, self.id + key))
@@ -279,7 +285,7 @@ class LiveObject:
                 self._restore(checkpoint)
         except (Damaged, RemoteProtocolError) as error:
             raise Damaged(f"the local state is damaged ({error}) and is rebuilt from the segments") from None
-        self.replica.deliver_stored()
+        self.replica.deliver_stored(strict=True)
         self.replica.restore_journal()
 
     def summary(self) -> tuple[int, int]:
@@ -314,6 +320,8 @@ class LiveObject:
         _, applied, changes, authors, aside, saved, self.modified, snapshot = fields
         replica = self.replica
         replica.applied = dict(many(applied, limit, "state"))
+        if not replica.applied.keys() <= replica.book.numbered.keys():
+            raise Damaged("it goes beyond what is stored")
         for device, run, following in many(changes, limit, "state"):
             replica.changes[DeviceId(device), RunId(run)] = following
         for log, epoch, account, device, principal, name, key, level in many(authors, limit, "state"):
@@ -332,12 +340,12 @@ def _author_fields(author: Author) -> list[bytes | str]:
 
 def stored_summary(store: SegmentStore, local: LocalKey, object_id: ObjectId) -> tuple[int, int]:
     """Size and time of the last change of an object that is not open, as last saved; zeros if never."""
-    sealed = store.value(SUMMARIES, object_id)
-    if sealed is None:
-        return 0, 0
     try:
+        sealed = store.value(SUMMARIES, object_id)
+        if sealed is None:
+            return 0, 0
         raw = copen(local, Tag.CHECKPOINT, sealed, SUMMARIES.encode() + object_id)
         size, modified = array(decode_untrusted(raw, 64), 2, "summary")
         return number(size, 0, 1 << 53, "size"), number(modified, 0, 1 << 53, "time")
-    except RemoteProtocolError:
+    except (Damaged, RemoteProtocolError):
         return 0, 0

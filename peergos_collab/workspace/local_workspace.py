@@ -15,7 +15,7 @@ from ..codec.shown import show_person
 from ..crypto import Tag, copen, cseal, hash256
 from ..documents import Document, difference
 from ..documents.client_id import client_id
-from ..errors import Conflict, NoAccess, NoNode, NotFound, Offline, RemoteProtocolError, UsageError, WrongPin
+from ..errors import Conflict, Damaged, NoAccess, NoNode, NotFound, Offline, RemoteProtocolError, UsageError, WrongPin
 from ..files.changes import add_node, put_entry, remove, remove_node, rename
 from ..files.entries import EntryView
 from ..files.names import check_name
@@ -234,19 +234,19 @@ class LocalWorkspace:
         kept = [(name, old) for name, old in self._versions(object_id) if name != version]
         kept = [*kept[1 - KEPT_VERSIONS :], (version, state)]
         raw = encode([[name, old] for name, old in kept])
-        sealed = cseal(self.engine.keys.credentials.local, Tag.LOCAL_VALUE, raw, object_id, os.urandom)
+        sealed = cseal(self.engine.keys.credentials.local, Tag.LOCAL_VERSIONS, raw, object_id, os.urandom)
         self.engine.store.write([PutValue(VERSIONS, object_id, sealed)])
 
     def _versions(self, object_id: ObjectId) -> list[tuple[str, bytes]]:
-        sealed = self.engine.store.value(VERSIONS, object_id)
-        if sealed is None:
-            return []
         try:
-            raw = copen(self.engine.keys.credentials.local, Tag.LOCAL_VALUE, sealed, object_id)
+            sealed = self.engine.store.value(VERSIONS, object_id)
+            if sealed is None:
+                return []
+            raw = copen(self.engine.keys.credentials.local, Tag.LOCAL_VERSIONS, sealed, object_id)
             items = many(decode_untrusted(raw, 1 << 30), KEPT_VERSIONS, "versions")
             pairs = [array(item, 2, "version") for item in items]
             return [(str(name), some_bytes(state, 1 << 30, "state")) for name, state in pairs]
-        except RemoteProtocolError:
+        except (Damaged, RemoteProtocolError):
             return []  # a cache: what is lost here was only there to merge older edits onto
 
     async def export_document(self, path: str, format: str) -> bytes:

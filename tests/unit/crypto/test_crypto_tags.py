@@ -99,7 +99,6 @@ RESERVED = {"BACK_LINK": "the secrets of earlier epochs, sealed under a later on
 
 SHARED = {
     "SEAL": "each sealing key comes from a tag of its own",
-    "LOCAL_VALUE": "log keys and kept versions under the local key, told apart by their associated data",
 }
 """Members that more than one module may name, with the reason that no key serves two purposes."""
 
