@@ -36,6 +36,9 @@ from .frames import (
 from .heads import Tip, heads_digest, tips_untrusted, tips_value
 from .logbook import Arrival, LogBook, record_ids
 
+CREDIT_PARTS: Final = 16
+"""A part of the window is worked off before that is told: a credit a keystroke doubles the messages."""
+
 MAX_PROOFS: Final = 16
 MAX_IDS: Final = 20_000
 
@@ -184,6 +187,7 @@ class Session:
         self._outgoing: list[bytes] = []
         self._credit = WINDOW
         self._owed = 0
+        self._worked_off = 0
         self._wanted: dict[ObjectId, Mapping[EpochId, EpochKeys]] = {}
         self._stirred: dict[ObjectId, None] = {}
         self._unproved: set[ObjectId] = set()
@@ -282,9 +286,12 @@ class Session:
         self._send(Frame.PING, number_)
 
     def grant_credit(self, size: int) -> None:
-        """Segments of ``size`` bytes are worked off; the other side may send as much again."""
-        self._owed -= size
-        self._send(Frame.CREDIT, size)
+        """Segments of ``size`` bytes are worked off; the other side soon hears that it may send more."""
+        self._worked_off += size
+        if self._worked_off >= WINDOW // CREDIT_PARTS:
+            self._owed -= self._worked_off
+            self._send(Frame.CREDIT, self._worked_off)
+            self._worked_off = 0
 
     # -- what the other side does ---------------------------------------------------------------
 
