@@ -23,6 +23,9 @@ from .heads import Tip
 MAX_BRANCHES: Final = 64
 """Forks of one log that are kept. An honest device forks a log once or twice in its life."""
 
+RECENT_BYTES: Final = 64 << 10
+"""Of the newest segments, kept to be passed on at once, without a look into the store."""
+
 _READ: Final = 1 << 18
 
 
@@ -83,6 +86,8 @@ class LogBook:
         self.damage: list[str] = []
         self._unsettled: dict[int, int] = {}
         self._fresh: dict[tuple[int, int], SegmentId] = {}
+        self._recent: dict[tuple[int, int], Segment] = {}
+        self._recent_bytes = 0
 
     @classmethod
     def load(cls, object_id: ObjectId, store: SegmentStore) -> LogBook:
@@ -280,8 +285,15 @@ class LogBook:
     def _append(self, branch: BranchState, segment: Segment, offered: Offered) -> None:
         branch.tip, branch.tip_id = segment.seq, segment.id
         self._fresh[branch.number, segment.seq] = segment.id
+        self._remember(branch.number, segment)
         offered.arrivals.append(Arrival(segment, branch))
         offered.batch.append(AppendSegment(branch.number, segment.seq, segment.id, segment.raw))
+
+    def _remember(self, number: int, segment: Segment) -> None:
+        self._recent[number, segment.seq] = segment
+        self._recent_bytes += len(segment.raw)
+        while self._recent_bytes > RECENT_BYTES:
+            self._recent_bytes -= len(self._recent.pop(next(iter(self._recent))).raw)
 
     def _add_branch(self, state: BranchState) -> None:
         self.branches.setdefault(state.log, []).append(state)
@@ -295,11 +307,18 @@ class LogBook:
             if branch.first <= seq <= branch.tip:
                 held: bytes | None = branch.tip_id
                 if seq != branch.tip:
-                    # What has just arrived is not in the store before its batch is written.
-                    held = self._fresh.get((branch.number, seq)) or self.store.segment_id(branch.number, seq)
+                    held = self._id_at(branch.number, seq)
                 if held == id_:
                     return branch
         return None
+
+    def _id_at(self, number: int, seq: int) -> bytes | None:
+        # What has just arrived is not in the store before its batch is written.
+        fresh = self._fresh.get((number, seq))
+        if fresh is not None:
+            return fresh
+        recent = self._recent.get((number, seq))
+        return recent.id if recent is not None else self.store.segment_id(number, seq)
 
     def find_prefix(self, log_prefix: bytes, seq: int, id_: bytes) -> BranchState | None:
         """Like ``find``, where only the first bytes of the log's id are known."""
@@ -321,7 +340,14 @@ class LogBook:
 
     def read(self, branch: BranchState, start: int, max_bytes: int) -> list[bytes]:
         """Raw segments of a branch from ``start`` on; about ``max_bytes``."""
-        return self.store.segments(branch.number, start, max_bytes)
+        raws: list[bytes] = []
+        size = 0
+        while (recent := self._recent.get((branch.number, start + len(raws)))) is not None:
+            size += len(recent.raw)
+            if raws and size > max_bytes:
+                break
+            raws.append(recent.raw)
+        return raws or self.store.segments(branch.number, start, max_bytes)
 
     def stored(self, branch: BranchState, start: int) -> Iterator[Segment]:
         """Verified segments of a branch from ``start`` on, as stored.
@@ -332,7 +358,7 @@ class LogBook:
         previous = self._id_before(branch, start)
         while start <= branch.tip:
             run: list[Segment] = []
-            for raw in self.read(branch, start, _READ):
+            for raw in self.store.segments(branch.number, start, _READ):
                 segment = self._stored_segment(raw, branch, start, previous)
                 run.append(segment)
                 start, previous = start + 1, segment.id
@@ -346,6 +372,8 @@ class LogBook:
 
     def truncate(self, branch: BranchState, seq: int) -> Batch:
         """Forgets a branch's segments from ``seq`` on, and what forks from them; they are fetched again."""
+        self._recent.clear()
+        self._recent_bytes = 0
         batch: Batch = [TruncateBranch(branch.number, seq)]
         for other in self.branches[branch.log]:
             if other.base is branch and other.first > seq and other.tip >= other.first:
