@@ -158,6 +158,28 @@ def key() -> None:
     """What opens this home."""
 
 
+@key.command("recover")
+@click.option("--recovery-code-file", metavar="FILE", help="Read the code from FILE, '-' for stdin.")
+@click.option("--new-passphrase-file", metavar="FILE", help="Read the new one from FILE, '-' for stdin.")
+@click.option("--no-passphrase", is_flag=True, help="Keep the master key in a file only you may read.")
+def recover(recovery_code_file: str | None, new_passphrase_file: str | None, no_passphrase: bool) -> None:
+    """Set a new passphrase with the recovery code."""
+    from ..workspace import recover_home
+
+    settings = current()
+    if recovery_code_file == "-" and new_passphrase_file == "-":
+        refuse("Only one of the two secrets can come from stdin; nothing was changed.")
+    if recovery_code_file is None and not has_terminal():
+        refuse("Without a terminal 'pgc key recover' needs --recovery-code-file FILE; nothing was changed.")
+    given = recovery_code_file
+    code = ask_secret("Recovery code") if given is None else read_secret(given, "recovery code")
+    new = _new_passphrase(settings, no_passphrase, "key recover", new_passphrase_file)
+    recover_home(settings.home_directory(), code, new)
+    if new is None:
+        narrate(settings, WITHOUT_PASSPHRASE)
+    print_result(settings, {"passphrase": new is not None})
+
+
 @key.command("passphrase")
 @click.option("--new-passphrase-file", metavar="FILE", help="Read the new one from FILE, '-' for stdin.")
 @click.option("--no-passphrase", is_flag=True, help="Keep the master key in a file only you may read.")

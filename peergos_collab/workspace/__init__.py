@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .api import Options, Role, Workspace
-from .home import CreatedHome, create_home, home_exists
+from .home import CreatedHome, create_home, home_exists, recover_home
 
 
 def create_workspace(home: Path, *, name: str, passphrase: str | None) -> CreatedHome:
@@ -38,4 +38,13 @@ async def open_workspace(
     return await open_home(home, passphrase, options or Options(), lasting)
 
 
-__all__ = ["CreatedHome", "Options", "Role", "Workspace", "create_workspace", "home_exists", "open_workspace"]
+__all__ = [
+    "CreatedHome",
+    "Options",
+    "Role",
+    "Workspace",
+    "create_workspace",
+    "home_exists",
+    "open_workspace",
+    "recover_home",
+]

@@ -30,8 +30,9 @@ from ..objects.payload import Kind
 from ..objects.principals import Principal, PrincipalKind
 from ..objects.records import Epoch, first_epoch
 from ..objects.wraps import Recipient
-from ..ports import PutRecord, Random, StoredRecord
+from ..ports import Random
 from ..storage import HomeLock, SqliteStore, read_file, write_atomic
+from ..sync.logbook import epoch_batch
 
 VERSION: Final = 1
 KEYS: Final = "keys"
@@ -92,6 +93,11 @@ def home_exists(home: Path) -> bool:
     return (home / KEYS).exists()
 
 
+def has_passphrase(home: Path) -> bool:
+    """Whether opening the home takes a passphrase."""
+    return not (home / MASTER).exists()
+
+
 def create_home(home: Path, *, name: str, passphrase: str | None, random: Random = os.urandom) -> CreatedHome:
     """Makes account, device, profile and store.
 
@@ -135,6 +141,21 @@ def open_keys(home: Path, passphrase: str | None) -> HomeKeys:
     return _decode(KeyStore.open_untrusted(raw, master=_master(home)))
 
 
+def recover_home(home: Path, code: str, passphrase: str | None, random: Random = os.urandom) -> None:
+    """Opens a home with its recovery code and gives it a new passphrase; the code stays valid.
+
+    Raises:
+        UsageError: the code is mistyped. WrongPassphrase: it is another home's.
+        NotFound: there is no home. Conflict: a process has it open. Damaged.
+    """
+    recovery = RecoveryCode.parse(code)
+    if not home_exists(home):
+        raise NotFound(f"there is no home at {home}", hint="Make one with 'pgc init --name NAME'.")
+    with HomeLock(home / LOCK):
+        keys = _decode(KeyStore.open_untrusted(read_file(home / KEYS), recovery=recovery))
+        change_passphrase(home, keys, passphrase, random)
+
+
 def change_passphrase(home: Path, keys: HomeKeys, new: str | None, random: Random = os.urandom) -> HomeKeys:
     """Seals the same secrets under a new master key; the file changes at once or not at all."""
     key_store, raw = keys.store.change_passphrase(new, random)
@@ -157,8 +178,7 @@ def _master(home: Path) -> MasterKey:
 def _store_first(path: Path, epoch: Epoch) -> None:
     store = SqliteStore(path)
     try:
-        record = StoredRecord(epoch.kind, epoch.id, epoch.raw)
-        store.write([PutRecord(epoch.object, record)]).result()
+        store.write(epoch_batch(epoch)).result()
     finally:
         store.close()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from typing import Final, cast
+from collections.abc import AsyncIterator, Callable
+from typing import Final, TypeVar, cast
 
 from ..codec import decode_untrusted, encode, to_multibase
 from ..codec.address import format_address, parse_address
@@ -15,13 +15,25 @@ from ..codec.shown import show_person
 from ..crypto import Tag, copen, cseal, hash256
 from ..documents import Document, difference
 from ..documents.client_id import client_id
-from ..errors import Conflict, Damaged, NoAccess, NoNode, NotFound, Offline, RemoteProtocolError, UsageError, WrongPin
+from ..errors import (
+    Conflict,
+    Damaged,
+    NoAccess,
+    NoNode,
+    NotFound,
+    Offline,
+    PassphraseNeeded,
+    RemoteProtocolError,
+    UsageError,
+    WrongPin,
+)
 from ..files.changes import add_node, put_entry, remove, remove_node, rename
 from ..files.entries import EntryView
 from ..files.names import check_name
 from ..objects.links import Capability
 from ..objects.payload import Kind
-from ..ports import PutRecord, PutValue, StoredRecord
+from ..ports import PutValue
+from ..sync.logbook import epoch_batch
 from .api import (
     ChatHandle,
     DocumentHandle,
@@ -40,11 +52,13 @@ from .engine import Engine, OpenObject, now_ms
 from .folds import ChatFold, DocumentFold
 from .handles import LocalChat, LocalDocument
 from .history import NOT_VERIFIED
-from .home import change_passphrase, found_object
+from .home import change_passphrase, found_object, has_passphrase, open_keys
 from .live_object import stored_summary
 from .network import with_node
 from .references import ObjectReference
 from .sharing import KIND_NAMES, ROLES, join, members, share_link
+
+T = TypeVar("T")
 
 VERSIONS: Final = "versions"
 KEPT_VERSIONS: Final = 8
@@ -171,8 +185,7 @@ class LocalWorkspace:
         if self.engine.profile.view.find(path) is not None:
             raise Conflict(f"there is a {path!r} here already; nothing was changed")
         epoch, keys = found_object(self.engine.keys.credentials, kind, os.urandom)
-        record = StoredRecord(epoch.kind, epoch.id, epoch.raw)
-        await asyncio.wrap_future(self.engine.store.write([PutRecord(epoch.object, record)]))
+        await asyncio.wrap_future(self.engine.store.write(epoch_batch(epoch)))
         capability = Capability(epoch.object, epoch.id, keys, int(kind), path, ())
         return self.engine.open_reference(path, ObjectReference(capability))
 
@@ -270,19 +283,28 @@ class LocalWorkspace:
             raise UsageError(f"{path!r} is no chat")
         return LocalChat(self.engine, opened)
 
+    def _on_chat(self, path: str, work: Callable[[LocalChat], T]) -> T:
+        """``work`` on a chat; where its local state turns out to be damaged, once more on a rebuilt one."""
+        try:
+            return work(self._chat(path))
+        except Damaged as damage:
+            self.engine.start_over(self.engine.find(path).live.id, damage)
+            return work(self._chat(path))
+
     async def open_chat(self, path: str) -> ChatHandle:
+        self._on_chat(path, lambda chat: chat.messages(len(chat) - 1, len(chat)))
         return self._chat(path)
 
     async def send_message(self, path: str, text: str) -> str:
+        self._on_chat(path, lambda chat: chat.messages(len(chat) - 1, len(chat)))
         return await self._chat(path).send(text)
 
     async def read_messages(self, path: str, last: int) -> list[Message]:
-        chat = self._chat(path)
         await self.engine.find(path).live.durable()
-        return chat.messages(max(0, len(chat) - last), len(chat))
+        return self._on_chat(path, lambda chat: chat.messages(max(0, len(chat) - last), len(chat)))
 
     async def search_messages(self, path: str, query: str) -> list[Message]:
-        return self._chat(path).search(query, 1000)
+        return self._on_chat(path, lambda chat: chat.search(query, 1000))
 
     # -- sharing --------------------------------------------------------------------------------
 
@@ -350,6 +372,8 @@ class LocalWorkspace:
         engine = self.engine
         if old is not None:
             await asyncio.to_thread(_check_passphrase, engine, old)
+        elif has_passphrase(engine.home):
+            raise PassphraseNeeded
         engine.keys = await asyncio.to_thread(change_passphrase, engine.home, engine.keys, new)
 
     async def close(self) -> None:
@@ -357,8 +381,6 @@ class LocalWorkspace:
 
 
 def _check_passphrase(engine: Engine, passphrase: str) -> None:
-    from .home import open_keys
-
     open_keys(engine.home, passphrase)
 
 
