@@ -1,4 +1,4 @@
-"""Readers who try to write, and writers who break the rules, are refused or set aside; nothing else suffers."""
+"""Readers who try to write, and writers who break the rules, are refused or set aside; others go on."""
 
 from __future__ import annotations
 
