@@ -14,6 +14,7 @@ from .store import (
     PutValue,
     SegmentStore,
     StoredRecord,
+    TakenOut,
     TruncateBranch,
 )
 from .transport import Address, Connection, Listener, Transport
@@ -39,6 +40,7 @@ __all__ = [
     "Random",
     "SegmentStore",
     "StoredRecord",
+    "TakenOut",
     "Transport",
     "TruncateBranch",
 ]

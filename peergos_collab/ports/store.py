@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..codec.ids import LogId, ObjectId, SegmentId
@@ -122,6 +122,21 @@ class PutValue:
     value: bytes | None
 
 
+@dataclass(slots=True)
+class TakenOut:
+    """What ``SegmentStore.repair`` took out: raw bytes, to be verified and entered again.
+
+    Args:
+        records: in no order.
+        segments: those of one branch in their order.
+        kept: name of the copy of the whole store from before; empty where there is none.
+    """
+
+    records: list[bytes] = field(default_factory=list)
+    segments: list[bytes] = field(default_factory=list)
+    kept: str = ""
+
+
 Batch = list[PutRecord | NewBranch | AppendSegment | TruncateBranch | PutJournal | DropJournal | PutValue]
 
 
@@ -156,6 +171,9 @@ class SegmentStore(Protocol):
     def write(self, batch: Batch) -> Future[None]:
         """Queues a batch. The future fails with ``Damaged`` if it could not be made durable."""
 
+    def repair(self, object_id: ObjectId) -> TakenOut:
+        """Takes out what is damaged of an object, once it kept a copy of it all. Waits for what is queued."""
+
     def close(self) -> None:
         """Makes everything queued durable and closes."""
 
@@ -172,5 +190,6 @@ __all__ = [
     "PutValue",
     "SegmentStore",
     "StoredRecord",
+    "TakenOut",
     "TruncateBranch",
 ]

@@ -62,6 +62,10 @@ class GroupCommit:
         """Tells the thread that there is something to take."""
         self._wake.put(True)
 
+    def forget_tips(self) -> None:
+        """Somebody else changed branches, while nothing was queued."""
+        self._tips.clear()
+
     def close(self) -> None:
         """Returns once everything queued is durable or has failed, and the thread has ended."""
         self._wake.put(False)

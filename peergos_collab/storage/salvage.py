@@ -210,13 +210,19 @@ def _short(object_id: Any) -> str:
 def _move_aside(path: Path) -> Path:
     """The WAL goes first: a database left without its WAL is found damaged again, a new one with an old
     WAL would be damaged by it."""
-    number = 1
-    while (kept := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
+    kept = free_name(path)
     for ending in ("-wal", "-shm", ""):
         part = path.with_name(path.name + ending)
         if part.exists():
             part.rename(kept.with_name(kept.name + ending))
+    return kept
+
+
+def free_name(path: Path) -> Path:
+    """Where a damaged store is kept, beside its successor."""
+    number = 1
+    while (kept := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
     return kept
 
 

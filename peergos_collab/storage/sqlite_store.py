@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -12,12 +13,13 @@ from pathlib import Path
 
 from ..codec.ids import LogId, ObjectId, SegmentId
 from ..errors import Damaged, LocalProtocolError
-from ..ports.store import Batch, Branch, JournalEntry, StoredRecord
+from ..ports.store import Batch, Branch, JournalEntry, StoredRecord, TakenOut
 from .batch_rules import BRANCH_LIMIT, Extent, check_batch
 from .checkpoints import Checkpoints
 from .group_commit import GroupCommit, Waiting, stored_tip
 from .pending import Layer, pending_segments
-from .salvage import SalvageReport, salvage
+from .repair import take_out_damaged
+from .salvage import SalvageReport, free_name, salvage
 from .schema import (
     SQLITE_ERRORS,
     connect,
@@ -58,6 +60,7 @@ class SqliteStore:
         self._floors: dict[str, tuple[int, int]] = {}
         """By name: the next number to give, and the first that is not reserved yet."""
         self._closed = False
+        self._kept = ""
         self._checkpoints = Checkpoints(partial(connect, self._path))
         self._writer = GroupCommit(
             partial(connect, self._path), self._take, self._settled, self._checkpoints.written
@@ -254,6 +257,34 @@ class SqliteStore:
             self._writer.wake()
         return future
 
+    def repair(self, object_id: ObjectId) -> TakenOut:
+        """Takes out what is damaged of one object; see ``storage.repair``. Waits until nothing is queued.
+
+        A copy of the whole file is put beside it before, once in the life of this store.
+
+        Raises:
+            Damaged: whole pages are damaged, or nothing can be written; ``salvage`` helps.
+        """
+        self.write([]).result()
+        with self._reading(f"object {_short(object_id)}"):
+            if not self._kept:
+                self._kept = self._keep_copy()
+            taken = take_out_damaged(self._reader, object_id)
+            self._extents.clear()
+            self._writer.forget_tips()
+        taken.kept = self._kept
+        return taken
+
+    def _keep_copy(self) -> str:
+        kept = free_name(self._path)
+        os.close(os.open(kept, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        target = sqlite3.connect(kept, isolation_level=None)
+        try:
+            self._reader.backup(target)
+        finally:
+            target.close()
+        return kept.name
+
     def close(self) -> None:
         """Makes everything queued durable, ends the threads and closes the file."""
         with self._lock:
@@ -360,11 +391,14 @@ class SqliteStore:
             return number
 
     def _reserve(self, name: str, count: int) -> tuple[int, int]:
+        table = {"branch": "branches", "journal": "journal"}[name]
+        # A counter that was damaged must not give a number that is taken.
+        used = self._reader.execute(f"SELECT coalesce(max(number), 0) + 1 FROM {table}").fetchone()[0]  # noqa: S608  our own names
         try:
             row = self._reader.execute(
-                "INSERT INTO floors VALUES (?, 1 + ?) ON CONFLICT (name) DO UPDATE SET value = value + ?"
-                " RETURNING value",
-                (name, count, count),
+                "INSERT INTO floors VALUES (?, ? + ?) ON CONFLICT (name) DO UPDATE"
+                " SET value = max(value, ?) + ? RETURNING value",
+                (name, used, count, used, count),
             ).fetchall()[0]
         except sqlite3.OperationalError as error:
             raise writing_error(error) from error

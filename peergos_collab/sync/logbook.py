@@ -17,9 +17,19 @@ from ..errors import Damaged, PeergosCollabError, RemoteProtocolError
 from ..objects.certificates import Certificate
 from ..objects.records import Epoch, Grant, MembershipRecord, parse_record_untrusted
 from ..objects.segments import Segment
-from ..ports import AppendSegment, Batch, NewBranch, PutRecord, SegmentStore, StoredRecord, TruncateBranch
+from ..ports import (
+    AppendSegment,
+    Batch,
+    NewBranch,
+    PutRecord,
+    PutValue,
+    SegmentStore,
+    StoredRecord,
+    TruncateBranch,
+)
 from .heads import Tip
 
+COPIES: Final = "epochs"
 MAX_BRANCHES: Final = 64
 """Forks of one log that are kept. An honest device forks a log once or twice in its life."""
 
@@ -91,7 +101,31 @@ class LogBook:
 
     @classmethod
     def load(cls, object_id: ObjectId, store: SegmentStore) -> LogBook:
-        """The book as stored. What is damaged is left out and named in ``damage``."""
+        """The book as stored.
+
+        Where something is damaged the store is repaired: what still proves itself is entered again, the
+        rest is left out and named in ``damage``.
+        """
+        try:
+            return cls._load(object_id, store)
+        except Damaged as damage:
+            return cls.mend(object_id, store, damage)
+
+    @classmethod
+    def mend(cls, object_id: ObjectId, store: SegmentStore, damage: Damaged) -> LogBook:
+        """The book after a repair of what is stored."""
+        taken = store.repair(object_id)
+        book = cls._load(object_id, store)
+        copies = [raw for key, raw in _values(store) if key.startswith(object_id)]
+        store.write(book.take_records([*taken.records, *copies]).batch)
+        book = cls._load(object_id, store)  # what came after a damaged record counts again, too
+        store.write(book.take_segments(taken.segments).batch)
+        kept = f"; the store as it was is kept as {taken.kept}" if taken.kept else ""
+        book.damage.append(f"{damage.message} What is missing is fetched again{kept}.")
+        return book
+
+    @classmethod
+    def _load(cls, object_id: ObjectId, store: SegmentStore) -> LogBook:
         book = cls(object_id, store)
         stored = [record.raw for record in store.records(object_id)]
         book.damage = [f"a stored record is damaged ({why})" for why in book.take_records(stored).refused]
@@ -148,7 +182,10 @@ class LogBook:
             return True
         self._keep(record)
         offered.records.append(record)
-        offered.batch.append(PutRecord(self.object, StoredRecord(record.kind, record.id, record.raw)))
+        if isinstance(record, Epoch):
+            offered.batch += epoch_batch(record)
+        else:
+            offered.batch.append(PutRecord(self.object, StoredRecord(record.kind, record.id, record.raw)))
         return True
 
     def _knows(self, record: MembershipRecord | Certificate) -> bool:
@@ -398,6 +435,19 @@ class LogBook:
         if (segment.log, segment.seq, segment.previous) != (branch.log, seq, previous):
             raise Damaged(f"segment {seq} of a log is not where it was stored on this disk")
         return segment
+
+
+def epoch_batch(epoch: Epoch) -> Batch:
+    """Keeps an epoch, and a copy: without it nothing of an object can be read, and it may be nowhere else."""
+    record = StoredRecord(epoch.kind, epoch.id, epoch.raw)
+    return [PutRecord(epoch.object, record), PutValue(COPIES, epoch.object + epoch.id, epoch.raw)]
+
+
+def _values(store: SegmentStore) -> list[tuple[bytes, bytes]]:
+    try:
+        return list(store.values(COPIES))
+    except Damaged:
+        return []  # two damages at once: only a node or peer can help
 
 
 def record_ids(book: LogBook) -> list[bytes]:

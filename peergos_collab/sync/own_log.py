@@ -11,7 +11,7 @@ from ..codec import decode_untrusted, encode
 from ..codec.ids import LogId, ObjectId
 from ..codec.shape import array, blob, many
 from ..crypto import LocalKey, SigningKey, SignSeed, Tag, copen, cseal
-from ..errors import RemoteProtocolError
+from ..errors import Damaged, RemoteProtocolError
 from ..ports import PutValue, Random, SegmentStore
 
 SPACE = "logs"
@@ -26,7 +26,10 @@ class OwnLogs:
         self._random = random
         self._keys: list[SigningKey] = []
         self._retired = False
-        self._load(store.value(SPACE, object_id))
+        try:
+            self._load(store.value(SPACE, object_id))
+        except Damaged:
+            self._keys = []  # as below
 
     def owns(self, log: LogId) -> bool:
         return any(key.public == log for key in self._keys)

@@ -130,6 +130,7 @@ class Replica:
         self._citing: list[int] = []
         self._introduced: set[tuple[LogId, EpochId]] = set()
         self._told_epochs = False
+        self._strict = False
         self._collected: tuple[Arrival, ...] = ()
         if new_log and self.own.current is not None:
             self.store.write([self.own.retire()])
@@ -395,13 +396,18 @@ class Replica:
         member: call it after ``take_records``."""
         return self._deliver(self._ready(), via)
 
-    def deliver_stored(self) -> list[Delivery]:
+    def deliver_stored(self, *, strict: bool = False) -> list[Delivery]:
         """Delivers what is stored but not applied yet, after opening.
 
         What is damaged on disk is forgotten, named in ``problems``, and fetched again by sync.
+
+        Args:
+            strict: raise Damaged instead.
         """
+        self._strict = strict
         deliveries = self._deliver(dict.fromkeys(self.book.numbered), "local")
         self._uncited = dict.fromkeys(self.applied)
+        self._strict = False
         return deliveries
 
     def _tell_forks(self, logs: Iterable[LogId]) -> None:
@@ -455,6 +461,8 @@ class Replica:
             try:
                 yield from self.book.stored(branch, seq)
             except Damaged as damage:
+                if self._strict:
+                    raise
                 self._forget_damaged(branch, damage)
 
     def _forget_damaged(self, branch: BranchState, damage: Damaged) -> None:

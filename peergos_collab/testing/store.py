@@ -19,6 +19,7 @@ from ..ports.store import (
     PutRecord,
     PutValue,
     StoredRecord,
+    TakenOut,
     TruncateBranch,
 )
 from ..storage.batch_rules import Extent, check_batch
@@ -192,6 +193,10 @@ class MemoryStore:
         if self._durable_at_once:
             self.flush()
         return future
+
+    def repair(self, object_id: ObjectId) -> TakenOut:
+        """Nothing in memory gets damaged."""
+        return TakenOut()
 
     def close(self) -> None:
         if self._open:

@@ -20,7 +20,7 @@ from ..objects.epoch_keys import EpochKeys
 from ..objects.operations import Actor
 from ..objects.payload import Delivery, Kind
 from ..objects.snapshots import SnapshotPlace
-from ..ports import Connection, PutValue, Transport
+from ..ports import Batch, Connection, PutValue, Transport
 from ..ports.installed import installed_peers, installed_transport
 from ..ports.peers import PeerOptions, PeerTransport
 from ..storage import HomeLock, SqliteStore
@@ -31,7 +31,8 @@ from .api import Event, Options
 from .folds import ChatFold, DocumentFold, EntriesFold
 from .history import settle, take_preview_untrusted
 from .home import LOCK, STORE, HomeKeys, open_keys
-from .live_object import LiveObject
+from .known_nodes import known_nodes, remember_nodes
+from .live_object import CHECKPOINTS, LiveObject
 from .network import Network, NodeLink
 from .peers import PeerMesh
 from .presence import PresenceBook
@@ -101,6 +102,7 @@ class Engine:
     _stays: int = 0
     _staying: bool = False
     _subscribers: list[asyncio.Queue[Event]] = field(default_factory=list)
+    _distrusted: set[ObjectId] = field(default_factory=set)
     _waiters: list[asyncio.Future[None]] = field(default_factory=list)
     _closed: bool = False
 
@@ -147,17 +149,29 @@ class Engine:
     def _open_profile(self) -> None:
         keys = self.keys
         book = LogBook.load(keys.profile, self.store)
-        if not book.epochs:
-            raise Damaged("the record this account's profile begins with is damaged on this disk")
         secrets = {keys.profile_epoch: keys.profile_keys}
         opened = self._open(PROFILE_PATH, book, Kind.ENTRIES, secrets, keys.actor)
-        opened.live.nodes = tuple(self.profile.view.nodes())
+        if not book.epochs and not self.profile.view.entries() and not self.profile.view.nodes():
+            raise Damaged("the record this account's profile begins with is damaged on this disk")
+        opened.live.nodes = self._own_nodes()
+
+    def _own_nodes(self) -> tuple[str, ...]:
+        """This account's nodes: from the profile, or, while that is damaged, as last remembered."""
+        nodes = tuple(self.profile.view.nodes())
+        book = self.objects[self.keys.profile].live.replica.book
+        if book.damage and not nodes:
+            return known_nodes(self.store, self.keys)
+        if nodes != known_nodes(self.store, self.keys):
+            self.store.write([remember_nodes(nodes, self.keys)])
+        return nodes
 
     def _open(
         self, path: str, book: LogBook, kind: Kind, secrets: dict[EpochId, EpochKeys], actor: Actor
     ) -> OpenObject:
+        trusted = book.object not in self._distrusted
+        self._distrusted.discard(book.object)
         try:
-            opened = self._build(path, book, kind, secrets, actor, from_checkpoint=True)
+            opened = self._build(path, book, kind, secrets, actor, from_checkpoint=trusted)
         except Damaged as damage:
             book = LogBook.mend(book.object, self.store, damage)
             opened = self._rebuild(path, book, kind, secrets, actor)
@@ -269,7 +283,7 @@ class Engine:
         return opened
 
     def _nodes_of(self, reference: ObjectReference) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self.profile.view.nodes(), *reference.capability.nodes)))
+        return tuple(dict.fromkeys((*self._own_nodes(), *reference.capability.nodes)))
 
     def find(self, path: str) -> OpenObject:
         """The object of a name in the profile. Raises NotFound, Damaged."""
@@ -286,6 +300,25 @@ class Engine:
             except PeergosCollabError as error:
                 if error.message not in self.problems:
                     self.problems.append(error.message)
+
+    def start_over(self, object_id: ObjectId, damage: Damaged) -> None:
+        """Opens an object anew from its segments: its local state turned out to be damaged while in use.
+
+        Raises:
+            Damaged: it cannot be opened either.
+        """
+        opened = self.objects.get(object_id)
+        if opened is None or opened.path == PROFILE_PATH:
+            raise damage
+        batch: Batch = []
+        while (collected := opened.live.replica.journal_pending()) is not None:
+            batch += collected.batch
+        self.store.write([*batch, PutValue(CHECKPOINTS, object_id, None)])
+        self.forget(object_id)
+        self._distrusted.add(object_id)
+        again = self.find(opened.path)
+        again.live.replica.problems.append(f"{damage.message} It was rebuilt from the segments.")
+        again.live.save()
 
     def forget(self, object_id: ObjectId) -> None:
         """Stops using an object in this process; what is stored stays."""
@@ -306,8 +339,7 @@ class Engine:
         self._profile_changed()
 
     def _profile_changed(self) -> None:
-        nodes = tuple(self.profile.view.nodes())
-        self.objects[self.keys.profile].live.nodes = nodes
+        self.objects[self.keys.profile].live.nodes = self._own_nodes()
         for view in self.profile.view.entries().values():
             try:
                 reference = ObjectReference.decode_untrusted(view.reference)
@@ -416,6 +448,9 @@ class Engine:
             problems.append(words)
             opened = self.objects.get(live.id) if live is not None else None
             self.tell(Event("problem", opened.path if opened is not None else "", text=words))
+
+    def on_damage(self, live: LiveObject, damage: Damaged) -> None:
+        self.start_over(live.id, damage)
 
     def on_ready(self, live: LiveObject, link: SyncLink) -> None:
         opened = self.objects.get(live.id)
@@ -531,7 +566,8 @@ class Engine:
         for opened in self.objects.values():
             opened.live.stop()
             opened.live.save()
-        self.store.write([PutValue(META, CLEAN, b"\x01")])
+        if self.objects:
+            self.store.write([PutValue(META, CLEAN, b"\x01")])
         await asyncio.to_thread(self.store.close)
         self.lock.release()
 

@@ -181,21 +181,26 @@ class LiveObject:
         if origin is not None:
             origin.note_taken(self.id, taken.offered.arrivals, taken.offered.known)
         self._pass_on(taken.offered)
-        if taken.deliveries:
-            self.modified = max(self.modified, taken.deliveries[-1].time)
-            for callback in list(self.on_deliveries):
-                callback(taken.deliveries)
+        self._tell(taken.deliveries)
         if self._since_checkpoint >= CHECKPOINT_SEGMENTS:
             self.save()
         return taken
 
-    def take_records(self, raws: Iterable[bytes]) -> Offered:
+    def take_records(self, raws: Iterable[bytes], via: str = "local") -> Offered:
+        """Takes records, and folds in what waited for them."""
         offered = self.replica.take_records(raws)
         if offered.batch:
             self.replica.store.write(offered.batch)
         if offered.records:
             self.spread(())
+            self._tell(self.replica.deliver_waiting(via))
         return offered
+
+    def _tell(self, deliveries: list[Delivery]) -> None:
+        if deliveries:
+            self.modified = max(self.modified, deliveries[-1].time)
+            for callback in list(self.on_deliveries):
+                callback(deliveries)
 
     def spread(self, arrivals: Iterable[Arrival], forked: Iterable[LogId] = ()) -> None:
         """Sends what is new to every session that lacks it."""
@@ -297,8 +302,14 @@ class LiveObject:
         return PutValue(space, key, cseal(self.local, Tag.CHECKPOINT, plaintext, ad, self.random))
 
     def _value(self, space: str, key: bytes) -> bytes | None:
+        """Raises Damaged."""
         sealed = self.replica.store.value(space, key)
-        return None if sealed is None else copen(self.local, Tag.CHECKPOINT, sealed, space.encode() + key)
+        if sealed is None:
+            return None
+        try:
+            return copen(self.local, Tag.CHECKPOINT, sealed, space.encode() + key)
+        except RemoteProtocolError as error:
+            raise Damaged(f"what was saved of it on this disk is damaged ({error})") from None
 
     def _checkpoint(self) -> bytes:
         replica = self.replica

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from ..codec.ids import ObjectId
-from ..errors import Offline, RemoteProtocolError
+from ..errors import Damaged, Offline, RemoteProtocolError
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Connection, Random
 from ..sync.logbook import LogBook
@@ -44,6 +44,8 @@ class LinkOwner(Protocol):
     def on_ephemeral(self, live: LiveObject, event: EphemeralCame, via: str) -> None: ...
 
     def on_problem(self, live: LiveObject | None, words: str) -> None: ...
+
+    def on_damage(self, live: LiveObject, damage: Damaged) -> None: ...
 
     def on_ready(self, live: LiveObject, link: SyncLink) -> None: ...
 
@@ -126,7 +128,7 @@ class SyncLink:
                 message = await self._connection.receive()
                 self._heard = self._loop.time()
                 for event in self.session.receive_untrusted(message):
-                    self._handle(event)
+                    self._handle_apart(event)
                 self.flush()
                 await self._connection.drain()
         finally:
@@ -176,6 +178,18 @@ class SyncLink:
 
     # -- events ---------------------------------------------------------------------------------
 
+    def _handle_apart(self, event: SessionEvent) -> None:
+        """Damage to one object on this disk is nothing to the other objects of the session."""
+        try:
+            self._handle(event)
+        except Damaged as damage:
+            live = self._objects.get(getattr(event, "object", None) or ObjectId(b""))
+            if live is None:
+                raise
+            if isinstance(event, SegmentsCame):
+                self.session.grant_credit(event.size)
+            self._owner.on_damage(live, damage)
+
     def _handle(self, event: SessionEvent) -> None:
         match event:
             case RecordsCame():
@@ -211,7 +225,7 @@ class SyncLink:
         live = self._objects.get(event.object)
         if live is None:
             return
-        offered = live.take_records(event.raws)
+        offered = live.take_records(event.raws, self.via)
         if offered.refused:
             self._owner.on_problem(live, f"{self._who()} sent a false record: {offered.refused[0]}")
 
