@@ -1,0 +1,124 @@
+"""Who is in, and by whose word."""
+
+from __future__ import annotations
+
+import random
+
+from peergos_collab.codec.ids import EpochId
+from peergos_collab.objects.epoch_keys import EpochKeys, Level
+from peergos_collab.objects.membership import View, fold
+from peergos_collab.objects.operations import Actor, Add, Create, Op
+from peergos_collab.objects.payload import Kind
+from peergos_collab.objects.principals import Principal, PrincipalKind
+from peergos_collab.objects.records import Epoch, Grant, first_epoch, grant
+from peergos_collab.objects.wraps import Recipient
+from support.circle import account_principal, actor_of, found, make_circle
+
+RANDOM = random.Random(7).randbytes
+CIRCLE = make_circle(Kind.DOCUMENT, [Level.WRITE, Level.READ], RANDOM)
+ANA, BOB, READER = CIRCLE.members
+KEYS = {CIRCLE.epoch_id: ANA.keys}
+ZOE = found("zoe", RANDOM)
+
+
+def granted(op: Op, actor: Actor) -> Grant:
+    recipient = Recipient(account_principal(ZOE).box, Level.READ)
+    return grant(CIRCLE.object, CIRCLE.epoch_id, ANA.keys, recipient, op, actor, (), RANDOM)
+
+
+def view_with(*more: Grant) -> View:
+    return fold([CIRCLE.epoch, *CIRCLE.grants, *more], KEYS)
+
+
+def test_the_creator_and_who_he_added() -> None:
+    """Each with his role; an unknown principal has none."""
+    view = view_with()
+
+    assert view.kind == Kind.DOCUMENT
+    assert [view.level(m.actor.principal) for m in CIRCLE.members] == [Level.ADMIN, Level.WRITE, Level.READ]
+    assert view.level(account_principal(ZOE).id) is None
+    assert not view.void
+
+
+def test_without_keys_there_is_no_view() -> None:
+    """A node, which has none, learns not even the kind."""
+    assert fold([CIRCLE.epoch, *CIRCLE.grants], {}) == View()
+
+
+def test_only_admins_add() -> None:
+    """Writers and strangers may not, whatever they sign with."""
+    add = Add(account_principal(ZOE), Level.WRITE)
+    for actor in (BOB.actor, READER.actor, actor_of(ZOE)):
+        record = granted(add, actor)
+
+        assert view_with(record).void == {record.id: "an add by somebody who is no admin"}
+        assert view_with(record).level(add.principal.id) is None
+
+
+def test_an_admin_who_was_added_adds() -> None:
+    """In whatever order the two adds stand."""
+    first = granted(Add(account_principal(ZOE), Level.ADMIN), ANA.actor)
+    other = account_principal(found("yan", RANDOM))
+    second = granted(Add(other, Level.READ), actor_of(ZOE))
+
+    for records in ((first, second), (second, first)):
+        assert view_with(*records).level(other.id) is Level.READ
+
+
+def test_a_role_is_raised_and_not_lowered() -> None:
+    """A later add counts if it gives more."""
+    link = view_with().members[READER.actor.principal].principal
+    raised = view_with(granted(Add(link, Level.WRITE), ANA.actor), granted(Add(link, Level.READ), ANA.actor))
+
+    assert raised.level(link.id) is Level.WRITE
+
+
+def test_nobody_acts_for_another_principal() -> None:
+    """Naming an admin as one's principal needs his key, and an account's needs the account."""
+    add = Add(account_principal(ZOE), Level.WRITE)
+    zoe = actor_of(ZOE)
+    ana = ANA.actor
+    claims = [
+        Actor(zoe.account, zoe.device, ana.principal, zoe.principal_key, "zoe"),
+        Actor(zoe.account, zoe.device, ana.principal, ana.principal_key, "zoe"),
+        Actor(ana.account, ana.device, ana.principal, zoe.principal_key, "zoe"),
+    ]
+    for actor in claims:
+        view = view_with(granted(add, actor))
+
+        assert view.level(add.principal.id) is None
+        assert len(view.void) == 1
+
+
+def created(op: Op, actor: Actor) -> View:
+    keys = EpochKeys.generate(RANDOM)
+    epoch = first_epoch(keys, Recipient(account_principal(ZOE).box, Level.ADMIN), op, actor, RANDOM)
+    return fold([epoch], {epoch.id: keys})
+
+
+def test_an_object_is_created_by_an_account_for_itself() -> None:
+    """A link cannot create one, nor can anybody in another's name, nor does an add."""
+    zoe = account_principal(ZOE)
+    link = Principal(PrincipalKind.LINK, zoe.id, b"", zoe.sign, zoe.box)
+
+    assert created(Create(1, zoe), actor_of(ZOE)).kind == 1
+    for op in (Create(1, link), Create(1, account_principal(ANA.credentials)), Add(zoe, Level.ADMIN)):
+        view = created(op, actor_of(ZOE))
+
+        assert view.kind == -1
+        assert not view.members
+        assert len(view.void) == 1
+
+
+def test_only_the_first_epoch_creates() -> None:
+    """A grant that says create is void."""
+    view = view_with(granted(Create(2, account_principal(ANA.credentials)), ANA.actor))
+
+    assert list(view.void.values()) == ["only the first epoch creates an object"]
+    assert view.kind == Kind.DOCUMENT
+
+
+def test_the_epoch_is_the_objects() -> None:
+    """Ids of epochs and objects stay apart by type, and are equal for the first."""
+    assert isinstance(CIRCLE.epoch, Epoch)
+    assert EpochId(CIRCLE.object) == CIRCLE.epoch_id
