@@ -24,7 +24,9 @@ def parts(credentials: Credentials = ANA) -> tuple[list[Any], list[Any]]:
     return inception, ops
 
 
-def op(parent: bytes, kind: int, fields: list[Any], account: bytes = b"", key: SigningKey = ROOT) -> list[bytes]:
+def op(
+    parent: bytes, kind: int, fields: list[Any], account: bytes = b"", key: SigningKey = ROOT
+) -> list[bytes]:
     body = encode([1, account or ANA.account_id, [parent], kind, fields])
     return [body, key.sign(Tag.SIGN_ACCOUNT_OP, body)]
 

@@ -32,7 +32,16 @@ def test_they_come_back_as_they_were() -> None:
 
 @pytest.mark.parametrize(
     ("position", "value"),
-    [(0, 2), (1, "x" * 257), (2, b"no log"), (3, b"short"), (4, b"short"), (5, bytes(32)), (6, b""), (7, b"")],
+    [
+        (0, 2),
+        (1, "x" * 257),
+        (2, b"no log"),
+        (3, b"short"),
+        (4, b"short"),
+        (5, bytes(32)),
+        (6, b""),
+        (7, b""),
+    ],
 )
 def test_false_credentials_are_refused(position: int, value: Any) -> None:
     """Another version, a long name, keys of another length, and a device that is not the account's."""

@@ -96,7 +96,9 @@ def test_a_false_key_opens_no_op() -> None:
         open_op(CIRCLE.epoch, {CIRCLE.epoch_id: OTHER.members[0].keys})
 
 
-@pytest.mark.parametrize("change", [{0: 2}, {1: 2}, {2: b"short"}, {3: [b"short"]}, {4: []}, {5: [1]}, {6: b"x"}])
+@pytest.mark.parametrize(
+    "change", [{0: 2}, {1: 2}, {2: b"short"}, {3: [b"short"]}, {4: []}, {5: [1]}, {6: b"x"}]
+)
 def test_the_core_of_an_epoch_has_one_form(change: dict[int, Any]) -> None:
     """Version, kind, object, parents, keys, back-links and wraps are each checked."""
     with pytest.raises(RemoteProtocolError):

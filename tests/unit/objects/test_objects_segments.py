@@ -65,7 +65,18 @@ def test_the_unchanged_form_is_accepted() -> None:
 
 @pytest.mark.parametrize(
     "prefix",
-    [{0: 2}, {1: b"x"}, {2: b"x"}, {3: 0}, {3: -1}, {3: MAX_SEQ + 1}, {3: 2}, {4: bytes(32)}, {5: b"x"}, {6: 1}],
+    [
+        {0: 2},
+        {1: b"x"},
+        {2: b"x"},
+        {3: 0},
+        {3: -1},
+        {3: MAX_SEQ + 1},
+        {3: 2},
+        {4: bytes(32)},
+        {5: b"x"},
+        {6: 1},
+    ],
 )
 def test_the_prefix_has_one_form(prefix: dict[int, Any]) -> None:
     """Version, ids, seq, previous (empty exactly for the first), epoch and flags."""
@@ -85,7 +96,11 @@ def test_the_signature_covers_everything() -> None:
     prefix, signature, body = decode_untrusted(seal(b"x").raw, MAX_SEGMENT)
     other = decode_untrusted(prefix, 192)
     other[5] = RANDOM(32)
-    for spoiled in ([encode(other), signature, body], [prefix, signature, bytes(len(body))], [prefix, bytes(64), body]):
+    for spoiled in (
+        [encode(other), signature, body],
+        [prefix, signature, bytes(len(body))],
+        [prefix, bytes(64), body],
+    ):
         with pytest.raises(RemoteProtocolError):
             Segment.parse_untrusted(encode(spoiled)).verify()
 

@@ -38,7 +38,9 @@ def test_the_number_is_hidden(count: int, slots: int) -> None:
     assert len(wraps) == 32 + slots * SLOT
 
 
-@pytest.mark.parametrize("size", [0, 31, 32, 32 + SLOT, 32 + 3 * SLOT, 33 + 2 * SLOT, 32 + 2 * MAX_SLOTS * SLOT])
+@pytest.mark.parametrize(
+    "size", [0, 31, 32, 32 + SLOT, 32 + 3 * SLOT, 33 + 2 * SLOT, 32 + 2 * MAX_SLOTS * SLOT]
+)
 def test_other_sizes_are_refused(size: int) -> None:
     """One slot, three, none, too many, and parts of one."""
     with pytest.raises(RemoteProtocolError):

@@ -1,0 +1,94 @@
+"""Ephemeral messages: sealed for members, signed by a device, bound to their place."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from peergos_collab.codec import decode_untrusted, encode
+from peergos_collab.codec.ids import EpochId, ObjectId, RunId
+from peergos_collab.codec.sizes import pad, padme, unpad_untrusted
+from peergos_collab.crypto import EphemeralKey, SigningKey, Tag, copen, cseal
+from peergos_collab.errors import LocalProtocolError, RemoteProtocolError
+from peergos_collab.objects.ephemeral import (
+    MAX_EPHEMERAL,
+    Ephemeral,
+    EphemeralKind,
+    open_ephemeral_untrusted,
+    seal_ephemeral,
+)
+
+RANDOM = random.Random(15).randbytes
+OBJECT, EPOCH, RUN = ObjectId(RANDOM(32)), EpochId(RANDOM(32)), RunId(RANDOM(16))
+SEAL, DEVICE, KEY = EphemeralKey.generate(RANDOM), SigningKey.generate(RANDOM), RANDOM(16)
+
+
+def seal(content: bytes = b"here", key: bytes = KEY, object_id: ObjectId = OBJECT) -> bytes:
+    kind = EphemeralKind.CURSOR
+    return seal_ephemeral(object_id, EPOCH, key, RUN, 3, kind, 9, content, ["who"], DEVICE, SEAL, RANDOM)
+
+
+def opened(sealed: bytes, key: bytes = KEY, object_id: ObjectId = OBJECT) -> Ephemeral:
+    return open_ephemeral_untrusted(object_id, key, sealed, SEAL)
+
+
+def test_a_message_comes_back() -> None:
+    """With everything that was said, and its signature holds."""
+    message = opened(seal())
+    message.check(DEVICE.verify_key)
+
+    assert (message.epoch, message.device, message.run, message.counter) == (EPOCH, DEVICE.public, RUN, 3)
+    assert (message.kind, message.time, message.content) == (EphemeralKind.CURSOR, 9, b"here")
+    assert message.introduction == ["who"]
+
+
+def test_only_the_device_signs() -> None:
+    """Another member, who can seal, cannot speak for it."""
+    with pytest.raises(RemoteProtocolError):
+        opened(seal()).check(SigningKey.generate(RANDOM).verify_key)
+
+
+def test_it_cannot_be_moved() -> None:
+    """To another key, object or seal; and whoever seals it again elsewhere breaks the signature."""
+    for key, object_id in ((RANDOM(16), OBJECT), (KEY, ObjectId(RANDOM(32)))):
+        with pytest.raises(RemoteProtocolError):
+            opened(seal(), key, object_id)
+    inner = copen(SEAL, Tag.SEAL, seal(), OBJECT + KEY)
+    other = RANDOM(16)
+    again = cseal(SEAL, Tag.SEAL, inner, OBJECT + other, RANDOM)
+    with pytest.raises(RemoteProtocolError):
+        opened(again, other).check(DEVICE.verify_key)
+
+
+def test_sizes_tell_little() -> None:
+    """Short ones look alike, and what others would refuse is not sent."""
+    assert len(seal(b"")) == len(seal(b"x" * 8)) == 256
+    assert len(seal(RANDOM(3000))) == padme(len(seal(RANDOM(3000))))
+    with pytest.raises(LocalProtocolError):
+        seal(RANDOM(MAX_EPHEMERAL))
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (0, 2),
+        (1, b"x"),
+        (2, b"x"),
+        (3, b"x"),
+        (4, -1),
+        (5, 4),
+        (6, 2**53 + 1),
+        (7, "text"),
+        (7, bytes(MAX_EPHEMERAL)),
+    ],
+)
+def test_its_fields_have_one_form(at: int, value: Any) -> None:
+    """Checked before anything is used."""
+    body, signature = decode_untrusted(unpad_untrusted(copen(SEAL, Tag.SEAL, seal(), OBJECT + KEY)), 1 << 16)
+    fields = decode_untrusted(body, 1 << 16)
+    fields[at] = value
+    inner = encode([encode(fields), signature])
+    with pytest.raises(RemoteProtocolError):
+        opened(cseal(SEAL, Tag.SEAL, pad(inner, len(inner) + 1), OBJECT + KEY, RANDOM))
