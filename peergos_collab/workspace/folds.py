@@ -48,8 +48,7 @@ class DocumentFold:
 
     @property
     def size(self) -> int:
-        lines = self.document.lines
-        return lines.byte_offset(lines.length)
+        return self.document.lines.byte_length
 
     def take_untrusted(self, delivery: Delivery) -> None:
         author = client_id(self._object, delivery.author.device, delivery.run)

@@ -15,7 +15,7 @@ from ..crypto import LocalKey, Tag, VerifyKey, copen, cseal
 from ..errors import Damaged, RemoteProtocolError
 from ..objects.bindings import Introduced
 from ..objects.epoch_keys import Level
-from ..objects.payload import Author, Delivery
+from ..objects.payload import MAX_CHANGES, Author, Delivery
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Batch, PutValue, Random, SegmentStore
 from ..sync.heads import Tip
@@ -37,8 +37,18 @@ SNAPSHOT_SEGMENTS: Final = 1000
 QUIET_SECONDS: Final = 0.5
 """A snapshot costs time in proportion to the document, so it waits for a pause in typing."""
 
-CHECKPOINT_SEGMENTS: Final = 256
-"""Segments after which the local state is saved again, so that opening never replays many more."""
+CHECKPOINT_COST: Final = 256
+"""What opening would have to replay when the local state is saved again, in segments of one change."""
+
+CHANGES_PER_SEGMENT: Final = 16
+CHANGE_BYTES: Final = 16
+"""Replaying a segment costs as much as 16 changes in it, each of about 16 bytes."""
+
+CHECKPOINT_BYTES: Final = 4096
+"""Of state that may be written for each segment since the last time: about what the segment itself cost."""
+
+CHECKPOINT_SECONDS: Final = 2.0
+"""After a pause of so long the local state is saved early: most crashes then cost the next start little."""
 
 BULK_CHANGES: Final = 32
 """Changes in one append that only a program makes; nobody waits for a single one of them."""
@@ -78,6 +88,7 @@ class LiveObject:
     _gathering: asyncio.TimerHandle | None = None
     _snapshot_timer: asyncio.TimerHandle | None = None
     _since_checkpoint: int = 0
+    _checkpoint_timer: asyncio.TimerHandle | None = None
     _idle: list[asyncio.Future[None]] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
@@ -97,16 +108,17 @@ class LiveObject:
         """Starts the next append unless one is in flight; what comes meanwhile is coalesced."""
         if self._in_flight or self._gathering is not None:
             return
-        bulk = len(self.replica.pending) >= BULK_CHANGES
+        changes = min(len(self.replica.pending), MAX_CHANGES)
         collected = self.replica.collect()
         if collected is None:
             self._tell_idle()
             return
-        self._append(collected, bulk=bulk)
+        self._append(collected, changes)
 
-    def _append(self, collected: Collected, *, bulk: bool = False) -> None:
+    def _append(self, collected: Collected, changes: int = 0) -> None:
         self._in_flight = True
-        self._since_checkpoint += len(collected.arrivals)
+        bulk = changes >= BULK_CHANGES
+        self._since_checkpoint += len(collected.arrivals) + changes // CHANGES_PER_SEGMENT
         future = self.replica.store.write(collected.batch)
         future.add_done_callback(
             lambda done: self._loop.call_soon_threadsafe(self._appended, done, collected, bulk)
@@ -124,8 +136,7 @@ class LiveObject:
         self.spread(collected.arrivals)
         for callback in (*self.on_appended, *self.on_durable):
             callback()
-        if self._since_checkpoint >= CHECKPOINT_SEGMENTS:
-            self.save()
+        self._plan_checkpoint()
         if bulk and not self._idle:
             self._gathering = self._loop.call_later(GATHER_SECONDS, self._gathered)
         else:
@@ -177,13 +188,13 @@ class LiveObject:
         taken = self.replica.take_segments(raws, via)
         if taken.offered.batch:
             self.replica.store.write(taken.offered.batch)
-        self._since_checkpoint += len(taken.offered.arrivals)
+        size = sum(len(delivery.content) for delivery in taken.deliveries)
+        self._since_checkpoint += len(taken.offered.arrivals) + size // (CHANGE_BYTES * CHANGES_PER_SEGMENT)
         if origin is not None:
             origin.note_taken(self.id, taken.offered.arrivals, taken.offered.known)
         self._pass_on(taken.offered)
         self._tell(taken.deliveries)
-        if self._since_checkpoint >= CHECKPOINT_SEGMENTS:
-            self.save()
+        self._plan_checkpoint()
         return taken
 
     def take_records(self, raws: Iterable[bytes], via: str = "local") -> Offered:
@@ -255,8 +266,32 @@ class LiveObject:
 
     # -- local state ----------------------------------------------------------------------------
 
+    def _plan_checkpoint(self) -> None:
+        """Saves the state if opening would have to replay much by now; if not, perhaps after a pause."""
+        due = max(CHECKPOINT_COST, self.replica.fold.size // CHECKPOINT_BYTES)
+        # With a backlog it can wait: saving would put all of that into the journal first.
+        if self._since_checkpoint >= due and len(self.replica.pending) < MAX_CHANGES:
+            self.save()
+        elif self._checkpoint_timer is None:
+            self._checkpoint_timer = self._loop.call_later(
+                CHECKPOINT_SECONDS, self._checkpoint_due, self._since_checkpoint
+            )
+
+    def _checkpoint_due(self, then: int) -> None:
+        """The pause is over, unless something came since ``then``."""
+        self._checkpoint_timer = None
+        if self.failed or self._since_checkpoint * CHECKPOINT_BYTES < self.replica.fold.size:
+            return
+        if self._since_checkpoint == then and not self._in_flight:
+            self.save()
+        elif self._since_checkpoint:
+            self._plan_checkpoint()
+
     def stop(self) -> None:
         """Plans nothing more."""
+        if self._checkpoint_timer is not None:
+            self._checkpoint_timer.cancel()
+            self._checkpoint_timer = None
         if self._snapshot_timer is not None:
             self._snapshot_timer.cancel()
             self._snapshot_timer = None
