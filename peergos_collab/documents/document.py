@@ -22,7 +22,8 @@ MOST_EDITS: Final = 2_000
 PAUSE: Final = 500
 """Milliseconds without typing after which a new step of undo begins."""
 
-_ASTRAL_LEAD: Final = re.compile(rb"[\xf0-\xf4]")
+_ASTRAL: Final = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
+"""What any character beyond U+FFFF looks like in an update; numbers in one rarely do."""
 _T = TypeVar("_T")
 
 
@@ -70,7 +71,7 @@ class Document:
         self._clocks = self._replica.clocks() if state else {}
         self._own_clock = self._clocks.get(client, 0)
         self._halves: set[Id] = set()
-        self._unread = [state] if state and _ASTRAL_LEAD.search(state) else []
+        self._unread = [state] if state else []
         self._on_update: list[Callable[[bytes], None]] = []
         self._on_change: list[Callable[[Change], None]] = []
         self._typing = _Typing()
@@ -167,7 +168,7 @@ class Document:
             self.lines.replace(*edit)
         self._text = None
         self._own_clock += units
-        if _ASTRAL_LEAD.search(update):
+        if _ASTRAL.search(update):
             self._unread.append(update)
         self._tell(update, backwards)
 
@@ -300,7 +301,8 @@ class Document:
     def _read_halves(self) -> None:
         """Astral characters are rare, so where they lie is found out only once a colleague writes."""
         for update in self._unread:
-            self._halves.update(halves_of(update))
+            if _ASTRAL.search(update):
+                self._halves.update(halves_of(update))
         self._unread = []
 
     # Positions
