@@ -102,7 +102,7 @@ class Engine:
     _stays: int = 0
     _staying: bool = False
     _subscribers: list[asyncio.Queue[Event]] = field(default_factory=list)
-    _distrusted: set[ObjectId] = field(default_factory=set)
+    _distrusted: dict[ObjectId, Damaged] = field(default_factory=dict)
     _waiters: list[asyncio.Future[None]] = field(default_factory=list)
     _closed: bool = False
 
@@ -168,10 +168,11 @@ class Engine:
     def _open(
         self, path: str, book: LogBook, kind: Kind, secrets: dict[EpochId, EpochKeys], actor: Actor
     ) -> OpenObject:
-        trusted = book.object not in self._distrusted
-        self._distrusted.discard(book.object)
+        known = self._distrusted.pop(book.object, None)
         try:
-            opened = self._build(path, book, kind, secrets, actor, from_checkpoint=trusted)
+            if known is not None:
+                book = LogBook.mend(book.object, self.store, known)
+            opened = self._build(path, book, kind, secrets, actor, from_checkpoint=known is None)
         except Damaged as damage:
             book = LogBook.mend(book.object, self.store, damage)
             opened = self._rebuild(path, book, kind, secrets, actor)
@@ -302,28 +303,33 @@ class Engine:
                     self.problems.append(error.message)
 
     def start_over(self, object_id: ObjectId, damage: Damaged) -> None:
-        """Opens an object anew from its segments: its local state turned out to be damaged while in use.
+        """Opens an object anew after a repair: something stored of it turned out to be damaged while in use.
 
         Raises:
             Damaged: it cannot be opened either.
         """
         opened = self.objects.get(object_id)
-        if opened is None or opened.path == PROFILE_PATH:
+        if opened is None:
             raise damage
         batch: Batch = []
         while (collected := opened.live.replica.journal_pending()) is not None:
             batch += collected.batch
         self.store.write([*batch, PutValue(CHECKPOINTS, object_id, None)])
         self.forget(object_id)
-        self._distrusted.add(object_id)
-        again = self.find(opened.path)
-        again.live.replica.problems.append(f"{damage.message} It was rebuilt from the segments.")
-        again.live.save()
+        self._distrusted[object_id] = damage
+        if opened.path == PROFILE_PATH:
+            self._open_profile()
+        else:
+            self.find(opened.path)
+        self.objects[object_id].live.save()
+        if self.network is not None:
+            self.network.refresh()
 
     def forget(self, object_id: ObjectId) -> None:
         """Stops using an object in this process; what is stored stays."""
         opened = self.objects.pop(object_id, None)
         if opened is not None:
+            opened.live.stop()
             opened.presence.leave()
             if opened.mesh is not None:
                 self._spawn(opened.mesh.close())

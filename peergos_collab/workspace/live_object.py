@@ -89,6 +89,7 @@ class LiveObject:
     _snapshot_timer: asyncio.TimerHandle | None = None
     _since_checkpoint: int = 0
     _checkpoint_timer: asyncio.TimerHandle | None = None
+    _stopped: bool = False
     _idle: list[asyncio.Future[None]] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
@@ -154,7 +155,7 @@ class LiveObject:
     def _plan_snapshot(self) -> None:
         """A snapshot is due once enough came since the last one that its cost is small beside it."""
         segments, size = self.replica.since_snapshot, self.replica.fold.size
-        if self._snapshot_timer is None and segments >= max(SNAPSHOT_SEGMENTS, size // 1000):
+        if self._snapshot_timer is None and not self._stopped and segments >= max(SNAPSHOT_SEGMENTS, size // 1000):
             self._snapshot_timer = self._loop.call_later(QUIET_SECONDS, self.snapshot)
 
     def snapshot(self) -> None:
@@ -268,6 +269,8 @@ class LiveObject:
 
     def _plan_checkpoint(self) -> None:
         """Saves the state if opening would have to replay much by now; if not, perhaps after a pause."""
+        if self._stopped:
+            return
         due = max(CHECKPOINT_COST, self.replica.fold.size // CHECKPOINT_BYTES)
         # With a backlog it can wait: saving would put all of that into the journal first.
         if self._since_checkpoint >= due and len(self.replica.pending) < MAX_CHANGES:
@@ -288,7 +291,8 @@ class LiveObject:
             self._plan_checkpoint()
 
     def stop(self) -> None:
-        """Plans nothing more."""
+        """Plans nothing more: an object that was replaced must not save over its successor's state."""
+        self._stopped = True
         if self._checkpoint_timer is not None:
             self._checkpoint_timer.cancel()
             self._checkpoint_timer = None
