@@ -155,7 +155,8 @@ class LiveObject:
     def _plan_snapshot(self) -> None:
         """A snapshot is due once enough came since the last one that its cost is small beside it."""
         segments, size = self.replica.since_snapshot, self.replica.fold.size
-        if self._snapshot_timer is None and not self._stopped and segments >= max(SNAPSHOT_SEGMENTS, size // 1000):
+        due = segments >= max(SNAPSHOT_SEGMENTS, size // 1000)
+        if due and self._snapshot_timer is None and not self._stopped:
             self._snapshot_timer = self._loop.call_later(QUIET_SECONDS, self.snapshot)
 
     def snapshot(self) -> None:
