@@ -21,6 +21,12 @@ from .shelf import Commit, Shelf
 KEY_FILE: Final = "node.key"
 STORE_FILE: Final = "node.db"
 
+SENT_BYTES: Final = 256 << 10
+"""After so many bytes to one connection the next wait until it has taken them."""
+
+MAX_BACKLOG: Final = 4096
+"""Frames that may wait for a connection that does not read; then it is closed, and may come back."""
+
 
 class RunningNode:
     """A node that serves until closed.
@@ -33,6 +39,9 @@ class RunningNode:
         self._store = store
         self._lock = lock
         self._connections: dict[int, Connection] = {}
+        self._sent: dict[int, int] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._draining: dict[int, asyncio.Task[None]] = {}
         self._listener: Listener | None = None
         self._loop = asyncio.get_running_loop()
         self._flushing = False
@@ -71,6 +80,7 @@ class RunningNode:
         finally:
             self._shelf.detach(session)
             self._connections.pop(id(session), None)
+            self._sent.pop(id(session), None)
             await connection.close()
 
     def _write(self, commit: Commit) -> None:
@@ -94,13 +104,43 @@ class RunningNode:
         touched, self._shelf.touched = self._shelf.touched, {}
         for key, session in touched.items():
             connection = self._connections.get(key)
-            if connection is not None:
+            if connection is not None and key not in self._draining:
                 self._send(session, connection)
+            elif connection is not None and session.backlog > MAX_BACKLOG:
+                self._draining[key].cancel()
 
-    @staticmethod
-    def _send(session: Session, connection: Connection) -> None:
+    def _send(self, session: Session, connection: Connection) -> None:
+        key = id(session)
+        sent = self._sent.get(key, 0)
         for message in session.take_outgoing():
             connection.send(message)
+            sent += len(message)
+        self._sent[key] = sent
+        if session.damaged:
+            for stale in self._shelf.mend(session):
+                self._cut(stale)
+        if sent > SENT_BYTES and key in self._connections:
+            self._draining[key] = self._loop.create_task(self._drain(session, connection))
+
+    def _cut(self, session: Session) -> None:
+        connection = self._connections.get(id(session))
+        if connection is not None:
+            task = self._loop.create_task(connection.close())
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+    async def _drain(self, session: Session, connection: Connection) -> None:
+        """What waits for somebody who does not read stays in his session, where it is bounded."""
+        try:
+            await connection.drain()
+        except asyncio.CancelledError:
+            await connection.close()
+            raise
+        finally:
+            self._sent[id(session)] = 0
+            self._draining.pop(id(session), None)
+        self._shelf.touched[id(session)] = session
+        self._flush_soon()
 
     async def closed(self) -> None:
         await self._closed.wait()
@@ -111,8 +151,11 @@ class RunningNode:
             return
         if self._listener is not None:
             await self._listener.close()
+        for task in list(self._draining.values()):
+            task.cancel()
         for connection in list(self._connections.values()):
             await connection.close()
+        await asyncio.gather(*self._draining.values(), *self._ending, return_exceptions=True)
         await asyncio.to_thread(self._store.close)
         self._lock.release()
         self._closed.set()

@@ -6,13 +6,13 @@ that prove a read key of it, and takes segments from those that prove a write ke
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from ..codec.ids import ObjectId
 from ..crypto import SigningKey
-from ..errors import RemoteProtocolError
+from ..errors import Damaged, RemoteProtocolError
 from ..objects.links import Drop
 from ..ports import Batch, Clock, PutValue, Random, SegmentStore
 from ..sync.heads import Tip
@@ -35,6 +35,12 @@ DROP_LIFETIME: Final = 366 * 24 * 3600 * 1000
 
 EPHEMERALS: Final = 256
 """Newest ephemeral messages kept per object: two per device of a large meeting."""
+
+EPHEMERAL_BYTES: Final = 32 << 20
+"""Kept in all. They are 256 bytes to 4 KiB, so only a flood gets there; then all are let go."""
+
+BACKLOG: Final = 256
+"""Frames that wait for a slow session above which ephemeral messages pass it by."""
 
 EPHEMERAL_LIFETIME: Final = 30_000
 EPHEMERAL_RATE: Final = 200
@@ -79,6 +85,7 @@ class Shelf:
     touched: dict[int, Session] = field(default_factory=dict)
     _books: dict[ObjectId, LogBook] = field(default_factory=dict)
     _ephemerals: dict[ObjectId, dict[bytes, _Recent]] = field(default_factory=dict)
+    _ephemeral_bytes: int = 0
     _rates: dict[int, _Rate] = field(default_factory=dict)
 
     def attach(self, channel: bytes) -> Session:
@@ -92,20 +99,53 @@ class Shelf:
         self.sessions.pop(id(session), None)
         self.touched.pop(id(session), None)
         self._rates.pop(id(session), None)
+        in_use = {object_id for other in self.sessions.values() for object_id in other.channels}
+        for object_id in session.channels.keys() - in_use:
+            self._books.pop(object_id, None)
+            self._let_go(self._ephemerals.pop(object_id, {}).values())
 
     def find_book(self, object_id: ObjectId) -> LogBook | None:
         """The book of a stored object, or None."""
-        book = self._books.get(object_id)
-        if book is None and self.store.records(object_id):
-            book = LogBook.load(object_id, self.store)
-            self._books[object_id] = book
+        book = self._stored_book(object_id)
         return book if book is not None and book.epochs else None
+
+    def _stored_book(self, object_id: ObjectId) -> LogBook | None:
+        """The book of an object of which something is stored, even if its first epoch is damaged."""
+        book = self._books.get(object_id)
+        if book is None:
+            book = LogBook.load(object_id, self.store)
+            if not book.epochs and not book.damage and not book.branches:
+                return None
+            self._books[object_id] = book
+        return book
+
+    def mend(self, session: Session) -> list[Session]:
+        """Repairs objects whose stored segments a session could not read.
+
+        Returns:
+            Sessions that hold what is no longer so; their connections must be made anew.
+        """
+        damaged = dict(session.damaged)
+        session.damaged.clear()
+        stale: dict[int, Session] = {}
+        for object_id, damage in damaged.items():
+            self._books.pop(object_id, None)
+            try:
+                self._books[object_id] = LogBook.mend(object_id, self.store, damage)
+            except Damaged:
+                pass  # whole pages are damaged: this object cannot be served before the store is salvaged
+            stale |= {key: other for key, other in self.sessions.items() if object_id in other.channels}
+        return list(stale.values())
 
     def receive_untrusted(self, session: Session, message: bytes) -> list[Commit]:
         """Takes a frame. Raises RemoteProtocolError where the connection must be closed."""
         commits: list[Commit] = []
         for event in session.receive_untrusted(message):
-            commit = self._handle(session, event)
+            try:
+                commit = self._handle(session, event)
+            except Damaged as damage:
+                session.damaged[getattr(event, "object", None) or ObjectId(b"")] = damage
+                continue
             if commit is not None:
                 commits.append(commit)
         self._touch(session)
@@ -152,7 +192,7 @@ class Shelf:
     def _records(self, session: Session, event: RecordsCame) -> Commit | None:
         book = self.find_book(event.object)
         if book is None:
-            book = LogBook(event.object, self.store)
+            book = self._stored_book(event.object) or LogBook(event.object, self.store)
         elif event.object not in session.channels:
             session.refuse(event.object, "unknown", "no such object here, or no right to it")
             return None
@@ -221,13 +261,22 @@ class Shelf:
         if known is not None and known.counter >= event.counter:
             kept[event.key] = known
             return
+        if known is not None:
+            self._let_go([known])
         kept[event.key] = _Recent(event.counter, event.sealed, self.clock())
+        self._ephemeral_bytes += len(event.sealed)
         if len(kept) > EPHEMERALS:
-            del kept[next(iter(kept))]
+            self._let_go([kept.pop(next(iter(kept)))])
+        if self._ephemeral_bytes > EPHEMERAL_BYTES:
+            self._ephemerals.clear()
+            self._ephemeral_bytes = 0
         for other in self._readers(event.object):
-            if other is not session:
+            if other is not session and other.backlog < BACKLOG:
                 other.send_ephemeral(event.object, event.key, event.counter, event.sealed)
                 self._touch(other)
+
+    def _let_go(self, recents: Iterable[_Recent]) -> None:
+        self._ephemeral_bytes -= sum(len(recent.sealed) for recent in recents)
 
     def _too_fast(self, session: Session) -> bool:
         rate = self._rates.setdefault(id(session), _Rate())
@@ -262,12 +311,12 @@ class Shelf:
         session.answer_drop(public, drop.raw if drop is not None and drop.sealed else b"")
 
     def _drop(self, public: bytes) -> Drop | None:
-        stored = self.store.value(DROPS, public)
-        if stored is None:
-            return None
         try:
+            stored = self.store.value(DROPS, public)
+            if stored is None:
+                return None
             drop = Drop.parse_untrusted(stored[8:])
-        except RemoteProtocolError:
+        except (Damaged, RemoteProtocolError):
             return None
         ends = int.from_bytes(stored[:8], "big") + DROP_LIFETIME
         if drop.expires:

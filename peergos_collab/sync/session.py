@@ -18,7 +18,7 @@ from typing import Any, Final
 from ..codec.ids import EpochId, LogId, ObjectId
 from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..crypto import SigningKey, Tag, VerifyKey
-from ..errors import RemoteProtocolError
+from ..errors import Damaged, RemoteProtocolError
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.records import Epoch
 from ..objects.snapshots import SnapshotPlace
@@ -191,12 +191,19 @@ class Session:
         self._wanted: dict[ObjectId, Mapping[EpochId, EpochKeys]] = {}
         self._stirred: dict[ObjectId, None] = {}
         self._unproved: set[ObjectId] = set()
+        self.damaged: dict[ObjectId, Damaged] = {}
+        """Objects of which something stored here could not be read; whoever owns the session repairs them."""
         key = receipt_key.public if receipt_key is not None else b""
         self._send(Frame.HELLO, PROTOCOL_VERSION, self._nonce, key)
 
     @property
     def greeted(self) -> bool:
         return bool(self._their_nonce)
+
+    @property
+    def backlog(self) -> int:
+        """Frames that nobody has taken yet."""
+        return len(self._outgoing)
 
     def take_outgoing(self) -> list[bytes]:
         """Frames to send now, segments included as far as the other side's credit goes."""
@@ -231,10 +238,13 @@ class Session:
         arrivals = list(arrivals)
         channel.book.settle(arrivals)
         self._stirred[object_id] = None
-        for log in forked:
-            channel.note_forked(log)
-        for arrival in arrivals:
-            channel.note_new(arrival.branch)
+        try:
+            for log in forked:
+                channel.note_forked(log)
+            for arrival in arrivals:
+                channel.note_new(arrival.branch)
+        except Damaged as damage:
+            self.damaged[object_id] = damage
 
     def note_taken(
         self, object_id: ObjectId, arrivals: Iterable[Arrival], known: Iterable[tuple[Any, int]]
@@ -341,7 +351,11 @@ class Session:
         channel.records = set(ids)
         channel.told_caught_up = False
         channel.certified.clear()
-        channel.set_tips(tips)
+        try:
+            channel.set_tips(tips)
+        except Damaged as damage:
+            self.damaged[object_id] = damage
+            return []
         if self._serving or (channel.refused and object_id in self._wanted):
             self._send_open(object_id)
         return [Opened(object_id)]
@@ -502,8 +516,11 @@ class Session:
             if channel is not None and channel.live:
                 records = channel.next_records()
                 self.send_records(object_id, records)
-                self._pump_segments(object_id, channel)
-                if channel.push and channel.dirty:
+                try:
+                    self._pump_segments(object_id, channel)
+                except Damaged as damage:
+                    self.damaged[object_id] = damage
+                if channel.push and channel.dirty and object_id not in self.damaged:
                     continue  # out of credit: stays stirred until more is granted
             del self._stirred[object_id]
 

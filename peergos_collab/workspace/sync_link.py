@@ -172,6 +172,12 @@ class SyncLink:
         self._flushing = False
         for message in self.session.take_outgoing():
             self._connection.send(message)
+        damaged = dict(self.session.damaged)
+        self.session.damaged.clear()
+        for object_id, damage in damaged.items():
+            live = self._objects.get(object_id)
+            if live is not None:
+                self._owner.on_damage(live, damage)
 
     async def close(self) -> None:
         await self._connection.close()
