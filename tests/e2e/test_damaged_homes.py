@@ -1,0 +1,201 @@
+"""Flipped bits in every kind of stored value, of homes and of nodes."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.homes import Person, World, copy_home, world
+
+from peergos_collab.errors import Damaged, Offline, WrongPassphrase
+from peergos_collab.workspace import Role
+
+COLUMNS = {
+    "records": ("put", ("id", "raw", "mark")),
+    # Not "object": SQLite finds rows by its index, which holds the object once more.
+    "branches": ("number", ("log", "parent", "first", "mark")),
+    "segments": ("place", ("id", "raw", "mark")),
+    "journal": ("number", ("raw", "mark")),
+    "vals": ("rowid", ("value", "mark")),
+    "floors": ("name", ("value",)),
+}
+SAMPLES = 2
+"""Rows of a kind that are damaged, one at a time: its first and its last."""
+
+Cell = tuple[str, Any, str]
+LOST_FOR_GOOD = "journal.raw"
+"""What was never sent to anybody and is sealed has no second copy."""
+
+
+def cells(path: Path) -> list[Cell]:
+    """Rows of every kind, and every column of theirs."""
+    found: list[Cell] = []
+    with sqlite3.connect(path) as database:
+        for table, (key, columns) in COLUMNS.items():
+            if table == "vals":
+                rows = database.execute("SELECT space, space, key FROM vals").fetchall()
+            else:
+                rows = [("", row) for (row,) in database.execute(f"SELECT {key} FROM {table} ORDER BY {key}")]
+            for kind in dict.fromkeys(row[0] for row in rows):
+                of_kind = [row[1:] for row in rows if row[0] == kind]
+                chosen = of_kind if len(of_kind) <= SAMPLES else [of_kind[0], of_kind[-1]]
+                found += [(table, row, column) for row in chosen for column in columns]
+    return found
+
+
+def flip(path: Path, cell: Cell) -> bool:
+    """Flips a bit of one cell. False where the database itself does not allow it."""
+    table, row, column = cell
+    where = "space = ? AND key = ?" if table == "vals" else f"{COLUMNS[table][0]} = ?"
+    database = sqlite3.connect(path, isolation_level=None)
+    try:
+        (value,) = database.execute(f"SELECT {column} FROM {table} WHERE {where}", row).fetchone()
+        if isinstance(value, bytes):
+            flipped: Any = bytearray(value)
+            flipped[len(value) // 2] ^= 1
+        else:
+            flipped = value ^ 1
+        database.execute(f"UPDATE {table} SET {column} = ? WHERE {where}", (flipped, *row))
+    except sqlite3.IntegrityError:
+        return False
+    finally:
+        database.close()
+    return True
+
+
+def merge_wal(path: Path) -> None:
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+
+
+async def everything(person: Person) -> tuple[object, ...]:
+    messages = await person.workspace.read_messages("talk", 99)
+    names = sorted(entry.name for entry in await person.workspace.list_entries())
+    return person.text("shared"), person.text("private"), [message.text for message in messages], names
+
+
+async def filled(made: World) -> Person:
+    """A home with a shared document, a private one and a chat, all of it at a node."""
+    node = await made.node()
+    ana, ben = await made.pair(node.address, "shared", "by Ana. ")
+    await ana.workspace.new_document("private", "my own. ")
+    await ana.workspace.new_chat("talk")
+    for word in ("one", "two", "three"):
+        await ana.workspace.send_message("talk", word)
+        ana.append("shared", f"{word} ")
+        await ana.workspace.sync()
+    ben.append("shared", "by Ben. ")
+    await ben.workspace.sync()
+    await ana.workspace.sync()
+    await ana.workspace.read_document("shared")
+    return ana
+
+
+@pytest.mark.parametrize("ended", ["in order", "killed"])
+async def test_any_cell_of_a_home(tmp_path: Path, ended: str) -> None:
+    """The home opens, says what it lost if that can be seen, goes on, and one sync brings all of it back."""
+    async with world(tmp_path) as made:
+        ana = await filled(made)
+        whole = await everything(ana)
+        if ended == "killed":
+            copy_home(ana.home, tmp_path / "base")
+        await made.close(ana)
+        if ended == "in order":
+            copy_home(ana.home, tmp_path / "base")
+        merge_wal(tmp_path / "base" / "store.db")
+        for number, cell in enumerate(cells(tmp_path / "base" / "store.db")):
+            shutil.copytree(tmp_path / "base", tmp_path / f"home{number}")
+            if not flip(tmp_path / f"home{number}" / "store.db", cell):
+                continue
+            person = await made.person(f"home{number}")
+            seen = await everything(person) if _readable(person) else ()
+            assert seen == whole or await person.problems(), cell
+
+            await person.workspace.sync()
+
+            assert await everything(person) == whole, cell
+            await made.close(person)
+
+
+def _readable(person: Person) -> bool:
+    return all(person.engine.profile.view.find(path) is not None for path in ("shared", "private", "talk"))
+
+
+async def test_unsent_work(tmp_path: Path) -> None:
+    """Of unsent work only a damaged entry itself is lost, it is named, and the rest is sent."""
+    async with world(tmp_path) as made:
+        ana = await filled(made)
+        for path in ("shared", "private"):
+            ana.append(path, "unsent. ")
+            await ana.workspace.read_document(path)
+        await made.close(ana)
+        copy_home(ana.home, tmp_path / "base")
+        merge_wal(tmp_path / "base" / "store.db")
+        journal = [cell for cell in cells(tmp_path / "base" / "store.db") if cell[0] == "journal"]
+        assert len(journal) == 4
+        for number, cell in enumerate(journal):
+            shutil.copytree(tmp_path / "base", tmp_path / f"home{number}")
+            flip(tmp_path / f"home{number}" / "store.db", cell)
+            person = await made.person(f"home{number}")
+            for path in ("shared", "private"):
+                assert person.text(path).endswith("unsent. ")  # the state has it, damaged or not
+
+            assert bool(await person.problems()) is True
+            await made.close(person)
+
+
+@pytest.mark.parametrize("place", [0.5, 0.9])
+async def test_the_key_store(tmp_path: Path, place: float) -> None:
+    """Without its keys a home cannot open: the error says so, and nothing is changed."""
+    async with world(tmp_path) as made:
+        keys = made.home("Ana") / "keys"
+        data = bytearray(keys.read_bytes())
+        data[int(len(data) * place)] ^= 1
+        keys.write_bytes(data)
+        with pytest.raises((Damaged, WrongPassphrase)) as caught:
+            await made.person("Ana")
+
+        assert caught.value.exit_code in (4, 6)
+        assert caught.value.hint
+        assert keys.read_bytes() == data
+
+
+async def test_any_cell_of_a_node(tmp_path: Path) -> None:
+    """The node starts and serves, and whoever syncs puts back what is damaged."""
+    async with world(tmp_path) as made:
+        ana = await filled(made)
+        whole = await everything(ana)
+        links = {path: await ana.workspace.share_link(path, Role.READER) for path in ("shared", "talk")}
+        await ana.workspace.sync()
+        (node,) = made.nodes
+        port = node.port
+        await node.close()  # type: ignore[union-attr]
+        merge_wal(tmp_path / "node" / "node.db")
+        (tmp_path / "node").rename(tmp_path / "base")
+        for number, cell in enumerate(cells(tmp_path / "base" / "node.db")):
+            shutil.copytree(tmp_path / "base", tmp_path / f"node{number}")
+            if not flip(tmp_path / f"node{number}" / "node.db", cell):
+                continue
+            damaged = await made.node(f"node{number}", port)
+            await ana.workspace.sync()
+
+            reader = await made.person(f"Reader{number}")
+            usable = links
+            if cell[0] == "vals" and cell[1][0] == "drops":
+                usable = {path: await ana.workspace.share_link(path, Role.READER) for path in links}
+            for link in usable.values():
+                try:
+                    await reader.workspace.join(link)
+                except Offline:
+                    # The node found out while it was sending. Now it lacks something, and Ana has it.
+                    await ana.workspace.sync()
+                    await reader.workspace.join(link)
+            assert reader.text("shared") == whole[0], cell
+            assert [m.text for m in await reader.workspace.read_messages("talk", 9)] == whole[2], cell
+            await made.close(reader)
+            await damaged.close()
+            made.nodes.remove(damaged)
