@@ -395,17 +395,34 @@ class LogBook:
         previous = self._id_before(branch, start)
         while start <= branch.tip:
             run: list[Segment] = []
+            damage: Damaged | None = None
             for raw in self.store.segments(branch.number, start, _READ):
-                segment = self._stored_segment(raw, branch, start, previous)
+                try:
+                    segment = self._stored_segment(raw, branch, start, previous)
+                except Damaged as error:
+                    damage = error
+                    break
                 run.append(segment)
                 start, previous = start + 1, segment.id
-            if not run:
-                raise Damaged(f"segment {start} of a log is missing on this disk")
+            if not run and damage is None:
+                damage = Damaged(f"segment {start} of a log is missing on this disk")
+            sound = self._sound(run)
+            yield from sound
+            if len(sound) < len(run):
+                raise Damaged(f"segment {run[len(sound)].seq} of a log is damaged on this disk")
+            if damage is not None:
+                raise damage
+
+    @staticmethod
+    def _sound(run: list[Segment]) -> list[Segment]:
+        """The part of a chained run that a signature covers. All of it, unless this disk is damaged."""
+        for end in range(len(run), 0, -1):
             try:
-                run[-1].verify()
+                run[end - 1].verify()
             except RemoteProtocolError:
-                raise Damaged("a stored segment has a false signature") from None
-            yield from run
+                continue
+            return run[:end]
+        return []
 
     def truncate(self, branch: BranchState, seq: int) -> Batch:
         """Forgets a branch's segments from ``seq`` on, and what forks from them; they are fetched again."""
