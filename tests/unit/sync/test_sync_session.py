@@ -1,0 +1,354 @@
+"""Sessions: proofs, what is sent to whom, flow control, and what breaks the rules."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from peergos_collab.codec.ids import EpochId, ObjectId
+from peergos_collab.crypto import SigningKey
+from peergos_collab.errors import RemoteProtocolError
+from peergos_collab.objects.epoch_keys import EpochKeys, Level
+from peergos_collab.objects.payload import Kind
+from peergos_collab.sync.frames import MAX_FRAME, WINDOW, Frame, decode_frame_untrusted, encode_frame
+from peergos_collab.sync.heads import Tip, tips_value
+from peergos_collab.sync.logbook import LogBook
+from peergos_collab.sync.session import (
+    CaughtUp,
+    Greeted,
+    Opened,
+    Ponged,
+    ReceiptCame,
+    RecordsCame,
+    RefusedCame,
+    SegmentsCame,
+    Session,
+    receipt_frame,
+)
+from peergos_collab.testing.store import MemoryStore
+from support.circle import make_circle
+from support.forge import Forger
+
+RANDOM = random.Random(20).randbytes
+CIRCLE = make_circle(Kind.DOCUMENT, [Level.WRITE, Level.READ], RANDOM)
+OTHER = make_circle(Kind.DOCUMENT, [], RANDOM)
+ANA, BOB, READER = CIRCLE.members
+RECEIPT = SigningKey.generate(RANDOM)
+
+
+def keys_of(member: Any) -> Mapping[EpochId, EpochKeys]:
+    return {CIRCLE.epoch_id: member.keys}
+
+
+def book(*forgers: Forger, empty: bool = False) -> LogBook:
+    """A book with all segments of some logs."""
+    made = LogBook(CIRCLE.object, MemoryStore())
+    if not empty:
+        records = [*CIRCLE.records, *(forger.certificate for forger in forgers)]
+        made.store.write(made.take_records(records).batch)
+    for forger in forgers:
+        made.store.write(made.take_segments([segment.raw for segment in forger.segments]).batch)
+    return made
+
+
+def session(held: LogBook | None, channel: bytes = b"channel", **how: Any) -> Session:
+    def find(object_id: ObjectId) -> LogBook | None:
+        return held if held is not None and object_id == held.object else None
+
+    return Session(channel, find, RANDOM, **how)
+
+
+def talk(one: Session, other: Session) -> tuple[list[Any], list[Any]]:
+    """Carries frames both ways until nothing moves; gives the events of each side."""
+    events: tuple[list[Any], list[Any]] = ([], [])
+    moved = True
+    while moved:
+        moved = False
+        for at, (here, there) in enumerate(((one, other), (other, one))):
+            for frame in there.take_outgoing():
+                moved = True
+                events[at].extend(here.receive_untrusted(frame))
+    return events
+
+
+def written(count: int = 3, size: int = 20) -> Forger:
+    forger = Forger(CIRCLE, BOB.actor, RANDOM)
+    for number in range(count):
+        forger.write(RANDOM(size), first=number + 1)
+    return forger
+
+
+def of(events: list[Any], kind: type) -> list[Any]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def pair(mine: LogBook, theirs: LogBook, member: Any = ANA) -> tuple[Session, Session]:
+    one, other = session(mine), session(theirs)
+    one.open(CIRCLE.object, keys_of(member))
+    other.open(CIRCLE.object, keys_of(BOB))
+    return one, other
+
+
+def test_members_open_an_object_to_each_other() -> None:
+    """Both greet, prove, and are told that they have everything."""
+    one, other = pair(book(), book())
+
+    for events in talk(one, other):
+        assert [type(event) for event in events] == [Greeted, Opened, CaughtUp]
+    assert one.channels[CIRCLE.object].live
+    assert one.channels[CIRCLE.object].may_write
+
+
+def test_what_is_lacking_is_sent_once() -> None:
+    """Records, the certificate and all segments; nothing back, and nothing again."""
+    log = written()
+    one, other = pair(book(log), book())
+    here, there = talk(one, other)
+    one.announce(CIRCLE.object)
+
+    raws = [raw for event in of(there, SegmentsCame) for raw in event.raws]
+    assert raws == [segment.raw for segment in log.segments]
+    assert of(there, RecordsCame)[0].raws == [log.certificate]
+    assert not of(here, SegmentsCame)
+    assert not of(talk(one, other)[1], SegmentsCame)
+
+
+def test_new_segments_are_pushed() -> None:
+    """As soon as they are announced, to the side that lacks them only."""
+    log = written(1)
+    mine, theirs = book(log), book(log)
+    one, other = pair(mine, theirs)
+    talk(one, other)
+    raw = log.write(b"more", first=2)
+    taken = mine.take_segments([raw])
+    mine.store.write(taken.batch)
+    one.announce(CIRCLE.object, taken.arrivals)
+    there = talk(one, other)[1]
+
+    assert [event.raws for event in of(there, SegmentsCame)] == [[raw]]
+
+
+def test_no_proof_no_service() -> None:
+    """A stranger and somebody without keys are refused with the words for an object that is not here."""
+    stranger = {CIRCLE.epoch_id: OTHER.members[0].keys}
+    nobody: dict[EpochId, EpochKeys] = {}
+    answers = []
+    for held, keys in ((book(), nobody), (None, keys_of(ANA))):
+        one, other = session(book()), session(held)
+        one.open(CIRCLE.object, keys)
+        answers.append(of(talk(one, other)[0], RefusedCame))
+        assert CIRCLE.object not in other.channels or not other.channels[CIRCLE.object].may_read
+
+    assert answers[0] == answers[1] != []
+    one, other = session(book()), session(book())
+    one.open(CIRCLE.object, stranger)
+    with pytest.raises(RemoteProtocolError):
+        talk(one, other)
+
+
+def test_a_reader_proves_reading_only() -> None:
+    """The other side knows that he may not write."""
+    one, other = pair(book(), book(), READER)
+    talk(one, other)
+
+    assert other.channels[CIRCLE.object].may_read
+    assert not other.channels[CIRCLE.object].may_write
+
+
+@pytest.mark.parametrize("place", ["another channel", "another session"])
+def test_a_proof_holds_on_one_session_only(place: str) -> None:
+    """What was proved to one is worth nothing when it is played to another."""
+    one, other = session(book()), session(book())
+    one.receive_untrusted(other.take_outgoing()[0])
+    one.open(CIRCLE.object, keys_of(ANA))
+    hello, proof = one.take_outgoing()
+    victim = session(book(), b"elsewhere" if place == "another channel" else b"channel")
+    if place == "another channel":
+        victim._nonce = other._nonce
+    victim.receive_untrusted(hello)
+    with pytest.raises(RemoteProtocolError):
+        victim.receive_untrusted(proof)
+
+
+def test_our_own_proofs_are_not_played_back() -> None:
+    """Who has no key could otherwise mirror our nonce, and then our proof."""
+    one = session(book())
+    with pytest.raises(RemoteProtocolError, match="nonce"):
+        one.receive_untrusted(encode_frame(Frame.HELLO, 1, one._nonce, b""))
+
+
+def test_a_newcomer_learns_the_records_and_is_then_believed() -> None:
+    """Without records he cannot check proofs; once he has them, both sides open to each other."""
+    log = written()
+    empty = book(empty=True)
+    one, other = pair(book(log), empty)
+    _, there = talk(one, other)
+    for event in of(there, RecordsCame):
+        empty.store.write(empty.take_records(event.raws).batch)
+    other.announce(CIRCLE.object)
+    talk(one, other)
+
+    assert one.channels[CIRCLE.object].live
+    assert other.channels[CIRCLE.object].live
+
+
+def test_a_node_answers_at_once_and_proves_nothing() -> None:
+    """A client trusts it with ciphertext only."""
+    log = written()
+    node = session(book(log), serving=True, receipt_key=RECEIPT)
+    client = session(book(), with_node=True)
+    client.open(CIRCLE.object, keys_of(READER))
+    here, _ = talk(client, node)
+
+    assert len([raw for event in of(here, SegmentsCame) for raw in event.raws]) == 3
+    assert of(here, CaughtUp)
+
+
+def test_a_reader_sends_no_segments_to_a_node() -> None:
+    """It would refuse them; he is told that he has everything, all the same."""
+    node = session(book(), serving=True, receipt_key=RECEIPT)
+    client = session(book(written()), with_node=True)
+    client.open(CIRCLE.object, keys_of(READER))
+    here, there = talk(client, node)
+
+    assert not of(there, SegmentsCame)
+    assert of(here, CaughtUp)
+    assert of(there, CaughtUp)
+
+
+def test_receipts_are_checked() -> None:
+    """Signed by the node of this session, for this object and these heads."""
+    node = session(book(), serving=True, receipt_key=RECEIPT)
+    client = session(book(), with_node=True)
+    talk(client, node)
+    tip = Tip(written().log, 1, written().segments[0].id)
+    good = receipt_frame(RECEIPT, CIRCLE.object, [tip])
+    fields = decode_frame_untrusted(good)[1]
+
+    assert of(client.receive_untrusted(good), ReceiptCame)[0].tips == [tip]
+    for at, value in ((0, OTHER.object), (1, tips_value([])), (len(fields) - 1, bytes(64))):
+        false = [*fields[:at], value, *fields[at + 1 :]]
+        with pytest.raises(RemoteProtocolError):
+            client.receive_untrusted(encode_frame(Frame.RECEIPT, *false))
+    with pytest.raises(RemoteProtocolError):
+        client.receive_untrusted(receipt_frame(SigningKey.generate(RANDOM), CIRCLE.object, [tip]))
+    peer, other = session(book()), session(book())
+    talk(peer, other)
+    with pytest.raises(RemoteProtocolError, match="no node"):
+        peer.receive_untrusted(good)
+
+
+def test_a_node_shows_a_receipt_key() -> None:
+    """A client of a node does not go on without one."""
+    client = session(book(), with_node=True)
+    with pytest.raises(RemoteProtocolError):
+        client.receive_untrusted(encode_frame(Frame.HELLO, 1, RANDOM(16), b""))
+
+
+def test_no_more_is_sent_than_there_is_credit() -> None:
+    """A slow receiver holds the sender up, and nothing is queued for him."""
+    log = written(60, 40_000)
+    one, other = pair(book(log), book())
+    _, there = talk(one, other)
+    sent = sum(event.size for event in of(there, SegmentsCame))
+    caught_up = of(there, CaughtUp)
+    for event in of(there, SegmentsCame):
+        other.grant_credit(event.size)
+    _, more = talk(one, other)
+
+    assert WINDOW <= sent < WINDOW + (64 << 10)
+    assert not caught_up
+    assert of(more, SegmentsCame)
+
+
+def test_who_sends_beyond_his_credit_is_cut_off() -> None:
+    """Memory is bounded against a sender who does not care for credit."""
+    one = session(book())
+    one.receive_untrusted(encode_frame(Frame.HELLO, 1, RANDOM(16), b""))
+    frame = encode_frame(Frame.SEGMENTS, CIRCLE.object, [bytes(MAX_FRAME - 100)])
+    one.receive_untrusted(frame)
+    one.receive_untrusted(frame)
+    with pytest.raises(RemoteProtocolError, match="credit"):
+        one.receive_untrusted(frame)
+
+
+def test_many_records_go_in_frames_that_fit() -> None:
+    """However many links there are."""
+    one = session(book())
+    one.send_records(CIRCLE.object, [CIRCLE.grants[0].raw] * 1000)
+    frames = [frame for frame in one.take_outgoing() if decode_frame_untrusted(frame)[0] is Frame.RECORDS]
+
+    assert len(frames) > 1
+    assert sum(len(decode_frame_untrusted(frame)[1][1]) for frame in frames) == 1000
+
+
+def test_closing_an_object_ends_it_on_both_sides() -> None:
+    """Nothing more is sent for it."""
+    one, other = pair(book(), book())
+    talk(one, other)
+    one.close_object(CIRCLE.object)
+    talk(one, other)
+
+    assert CIRCLE.object not in one.channels
+    assert CIRCLE.object not in other.channels
+
+
+def test_ping_is_answered() -> None:
+    """With the number that came."""
+    one, other = session(book()), session(book())
+    talk(one, other)
+    one.ping(42)
+
+    assert of(talk(one, other)[0], Ponged) == [Ponged(42)]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        encode_frame(Frame.HELLO, 2, bytes(16), b""),
+        encode_frame(Frame.HELLO, 1, bytes(15), b""),
+        encode_frame(Frame.HELLO, 1, bytes(16), bytes(33)),
+        encode_frame(Frame.PING, 1),
+    ],
+)
+def test_the_first_frame_is_a_hello(frame: bytes) -> None:
+    """Of this version and form."""
+    with pytest.raises(RemoteProtocolError):
+        session(book()).receive_untrusted(frame)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (Frame.HELLO, [1, bytes(range(16)), b""]),
+        (Frame.OPEN, [CIRCLE.object, [[CIRCLE.epoch_id, 2, bytes(64)]] * 17, [], []]),
+        (Frame.OPEN, [CIRCLE.object, [[CIRCLE.epoch_id, 3, bytes(64)]], [], []]),
+        (Frame.OPEN, [CIRCLE.object, [[CIRCLE.epoch_id, 2, bytes(63)]], [], []]),
+        (Frame.OPEN, [CIRCLE.object, [], [bytes(31)], []]),
+        (Frame.OPEN, [bytes(31), [], [], []]),
+        (Frame.RECORDS, [CIRCLE.object, [1]]),
+        (Frame.SEGMENTS, [CIRCLE.object, ["text"]]),
+        (Frame.EPHEMERAL, [CIRCLE.object, bytes(15), 1, b""]),
+        (Frame.EPHEMERAL, [CIRCLE.object, bytes(16), -1, b""]),
+        (Frame.EPHEMERAL, [CIRCLE.object, bytes(16), 1, bytes((1 << 14) + 1)]),
+        (Frame.REFUSED, [bytes(33), "x", "x"]),
+        (Frame.REFUSED, [b"", "x" * 33, "x"]),
+        (Frame.REFUSED, [b"", "x", "x" * 1025]),
+        (Frame.GET_DROP, [bytes(31)]),
+        (Frame.PUT_DROP, [bytes((1 << 14) + 1)]),
+        (Frame.DROP, [bytes(32), "text"]),
+        (Frame.PING, [-1]),
+        (Frame.PONG, ["x"]),
+        (Frame.CREDIT, [-1]),
+        (Frame.CREDIT, [2 * WINDOW + 1]),
+    ],
+)
+def test_each_frame_has_one_form(kind: Frame, fields: list[Any]) -> None:
+    """Anything else ends the connection."""
+    one = session(book())
+    one.receive_untrusted(encode_frame(Frame.HELLO, 1, bytes(16), b""))
+    with pytest.raises(RemoteProtocolError):
+        one.receive_untrusted(encode_frame(kind, *fields))
