@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
 from ..errors import LocalProtocolError
 from .peers import PeerTransport
-from .transport import Transport
+from .transport import Address, Connection, Listener, Transport
 
 GROUP: Final = "peergos_collab.transports"
 
 
+class _Installed:
+    """Implements ``Transport`` with the one that is installed, found and loaded when it is first used.
+
+    That takes longer than opening a home does, and most commands never go online.
+    """
+
+    def __init__(self) -> None:
+        self._found: Transport | None = None
+
+    def _transport(self) -> Transport:
+        if self._found is None:
+            self._found = cast(Transport, _load("websocket")())
+        return self._found
+
+    async def connect(self, address: Address, *, timeout: float = 10.0) -> Connection:
+        return await self._transport().connect(address, timeout=timeout)
+
+    async def listen(
+        self, host: str, port: int, certificate: object, accept: Callable[[Connection], Awaitable[None]]
+    ) -> Listener:
+        return await self._transport().listen(host, port, certificate, accept)
+
+
 def installed_transport() -> Transport:
-    """The transport that reaches nodes. Raises LocalProtocolError where none is installed."""
-    return cast(Transport, _load("websocket")())
+    """The transport that reaches nodes. Using it raises LocalProtocolError where none is installed."""
+    return _Installed()
 
 
 def installed_peers() -> PeerTransport:
