@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
+from time import monotonic
 from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
@@ -30,6 +31,10 @@ from .widgets.chat_pane import ChatPane
 
 _STATUS_PAUSE = 0.15
 """Seconds between two looks at the status while things happen fast."""
+_STATUS_AT_LEAST = 1.0
+"""Seconds after which the status is looked at though nothing was told: what it says is never older."""
+_SAME_PROBLEM = 60.0
+"""Seconds in which one and the same problem is said once: a node is tried again and again."""
 
 
 class PgcApp(Unbroken, QuietFailure, App[int]):
@@ -53,6 +58,7 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
         self._edits = 0
         self._proved = 0
         self.faults: list[str] = []
+        self._problems: dict[str, float] = {}
 
     @property
     def workspace(self) -> Workspace:
@@ -91,6 +97,7 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
         self._workspace = workspace
         await self.push_screen(Home())
         self.start(self._watch())
+        self.set_interval(_STATUS_AT_LEAST, self.refresh_status)
         self.start(workspace.go_online(Options()))
         await self.update_status()
 
@@ -128,8 +135,15 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
     async def _watch(self) -> None:
         async for event in self.workspace.events():
             if event.event == "problem" and event.text:
-                self.say(event.text, "warning")
+                self._say_problem(event.text)
             self.refresh_status()
+
+    def _say_problem(self, text: str) -> None:
+        now = monotonic()
+        self._problems = {words: then for words, then in self._problems.items() if now - then < _SAME_PROBLEM}
+        if text not in self._problems:
+            self._problems[text] = now
+            self.say(text, "warning")
 
     def refresh_status(self) -> None:
         """Looks at the status soon; many calls make few looks."""

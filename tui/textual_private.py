@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from textual import events
     from textual.app import App
     from textual.message import Message
     from textual.widget import Widget
@@ -18,6 +19,7 @@ NAMES = (
     ("textual.screen:Screen", "_compositor"),
     ("textual.screen:Screen", "_compositor_refresh"),
     ("textual.screen:Screen", "_layout_required"),
+    ("textual.dom:DOMNode", "_bindings"),
     ("textual.message_pump:MessagePump", "_dispatch_message"),
     ("textual.message_pump:MessagePump", "_message_queue"),
 )
@@ -66,3 +68,22 @@ class Unbroken:
             if failed is None:
                 raise
             failed(fault)
+
+
+class KeysInOrder:
+    """Mixed into widgets one types into: what a key is bound to happens before the next letter.
+
+    Otherwise a key goes up to the App, through several queues, and letters that came in the same burst
+    overtake it: "end" and "x", typed over a slow line, would write before they move.
+    """
+
+    async def on_key(self, event: events.Key) -> None:
+        widget: Widget = self  # type: ignore[assignment]
+        if event.is_printable:
+            return
+        for binding in widget._bindings.key_to_bindings.get(event.key, ()):
+            if not binding.priority:
+                event.stop()
+                event.prevent_default()
+                await widget.run_action(binding.action)
+                return

@@ -109,7 +109,13 @@ class Terminal:
     @property
     def text(self) -> str:
         """The screen as it is now, line by line, without blanks at the ends."""
-        return "\n".join(line.rstrip() for line in self.screen.display)
+        return "\n".join(self.lines)
+
+    @property
+    def lines(self) -> list[str]:
+        """As ``text``. The second cell of a wide character holds nothing."""
+        buffer, columns = self.screen.buffer, range(self.screen.columns)
+        return ["".join(buffer[y][x].data for x in columns).rstrip() for y in range(self.screen.lines)]
 
     def read(self, timeout: float) -> bytes:
         """What the program wrote within ``timeout`` seconds; empty if nothing came or it ended."""
@@ -136,7 +142,7 @@ class Terminal:
         """Reads until the cursor is in the line under the one that shows ``label``: the field it names."""
 
         def there(_: str) -> bool:
-            rows = [row for row, line in enumerate(self.screen.display) if label in line]
+            rows = [row for row, line in enumerate(self.lines) if label in line]
             return bool(rows) and self.screen.cursor.y == rows[0] + 1
 
         self.wait_until(there, timeout, what=f"the cursor below {label!r}")

@@ -14,6 +14,7 @@ from peergos_collab.workspace.api import ChatHandle, Message, Workspace
 
 from ..viewmodels.cells import shown
 from ..viewmodels.timeline import clock_words, day_words, index_of, moment
+from ..widgets.field import Field
 from .dialog import Dialog, words
 
 _SHOWN = 200
@@ -34,7 +35,7 @@ class ChatSearch(Dialog[int]):
         self._found: list[Message] = []
 
     def body(self) -> ComposeResult:
-        yield Input(id="query", placeholder="a word", compact=True)
+        yield Field(id="query", placeholder="a word")
         yield words("", id="count", classes="note")
         yield OptionList(id="results", compact=True)
 

@@ -15,6 +15,7 @@ from peergos_collab.errors import PeergosCollabError
 
 from ..textual_private import Unbroken
 from ..viewmodels.faults import error_words
+from ..widgets.field import Field
 
 Result = TypeVar("Result")
 
@@ -64,6 +65,16 @@ class Dialog(Unbroken, ModalScreen[Result]):
             yield from self.body()
             yield Static(classes="error")
 
+    def on_mount(self) -> None:
+        self.screen_layout_refresh_signal.subscribe(self, lambda _: self._place_terminal_cursor())
+
+    def _place_terminal_cursor(self) -> None:
+        """Input methods draw what they compose at the terminal's own cursor; the box may have moved."""
+        field = self.focused
+        if isinstance(field, Input) and self.app.cursor_position != field.cursor_screen_offset:
+            self.app.cursor_position = field.cursor_screen_offset
+            field.refresh()
+
     def show_error(self, error: PeergosCollabError | str) -> None:
         """Says what went wrong and what to do, inside the dialog."""
         text = error if isinstance(error, str) else error_words(error)
@@ -88,7 +99,7 @@ class AskName(Dialog[str]):
 
     def body(self) -> ComposeResult:
         yield words(self._note, classes="note")
-        yield Input(self._value, id="name", placeholder="a name, like notes or plans/summer", compact=True)
+        yield Field(self._value, id="name", placeholder="a name, like notes or plans/summer")
         with Horizontal(classes="buttons"):
             yield Button(self._button, variant="primary", id="ok", compact=True)
             yield Button("Cancel", id="cancel", compact=True)

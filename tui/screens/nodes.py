@@ -13,6 +13,7 @@ from peergos_collab.workspace.api import NodeState, Workspace
 
 from ..viewmodels.cells import shown
 from ..viewmodels.status import node_name
+from ..widgets.field import Field
 from .dialog import Dialog, words
 
 
@@ -38,7 +39,7 @@ Delete removes the chosen node."""
         )
         yield OptionList(id="nodes", compact=True)
         yield Label("Address of a node")
-        yield Input(id="address", placeholder="pgc://…@host:port", compact=True)
+        yield Field(id="address", placeholder="pgc://…@host:port")
         with Horizontal(classes="buttons"):
             yield Button("Add", variant="primary", id="add", compact=True)
             yield Button("Remove the chosen one", id="remove", compact=True)

@@ -9,13 +9,14 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import Button, Input, Label, RadioButton, RadioSet, Static
+from textual.widgets import Button, Label, RadioButton, RadioSet, Static
 
 from peergos_collab.errors import PeergosCollabError
 from peergos_collab.workspace.api import Workspace
 
 from ..viewmodels.cells import shown
 from ..viewmodels.sharing import CAN, ROLES, qr_lines, warning
+from ..widgets.field import Field
 from .dialog import Dialog, words
 
 
@@ -48,7 +49,7 @@ c copies the link, ctrl+r shows it as a QR code, Escape leaves."""
                 yield RadioButton(Text(f"{role.value}: can {CAN[role]}"), value=number == 0)
         yield words(warning(ROLES[0]), id="warning", classes="loud")
         yield Label("A password for the link (may stay empty; tell it another way)")
-        yield Input(id="password", password=True, compact=True)
+        yield Field(id="password", password=True)
         with Horizontal(classes="buttons"):
             yield Button("Make the link", variant="primary", id="make", compact=True)
             yield Button("Copy", id="copy", compact=True, disabled=True)
@@ -129,11 +130,11 @@ A name of your own and a password are only needed where you want one or were giv
 
     def body(self) -> ComposeResult:
         yield Label("The link somebody gave you")
-        yield Input(id="link", placeholder="pgc://…", compact=True)
+        yield Field(id="link", placeholder="pgc://…")
         yield Label("Your name for it (may stay empty)")
-        yield Input(id="name", compact=True)
+        yield Field(id="name")
         yield Label("Password of the link (if it has one)")
-        yield Input(id="password", password=True, compact=True)
+        yield Field(id="password", password=True)
         with Horizontal(classes="buttons"):
             yield Button("Join", variant="primary", id="ok", compact=True)
             yield Button("Cancel", id="cancel", compact=True)

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Button, Input, Label
 
+from ..widgets.field import Field
 from .dialog import Dialog, words
 
 
@@ -37,11 +38,11 @@ class FirstRun(Dialog[Newcomer]):
             "Nothing is registered anywhere."
         )
         yield Label("Your name, as others will see it")
-        yield Input(id="name", placeholder="any name", max_length=64, compact=True)
+        yield Field(id="name", placeholder="any name", max_length=64)
         yield Label("A passphrase for this device (may stay empty)")
-        yield Input(id="passphrase", password=True, compact=True)
+        yield Field(id="passphrase", password=True)
         yield Label("The passphrase again")
-        yield Input(id="again", password=True, compact=True)
+        yield Field(id="again", password=True)
         yield words("Without one, whoever can read your files can open this home.", classes="note")
         with Horizontal(classes="buttons"):
             yield Button("Begin", variant="primary", id="ok", compact=True)
@@ -116,7 +117,7 @@ class Unlock(Dialog[str]):
 
     def body(self) -> ComposeResult:
         yield Label("Passphrase")
-        yield Input(id="passphrase", password=True, compact=True)
+        yield Field(id="passphrase", password=True)
         yield words("Enter opens, Escape quits.", classes="note")
 
     def on_mount(self) -> None:

@@ -46,7 +46,8 @@ def pending_words(state: ObjectState | None, status: Status | None) -> str:
     """How much only this device has."""
     if state is None or status is None:
         return ""
-    if not status.nodes:
+    if not status.nodes and state.connection is Path.OFFLINE and state.saved in ((), (_HERE,)):
+        # An object that came by a link can have a node although the account has none.
         return "no node yet"
     if not state.pending:
         return ""

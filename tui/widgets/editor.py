@@ -14,6 +14,7 @@ from textual.geometry import Offset
 from textual.message import Message
 from textual.strip import Strip
 
+from ..textual_private import KeysInOrder
 from ..viewmodels.editing import TextModel
 from ..viewmodels.finding import Matches, find_all
 from ..viewmodels.people import Caret
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _WHEEL_LINES = 3
 
 
-class Editor(StripPane):
+class Editor(KeysInOrder, StripPane):
     """Edits one document. Posts ``Edited``, ``CursorMoved`` and ``Refused``."""
 
     HELP = """Type to write; everything is saved on this device as you type.
@@ -187,7 +188,7 @@ Undo takes back what you wrote, never what others wrote."""
 
     # ---------------------------------------------------------------------- keys
 
-    def on_key(self, event: events.Key) -> None:
+    async def on_key(self, event: events.Key) -> None:
         character = event.character
         if character is None or len(character) != 1 or character < " " or "\x7f" <= character < "\xa0":
             return

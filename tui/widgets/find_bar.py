@@ -11,6 +11,8 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from .field import Field
+
 
 class FindBar(Horizontal):
     """Posts ``Changed`` as the query is typed, ``Step`` for the next or previous match, ``Closed``."""
@@ -47,7 +49,7 @@ Enter goes to the next place, shift+enter or shift+f3 to the one before, Escape 
 
     def compose(self) -> ComposeResult:
         yield Static("Find", classes="find-label")
-        yield Input(id="query", compact=True)
+        yield Field(id="query")
         yield Static(id="count")
 
     @property

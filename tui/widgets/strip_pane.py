@@ -9,10 +9,10 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from ..textual_private import paint_now
+from ..textual_private import Unbroken, paint_now
 
 
-class StripPane(Widget, can_focus=True):
+class StripPane(Unbroken, Widget, can_focus=True):
     """Subclasses say what each line is; the cost of a repaint is the lines in sight.
 
     The last column is a scroll bar.
