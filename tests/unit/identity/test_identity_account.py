@@ -95,16 +95,37 @@ def test_false_logs_are_refused(fault: str) -> None:
         Account.parse_untrusted(false_logs()[fault])
 
 
-@pytest.mark.parametrize("position", range(4))
-def test_the_fields_of_an_inception_are_checked(position: int) -> None:
+def whole(inception: list[Any], op_version: int = 1) -> bytes:
+    """A log that is right but for its inception's fields, or the version of its ops."""
+    body = encode(inception)
+    account = hash256(Tag.ACCOUNT_ID, body)
+    ops, head = [], account
+    for kind in (OpKind.ADD_DEVICE, OpKind.ROTATE_USER_KEY):
+        one = encode([op_version, account, [head], int(kind), [RANDOM(32), RANDOM(32)]])
+        ops.append([one, ROOT.sign(Tag.SIGN_ACCOUNT_OP, one)])
+        head = hash256(Tag.ACCOUNT_OP_ID, one)
+    return encode([[body, ROOT.sign(Tag.SIGN_INCEPTION, body)], ops])
+
+
+def test_a_log_made_here_is_accepted() -> None:
+    """So that the refusals below are for the reason they name."""
+    assert len(Account.parse_untrusted(whole([1, ROOT.public, RANDOM(32), RANDOM(32)])).devices) == 1
+
+
+@pytest.mark.parametrize(("position", "value"), [(0, 2), (1, RANDOM(31)), (2, RANDOM(31)), (3, RANDOM(31))])
+def test_the_fields_of_an_inception_are_checked(position: int, value: Any) -> None:
     """Version, root key, hash of the next root key and nonce have one form each."""
-    inception, ops = parts()
-    fields = decode_untrusted(inception[0], 256)
-    fields[position] = 2 if position == 0 else RANDOM(31)
-    body = encode(fields)
+    inception = [1, ROOT.public, RANDOM(32), RANDOM(32)]
+    inception[position] = value
 
     with pytest.raises(RemoteProtocolError):
-        Account.parse_untrusted(encode([[body, ROOT.sign(Tag.SIGN_INCEPTION, body)], ops]))
+        Account.parse_untrusted(whole(inception))
+
+
+def test_ops_of_a_later_version_are_refused() -> None:
+    """They may mean something else."""
+    with pytest.raises(RemoteProtocolError):
+        Account.parse_untrusted(whole([1, ROOT.public, RANDOM(32), RANDOM(32)], op_version=2))
 
 
 def test_the_id_is_that_of_the_inception() -> None:
