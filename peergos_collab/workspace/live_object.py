@@ -216,9 +216,9 @@ class LiveObject:
                 callback(deliveries)
 
     def spread(self, arrivals: Iterable[Arrival], forked: Iterable[LogId] = ()) -> None:
-        """Sends what is new to every session that lacks it."""
+        """Sends what is new to every session that lacks it, directly to people first."""
         arrivals, forked = list(arrivals), list(forked)
-        for session, _, flush in list(self.links.values()):
+        for session, _, flush in sorted(self.links.values(), key=lambda link: link[1] == "node"):
             session.announce(self.id, arrivals, forked)
             flush()
 
