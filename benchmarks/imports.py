@@ -9,6 +9,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from peergos_collab.workspace import create_workspace
+
+from .processes import scratch
 from .report import Report
 
 TIMES = 20
@@ -27,21 +30,20 @@ def wall_times(argv: Sequence[str | Path], times: int = TIMES) -> list[float]:
 
 async def measure() -> Report:
     report = Report("start of a process, wall time")
-    bare = _add(report, "python, nothing imported", [sys.executable, "-c", "pass"], "")
+    _add(report, "python, nothing imported", [sys.executable, "-c", "pass"], "")
     _add(report, "import peergos_collab", [sys.executable, "-c", "import peergos_collab"], "<= 120")
     code = "import peergos_collab.workspace.opening"
     _add(report, "import the whole engine, without transports", [sys.executable, "-c", code], "")
     if PGC.exists():
         _add(report, "pgc --help", [PGC, "--help"], "<= 150")
-        _add(report, "pgc --version", [PGC, "--version"], "")
+        with scratch() as place:
+            create_workspace(place / "home", name="A", passphrase=None)
+            _add(report, "pgc ls, of an empty home", [PGC, "--home", str(place / "home"), "ls"], "")
     else:
         report.skipped = f"{PGC} is not installed"
-    report.add("of each of these, python itself", bare, "ms")
     return report
 
 
-def _add(report: Report, name: str, argv: Sequence[str | Path], target: str) -> float:
+def _add(report: Report, name: str, argv: Sequence[str | Path], target: str) -> None:
     times = wall_times(argv)
-    median = statistics.median(times)
-    report.add(name, median, "ms", target, f"least {min(times):.0f}, most {max(times):.0f}")
-    return median
+    report.add(name, statistics.median(times), "ms", target, f"least {min(times):.0f}, most {max(times):.0f}")

@@ -51,7 +51,7 @@ async def open_times(home: Path) -> list[dict[str, float]]:
 
 
 async def add_openings(report: Report, closed: Path, killed: Path) -> None:
-    for name, home in (("after a clean close", closed), ("after SIGKILL", killed)):
+    for name, home in (("after a clean close", closed), ("after SIGKILL in the midst of it", killed)):
         times = await open_times(home)
         everything = [t["all"] for t in times]
         without_keys = statistics.median(t["all"] - t["keys"] for t in times)
