@@ -224,15 +224,17 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
             await self.push_screen(Writing(await self.workspace.open_document(path)))
         self.refresh_status()
 
-    async def send(self, pane: ChatPane, text: str) -> None:
+    async def send(self, message: ChatPane.Send) -> None:
         """Sends a message; where that fails the words go back to where they were typed."""
         self.note_edit()
+        pane, answered = message.pane, message.answered
         try:
-            await pane.handle.send(text)
+            await pane.handle.send(message.text, reply_to=answered.id if answered is not None else "")
             self.refresh_status()
         except PeergosCollabError:
             if not pane.box.text:
-                pane.box.insert(text)
+                pane.box.put(message.text)
+                pane.answer(answered)
             raise
 
     # ------------------------------------------------------------------------ keys

@@ -80,7 +80,7 @@ class FakeChatHandle:
         return found
 
     async def send(self, text: str, *, reply_to: str = "") -> str:
-        message = said(text, "Me", number=len(self._messages), mine=True)
+        message = replace(said(text, "Me", number=len(self._messages), mine=True), reply_to=reply_to)
         self.receive(message)
         return message.id
 
@@ -227,7 +227,8 @@ class FakeWorkspace:
 
     async def search_messages(self, path: str, query: str) -> list[Message]:
         chat = self.chats[path]
-        return [message for message in chat.messages(0, len(chat)) if query.lower() in message.text.lower()]
+        found = [message for message in chat.messages(0, len(chat)) if query.lower() in message.text.lower()]
+        return found[::-1]
 
     async def share_link(
         self, path: str, role: Role, *, expires: int | None = None, password: str = ""

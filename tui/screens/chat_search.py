@@ -49,7 +49,7 @@ class ChatSearch(Dialog[int]):
         except PeergosCollabError as problem:
             self.show_error(problem)
             return
-        self._found = found[-_SHOWN:][::-1]
+        self._found = found[:_SHOWN]  # the newest first
         more = f", the last {_SHOWN} are shown" if len(found) > _SHOWN else ""
         self.query_one("#count").update(Text(f"{len(found)} found{more}"))  # type: ignore[attr-defined]
         results = self.query_one(OptionList)

@@ -66,7 +66,7 @@ class Chatting(FullScreen):
         )
 
     async def on_chat_pane_send(self, event: ChatPane.Send) -> None:
-        self.start(self.pgc.send(event.pane, event.text))
+        self.start(self.pgc.send(event))
 
     def action_search(self) -> None:
         self.start(self._search())

@@ -253,7 +253,7 @@ class Writing(FullScreen):
         self._chat.focus_box()
 
     async def on_chat_pane_send(self, event: ChatPane.Send) -> None:
-        self.start(self.pgc.send(event.pane, event.text))
+        self.start(self.pgc.send(event))
 
     def action_other_side(self) -> None:
         if self._chat is not None and self.focused is self.editor:

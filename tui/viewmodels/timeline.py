@@ -17,6 +17,8 @@ from .wrap import wrap
 
 _GROUP = timedelta(minutes=5)
 _KEPT = 500
+_LOOKED_BACK = 5000
+_CHUNK = 250
 _MOST_LINES = 400
 """Lines one message may take; the rest is cut off on screen, never in the data."""
 
@@ -31,7 +33,10 @@ class Messages(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ChatLine:
-    """One line: ``kind`` is ``day``, ``head`` or ``text``; ``note`` is drawn fainter behind ``text``."""
+    """One line; ``note`` is drawn fainter behind ``text``.
+
+    ``kind`` is ``day``, ``head``, ``quote`` (what the message answers) or ``text``.
+    """
 
     kind: str
     text: str
@@ -55,8 +60,26 @@ def clock_words(when: datetime | None) -> str:
     return f"{when:%H:%M}" if when is not None else "--:--"
 
 
-def message_lines(message: Message, before: Message | None, width: int) -> list[ChatLine]:
-    """The lines of a message; a head line where the author changes or time passed, a day line at midnight."""
+def author_words(message: Message) -> str:
+    """Who wrote a message; others say their names themselves."""
+    return "You" if message.mine else shown(message.author.strip(), NAME_CELLS) or "somebody"
+
+
+def quote_words(message: Message | None, width: int) -> str:
+    """The message that is answered, on one line."""
+    if message is None:
+        return shown("an earlier message", width)
+    first = message.text.strip().replace("\r\n", "\n").split("\n", 1)[0]
+    return shown(f"{author_words(message)}: {first}", width)
+
+
+def message_lines(
+    message: Message, before: Message | None, width: int, answered: Message | None = None
+) -> list[ChatLine]:
+    """The lines of a message; a head line where the author changes or time passed, a day line at midnight.
+
+    ``answered`` is the message it replies to, where that was found.
+    """
     when = moment(message.time)
     earlier = moment(before.time) if before is not None else None
     lines: list[ChatLine] = []
@@ -71,9 +94,9 @@ def message_lines(message: Message, before: Message | None, width: int) -> list[
         or before.mine != message.mine
         or not near
     ):
-        name = shown(message.author.strip(), NAME_CELLS) or "somebody"
-        note = clock_words(when) + (" · reply" if message.reply_to else "")
-        lines.append(ChatLine("head", "You" if message.mine else name, note, message.mine))
+        lines.append(ChatLine("head", author_words(message), clock_words(when), message.mine))
+    if message.reply_to:
+        lines.append(ChatLine("quote", "↳ " + quote_words(answered, max(2, width - 5)), "", message.mine))
     text = message.text + (" (edited)" if message.edited else "")
     for raw in text.replace("\r\n", "\n").split("\n", _MOST_LINES):
         laid = wrap(raw, max(2, width - 2))
@@ -109,6 +132,8 @@ class Timeline:
         self.following = True
         self.index = 0
         self.line = 0
+        self.chosen: int | None = None
+        self._chosen_id = ""
         self._top_id = ""
         self._seen = len(messages)
 
@@ -131,35 +156,56 @@ class Timeline:
         key = (message, before, self.width)
         found = self._cache.get(key)
         if found is None:
-            found = self._cache[key] = message_lines(message, before, self.width)
+            answered = self._answered(message, before)
+            found = self._cache[key] = message_lines(message, before, self.width, answered)
             if len(self._cache) > _KEPT:
                 self._cache.popitem(last=False)
         return found
 
+    def _answered(self, message: Message, before: Message | None) -> Message | None:
+        """What a message replies to, looked for among the last ones before it."""
+        if not message.reply_to:
+            return None
+        stop = len(self._messages) if before is None else self._near(before.id, self.index) + 1
+        for chunk_stop in range(stop, max(0, stop - _LOOKED_BACK), -_CHUNK):
+            chunk = self._messages.messages(max(0, chunk_stop - _CHUNK), chunk_stop)
+            for earlier in reversed(chunk):
+                if earlier.id == message.reply_to:
+                    return earlier
+        return None
+
+    def _near(self, message_id: str, index: int) -> int:
+        """Where a message is by now; where it was, if it is not near there."""
+        first = max(0, index - 500)
+        near = self._messages.messages(first, min(len(self._messages), index + 501))
+        for place, message in enumerate(near):
+            if message.id == message_id:
+                return first + place
+        return max(0, min(index, len(self._messages) - 1))
+
     def changed(self) -> None:
         """After messages came, perhaps before those in sight: stays at the same message."""
-        if self.following or not self._top_id:
-            return
-        first = max(0, self.index - 500)
-        near = self._messages.messages(first, min(len(self._messages), self.index + 501))
-        for place, message in enumerate(near):
-            if message.id == self._top_id:
-                self.index = first + place
-                return
-        self.index = max(0, min(self.index, len(self._messages) - 1))
+        if self.chosen is not None and self._chosen_id:
+            self.chosen = self._near(self._chosen_id, self.chosen)
+        if not self.following and self._top_id:
+            self.index = self._near(self._top_id, self.index)
 
     def visible(self) -> list[ChatLine]:
         """The lines in sight, from the top."""
+        return [line for _, line in self.lines()]
+
+    def lines(self) -> list[tuple[int, ChatLine]]:
+        """The lines in sight, each with the place of its message."""
         count = len(self._messages)
         if count == 0:
             return []
         if self.following:
             self._to_bottom()
-        got: list[ChatLine] = []
-        index, skip = self.index, self.line
-        window = self._window(index, min(count, index + self.height + 1))
-        for message, before in window:
-            got.extend(self._laid(message, before)[skip:])
+        got: list[tuple[int, ChatLine]] = []
+        skip = self.line
+        window = self._window(self.index, min(count, self.index + self.height + 1))
+        for index, (message, before) in enumerate(window, self.index):
+            got.extend((index, line) for line in self._laid(message, before)[skip:])
             skip = 0
             if len(got) >= self.height:
                 break
@@ -176,15 +222,18 @@ class Timeline:
         return pairs
 
     def _to_bottom(self) -> None:
-        self.index, self.line = self._bottom_top()
+        self.index, self.line = self._top_for(len(self._messages))
         self.following = True
         self._seen = len(self._messages)
         self._remember()
 
     def _bottom_top(self) -> tuple[int, int]:
         """The (message, line) at the top of the last page."""
+        return self._top_for(len(self._messages))
+
+    def _top_for(self, index: int) -> tuple[int, int]:
+        """The (message, line) at the top of the page that ends before a message."""
         left = self.height
-        index = len(self._messages)
         while index > 0 and left > 0:
             index -= 1
             lines = len(self._lines(index))
@@ -241,6 +290,35 @@ class Timeline:
         self._remember()
         if (self.index, 0) >= self._bottom_top():
             self._to_bottom()
+
+    @property
+    def chosen_message(self) -> Message | None:
+        found = [] if self.chosen is None else self._messages.messages(self.chosen, self.chosen + 1)
+        return found[0] if found else None
+
+    def choose(self, index: int | None) -> None:
+        """Chooses a message and brings it into sight; None chooses none."""
+        count = len(self._messages)
+        if index is None or not count:
+            self.chosen, self._chosen_id = None, ""
+            return
+        self.chosen = max(0, min(index, count - 1))
+        message = self.chosen_message
+        self._chosen_id = message.id if message is not None else ""
+        self._reveal(self.chosen)
+
+    def _reveal(self, index: int) -> None:
+        if self.following:
+            self._to_bottom()
+        if index < self.index or (index == self.index and self.line):
+            self.following = False
+            self.index, self.line = index, 0
+            self._remember()
+        elif self._top_for(index + 1) > (self.index, self.line):
+            self.index, self.line = self._top_for(index + 1)
+            self._remember()
+            if (self.index, self.line) >= self._bottom_top():
+                self._to_bottom()
 
 
 def index_of(messages: Messages, message_id: str, start: int, stop: int) -> int | None:

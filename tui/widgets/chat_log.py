@@ -8,16 +8,44 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.strip import Strip
 
+from peergos_collab.workspace.api import Message as ChatMessage
+
+from ..textual_private import KeysInOrder
 from ..viewmodels.timeline import ChatLine, Messages, Timeline
 from .strip_pane import StripPane
 
 _EMPTY = ("No messages yet.", "", "Write below and press Enter;", "it is saved on this device at once.")
 
 
-class ChatLog(StripPane, can_focus=False):
-    """A window over a timeline of any length."""
+class ChatLog(KeysInOrder, StripPane):
+    """A window over a timeline of any length. With the focus, one message is chosen.
+
+    Posts ``Answer`` for the message to be answered and ``Left`` when the focus is to go back.
+    """
+
+    HELP = """The arrow keys choose a message; c copies its text, r answers it.
+Escape, or Down behind the last message, goes back to the box to write in."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "choose(-1)", "The message before", show=False),
+        Binding("down", "choose(1)", "The next message", show=False),
+        Binding("c,ctrl+c", "copy", "Copy"),
+        Binding("r,enter", "answer", "Answer"),
+        Binding("escape", "leave", "Write"),
+        Binding("tab", "leave", "Write", show=False),
+    ]
+
+    class Answer(Message):
+        def __init__(self, message: ChatMessage) -> None:
+            super().__init__()
+            self.message = message
+
+    class Left(Message):
+        """Back to the box."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "chat--day",
@@ -25,6 +53,7 @@ class ChatLog(StripPane, can_focus=False):
         "chat--me",
         "chat--note",
         "chat--unread",
+        "chat--chosen",
     }
 
     DEFAULT_CSS = """
@@ -33,6 +62,7 @@ class ChatLog(StripPane, can_focus=False):
     ChatLog .chat--me { color: $success; text-style: bold; }
     ChatLog .chat--note { color: $foreground 55%; }
     ChatLog .chat--unread { background: $primary; color: $text; }
+    ChatLog .chat--chosen { background: $primary 40%; }
     """
 
     def __init__(self, messages: Messages, *, id: str | None = None) -> None:
@@ -63,14 +93,53 @@ class ChatLog(StripPane, can_focus=False):
         self.timeline.show(index)
         self.repaint_now()
 
+    def on_focus(self) -> None:
+        if self.timeline.chosen is None:
+            self.timeline.choose(len(self._messages) - 1)
+        self.repaint_soon()
+
+    def on_blur(self) -> None:
+        self.timeline.choose(None)
+        self.repaint_soon()
+
+    def action_choose(self, step: int) -> None:
+        chosen = self.timeline.chosen
+        if chosen is None or chosen + step >= len(self._messages):
+            self.post_message(self.Left())
+            return
+        self.timeline.choose(chosen + step)
+        self.repaint_now()
+
+    def action_copy(self) -> None:
+        if (message := self.timeline.chosen_message) is not None:
+            self.app.copy_to_clipboard(message.text)
+            self.notify("The message was copied, if your terminal allows it.", markup=False)
+
+    def action_answer(self) -> None:
+        if (message := self.timeline.chosen_message) is not None:
+            self.post_message(self.Answer(message))
+
+    def action_leave(self) -> None:
+        self.post_message(self.Left())
+
+    def on_click(self, event: events.Click) -> None:
+        lines = self.timeline.lines()
+        if 0 <= event.y < len(lines):
+            self.timeline.choose(lines[event.y][0])
+            self.repaint()
+
     def compose_strips(self, width: int, height: int) -> list[Strip]:
         self.timeline.resize(width, height)
         base = self.base_style()
         if not len(self._messages):
             note = base + self._part("note")
             return [_line([(f" {text}", note)], width, base) for text in _EMPTY]
-        lines = self.timeline.visible()
-        strips = [self._strip(line, width, base) for line in lines]
+        chosen = self.timeline.chosen if self.has_focus else None
+        marked = base + self._part("chosen")
+        strips = [
+            self._strip(line, width, marked if index == chosen and line.kind != "day" else base)
+            for index, line in self.timeline.lines()
+        ]
         if self.timeline.unread:
             words = f" {self.timeline.unread} new below · ctrl+end "
             strips[-1] = _line([(words, base + self._part("unread"))], width, base)
@@ -89,7 +158,8 @@ class ChatLog(StripPane, can_focus=False):
             return _line(
                 [(f" {line.text}", name), (f"  {line.note}", base + self._part("note"))], width, base
             )
-        return _line([(f"  {line.text}", base)], width, base)
+        style = base + self._part("note") if line.kind == "quote" else base
+        return _line([(f"  {line.text}", style)], width, base)
 
     def scroll_thumb(self, height: int) -> tuple[int, int]:
         count = len(self._messages)

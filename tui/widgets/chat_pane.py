@@ -5,67 +5,23 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rich.text import Text
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
-from textual.widgets import Static, TextArea
+from textual.widgets import Static
 
 from peergos_collab.workspace.api import ChatHandle, Unsubscribe
+from peergos_collab.workspace.api import Message as ChatMessage
 
 from ..viewmodels.cells import shown
 from ..viewmodels.people import typing_words
+from ..viewmodels.timeline import quote_words
 from .chat_log import ChatLog
+from .editor import Editor
+from .message_box import MessageBox
 
-
-class MessageBox(TextArea):
-    """Where the next message is written. Enter sends it, alt+enter begins a new line."""
-
-    HELP = """Write a message and press Enter. It is saved on this device at once,
-and sent when somebody can be reached.
-Page up and page down scroll through the history; ctrl+f searches it."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "send", "Send"),
-        Binding("alt+enter,ctrl+j", "new_line", "New line", show=False),
-    ]
-
-    class Sent(Message):
-        def __init__(self, text: str) -> None:
-            super().__init__()
-            self.text = text
-
-    def __init__(self, *, can_write: bool) -> None:
-        super().__init__(
-            compact=True,
-            soft_wrap=True,
-            show_line_numbers=False,
-            read_only=not can_write,
-            highlight_cursor_line=False,
-            tab_behavior="focus",
-            placeholder="Message" if can_write else "You can read here, not write.",
-        )
-
-    def on_key(self, event: events.Key) -> None:
-        if event.key in ("enter", "ctrl+j", "alt+enter"):
-            # The text area would take them for itself before the bindings are asked.
-            event.stop()
-            event.prevent_default()
-            if event.key == "enter":
-                self.action_send()
-            else:
-                self.action_new_line()
-
-    def action_send(self) -> None:
-        text = self.text.strip("\n")
-        if text.strip() and not self.read_only:
-            self.post_message(self.Sent(text))
-            self.clear()
-
-    def action_new_line(self) -> None:
-        if not self.read_only:
-            self.insert("\n")
+_NOT_YET = "This message has no place in the chat yet. It can be answered once others were reached."
 
 
 class ChatPane(Vertical):
@@ -75,9 +31,9 @@ class ChatPane(Vertical):
     ChatPane { width: 1fr; height: 1fr; }
     ChatPane > .chat-title { height: 1; padding: 0 1; background: $surface; text-style: bold; }
     ChatPane > .chat-typing { height: 1; padding: 0 1; color: $foreground 60%; }
-    ChatPane > MessageBox {
-        height: auto; min-height: 1; max-height: 5; padding: 0 1; background: $surface; border: none;
-    }
+    ChatPane > .chat-answer { height: 1; padding: 0 1; color: $secondary; display: none; }
+    ChatPane.-answering > .chat-answer { display: block; }
+    ChatPane > MessageBox { height: 1; padding: 0 0 0 1; background: $surface; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -85,13 +41,15 @@ class ChatPane(Vertical):
         Binding("pagedown", "page(1)", "Newer", priority=True, show=False),
         Binding("ctrl+home", "top", "First message", priority=True, show=False),
         Binding("ctrl+end", "bottom", "Last message", priority=True, show=False),
+        Binding("escape", "answer_nothing", "No answer", show=False),
     ]
 
     class Send(Message):
-        def __init__(self, pane: ChatPane, text: str) -> None:
+        def __init__(self, pane: ChatPane, text: str, answered: ChatMessage | None) -> None:
             super().__init__()
             self.pane = pane
             self.text = text
+            self.answered = answered
 
     def __init__(self, handle: ChatHandle, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -99,12 +57,15 @@ class ChatPane(Vertical):
         self.log_view = ChatLog(handle)
         self.box = MessageBox(can_write=handle.can_write)
         self._typing = Static(classes="chat-typing")
+        self._answer = Static(classes="chat-answer")
+        self._answered: ChatMessage | None = None
         self._unsubscribe: Unsubscribe | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(Text(shown(self.handle.path, 60)), classes="chat-title")
         yield self.log_view
         yield self._typing
+        yield self._answer
         yield self.box
 
     def on_mount(self) -> None:
@@ -122,15 +83,59 @@ class ChatPane(Vertical):
     def focus_box(self) -> None:
         self.box.focus()
 
-    def on_text_area_changed(self, event: TextArea.Changed) -> None:
+    def answer(self, message: ChatMessage | None) -> None:
+        """What is written now answers this message; None takes that back."""
+        self._answered = message
+        self.set_class(message is not None, "-answering")
+        if message is not None:
+            words = quote_words(message, max(2, self.size.width - 5))
+            self._answer.update(Text(f"↳ {words}", no_wrap=True))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # Escape leaves the answer first, and only then the screen.
+        return self._answered is not None if action == "answer_nothing" else True
+
+    def action_answer_nothing(self) -> None:
+        self.answer(None)
+
+    def on_chat_log_answer(self, event: ChatLog.Answer) -> None:
+        event.stop()
+        if not self.handle.can_write:
+            return
+        if event.message.id:
+            self.answer(event.message)
+            self.box.focus()
+        else:
+            self.notify(_NOT_YET, severity="warning", markup=False)
+
+    def on_chat_log_left(self, event: ChatLog.Left) -> None:
+        event.stop()
+        self.box.focus()
+
+    def on_message_box_left_upwards(self, event: MessageBox.LeftUpwards) -> None:
+        event.stop()
+        if len(self.handle):
+            self.log_view.focus()
+
+    # What the box says is not for the editor screen around this.
+
+    def on_editor_edited(self, event: Editor.Edited) -> None:
         event.stop()
         if self.box.text:
             self.handle.set_typing()
 
+    def on_editor_cursor_moved(self, event: Editor.CursorMoved) -> None:
+        event.stop()
+
+    def on_editor_refused(self, event: Editor.Refused) -> None:
+        event.stop()
+        self.notify("You can read this chat, not write in it.", severity="warning", markup=False)
+
     def on_message_box_sent(self, event: MessageBox.Sent) -> None:
         event.stop()
         self.log_view.to_bottom()
-        self.post_message(self.Send(self, event.text))
+        self.post_message(self.Send(self, event.text, self._answered))
+        self.answer(None)
 
     def action_page(self, pages: int) -> None:
         self.log_view.page(pages)
