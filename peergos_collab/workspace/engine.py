@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from ..codec.ids import EpochId, ObjectId, RunId
 from ..codec.shown import show_person
-from ..errors import Damaged, NotFound, PeergosCollabError, TimedOut
+from ..errors import Damaged, NotFound, PeergosCollabError, RemoteProtocolError, TimedOut
 from ..files.changes import EntryChange
 from ..files.entries import EntryView
 from ..objects.epoch_keys import EpochKeys
@@ -44,6 +44,9 @@ CLEAN: Final = b"clean"
 PROFILE_PATH: Final = ""
 MAX_EVENTS: Final = 4096
 """Events that wait for a slow reader; the oldest go first, and what they told of is not lost."""
+
+MAX_PROBLEMS: Final = 64
+"""Of one object. Whoever sends more false things than that need not be quoted on all of them."""
 
 AnyFold = DocumentFold | ChatFold | EntriesFold
 
@@ -422,6 +425,10 @@ class Engine:
         self.tell(Event("connected", opened.path, via=link.via))
         try:
             await link.run()
+        except RemoteProtocolError as error:
+            words = f"a peer's direct connection broke the rules ({error}); nothing of it was used"
+            self.on_problem(opened.live, words)
+            raise
         finally:
             self.tell(Event("disconnected", opened.path, via=link.via))
 
@@ -450,7 +457,7 @@ class Engine:
 
     def on_problem(self, live: LiveObject | None, words: str) -> None:
         problems = live.replica.problems if live is not None else self.problems
-        if words not in problems:
+        if words not in problems and len(problems) < MAX_PROBLEMS:
             problems.append(words)
             opened = self.objects.get(live.id) if live is not None else None
             self.tell(Event("problem", opened.path if opened is not None else "", text=words))

@@ -351,7 +351,9 @@ class LocalWorkspace:
             link = node_link.link if node_link is not None else None
             if link is None or opened.live.id not in link.ready:
                 return False
-            if opened.live.replica.can_write and not opened.live.saved_on(node):
+            # What it signed for in an earlier session it may have lost since.
+            saved = opened.live.id in link.checked and opened.live.saved_on(node)
+            if opened.live.replica.can_write and not saved:
                 return False
         return True
 

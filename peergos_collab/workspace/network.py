@@ -15,7 +15,7 @@ from typing import Final
 
 from ..codec.address import parse_address
 from ..codec.ids import ObjectId, PrincipalId
-from ..errors import Offline, PeergosCollabError, WrongPin
+from ..errors import Offline, PeergosCollabError, RemoteProtocolError, WrongPin
 from ..ports import Connection, Random, Transport
 from .live_object import LiveObject
 from .sync_link import LinkOwner, SyncLink
@@ -124,6 +124,9 @@ class Network:
             try:
                 await self._serve(node_link)
                 problem = ""
+            except RemoteProtocolError as error:
+                problem = f"the node {node_link.address} breaks the rules ({error}); nothing of it was used"
+                node_link.wrong_pin = False
             except PeergosCollabError as error:
                 problem = error.message
                 node_link.wrong_pin = isinstance(error, WrongPin)

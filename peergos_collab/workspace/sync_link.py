@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from ..codec.ids import ObjectId
+from ..codec.shown import escape_hidden
 from ..errors import Damaged, Offline, RemoteProtocolError
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Connection, Random
@@ -31,6 +32,9 @@ from .live_object import LiveObject
 PING_SECONDS: Final = 5.0
 LOST_SECONDS: Final = 15.0
 """A node that says nothing for so long is taken for lost, and the connection is made anew."""
+
+MAX_WORDS: Final = 200
+"""Characters of a refusal that are shown."""
 
 MAX_COMPARES: Final = 3
 """How often heads are compared anew in a row because a segment's predecessor was missing."""
@@ -73,6 +77,8 @@ class SyncLink:
         self.via = connection.kind
         self.session = Session(connection.channel, self._book, random, with_node=bool(node))
         self.ready: set[ObjectId] = set()
+        self.checked: set[ObjectId] = set()
+        """Objects for which the node has said in this very session all that it has."""
         self.drops: dict[bytes, asyncio.Future[bytes]] = {}
         self._connection = connection
         self._objects = dict(objects)
@@ -110,6 +116,7 @@ class SyncLink:
     def _leave(self, object_id: ObjectId) -> None:
         live = self._objects.pop(object_id, None)
         self.ready.discard(object_id)
+        self.checked.discard(object_id)
         if live is not None:
             live.links.pop(id(self), None)
             if not live.links:
@@ -278,7 +285,9 @@ class SyncLink:
             return
         if not event.whole:
             live.take_receipt(self.node, event.tips)
-        elif not live.take_whole_receipt(self.node, event.tips):
+            return
+        self.checked.add(event.object)
+        if not live.take_whole_receipt(self.node, event.tips):
             words = f"the node {self.node} has lost what it said was saved; it is sent there again"
             self._owner.on_problem(live, words)
         for future in self._receipts.pop(event.object, []):
@@ -289,14 +298,14 @@ class SyncLink:
         live = self._objects.get(event.object) if event.object is not None else None
         if live is None:
             if event.object is None:
-                self._owner.on_problem(None, f"{self._who()} refused: {event.words}")
+                self._owner.on_problem(None, f"{self._who()} refused: {_quoted(event.words)}")
             return
         if event.reason == "unknown":
             self._introduce(live)
         elif event.reason == "gap":
             self._compare_again(live)
         else:
-            self._owner.on_problem(live, f"{self._who()} refused a change: {event.words}")
+            self._owner.on_problem(live, f"{self._who()} refused a change: {_quoted(event.words)}")
 
     def _introduce(self, live: LiveObject) -> None:
         """The node does not have the object (yet, or any more): it gets the records, then we open again."""
@@ -306,12 +315,14 @@ class SyncLink:
             return
         tries = self._compares.get(live.id, 0) + 1
         self._compares[live.id] = tries
-        if tries <= MAX_COMPARES:
+        if tries > MAX_COMPARES:
+            self._owner.on_problem(live, f"{self._who()} does not take it; it is safe here")
+        else:
             self.session.send_records(live.id, [epoch.raw for epoch in book.epochs.values()])
             self.session.open(live.id, live.replica.keys)
 
     def _who(self) -> str:
-        return "the node" if self.node else "a peer"
+        return f"the node {self.node}" if self.node else "a peer"
 
     # -- asking ---------------------------------------------------------------------------------
 
@@ -338,3 +349,8 @@ class SyncLink:
         self.session.open(object_id, self._objects[object_id].replica.keys)
         self.flush()
         await future
+
+
+def _quoted(words: str) -> str:
+    """What the other side said, as one line without anything hidden."""
+    return " ".join(escape_hidden(words[:MAX_WORDS]).split())
