@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from support.homes import DIRECT, RELAYED, Person, agree, online, until, world
-
 from peergos_collab.codec import to_multibase
 from peergos_collab.node import RunningNode
 from peergos_collab.workspace import Role
+from support.homes import DIRECT, RELAYED, Person, agree, online, until, world
 
 ANA, BEN = "Annabel-Zwetschge", "Benedikt-Wacholder"
 TITLE, CHAT = "Quarterly-merger-plans", "Kaffeekränzchen"
@@ -58,10 +57,17 @@ async def test_neither_node_nor_home_shows_anything(tmp_path: Path) -> None:
         await ben.workspace.send_message(CHAT, MESSAGE)
         await until(lambda: all(p.saved_on(TITLE, node.address) for p in (ana, ben)), ana, ben)
         members = [person.engine.keys.credentials for person in (ana, ben)]
-        ids = [form for member in members for id_ in (member.account_id, member.device_id) for form in forms(id_)]
-        node_files = [file for file in (tmp_path / "node").iterdir() if file.is_file() and file.name != "lock"]
+        ids = [
+            form for member in members for id_ in (member.account_id, member.device_id) for form in forms(id_)
+        ]
+        node_files = [
+            file for file in (tmp_path / "node").iterdir() if file.is_file() and file.name != "lock"
+        ]
         home_files = [
-            file for name in (ANA, BEN) for file in (tmp_path / name).iterdir() if file.is_file() and file.name != "lock"
+            file
+            for name in (ANA, BEN)
+            for file in (tmp_path / name).iterdir()
+            if file.is_file() and file.name != "lock"
         ]
 
         assert any(file.name.endswith("-wal") for file in node_files)

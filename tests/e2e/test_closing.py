@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import uvloop
-from support.homes import DIRECT, RELAYED, EngineProcess, agree, online, until, world
 
 from peergos_collab.errors import Offline
 from peergos_collab.workspace import Role, open_workspace
+from support.homes import DIRECT, RELAYED, EngineProcess, agree, online, until, world
 
 OPEN_FILES = Path("/proc/self/fd")
 
@@ -28,7 +28,9 @@ def descriptors() -> int:
 
 def threads() -> set[str]:
     """Names of threads; the pool that asyncio keeps for ``to_thread`` ends with its loop."""
-    return {t.name for t in threading.enumerate() if not t.name.startswith(("asyncio_", "ThreadPoolExecutor"))}
+    return {
+        t.name for t in threading.enumerate() if not t.name.startswith(("asyncio_", "ThreadPoolExecutor"))
+    }
 
 
 async def a_whole_session(root: Path) -> None:
@@ -49,7 +51,7 @@ async def a_whole_session(root: Path) -> None:
 
 @pytest.mark.skipif(not OPEN_FILES.exists(), reason="this system does not list open files")
 async def test_closing_leaves_nothing(tmp_path: Path) -> None:
-    """Neither task, socket, file nor thread outlives open workspaces, with network and peers, and their node."""
+    """No task, socket, file or thread outlives open workspaces, with network and peers, and their node."""
     await a_whole_session(tmp_path / "first")  # imports and caches
     gc.collect()
     tasks, before, running = asyncio.all_tasks(), descriptors(), threads()

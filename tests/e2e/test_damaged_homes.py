@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.homes import Person, World, copy_home, world
 
 from peergos_collab.errors import Damaged, Offline, WrongPassphrase
 from peergos_collab.workspace import Role
+from support.homes import Person, World, copy_home, world
 
 COLUMNS = {
     "records": ("put", ("id", "raw", "mark")),
@@ -30,7 +30,7 @@ LOST_FOR_GOOD = "journal.raw"
 """What was never sent to anybody and is sealed has no second copy."""
 
 
-def cells(path: Path) -> list[Cell]:
+def cells(path: Path, samples: int = SAMPLES) -> list[Cell]:
     """Rows of every kind, and every column of theirs."""
     found: list[Cell] = []
     with sqlite3.connect(path) as database:
@@ -41,7 +41,7 @@ def cells(path: Path) -> list[Cell]:
                 rows = [("", row) for (row,) in database.execute(f"SELECT {key} FROM {table} ORDER BY {key}")]
             for kind in dict.fromkeys(row[0] for row in rows):
                 of_kind = [row[1:] for row in rows if row[0] == kind]
-                chosen = of_kind if len(of_kind) <= SAMPLES else [of_kind[0], of_kind[-1]]
+                chosen = of_kind if len(of_kind) <= samples else [of_kind[0], of_kind[-1]][-samples:]
                 found += [(table, row, column) for row in chosen for column in columns]
     return found
 
@@ -176,7 +176,7 @@ async def test_any_cell_of_a_node(tmp_path: Path) -> None:
         await node.close()  # type: ignore[union-attr]
         merge_wal(tmp_path / "node" / "node.db")
         (tmp_path / "node").rename(tmp_path / "base")
-        for number, cell in enumerate(cells(tmp_path / "base" / "node.db")):
+        for number, cell in enumerate(cells(tmp_path / "base" / "node.db", 1)):
             shutil.copytree(tmp_path / "base", tmp_path / f"node{number}")
             if not flip(tmp_path / f"node{number}" / "node.db", cell):
                 continue

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.homes import DIRECT, NodeProcess, agree, drop_packets, online, until, world
 
 import transports.heartbeat
 from peergos_collab.workspace import Role, network, peers, presence
+from support.homes import DIRECT, NodeProcess, agree, drop_packets, online, until, world
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ async def test_a_data_channel_that_dies_silently(tmp_path: Path) -> None:
 
 
 async def test_a_node_that_is_killed(tmp_path: Path) -> None:
-    """Peers go on directly; nothing is called saved that the node has not signed for; later it all gets there."""
+    """Peers go on directly; nothing is called saved that the node did not sign for; later all gets there."""
     async with world(tmp_path) as made:
         node = await made.node_process()
         ana, ben = await made.pair(node.address)
@@ -62,7 +62,9 @@ async def test_a_node_that_is_killed(tmp_path: Path) -> None:
         ana.append("notes", "before, ")
         await until(lambda: ana.saved_on("notes", node.address), ana)
         await node.kill()
-        await until(lambda: ana.ways("notes") == ben.ways("notes") == {"webrtc"}, ana, ben, what="loss of the node")
+        await until(
+            lambda: ana.ways("notes") == ben.ways("notes") == {"webrtc"}, ana, ben, what="loss of the node"
+        )
 
         ana.append("notes", "without, ")
         await agree("notes", ana, ben)
@@ -76,7 +78,9 @@ async def test_a_node_that_is_killed(tmp_path: Path) -> None:
 
         again = await node.again()
         made.nodes.append(again)
-        await until(lambda: ana.saved_on("notes", node.address) and ben.saved_on("notes", node.address), ana, ben)
+        await until(
+            lambda: ana.saved_on("notes", node.address) and ben.saved_on("notes", node.address), ana, ben
+        )
         links = ana.engine.network.links.values() if ana.engine.network else ()
         await until(lambda: all(link.connected for link in links), ana, what="all circles back")
         assert (await ana.workspace.status()).nodes[0].problem == ""
@@ -100,7 +104,9 @@ async def test_a_node_that_lost_its_database(tmp_path: Path) -> None:
         made.nodes.append(again)
         ben.append("notes", "and more.")
         await until(
-            lambda: all(p.live_over("notes", "node") and p.saved_on("notes", node.address) for p in (ana, ben)),
+            lambda: all(
+                p.live_over("notes", "node") and p.saved_on("notes", node.address) for p in (ana, ben)
+            ),
             ana,
             ben,
             what="the node has it again",

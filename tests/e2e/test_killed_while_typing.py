@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from support.homes import EngineProcess, agree, online, until, world
-from support.homes import DIRECT
+from support.homes import DIRECT, EngineProcess, agree, online, until, world
 
 ROUNDS = 3
 READS = (7, 23, 40)

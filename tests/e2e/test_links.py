@@ -7,12 +7,20 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.homes import Person, World, world
 
-from peergos_collab.errors import BadLink, Conflict, LinkEnded, NoAccess, Offline, PeergosCollabError, WrongPin
+from peergos_collab.errors import (
+    BadLink,
+    Conflict,
+    LinkEnded,
+    NoAccess,
+    Offline,
+    PeergosCollabError,
+    WrongPin,
+)
 from peergos_collab.node.shelf import DROPS
 from peergos_collab.ports import PutValue
 from peergos_collab.workspace import Role
+from support.homes import Person, World, world
 
 
 @pytest.fixture
@@ -46,7 +54,15 @@ async def test_wrong_and_truncated(made: World) -> None:
     ana, _ = await sharing(made)
     link = await ana.workspace.share_link("notes", Role.WRITER)
     at = link.index("#") + 5
-    for text in ("", "hello", "https://example.org/", link[:-1], link[:-9], link[: link.index("#") + 1], link + "x"):
+    for text in (
+        "",
+        "hello",
+        "https://example.org/",
+        link[:-1],
+        link[:-9],
+        link[: link.index("#") + 1],
+        link + "x",
+    ):
         assert (await refused(made, text, BadLink)).exit_code == 2
     mistyped = link[:at] + ("2" if link[at] != "2" else "3") + link[at + 1 :]
     assert (await refused(made, mistyped, BadLink)).exit_code == 2
@@ -88,7 +104,7 @@ async def test_expired_and_gone(made: World) -> None:
 
 
 async def test_unreachable_and_another_node(made: World) -> None:
-    """Nobody at the address: exit 5. Somebody with another certificate: exit 7, and nothing is sent to him."""
+    """Nobody at the address: exit 5. Somebody with another certificate: exit 7, and he is told nothing."""
     ana, address = await sharing(made)
     link = await ana.workspace.share_link("notes", Role.WRITER)
     await made.nodes[0].close()  # type: ignore[union-attr]

@@ -8,10 +8,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from support.homes import DIRECT, RELAYED, Person, agree, online, until, world
 
+from peergos_collab.codec.address import parse_address
+from peergos_collab.codec.ids import LogId, RunId
 from peergos_collab.crypto import SigningKey
-from peergos_collab.errors import NoAccess, Offline
+from peergos_collab.documents import Document
+from peergos_collab.documents.client_id import client_id
+from peergos_collab.errors import NoAccess
 from peergos_collab.objects.bindings import introduce
 from peergos_collab.objects.certificates import Certificate
 from peergos_collab.objects.epoch_keys import Level
@@ -19,13 +22,10 @@ from peergos_collab.objects.payload import Kind, Payload, encode_payload
 from peergos_collab.objects.segments import seal_segment
 from peergos_collab.ports import Connection
 from peergos_collab.sync.frames import Frame, decode_frame_untrusted, encode_frame
-from peergos_collab.codec.ids import LogId, RunId
-from peergos_collab.documents import Document
-from peergos_collab.documents.client_id import client_id
 from peergos_collab.workspace import Role
 from peergos_collab.workspace.sync_link import SyncLink
+from support.homes import DIRECT, RELAYED, Person, agree, online, until, world
 from transports.websocket import WebSocketTransport
-from peergos_collab.codec.address import parse_address
 
 
 async def test_offline_edits_merge(tmp_path: Path) -> None:
@@ -81,7 +81,9 @@ async def test_a_third_joins_while_two_type(tmp_path: Path) -> None:
 
         text = await agree("notes", *everybody)
         assert len(text.split()) == len(words)
-        await until(lambda: all(len(p.opened("notes").live.links) == 3 for p in everybody), *everybody, what="mesh")
+        await until(
+            lambda: all(len(p.opened("notes").live.links) == 3 for p in everybody), *everybody, what="mesh"
+        )
 
 
 async def test_a_reader_reads_and_is_kept_from_writing(tmp_path: Path) -> None:
@@ -122,9 +124,7 @@ def forged(reader: Person, path: str) -> tuple[list[bytes], list[bytes]]:
     payload = Payload(
         run, 1, 1, (), (epoch,), Kind.DOCUMENT, 0, updates[0], introduce(live.id, epoch, log, replica.actor)
     )
-    segment = seal_segment(
-        live.id, log_key, 1, b"", epoch, encode_payload(payload), keys.content, os.urandom
-    )
+    segment = seal_segment(live.id, log_key, 1, b"", epoch, encode_payload(payload), keys.content, os.urandom)
     return [certificate.raw], [segment.raw]
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support.homes import RELAYED, Person, World, agree, copy_home, online, until, world
-
 from peergos_collab.workspace import Role
+from support.homes import RELAYED, Person, World, agree, copy_home, online, until, world
 
 STEPS = 5
 
@@ -96,7 +95,7 @@ async def test_an_old_copy_with_unsent_work(tmp_path: Path) -> None:
 
 
 async def test_a_copy_runs_beside_its_twin(tmp_path: Path) -> None:
-    """Two homes with the same keys, both online and typing: everything is on both and with the others, once."""
+    """Two homes with the same keys, both online and typing: everything is on both and with Ben, once."""
     async with world(tmp_path) as made:
         node = await made.node()
         ana, ben = await history(made, node.address)
@@ -120,6 +119,9 @@ async def test_a_copy_runs_beside_its_twin(tmp_path: Path) -> None:
 
         await until(whole, *everybody, what="all words everywhere, once")
         await agree("notes", *everybody)
-        await until(lambda: all(len(person.opened("talk").fold.timeline) == len(words) for person in everybody), *everybody)  # type: ignore[union-attr]
+        await until(
+            lambda: all(len(person.opened("talk").fold.timeline) == len(words) for person in everybody),
+            *everybody,
+        )  # type: ignore[union-attr]
         assert await said(ana) == await said(twin) == await said(ben)
         assert sorted(await said(ana)) == sorted(words)

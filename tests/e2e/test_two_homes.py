@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from support.homes import DIRECT, RELAYED, Person, agree, online, world
-
 from peergos_collab.workspace.api import Event
+from support.homes import DIRECT, RELAYED, Person, agree, online, world
 
 ROUNDS = 10
 

@@ -180,8 +180,13 @@ class Person:
     def live_over(self, path: str, via: str) -> bool:
         """Whether heads were compared over such a way, so that what is typed now goes over it."""
         live = self.opened(path).live
-        return any(way == via and live.id in s.channels and s.channels[live.id].live and s.channels[live.id].caught_up
-                   for s, way, _ in live.links.values())
+        return any(
+            way == via
+            and live.id in s.channels
+            and s.channels[live.id].live
+            and s.channels[live.id].caught_up
+            for s, way, _ in live.links.values()
+        )
 
     def saved_on(self, path: str, node: str) -> bool:
         return self.opened(path).live.saved_on(node)
@@ -190,7 +195,9 @@ class Person:
         status = await self.workspace.status()
         found = [f"{state.path}: {problem}" for state in status.objects for problem in state.problems]
         found += [f"{node.address}: {node.problem}" for node in status.nodes if node.problem]
-        return found + self.engine.problems + self.engine.objects[self.engine.keys.profile].live.replica.problems
+        return (
+            found + self.engine.problems + self.engine.objects[self.engine.keys.profile].live.replica.problems
+        )
 
 
 class World:
@@ -245,9 +252,9 @@ class World:
         self.nodes.append(node)
         return node
 
-    async def pair(self, node: str, path: str = "notes", text: str = "", *, role: Role = Role.WRITER) -> tuple[
-        Person, Person
-    ]:
+    async def pair(
+        self, node: str, path: str = "notes", text: str = "", *, role: Role = Role.WRITER
+    ) -> tuple[Person, Person]:
         """Ana, who made a document, and Ben, who joined it through a link."""
         ana, ben = await self.person("Ana"), await self.person("Ben")
         await ana.workspace.add_node(node)
@@ -281,7 +288,9 @@ async def world(root: Path) -> AsyncIterator[World]:
     assert made.faults == []
 
 
-async def until(happened: Callable[[], bool], *people: Person, seconds: float = PATIENCE, what: str = "") -> None:
+async def until(
+    happened: Callable[[], bool], *people: Person, seconds: float = PATIENCE, what: str = ""
+) -> None:
     """Returns once something is true; it is asked again whenever something happened at one of ``people``."""
     queues = [person.engine.subscribe() for person in people]
     try:
@@ -315,7 +324,9 @@ async def online(path: str, options: Options, *people: Person) -> None:
     for person in people:
         await person.workspace.go_online(options)
     for via in ("node", "webrtc") if options.webrtc else ("node",):
-        await until(lambda via=via: all(p.live_over(path, via) for p in people), *people, what=f"online over {via}")
+        await until(
+            lambda via=via: all(p.live_over(path, via) for p in people), *people, what=f"online over {via}"
+        )
 
 
 async def agree(path: str, *people: Person, seconds: float = PATIENCE) -> str:
@@ -422,7 +433,9 @@ def _say(*values: Any) -> None:
 async def _answer(child: Child, call: list[Any]) -> None:
     number, method, *arguments = call
     try:
-        found: Callable[..., Awaitable[Any]] = getattr(child, method, None) or getattr(child.workspace, method)
+        found: Callable[..., Awaitable[Any]] = getattr(child, method, None) or getattr(
+            child.workspace, method
+        )
         _say(number, "ok", await found(*arguments))
     except errors.PeergosCollabError as error:
         _say(number, "error", type(error).__name__, error.exit_code, error.message, error.hint)
