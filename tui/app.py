@@ -254,6 +254,7 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
             yield SystemCommand("New chat", "Start a chat", lambda: screen.action_new("chat"))
             yield SystemCommand("Join", "With a link somebody gave you", screen.action_join)
             yield SystemCommand("Share", "Make a link for the chosen entry", screen.action_share)
+            yield SystemCommand("Members", "Who is in the chosen entry", screen.action_members)
             yield SystemCommand("Rename", "Give the chosen entry another name", screen.action_rename)
             yield SystemCommand("Remove", "Take the chosen entry off your list", screen.action_remove)
             yield SystemCommand("Nodes", "See, add and remove nodes", screen.action_nodes)
@@ -261,10 +262,12 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
             yield SystemCommand("Find", "Look for text", screen.action_find)
             yield SystemCommand("Export", "Write the text to a file", screen.action_export)
             yield SystemCommand("Share", "Make a link for this document", screen.action_share)
+            yield SystemCommand("Members", "Who is in this document", screen.action_members)
             yield SystemCommand("Chat beside", "Show or hide a chat beside the text", screen.action_chat)
         if isinstance(screen, Chatting):
             yield SystemCommand("Search", "Look through the history", screen.action_search)
             yield SystemCommand("Share", "Make a link for this chat", screen.action_share)
+            yield SystemCommand("Members", "Who is in this chat", screen.action_members)
         yield SystemCommand("Quit", "Everything is saved", self.action_leave)
 
 

@@ -127,6 +127,8 @@ class FakeWorkspace:
         self.states: dict[str, ObjectState] = {}
         self.links: dict[str, str] = {}
         self.open_handles: dict[str, FakeDocumentHandle] = {}
+        self.people: list[Member] = [Member("Me", Role.ADMIN, "account", "id", me=True)]
+        self.shared: tuple[str, Role, int | None, str] | None = None
         self.online = False
         self.closed = False
         self._queues: list[asyncio.Queue[Event]] = []
@@ -236,6 +238,7 @@ class FakeWorkspace:
         self._known(path)
         if not self.node_states:
             raise NoNode
+        self.shared = (path, role, expires, password)
         return f"pgc://node.example:7000/#{role.value}-{len(path)}-abcdefghijklmnopqrstuvwxyz0123456789"
 
     async def join(self, link: str, path: str = "", *, password: str = "", timeout: float = 30.0) -> str:
@@ -246,7 +249,8 @@ class FakeWorkspace:
         return path
 
     async def members(self, path: str) -> list[Member]:
-        return [Member("Me", Role.ADMIN, "account", "id", me=True)]
+        self._known(path)
+        return list(self.people)
 
     async def sync(self, timeout: float = 30.0) -> None:
         return

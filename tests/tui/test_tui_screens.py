@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,17 +11,19 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
+from textual.events import Paste
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from peergos_collab.errors import Damaged
-from peergos_collab.workspace.api import Event, Message, NodeState, ObjectState, Path, Presence, Role
+from peergos_collab.workspace.api import Event, Member, Message, NodeState, ObjectState, Path, Presence, Role
 from support.screen_workspace import FakeGate, FakeWorkspace, join, said
 from tui.app import PgcApp
 from tui.screens.home import Home
 from tui.screens.welcome import Fault, FirstRun, RecoveryCode, Unlock
 from tui.screens.writing import Writing
 from tui.viewmodels.people import COLOURS
+from tui.widgets.message_box import MessageBox
 
 NODE = "pgc://abcdef@node.example:7000"
 
@@ -217,6 +220,43 @@ async def test_sharing_shows_and_copies_the_link() -> None:
         await settle(pilot, "█▀▀▀▀▀█")
 
         assert pilot.app.clipboard.startswith("pgc://node.example:7000/#writer-")
+
+
+async def test_a_link_can_have_a_password_and_an_end() -> None:
+    """Both fields reach the workspace; the end is counted from now."""
+    workspace = await stocked()
+    workspace.node_states.append(NodeState(NODE, connected=True))
+    async with running(workspace) as pilot:
+        await pilot.press("s")
+        await settle(pilot, "The link ends")
+        await pilot.press("tab", *"secret", "tab", "right", "right", "space")
+        await pilot.click("#make")
+        await settle(pilot, "#reader-")
+
+    assert workspace.shared is not None
+    path, role, expires, password = workspace.shared
+    assert (path, role, password) == ("notes", Role.READER, "secret")
+    assert abs((expires or 0) / 1000 - time.time() - 7 * 86_400) < 60
+
+
+async def test_members_are_listed_and_guests_are_not_vouched_for() -> None:
+    """From the list, the editor and the chat: me, a guest by his own word, and the link itself."""
+    workspace = await stocked()
+    workspace.people += [
+        Member("Bo", Role.WRITER, "guest", "zguest"),
+        Member("link (writer)", Role.WRITER, "link", "zlink1234"),
+    ]
+    async with running(workspace) as pilot:
+        for keys in (("m",), ("enter", "ctrl+r"), ("escape", "down", "enter", "ctrl+r")):
+            for key in keys:
+                await pilot.press(key)
+                await pilot.pause()
+            shown = await settle(pilot, "says: Bo")
+            assert re.search(r"Me +admin +you", shown)
+            assert re.search(r"says: Bo +writer .*unverified", shown)
+            assert re.search(r"whoever has the link +writer +link nk1234", shown)
+            await pilot.press("escape")
+            await settle(pilot, "says: Bo", gone=True)
 
 
 async def test_joining_explains_bad_links_and_opens_good_ones() -> None:
@@ -441,6 +481,66 @@ async def test_a_chat_shows_history_typing_and_search() -> None:
         await pilot.press("x")
 
     assert chat.typed >= 1
+
+
+async def test_a_message_is_chosen_copied_and_answered() -> None:
+    """Up goes to the messages; c copies one as it is, r answers it, and the answer shows what it answers."""
+    workspace = await stocked()
+    chat = workspace.chats["talk"]
+    odd = "two\u2028 lines 👨\u200d👩\u200d👧"
+    chat.receive(said("first", number=0), said(odd, number=1), said("third", number=2))
+    async with running(workspace) as pilot:
+        await pilot.press("down", "enter")
+        await settle(pilot, "third")
+        await pilot.press("up", "up", "c")
+        await pilot.pause()
+        assert pilot.app.clipboard == odd
+        await pilot.press("r")
+        await settle(pilot, "↳ Ann: two")
+        await pilot.press(*"yes", "enter")
+        await settle(pilot, "You  ")
+        lines = painted(pilot.app).splitlines()  # type: ignore[arg-type]
+        await pilot.press(*"more", "enter")
+        await settle(pilot, "more")
+
+    assert [line.strip()[:10] for line in lines if "↳" in line or "yes" in line] == ["↳ Ann: two", "yes"]
+    assert [message.reply_to for message in chat.messages(3, 9)] == ["m1", ""]
+
+
+async def test_escape_leaves_the_answer_before_the_chat() -> None:
+    """After it, what is written answers nothing; the next Escape goes back to the list."""
+    workspace = await stocked()
+    workspace.chats["talk"].receive(said("first", number=0))
+    async with running(workspace) as pilot:
+        await pilot.press("down", "enter")
+        await settle(pilot, "first")
+        await pilot.press("up", "r")
+        await settle(pilot, "↳ Ann: first")
+        await pilot.press("escape")
+        await settle(pilot, "↳", gone=True)
+        await pilot.press(*"hi", "enter")
+        await settle(pilot, "hi")
+        await pilot.press("escape")
+        await settle(pilot, "Name")
+
+    assert [message.reply_to for message in workspace.chats["talk"].messages(1, 9)] == [""]
+
+
+async def test_a_message_is_sent_as_it_was_written() -> None:
+    """Backspace takes a whole cluster; separators and line ends of a paste stay; alt+enter is a new line."""
+    workspace = await stocked()
+    async with running(workspace) as pilot:
+        await pilot.press("down", "enter")
+        await settle(pilot, "No messages")
+        box = pilot.app.screen.query_one(MessageBox)
+        box.post_message(Paste("a\u2028b\x85 👨\u200d👩\u200d👧"))
+        await pilot.press("backspace", "e", "alt+enter", "x")
+        await pilot.pause()
+        assert box.size.height == 2
+        await pilot.press("enter")
+        await settle(pilot, "You  ")
+
+    assert [message.text for message in workspace.chats["talk"].messages(0, 9)] == ["a\u2028b\x85 e\nx"]
 
 
 async def test_a_message_that_cannot_be_sent_stays_in_the_box() -> None:

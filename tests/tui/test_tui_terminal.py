@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.terminal import Terminal
+from support.terminal import Terminal, key
 
 PROGRAM = Path(__file__).parents[1] / "support" / "screen_program.py"
 
@@ -49,6 +49,17 @@ def test_a_bracketed_paste_is_taken_whole(terminal: Terminal) -> None:
     terminal.wait_for("and more first line")
 
     assert left(terminal) == ascii("pasted 👨\u200d👩\u200d👧\nand more first line\nsecond line")
+
+
+def test_keys_of_one_burst_act_in_their_order(terminal: Terminal) -> None:
+    """Moves, letters and deletions that arrive together, as over a slow line, are not mixed up."""
+    burst = (
+        "a" + key("end") + "bx" + key("backspace") + key("down") + key("home") + "c" + key("ctrl+home") + "d"
+    )
+    terminal.send(burst)
+    terminal.wait_for("dafirst lineb")
+
+    assert left(terminal) == ascii("dafirst lineb\ncsecond line")
 
 
 def test_copying_reaches_the_terminal_clipboard(terminal: Terminal) -> None:

@@ -16,6 +16,7 @@ from ..widgets.chat_pane import ChatPane
 from ..widgets.status_bar import StatusBar
 from .base import FullScreen
 from .chat_search import ChatSearch
+from .members import Members
 from .sharing import Share
 
 
@@ -24,8 +25,9 @@ class Chatting(FullScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "Back"),
-        Binding("ctrl+f", "search", "Search", priority=True),
-        Binding("ctrl+l", "share", "Share", priority=True),
+        Binding("ctrl+f", "search", "Search"),
+        Binding("ctrl+l", "share", "Share"),
+        Binding("ctrl+r", "members", "Members"),
         Binding("f1", "app.keys", "Help"),
     ]
 
@@ -78,3 +80,6 @@ class Chatting(FullScreen):
 
     def action_share(self) -> None:
         self.app.push_screen(Share(self.workspace, self.handle.path))
+
+    def action_members(self) -> None:
+        self.app.push_screen(Members(self.workspace, self.handle.path))

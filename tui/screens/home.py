@@ -15,6 +15,7 @@ from ..viewmodels.entries import empty_words, lines_of, title_words
 from ..widgets.entry_list import EntryList
 from .base import FullScreen
 from .dialog import AskName, Confirm
+from .members import Members
 from .nodes import Nodes
 from .sharing import Join, Share
 
@@ -35,7 +36,8 @@ class Home(FullScreen):
         Binding("c", "new('chat')", "Chat"),
         Binding("j", "join", "Join"),
         Binding("s", "share", "Share"),
-        Binding("r", "rename", "Rename"),
+        Binding("m", "members", "Members"),
+        Binding("r", "rename", "Rename", show=False),
         Binding("delete,d", "remove", "Remove"),
         Binding("o", "nodes", "Nodes"),
         Binding("question_mark,f1", "app.keys", "Help"),
@@ -117,6 +119,10 @@ class Home(FullScreen):
     def action_share(self) -> None:
         if path := self._chosen_or_say():
             self.app.push_screen(Share(self.workspace, path))
+
+    def action_members(self) -> None:
+        if path := self._chosen_or_say():
+            self.app.push_screen(Members(self.workspace, path))
 
     def action_rename(self) -> None:
         if path := self._chosen_or_say():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import time
 from typing import ClassVar
 
 from rich.style import Style
@@ -12,10 +13,10 @@ from textual.containers import Horizontal
 from textual.widgets import Button, Label, RadioButton, RadioSet, Static
 
 from peergos_collab.errors import PeergosCollabError
-from peergos_collab.workspace.api import Workspace
+from peergos_collab.workspace.api import Role, Workspace
 
 from ..viewmodels.cells import shown
-from ..viewmodels.sharing import CAN, ROLES, qr_lines, warning
+from ..viewmodels.sharing import CAN, LASTING, ROLES, qr_lines, warning
 from ..widgets.field import Field
 from .dialog import Dialog, words
 
@@ -30,7 +31,12 @@ class Share(Dialog[None]):
 
     DEFAULT_CSS = """
     Share #qr { width: auto; height: auto; margin-top: 1; }
-    Share #link { margin: 1 0; }
+    Share #link { margin-top: 1; }
+    Share #warning { margin: 0; }
+    Share #ends { height: 1; margin-top: 1; }
+    Share #ends-label { width: auto; padding: 0 1 0 0; }
+    Share #lasting { layout: horizontal; height: 1; }
+    Share #lasting RadioButton { width: auto; margin-right: 2; }
     """
 
     HELP = """Choose what the holder of the link may do, then make it.
@@ -50,6 +56,11 @@ c copies the link, ctrl+r shows it as a QR code, Escape leaves."""
         yield words(warning(ROLES[0]), id="warning", classes="loud")
         yield Label("A password for the link (may stay empty; tell it another way)")
         yield Field(id="password", password=True)
+        with Horizontal(id="ends"):
+            yield Static("The link ends", id="ends-label")
+            with RadioSet(id="lasting", compact=True):
+                for number, (text, _) in enumerate(LASTING):
+                    yield RadioButton(Text(text), value=number == 0)
         with Horizontal(classes="buttons"):
             yield Button("Make the link", variant="primary", id="make", compact=True)
             yield Button("Copy", id="copy", compact=True, disabled=True)
@@ -59,11 +70,17 @@ c copies the link, ctrl+r shows it as a QR code, Escape leaves."""
         yield Static(id="qr")
 
     @property
-    def _role(self) -> int:
-        return max(0, self.query_one(RadioSet).pressed_index)
+    def _role(self) -> Role:
+        return ROLES[max(0, self.query_one("#role", RadioSet).pressed_index)]
+
+    @property
+    def _expires(self) -> int | None:
+        """In milliseconds since 1970."""
+        _, lasting = LASTING[max(0, self.query_one("#lasting", RadioSet).pressed_index)]
+        return None if lasting is None else int(time() * 1000) + lasting
 
     def on_radio_set_changed(self) -> None:
-        self.query_one("#warning", Static).update(Text(warning(ROLES[self._role])))
+        self.query_one("#warning", Static).update(Text(warning(self._role)))
 
     def on_input_submitted(self) -> None:
         self._make()
@@ -86,7 +103,7 @@ c copies the link, ctrl+r shows it as a QR code, Escape leaves."""
     async def _share(self) -> None:
         try:
             self._link = await self._workspace.share_link(
-                self._path, ROLES[self._role], password=self.field("password")
+                self._path, self._role, expires=self._expires, password=self.field("password")
             )
         except PeergosCollabError as problem:
             self.show_error(problem)
@@ -96,6 +113,7 @@ c copies the link, ctrl+r shows it as a QR code, Escape leaves."""
         for name in ("copy", "picture"):
             self.query_one(f"#{name}", Button).disabled = False
         self.query_one("#copy").focus()
+        self.call_after_refresh(self.query_one("#link").scroll_visible, animate=False)
 
     def action_copy(self) -> None:
         if self._link:

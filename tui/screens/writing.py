@@ -24,6 +24,7 @@ from ..widgets.status_bar import StatusBar
 from .base import FullScreen
 from .chat_search import ChatSearch
 from .dialog import AskName, Choose, Confirm
+from .members import Members
 from .sharing import Share
 
 _READ_ONLY = "You can read this document, not change it. Ask whoever shared it for a writer link."
@@ -53,6 +54,7 @@ class Writing(FullScreen):
         Binding("ctrl+t", "chat", "Chat beside", priority=True),
         Binding("f6", "other_side", "Text or chat", show=False),
         Binding("ctrl+l", "share", "Share"),
+        Binding("ctrl+r", "members", "Members"),
         Binding("f1", "app.keys", "Help"),
     ]
 
@@ -224,6 +226,9 @@ class Writing(FullScreen):
 
     def action_share(self) -> None:
         self.app.push_screen(Share(self.workspace, self.handle.path))
+
+    def action_members(self) -> None:
+        self.app.push_screen(Members(self.workspace, self.handle.path))
 
     # The chat beside
 

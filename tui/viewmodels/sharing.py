@@ -10,6 +10,13 @@ CAN = {
     Role.ADMIN: "read and change it, and give others access",
 }
 ROLES = (Role.READER, Role.WRITER, Role.ADMIN)
+DAY = 86_400_000
+LASTING: tuple[tuple[str, int | None], ...] = (
+    ("never", None),
+    ("after a day", DAY),
+    ("after a week", 7 * DAY),
+)
+"""When a link ends: the words, and milliseconds from now. Who joined before stays in."""
 
 
 def warning(role: Role) -> str:
