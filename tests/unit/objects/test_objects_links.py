@@ -53,6 +53,16 @@ def test_every_mistyped_character_is_noticed() -> None:
             Link.parse_untrusted(attempt)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("https://example.org/#zabc", "begin with"), ("pgc://abc", "ends before"), ("", "begin with")],
+)
+def test_what_is_wrong_is_said(text: str, words: str) -> None:
+    """Another kind of link is told from one that was cut."""
+    with pytest.raises(BadLink, match=words):
+        Link.parse_untrusted(text)
+
+
 def test_unknown_flags_are_refused() -> None:
     """A later version's link is not half understood."""
     head, _, secret = LINK.text().partition("#")
@@ -84,8 +94,11 @@ def test_a_drop_gives_its_capability_to_the_link_only() -> None:
     found = drop.open(KEYS)
 
     assert (found.object, found.epoch, found.title, found.nodes) == (
-        CAPABILITY.object, CAPABILITY.epoch, "Notes", ("pgc://x",),
-    )  # fmt: skip
+        CAPABILITY.object,
+        CAPABILITY.epoch,
+        "Notes",
+        ("pgc://x",),
+    )
     assert found.keys.secret(Level.WRITE) == CAPABILITY.keys.secret(Level.WRITE)
     assert (drop.counter, drop.expires) == (7, 5_000)
     assert len(drop.raw) in BUCKETS
@@ -134,10 +147,20 @@ def test_other_sizes_are_refused() -> None:
 @pytest.mark.parametrize(
     ("at", "value"),
     [
-        (0, 2), (1, b"x"), (2, b"x"), (3, 0), (3, 4), (4, b"x"), (5, 256), (6, "x" * 256), (7, ["x"] * (MAX_NODES + 1)),
-        (7, ["x" * 513]), (7, [b"x"]), (8, bytes(33)),
+        (0, 2),
+        (1, b"x"),
+        (2, b"x"),
+        (3, 0),
+        (3, 4),
+        (4, b"x"),
+        (5, 256),
+        (6, "x" * 256),
+        (7, ["x"] * (MAX_NODES + 1)),
+        (7, ["x" * 513]),
+        (7, [b"x"]),
+        (8, bytes(33)),
     ],
-)  # fmt: skip
+)
 def test_a_capability_has_one_form(at: int, value: Any) -> None:
     """Whoever made the link may be hostile."""
     fields = decode_untrusted(CAPABILITY.encode(), 1 << 14)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from peergos_collab.codec.ids import EpochId
+from peergos_collab.codec.ids import EpochId, PrincipalId
+from peergos_collab.crypto import SigningKey
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.membership import View, fold
 from peergos_collab.objects.operations import Actor, Add, Create, Op
@@ -97,13 +98,21 @@ def created(op: Op, actor: Actor) -> View:
 
 
 def test_an_object_is_created_by_an_account_for_itself() -> None:
-    """A link cannot create one, nor can anybody in another's name, nor does an add."""
-    zoe = account_principal(ZOE)
-    link = Principal(PrincipalKind.LINK, zoe.id, b"", zoe.sign, zoe.box)
+    """A link cannot create one, nor can anybody in another's name or for another, nor does an add."""
+    zoe, actor = account_principal(ZOE), actor_of(ZOE)
+    key = SigningKey.generate(RANDOM)
+    link = Principal(PrincipalKind.LINK, PrincipalId(key.public), b"", key.verify_key, zoe.box)
+    by_link = Actor(actor.account, actor.device, link.id, key, "zoe")
+    for_other = Actor(actor.account, actor.device, link.id, actor.principal_key, "zoe")
 
-    assert created(Create(1, zoe), actor_of(ZOE)).kind == 1
-    for op in (Create(1, link), Create(1, account_principal(ANA.credentials)), Add(zoe, Level.ADMIN)):
-        view = created(op, actor_of(ZOE))
+    assert created(Create(1, zoe), actor).kind == 1
+    for op, who in (
+        (Create(1, link), by_link),
+        (Create(1, zoe), for_other),
+        (Create(1, account_principal(ANA.credentials)), actor),
+        (Add(zoe, Level.ADMIN), actor),
+    ):
+        view = created(op, who)
 
         assert view.kind == -1
         assert not view.members

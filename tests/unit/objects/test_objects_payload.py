@@ -45,12 +45,26 @@ def test_a_payload_comes_back(content: bytes) -> None:
 @pytest.mark.parametrize(
     ("at", "value"),
     [
-        (0, 2), (1, RANDOM(15)), (2, -1), (2, 2**53 + 1), (3, MAX_CHANGES + 1), (4, [[RANDOM(8), 1, RANDOM(32)]] * (MAX_CITES + 1)),
-        (4, [[RANDOM(9), 1, RANDOM(32)]]), (4, [[RANDOM(8), 0, RANDOM(32)]]), (4, [[RANDOM(8), 1, RANDOM(31)]]),
-        (4, [[RANDOM(8), 1]]), (5, [RANDOM(31)]), (5, [RANDOM(32)] * 65), (6, 99), (7, -1), (7, 2**53 + 1), (8, 0), (8, None),
+        (0, 2),
+        (1, RANDOM(15)),
+        (2, -1),
+        (2, 2**53 + 1),
+        (3, MAX_CHANGES + 1),
+        (4, [[RANDOM(8), 1, RANDOM(32)]] * (MAX_CITES + 1)),
+        (4, [[RANDOM(9), 1, RANDOM(32)]]),
+        (4, [[RANDOM(8), 0, RANDOM(32)]]),
+        (4, [[RANDOM(8), 1, RANDOM(31)]]),
+        (4, [[RANDOM(8), 1]]),
+        (5, [RANDOM(31)]),
+        (5, [RANDOM(32)] * 65),
+        (6, 99),
+        (7, -1),
+        (7, 2**53 + 1),
+        (8, 0),
+        (8, None),
         (9, "text"),
     ],
-)  # fmt: skip
+)
 def test_each_field_has_its_limits(at: int, value: Any) -> None:
     """Counts, lengths and ranges."""
     fields = list(FIELDS)

@@ -69,6 +69,13 @@ def test_a_spoiled_slot_is_told(at: int) -> None:
     assert "a wrapped key opens to garbage" in outcomes
 
 
+def test_wraps_cut_short_are_refused() -> None:
+    """They could hide the slot that is meant for us."""
+    wraps = wrap(KEYS, [Recipient(PAIRS[0].public_key, Level.READ)] * 3, RANDOM)
+    with pytest.raises(RemoteProtocolError, match="size"):
+        unwrap_untrusted(wraps[:-SLOT], PAIRS[1])
+
+
 def test_a_low_order_sender_is_refused() -> None:
     """With such a key everybody would share one secret."""
     with pytest.raises(RemoteProtocolError):
