@@ -34,6 +34,9 @@ author most likely reaches them too, and sending at once would send everything t
 SNAPSHOT_SEGMENTS: Final = 1000
 """A newcomer replays so many segments in a fraction of a second; beyond, a snapshot helps."""
 
+SNAPSHOT_SHARE: Final = 50
+"""Bytes of text for each segment before the next snapshot, which so adds about as much to each at most."""
+
 QUIET_SECONDS: Final = 0.5
 """A snapshot costs time in proportion to the document, so it waits for a pause in typing."""
 
@@ -155,9 +158,11 @@ class LiveObject:
     def _plan_snapshot(self) -> None:
         """A snapshot is due once enough came since the last one that its cost is small beside it."""
         segments, size = self.replica.since_snapshot, self.replica.fold.size
-        due = segments >= max(SNAPSHOT_SEGMENTS, size // 1000)
-        if due and self._snapshot_timer is None and not self._stopped:
-            self._snapshot_timer = self._loop.call_later(QUIET_SECONDS, self.snapshot)
+        if segments < max(SNAPSHOT_SEGMENTS, size // SNAPSHOT_SHARE) or self._stopped:
+            return
+        if self._snapshot_timer is not None:
+            self._snapshot_timer.cancel()  # typing goes on: the pause begins anew
+        self._snapshot_timer = self._loop.call_later(QUIET_SECONDS, self.snapshot)
 
     def snapshot(self) -> None:
         """Makes a snapshot segment, unless something is under way or its history is not verified."""
