@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .page import cells_before, column_at
-from .wrap import Wrapped, wrap
+from .wrap import LONG, Wrapped, wrap
 
 if TYPE_CHECKING:
     from peergos_collab.documents import Change, Document
@@ -52,7 +52,8 @@ class TextModel:
         self.width = 78
         self._goal: int | None = None
         self._layouts: OrderedDict[str, Wrapped] = OrderedDict()
-        self._long: dict[int, Wrapped] = {}
+        self._long: Wrapped | None = None
+        self._rows: dict[int, Wrapped] = {}
         self.editing = False
         """True while an edit of this very editor runs; its changes are followed already."""
 
@@ -64,21 +65,29 @@ class TextModel:
         if width != self.width:
             self.width = width
             self._layouts.clear()
-            self._long.clear()
+            self._rows.clear()
+            self._long = None
 
     def row_text(self, row: int) -> str:
         return self.document.lines.line(row)
 
     def layout(self, row: int) -> Wrapped:
         """The pieces of a row. Costs nothing when the row was laid out before."""
-        text = self.row_text(row)
+        found = self._rows.get(row)
+        if found is None:
+            if len(self._rows) >= _LAYOUTS_KEPT:
+                self._rows.clear()
+            found = self._rows[row] = self._laid_out(self.row_text(row))
+        return found
+
+    def _laid_out(self, text: str) -> Wrapped:
+        """Short rows are known by their text; of long ones only the last is kept, to lay it out faster."""
+        if len(text) >= LONG:
+            self._long = wrap(text, self.width, self._long)
+            return self._long
         found = self._layouts.get(text)
         if found is None:
-            before = self._long.get(row)
-            found = wrap(text, self.width, before)
-            if len(text) >= 2000:
-                self._long = {row: found}
-            self._layouts[text] = found
+            found = self._layouts[text] = wrap(text, self.width)
             if len(self._layouts) > _LAYOUTS_KEPT:
                 self._layouts.popitem(last=False)
         return found
@@ -350,12 +359,14 @@ class TextModel:
             self.document.edit(start, end, text)
         finally:
             self.editing = False
+            self._rows.clear()
         return True
 
     def apply_change(self, change: Change) -> None:
         """Follows a change of the document with cursor and selection; undo takes the cursor along."""
         if self.editing:
             return
+        self._rows.clear()
         for start, end, inserted in change.edits:
             size = len(inserted)
             if change.local and change.undo:

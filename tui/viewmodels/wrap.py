@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from .cells import cell, plain, tab
 from .clusters import cluster_end, cluster_ends
 
+LONG = 2000
+"""Code points from which on a line is not laid out anew where an earlier layout can serve."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wrapped:
@@ -67,7 +70,7 @@ def wrap(text: str, width: int, before: Wrapped | None = None) -> Wrapped:
 
 def _reusable(text: str, before: Wrapped | None) -> tuple[list[int], int, int]:
     """Breaks before an edit, how far those after it moved, and from where they may be taken over."""
-    if before is None or len(text) < 2000:
+    if before is None or len(text) < LONG:
         return [0], 0, len(text) + 1
     same_head = _common(text, before.text)
     limit = min(len(text), len(before.text)) - same_head
