@@ -294,6 +294,7 @@ def test_the_author_of_a_bad_payload_is_named() -> None:
     take(replica, forger.write(say("gap", 2), first=9))
 
     assert [(aside.name, aside.seq) for aside in replica.set_aside] == [("p1", 2)]
+    assert "changes 2 to 8 of its run are missing" in replica.set_aside[0].reason
 
 
 @pytest.mark.parametrize("seq", [1, 2**32 - 1])

@@ -168,7 +168,7 @@ def test_own_segments_continue_their_log() -> None:
         book.append_own(log.segments[2])
 
 
-def stored(*, spoil: int | None = None) -> tuple[LogBook, Forger]:
+def stored(*, spoil: int | None = None, byte: int = -1) -> tuple[LogBook, Forger]:
     """A book with four stored segments, one of them with a flipped bit."""
     log = new_log()
     book = book_for(log)
@@ -177,7 +177,7 @@ def stored(*, spoil: int | None = None) -> tuple[LogBook, Forger]:
         ops = book.store._seen.segments[1]  # type: ignore[attr-defined]
         op = ops[spoil]
         raw = bytearray(op.raw)
-        raw[-1] ^= 1
+        raw[byte] ^= 1
         ops[spoil] = AppendSegment(op.branch, op.seq, op.id, bytes(raw))
     return book, log
 
@@ -191,13 +191,17 @@ def test_stored_segments_are_read_and_checked() -> None:
     assert [segment.seq for segment in book.stored(branch, 3)] == [3, 4]
 
 
+@pytest.mark.parametrize("byte", [0, 40, -1])
 @pytest.mark.parametrize("at", range(4))
-def test_a_flipped_bit_on_disk_is_found(at: int) -> None:
-    """It is Damaged, not believed; once truncated, the rest is fetched again."""
-    book, log = stored(spoil=at)
+def test_a_flipped_bit_on_disk_is_found(at: int, byte: int) -> None:
+    """It is Damaged, not believed; what comes before is given, and the rest is fetched again."""
+    book, log = stored(spoil=at, byte=byte)
     branch = book.branches[log.log][0]
+    seen: list[int] = []
     with pytest.raises(Damaged):
-        list(book.stored(branch, 1))
+        seen.extend(segment.seq for segment in book.stored(branch, 1))
+
+    assert seen == list(range(1, at + 1))
     book.store.write(book.truncate(branch, at + 1))
 
     assert branch.tip == at
