@@ -43,6 +43,11 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
     TITLE = "peergos_collab"
     ENABLE_COMMAND_PALETTE = True
 
+    # Notices stay off the lines at the bottom: what is being written, and the state it is in.
+    CSS = """
+    ToastRack { margin-bottom: 4; }
+    """
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1", "keys", "Help", show=False),
         Binding("ctrl+q", "leave", "Quit", show=False, priority=True),

@@ -58,7 +58,7 @@ Escape, or Down behind the last message, goes back to the box to write in."""
 
     DEFAULT_CSS = """
     ChatLog .chat--day { color: $foreground 55%; }
-    ChatLog .chat--author { color: $secondary; text-style: bold; }
+    ChatLog .chat--author { color: $text-primary; text-style: bold; }
     ChatLog .chat--me { color: $success; text-style: bold; }
     ChatLog .chat--note { color: $foreground 55%; }
     ChatLog .chat--unread { background: $primary; color: $text; }

@@ -31,7 +31,7 @@ class ChatPane(Vertical):
     ChatPane { width: 1fr; height: 1fr; }
     ChatPane > .chat-title { height: 1; padding: 0 1; background: $surface; text-style: bold; }
     ChatPane > .chat-typing { height: 1; padding: 0 1; color: $foreground 60%; }
-    ChatPane > .chat-answer { height: 1; padding: 0 1; color: $secondary; display: none; }
+    ChatPane > .chat-answer { height: 1; padding: 0 1; color: $text-primary; display: none; }
     ChatPane.-answering > .chat-answer { display: block; }
     ChatPane > MessageBox { height: 1; padding: 0 0 0 1; background: $surface; }
     """
