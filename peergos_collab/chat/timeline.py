@@ -236,9 +236,12 @@ class Timeline:
         )
         rows = _new_rows(source, events)
         for index, (event, target) in enumerate(zip(events, targets, strict=True)):
-            self._apply(event, source.key(index), target, rows)
-        if rows:
-            self._order.insert(list(rows.values()))
+            # What a restored device sealed twice counts once: where it was met first.
+            if index >= delivery.skip or target is None:
+                self._apply(event, source.key(index), target, rows)
+        fresh = [row for index, row in rows.items() if index >= delivery.skip]
+        if fresh:
+            self._order.insert(fresh)
 
     def _note(self, delivery: Delivery, past: Past, lamport: int | None) -> Place:
         self._changed = True

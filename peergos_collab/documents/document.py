@@ -241,7 +241,7 @@ class Document:
 
     # Changes from elsewhere
 
-    def apply_untrusted(self, update: bytes, client: int) -> None:
+    def apply_untrusted(self, update: bytes, client: int, *, overlap: bool = False) -> None:
         """Takes in a colleague's update, after the firewall.
 
         What is known already changes nothing; anything else must continue exactly where the document
@@ -250,12 +250,14 @@ class Document:
         Args:
             update: a Yjs v1 update.
             client: the only client id that may have created structs in it.
+            overlap: it may begin within what is known already and go on beyond it, as an update does
+                that was sealed a second time by a device restored from a backup.
 
         Raises:
             Quarantined: with the reason; nothing was changed.
         """
         self._read_halves()
-        summary = check_untrusted(update, client, self._known(), LIMITS, self._halves)
+        summary = check_untrusted(update, client, self._known(), LIMITS, self._halves, overlap=overlap)
         if client == self.client and summary.next_clock > self._own_clock:
             raise Quarantined("The update was refused: it goes on under the client id of this very run.")
         self._apply(update, summary)

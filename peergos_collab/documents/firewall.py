@@ -79,6 +79,8 @@ def check_untrusted(
     known: Mapping[int, int],
     limits: UpdateLimits = LIMITS,
     halves: Container[Id] = frozenset(),
+    *,
+    overlap: bool = False,
 ) -> UpdateSummary:
     """Checks that an update is well-formed, within limits, and may be applied now.
 
@@ -88,13 +90,14 @@ def check_untrusted(
             any client may, and structs may begin within what is known already.
         known: state vector of the document it is for.
         halves: ids that lie inside a character of the document; nothing may refer to a split there.
+        overlap: structs may begin within what is known already and go on beyond it.
 
     Raises:
         Quarantined: with the reason.
     """
     if len(update) > limits.size:
         _refuse(f"it has {len(update):,} bytes, more than {limits.size:,}")
-    reader = _Reader(update, client, known, limits, halves)
+    reader = _Reader(update, client, known, limits, halves, overlap=overlap or client is None)
     try:
         return reader.read()
     except IndexError:
@@ -113,6 +116,8 @@ class _Reader:
         known: Mapping[int, int],
         limits: UpdateLimits,
         halves: Container[Id],
+        *,
+        overlap: bool,
     ) -> None:
         self.data = update
         self.at = 0
@@ -120,6 +125,7 @@ class _Reader:
         self.known = known
         self.limits = limits
         self.old_halves = halves
+        self.overlap = overlap
         self.new_halves: list[Id] = []
         self.ends: dict[int, int] = {}
         self.later: dict[int, int] = {}
@@ -195,7 +201,7 @@ class _Reader:
             clock += length
             if clock > limit:
                 _refuse("its clocks are too large")
-        if self.client is not None and first < self.known.get(author, 0) < clock:
+        if not self.overlap and first < self.known.get(author, 0) < clock:
             _refuse("it repeats what is known and goes on beyond it")
         return clock
 

@@ -23,7 +23,10 @@ class Fold(Protocol):
         """Bytes of content a user would count; cheap."""
 
     def take_untrusted(self, delivery: Delivery) -> None:
-        """Takes a colleague's payload. Raises Quarantined, and then has changed nothing."""
+        """Takes a colleague's payload, of which ``delivery.skip`` changes are in the state already.
+
+        Raises Quarantined, and then has changed nothing.
+        """
 
     def take_own(self, delivery: Delivery) -> None:
         """Takes a segment this device has just sealed."""

@@ -503,7 +503,7 @@ class Replica:
         self.changes[device_run] = max(payload.first + payload.count, self.changes.get(device_run, 1))
         self.since_snapshot += 1
         try:
-            if payload.kind is self.fold.kind and skip < payload.count:
+            if payload.kind is self.fold.kind:
                 self.fold.take_untrusted(delivery)
             else:
                 self.fold.pass_by(delivery)

@@ -10,8 +10,7 @@ from peergos_collab.objects.payload import Kind
 from peergos_collab.testing.store import MemoryStore
 from support.simulation import Chances, MemberSite, World, copy_store
 
-OVERLAP = "the update firewall refuses an update of which a restored journal holds the first part"
-KINDS = [pytest.param(Kind.DOCUMENT, marks=pytest.mark.xfail(reason=OVERLAP, strict=False)), Kind.CHAT]
+KINDS = [Kind.DOCUMENT, Kind.CHAT]
 
 
 class Story:

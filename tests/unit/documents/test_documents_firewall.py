@@ -155,7 +155,7 @@ def test_panic_is_the_last_resort(monkeypatch: pytest.MonkeyPatch) -> None:
     document.apply_untrusted(update(FIRST, client=ME), ME)
     text = document.text
     with monkeypatch.context() as opened:
-        opened.setattr(document_module, "check_untrusted", lambda *_: nothing)
+        opened.setattr(document_module, "check_untrusted", lambda *_, **__: nothing)
         with pytest.raises(Quarantined, match="engine"):
             document.apply_untrusted(raw, ME)
     document.edit(0, 1, "月")
