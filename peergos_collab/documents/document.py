@@ -27,6 +27,10 @@ _ASTRAL: Final = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
 _T = TypeVar("_T")
 
 
+PIECE: Final = 32 << 10
+"""Code points inserted by one transaction: at most 128 KiB, which fit in a segment as they are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """The text changed.
@@ -115,7 +119,7 @@ class Document:
     # Local changes
 
     def edit(self, start: int, end: int, replacement: str) -> None:
-        """Replaces a range, as one transaction.
+        """Replaces a range, as one transaction; a long text as several, each small enough for a segment.
 
         Raises:
             LocalProtocolError: the range lies outside of the text, or the replacement holds a lone
@@ -128,10 +132,19 @@ class Document:
         units = _units(replacement)
         if start == end and not replacement:
             return
-        first = lines.byte_offset(start)
-        last = first if start == end else lines.byte_offset(end)
         if self._replica.follows:
             self._typing_step(start, end, replacement)
+        if len(replacement) <= PIECE:
+            self._replace(start, end, replacement, units)
+            return
+        for at in range(0, len(replacement), PIECE):
+            piece = replacement[at : at + PIECE]
+            self._replace(start + at, start + at if at else end, piece, _units(piece))
+
+    def _replace(self, start: int, end: int, replacement: str, units: int) -> None:
+        lines = self.lines
+        first = lines.byte_offset(start)
+        last = first if start == end else lines.byte_offset(end)
         update = self._replica.edit(first, last, replacement)
         lines.replace(start, end, replacement)
         self._text = None
@@ -172,6 +185,15 @@ class Document:
             self._unread.append(update)
         self._tell(update, backwards)
 
+    def edit_each(self, edits: Sequence[Edit]) -> None:
+        """Replaces several ranges in transactions of their own: any number, of any length.
+
+        Args:
+            edits: ascending and not overlapping; all offsets refer to the text before the call.
+        """
+        for start, end, replacement in reversed(edits):
+            self.edit(start, end, replacement)
+
     def _check_many(self, edits: Sequence[Edit]) -> int:
         """Returns the UTF-16 units inserted in all."""
         before = size = units = 0
@@ -181,8 +203,8 @@ class Document:
             before = end
             units += _units(replacement)
             size += len(replacement)
-        if size > _LONGEST:
-            raise LocalProtocolError(f"{size:,} characters at once are more than {_LONGEST:,}.")
+        if size > PIECE:
+            raise LocalProtocolError(f"{size:,} characters in one transaction are more than {PIECE:,}.")
         return units
 
     # Undo

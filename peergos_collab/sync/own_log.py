@@ -52,14 +52,14 @@ class OwnLogs:
 
     def _put(self) -> PutValue:
         raw = encode([[key.seed.expose() for key in self._keys], self._retired])
-        sealed = cseal(self._local, Tag.LOCAL_VALUE, raw, b"logs" + self._object, self._random)
+        sealed = cseal(self._local, Tag.LOCAL_LOGS, raw, b"logs" + self._object, self._random)
         return PutValue(SPACE, self._object, sealed)
 
     def _load(self, sealed: bytes | None) -> None:
         if sealed is None:
             return
         try:
-            raw = copen(self._local, Tag.LOCAL_VALUE, sealed, b"logs" + self._object)
+            raw = copen(self._local, Tag.LOCAL_LOGS, sealed, b"logs" + self._object)
             seeds, retired = array(decode_untrusted(raw, 1 << 20), 2, "log keys")
             seeds = many(seeds, 1 << 14, "log keys")
             self._keys = [SigningKey.from_seed(SignSeed(blob(seed, 32, "log key"))) for seed in seeds]

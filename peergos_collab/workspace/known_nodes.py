@@ -21,7 +21,7 @@ def remember_nodes(nodes: Iterable[str], keys: HomeKeys) -> PutValue:
     """What to store; sealed for this device."""
     raw = encode(list(nodes)[:MAX_NODES])
     return PutValue(
-        SPACE, keys.profile, cseal(keys.credentials.local, Tag.LOCAL_VALUE, raw, _ad(keys), os.urandom)
+        SPACE, keys.profile, cseal(keys.credentials.local, Tag.LOCAL_NODES, raw, _ad(keys), os.urandom)
     )
 
 
@@ -31,7 +31,7 @@ def known_nodes(store: SegmentStore, keys: HomeKeys) -> tuple[str, ...]:
         sealed = store.value(SPACE, keys.profile)
         if sealed is None:
             return ()
-        raw = copen(keys.credentials.local, Tag.LOCAL_VALUE, sealed, _ad(keys))
+        raw = copen(keys.credentials.local, Tag.LOCAL_NODES, sealed, _ad(keys))
         return tuple(
             string(node, 512, "node") for node in many(decode_untrusted(raw, 1 << 16), MAX_NODES, "nodes")
         )

@@ -62,8 +62,6 @@ T = TypeVar("T")
 
 VERSIONS: Final = "versions"
 KEPT_VERSIONS: Final = 8
-PIECE: Final = 32 << 10
-"""Code points of one edit: a long text becomes several changes, each of which fits in a segment."""
 
 
 class LocalWorkspace:
@@ -176,7 +174,7 @@ class LocalWorkspace:
         opened = await self._new(path, Kind.DOCUMENT)
         if text:
             fold = cast(DocumentFold, opened.fold)
-            _apply(fold.document, [(0, 0, text)])
+            fold.document.edit(0, 0, text)
             await opened.live.durable()
         await self._enter(path, opened, Kind.DOCUMENT)
 
@@ -222,7 +220,7 @@ class LocalWorkspace:
         if base:
             self._write_on_base(opened, text, base)
         else:
-            _apply(document, difference(document.text, text))
+            document.edit_each(difference(document.text, text))
         await opened.live.durable()
 
     def _write_on_base(self, opened: OpenObject, text: str, base: str) -> None:
@@ -238,7 +236,7 @@ class LocalWorkspace:
         older = Document(client_id(opened.live.id, device, run), states[base])
         updates: list[bytes] = []
         older.on_update(updates.append)
-        _apply(older, difference(older.text, text))
+        older.edit_each(difference(older.text, text))
         for update in updates:
             cast(DocumentFold, opened.fold).take_attached(update)
             opened.live.submit(update, run)
@@ -384,11 +382,3 @@ class LocalWorkspace:
 
 def _check_passphrase(engine: Engine, passphrase: str) -> None:
     open_keys(engine.home, passphrase)
-
-
-def _apply(document: Document, edits: list[tuple[int, int, str]]) -> None:
-    """Applies edits that all refer to the text as it is, from the last to the first, in small pieces."""
-    for start, end, text in reversed(edits):
-        document.edit(start, end, text[:PIECE])
-        for at in range(PIECE, len(text), PIECE):
-            document.edit(start + at, start + at, text[at : at + PIECE])

@@ -168,7 +168,7 @@ def test_the_commands_of_this_version() -> None:
     """Exactly what works is listed."""
     assert {" ".join(path) for path in commands(main)} == {
         *("init", "status", "ls", "mv", "rm", "members", "share", "join"),
-        *("sync", "online", "watch", "demo", "doctor", "key passphrase"),
+        *("sync", "online", "watch", "demo", "doctor", "key passphrase", "key recover"),
         *("node serve", "node add", "node list", "node remove"),
         *("doc new", "doc cat", "doc write", "doc edit", "doc export"),
         *("chat new", "chat send", "chat log", "chat search", "chat follow"),

@@ -8,7 +8,7 @@ from peergos_collab.documents import MOST_EDITS, Document, difference
 def applied(old: str, new: str) -> str:
     document = Document(1)
     document.edit(0, 0, old)
-    document.edit_many(difference(old, new))
+    document.edit_each(difference(old, new))
     return document.text
 
 

@@ -327,3 +327,23 @@ def test_import_is_light() -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert ran.stdout.strip() == ""
+
+
+def test_a_long_text_becomes_several_small_updates() -> None:
+    """A paste of any length fits in segments: each update is small, and undo takes all of it back."""
+    document, updates = Document(1), list[bytes]()
+    document.edit(0, 0, "ab")
+    document.track_undo()
+    document.on_update(updates.append)
+    pasted = "".join(chr(0x4E00 + number % 20_000) for number in range(100_000))
+    document.edit(1, 2, pasted)
+    other = Document(2)
+    for update in [Document(1).state(), *updates]:
+        assert len(update) < 150_000
+
+    assert document.text == "a" + pasted
+    assert len(updates) == 4
+    document.undo()
+    assert document.text == "ab"
+    other.apply_own(document.state())
+    assert other.text == "ab"
