@@ -25,7 +25,7 @@ pytestmark = pytest.mark.xdist_group("two_terminals")
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-c", "from peergos_collab.cli import main; main()"]
 FAMILY = "👩\u200d👩\u200d👧"
-LIST = "Remove"
+LIST = "Nodes"
 """A word that only the list shows."""
 
 AWKWARD = f"ends in CRLF\r\nline\u2028separator 漢字 {FAMILY} \x85\x0c\r\nlast"

@@ -157,7 +157,8 @@ class Terminal:
         while not condition(self.text):
             left = deadline - time.monotonic()
             if left <= 0:
-                raise TimeoutError(f"The screen never showed {what}:\n{self.text}")
+                at = f"cursor in line {self.screen.cursor.y}"
+                raise TimeoutError(f"The screen never showed {what} ({at}):\n{self.text}")
             if not self.read(left) and self.process.poll() is not None and not self.read(0):
                 if condition(self.text):
                     break

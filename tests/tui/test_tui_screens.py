@@ -304,6 +304,16 @@ async def test_the_list_shows_what_changes_elsewhere() -> None:
     assert "● via node" in shown
 
 
+async def test_the_key_bar_shows_what_fits_and_a_click_presses_a_key() -> None:
+    """On a narrow terminal the way to all commands is still there; every key acts once."""
+    async with running(await stocked(), size=(40, 12)) as pilot:
+        bar = painted(pilot.app).splitlines()[-1]  # type: ignore[arg-type]
+        assert bar.startswith(" n Document  c Chat")
+        assert bar.endswith("^p Commands")
+        await pilot.click("KeyBar", offset=(bar.index("Chat"), 0))
+        await settle(pilot, "New chat")
+
+
 # The editor
 
 

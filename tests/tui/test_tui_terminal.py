@@ -33,42 +33,31 @@ def left(terminal: Terminal) -> str:
     return terminal.text.partition("<<")[2].partition(">>")[0].replace("\n", "")
 
 
-def test_typing_appears_and_is_in_the_document(terminal: Terminal) -> None:
-    """Letters, wide characters and Enter, through the real input parser."""
+def test_what_is_typed_and_pasted_is_in_the_document(terminal: Terminal) -> None:
+    """Letters, wide characters and Enter as a terminal sends them; a paste whole; a burst in its order."""
     terminal.send("Grüße 漢字 ")
-    terminal.wait_for("Gr")
     terminal.press("enter")
     terminal.wait_for("\n first line")
-
-    assert left(terminal) == ascii("Grüße 漢字 \nfirst line\nsecond line")
-
-
-def test_a_bracketed_paste_is_taken_whole(terminal: Terminal) -> None:
-    """Line ends and emoji of a paste arrive as they are."""
     terminal.paste("pasted 👨\u200d👩\u200d👧\rand more ")
     terminal.wait_for("and more first line")
+    # Moves, letters and deletions that arrive together, as over a slow line.
+    burst = ["a", key("end"), "bx", key("backspace"), key("down"), key("home"), "c", key("ctrl+home"), "d"]
+    terminal.send("".join(burst))
+    terminal.wait_for("dGr")
 
-    assert left(terminal) == ascii("pasted 👨\u200d👩\u200d👧\nand more first line\nsecond line")
-
-
-def test_keys_of_one_burst_act_in_their_order(terminal: Terminal) -> None:
-    """Moves, letters and deletions that arrive together, as over a slow line, are not mixed up."""
-    burst = (
-        "a" + key("end") + "bx" + key("backspace") + key("down") + key("home") + "c" + key("ctrl+home") + "d"
-    )
-    terminal.send(burst)
-    terminal.wait_for("dafirst lineb")
-
-    assert left(terminal) == ascii("dafirst lineb\ncsecond line")
+    wanted = "dGrüße 漢字 \npasted 👨\u200d👩\u200d👧\nand more afirst lineb\ncsecond line"
+    assert left(terminal) == ascii(wanted)
 
 
-def test_copying_reaches_the_terminal_clipboard(terminal: Terminal) -> None:
-    """The selection goes out as OSC 52."""
+def test_copying_reaches_the_terminal_clipboard_and_the_screen_is_given_back(terminal: Terminal) -> None:
+    """The selection goes out as OSC 52; at the end the screen is as before and the cursor shows again."""
     terminal.press("shift+right", "shift+right", "shift+right", "shift+right", "shift+right", "ctrl+c")
     wanted = b"\x1b]52;c;" + base64.b64encode(b"first")
     terminal.wait_until(lambda _: wanted in terminal.raw, what="OSC 52")
 
     assert left(terminal) == ascii("first line\nsecond line")
+    assert terminal.raw.rfind(b"\x1b[?1049l") > terminal.raw.rfind(b"\x1b[?1049h")
+    assert terminal.raw.rfind(b"\x1b[?25h") > terminal.raw.rfind(b"\x1b[?25l")
 
 
 def test_a_terminated_program_closes_its_home_first(terminal: Terminal) -> None:
@@ -115,11 +104,3 @@ def test_a_first_run_on_a_real_home_leaves_a_document_that_opens_again(tmp_path:
         terminal.press("ctrl+q")
 
         assert terminal.wait_end() == 0
-
-
-def test_the_screen_is_given_back_when_the_program_ends(terminal: Terminal) -> None:
-    """The alternate screen is left and the cursor shows again."""
-    left(terminal)
-
-    assert terminal.raw.rfind(b"\x1b[?1049l") > terminal.raw.rfind(b"\x1b[?1049h")
-    assert terminal.raw.rfind(b"\x1b[?25h") > terminal.raw.rfind(b"\x1b[?25l")

@@ -6,13 +6,13 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Footer
 
 from peergos_collab.workspace.api import ChatHandle, Status, Unsubscribe
 
 from ..viewmodels.people import name_of
 from ..viewmodels.status import bar
 from ..widgets.chat_pane import ChatPane
+from ..widgets.key_bar import KeyBar
 from ..widgets.status_bar import StatusBar
 from .base import FullScreen
 from .chat_search import ChatSearch
@@ -41,7 +41,7 @@ class Chatting(FullScreen):
     def compose(self) -> ComposeResult:
         yield self.pane
         yield self._bar
-        yield Footer(compact=True)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self._unsubscribe = self.handle.on_change(self._changed)

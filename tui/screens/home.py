@@ -7,12 +7,13 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from peergos_collab.workspace.api import Entry, Status
 
 from ..viewmodels.entries import empty_words, lines_of, title_words
 from ..widgets.entry_list import EntryList
+from ..widgets.key_bar import KeyBar
 from .base import FullScreen
 from .dialog import AskName, Confirm
 from .members import Members
@@ -38,7 +39,7 @@ class Home(FullScreen):
         Binding("s", "share", "Share"),
         Binding("m", "members", "Members"),
         Binding("r", "rename", "Rename", show=False),
-        Binding("delete,d", "remove", "Remove"),
+        Binding("delete,d", "remove", "Remove", show=False),
         Binding("o", "nodes", "Nodes"),
         Binding("question_mark,f1", "app.keys", "Help"),
         Binding("q", "app.leave", "Quit"),
@@ -52,7 +53,7 @@ class Home(FullScreen):
         yield Static(id="title")
         yield EntryList()
         yield Static(Text(empty_words()), id="empty")
-        yield Footer(compact=True)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.query_one(EntryList).focus()

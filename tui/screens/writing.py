@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from peergos_collab.documents import Change
 from peergos_collab.workspace.api import DocumentHandle, Status, Unsubscribe
@@ -20,6 +20,7 @@ from ..viewmodels.status import bar, saved_words, state_of
 from ..widgets.chat_pane import ChatPane
 from ..widgets.editor import Editor
 from ..widgets.find_bar import FindBar
+from ..widgets.key_bar import KeyBar
 from ..widgets.status_bar import StatusBar
 from .base import FullScreen
 from .chat_search import ChatSearch
@@ -75,7 +76,7 @@ class Writing(FullScreen):
             yield self.editor
         yield FindBar()
         yield self._bar
-        yield Footer(compact=True)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.handle.document.track_undo()
