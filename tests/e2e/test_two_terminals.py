@@ -187,6 +187,11 @@ def test_two_people_share_write_and_undo(two: Two) -> None:
     ana.wait_gone("Hers")
     bob.wait_gone("Hers")
     bob.wait_for("first words and his")
+
+    ana.press("ctrl+r")
+    two.ana.sees("says: Bob", "whoever has the link")
+    ana.press("escape")
+    ana.wait_gone("says: Bob")
     assert two.ana.cat("plan") == two.bob.cat("plan") == "first words and his"
 
 
@@ -211,7 +216,7 @@ def test_what_is_typed_around_strange_characters_leaves_them_alone(two: Two) -> 
 
 
 def test_a_chat_goes_both_ways(two: Two) -> None:
-    """Messages, and that somebody is typing, arrive at both ends."""
+    """Messages, answers, and that somebody is typing, arrive at both ends."""
     pgc(two.ana.home, "chat", "new", "talk")
     two.share("talk")
     for person in (two.ana, two.bob):
@@ -222,10 +227,18 @@ def test_a_chat_goes_both_ways(two: Two) -> None:
         other.sees(f"{one.name} is typing…")
         one.screen.press("enter")
         other.sees(f"from {one.name}")
+    two.bob.screen.press("up")
+    two.bob.sees("r Answer")
+    two.bob.screen.press("up")
+    two.bob.screen.send("r")
+    two.bob.sees("↳ Ana: from Ana")
+    two.bob.screen.send("yes")
+    two.bob.screen.press("enter")
+    two.ana.sees("↳ You: from Ana", "yes")
     log = pgc(two.bob.home, "chat", "log", "talk", "--json").decode()
 
     said = [message["text"] for message in json.loads(log)["messages"]]
-    assert [text.strip() for text in said] == [f"from Ana {FAMILY}", f"from Bob {FAMILY}"]
+    assert [text.strip() for text in said] == [f"from Ana {FAMILY}", f"from Bob {FAMILY}", "yes"]
 
 
 def test_the_connection_shown_is_the_connection_there_is(two: Two) -> None:
