@@ -95,7 +95,7 @@ def _status_lines(found: Status) -> list[str]:
     heads += [
         ("node", f"{each.address}  {_node_words(each.connected, each.problem)}") for each in found.nodes
     ]
-    lines = table(heads)
+    lines = table(heads) + [f"! {escape_hidden(problem)}" for problem in found.problems]
     for each in found.objects:
         places = ", ".join(each.saved) or "nowhere yet"
         waiting = f"; {each.pending} changes not on any node yet" if each.pending else ""

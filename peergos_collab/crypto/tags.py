@@ -38,7 +38,6 @@ class Tag(enum.Enum):
     CHECKPOINT = b"checkpoint"
     LOCAL_LOGS = b"local logs"
     LOCAL_VERSIONS = b"local versions"
-    LOCAL_NODES = b"local nodes"
     RECOVERY_CODE = b"recovery code"
     RECOVERY_SLOT = b"recovery slot"
     RECOVERY_WRAP = b"recovery wrap"

@@ -13,7 +13,7 @@ from ..codec.address import format_address
 from ..errors import Offline, RemoteProtocolError
 from ..ports import Connection, Listener, Transport
 from ..ports.installed import installed_transport
-from ..storage import HomeLock, SqliteStore
+from ..storage import HomeLock, SqliteStore, open_store
 from ..sync.session import Session
 from .keys import NodeKeys
 from .shelf import Commit, Shelf
@@ -177,7 +177,7 @@ async def serve_node(home: Path, host: str, port: int, *, transport: Transport |
     lock = HomeLock(home / "lock")
     try:
         keys = NodeKeys.load(home / KEY_FILE)
-        store = SqliteStore(home / STORE_FILE)
+        store, _ = open_store(home / STORE_FILE)
         shelf = Shelf(store, keys.receipt, _now, os.urandom)
         node = RunningNode(shelf, store, lock)
         await node.listen(transport or installed_transport(), host, port or keys.port, keys.certificate)

@@ -2,7 +2,17 @@
 
 from .atomic_file import read_file, write_atomic
 from .home_lock import HomeLock
+from .opening import ask_for_salvage, open_store, salvage_words
 from .salvage import SalvageReport
 from .sqlite_store import SqliteStore
 
-__all__ = ["HomeLock", "SalvageReport", "SqliteStore", "read_file", "write_atomic"]
+__all__ = [
+    "HomeLock",
+    "SalvageReport",
+    "SqliteStore",
+    "ask_for_salvage",
+    "open_store",
+    "read_file",
+    "salvage_words",
+    "write_atomic",
+]

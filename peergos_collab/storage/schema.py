@@ -37,8 +37,8 @@ CREATE TABLE vals (space TEXT NOT NULL, key BLOB NOT NULL, mark INTEGER NOT NULL
 """
 
 _SALVAGE_HINT: Final = (
-    "'pgc check --repair' saves what is readable into a new store and keeps the damaged file beside it; "
-    "'pgc sync' then fetches again what a node or a peer still has."
+    "End every pgc of this home and start one again: what is readable is then saved into a new store and the "
+    "damaged file is kept beside it. 'pgc sync' fetches again what a node or a peer still has."
 )
 
 

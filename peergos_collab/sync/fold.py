@@ -49,5 +49,5 @@ class Fold(Protocol):
     def dirty_state(self) -> dict[bytes, bytes]:
         """Parts of the state that changed since the last call, by key; secret bytes, to be sealed."""
 
-    def load_state(self, load: Callable[[bytes], bytes | None]) -> None:
-        """Takes the state back; ``load`` gives a part by its key."""
+    def load_state(self, load: Callable[[bytes], bytes | None]) -> bool:
+        """Takes the state back; ``load`` gives a part by its key. False where none was saved."""

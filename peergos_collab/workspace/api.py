@@ -91,6 +91,8 @@ class ObjectState:
 
 @dataclass(frozen=True, slots=True)
 class Status:
+    """The whole workspace. ``problems`` are plain sentences about no object in particular."""
+
     account: str
     device: str
     name: str
@@ -98,6 +100,7 @@ class Status:
     objects: tuple[ObjectState, ...]
     peers: int
     online: bool
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

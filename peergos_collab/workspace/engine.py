@@ -23,15 +23,14 @@ from ..objects.snapshots import SnapshotPlace
 from ..ports import Batch, Connection, PutValue, Transport
 from ..ports.installed import installed_peers, installed_transport
 from ..ports.peers import PeerOptions, PeerTransport
-from ..storage import HomeLock, SqliteStore
+from ..storage import HomeLock, SqliteStore, ask_for_salvage, open_store, salvage_words
 from ..sync.logbook import LogBook
 from ..sync.replica import Replica
 from ..sync.session import EphemeralCame, SnapshotCame
 from .api import Event, Options
 from .folds import ChatFold, DocumentFold, EntriesFold
 from .history import settle, take_preview_untrusted
-from .home import LOCK, STORE, HomeKeys, open_keys
-from .known_nodes import known_nodes, remember_nodes
+from .home import LOCK, STORE, HomeKeys, open_keys, remember_nodes
 from .live_object import CHECKPOINTS, LiveObject
 from .network import Network, NodeLink
 from .peers import PeerMesh
@@ -94,6 +93,7 @@ class Engine:
     keys: HomeKeys
     store: SqliteStore
     clean: bool
+    salvaged: bool
     transport: Transport
     peers: Callable[[], PeerTransport]
     run: RunId = field(default_factory=lambda: RunId(os.urandom(16)))
@@ -127,18 +127,29 @@ class Engine:
         lock = HomeLock(home / LOCK)
         try:
             keys = await asyncio.to_thread(open_keys, home, passphrase)
-            store = SqliteStore(home / STORE)
+            store, report = open_store(home / STORE)
         except BaseException:
             lock.release()
             raise
         clean = _was_clean(store)
         store.write([PutValue(META, CLEAN, None)])
         engine = cls(
-            home, lock, keys, store, clean, transport or installed_transport(), peers or installed_peers
+            home,
+            lock,
+            keys,
+            store,
+            clean,
+            report is not None,
+            transport or installed_transport(),
+            peers or installed_peers,
         )
+        if report is not None:
+            engine.problems.append(salvage_words(report))
         try:
             engine._open_profile()
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, Damaged) and report is None:
+                ask_for_salvage(home / STORE)
             await engine.close()
             raise
         return engine
@@ -151,21 +162,31 @@ class Engine:
 
     def _open_profile(self) -> None:
         keys = self.keys
-        book = LogBook.load(keys.profile, self.store)
+        book = self._book(keys.profile)
+        if not book.epochs:
+            self.store.write(book.take_records([keys.profile_record]).batch)
         secrets = {keys.profile_epoch: keys.profile_keys}
         opened = self._open(PROFILE_PATH, book, Kind.ENTRIES, secrets, keys.actor)
-        if not book.epochs and not self.profile.view.entries() and not self.profile.view.nodes():
-            raise Damaged("the record this account's profile begins with is damaged on this disk")
         opened.live.nodes = self._own_nodes()
+
+    def _book(self, object_id: ObjectId) -> LogBook:
+        """Raises Damaged where a page cannot be read: the next start then salvages the store."""
+        try:
+            return LogBook.load(object_id, self.store)
+        except Damaged:
+            ask_for_salvage(self.home / STORE)
+            raise
 
     def _own_nodes(self) -> tuple[str, ...]:
         """This account's nodes: from the profile, or, while that is damaged, as last remembered."""
         nodes = tuple(self.profile.view.nodes())
-        book = self.objects[self.keys.profile].live.replica.book
-        if book.damage and not nodes:
-            return known_nodes(self.store, self.keys)
-        if nodes != known_nodes(self.store, self.keys):
-            self.store.write([remember_nodes(nodes, self.keys)])
+        replica = self.objects[self.keys.profile].live.replica
+        # After damage the profile may lack what it held; it is complete again once heads were compared.
+        incomplete = not replica.released and (self.salvaged or bool(replica.book.damage))
+        if incomplete or not (replica.book.branches or replica.unsealed):
+            return nodes or self.keys.nodes
+        if nodes != self.keys.nodes:
+            self.keys = remember_nodes(self.home, self.keys, nodes)
         return nodes
 
     def _open(
@@ -190,7 +211,12 @@ class Engine:
         except Damaged:
             again = LogBook.load(book.object, self.store)
             again.damage = book.damage
+        try:
             return self._build(path, again, kind, secrets, actor)
+        except Damaged:
+            # Not a value but a page: the whole file has to be gone through, with nobody using it.
+            ask_for_salvage(self.home / STORE)
+            raise
 
     def _use(self, opened: OpenObject) -> OpenObject:
         self.objects[opened.live.id] = opened
@@ -276,7 +302,7 @@ class Engine:
         if known is not None:
             known.path = path
             return known
-        book = LogBook.load(capability.object, self.store)
+        book = self._book(capability.object)
         secrets = {capability.epoch: capability.keys}
         actor = reference.actor(self.keys.credentials)
         opened = self._open(path, book, Kind(capability.kind), secrets, actor)
@@ -359,6 +385,7 @@ class Engine:
                 opened.path = view.shown
                 opened.live.nodes = self._nodes_of(reference)
         if self.network is not None:
+            self.open_all()
             self.network.refresh()
 
     # -- network --------------------------------------------------------------------------------

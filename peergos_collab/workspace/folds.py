@@ -97,15 +97,16 @@ class DocumentFold:
         self._changed = False
         return {_WHOLE: self.document.state()}
 
-    def load_state(self, load: Callable[[bytes], bytes | None]) -> None:
+    def load_state(self, load: Callable[[bytes], bytes | None]) -> bool:
         state = load(_WHOLE)
         if state is None:
-            return
+            return False
         try:
             self.document = Document(self._client, state, clock=self._clock)
         except Quarantined as error:
             raise Damaged("the local state of a document cannot be read") from error
         self.document.on_update(self._note)
+        return True
 
 
 class ChatFold:
@@ -154,7 +155,7 @@ class ChatFold:
     def dirty_state(self) -> dict[bytes, bytes]:
         return {number.to_bytes(8, "big"): raw for number, raw in self.timeline.dirty_chunks().items()}
 
-    def load_state(self, load: Callable[[bytes], bytes | None]) -> None:
+    def load_state(self, load: Callable[[bytes], bytes | None]) -> bool:
         def load_chunk(number: int) -> bytes:
             chunk = load(number.to_bytes(8, "big"))
             if chunk is None:
@@ -163,6 +164,7 @@ class ChatFold:
 
         stored = load(_HEAD) is not None
         self.timeline = Timeline.from_chunks(load_chunk) if stored else Timeline(load_chunk=load_chunk)
+        return stored
 
 
 class EntriesFold:
@@ -229,11 +231,13 @@ class EntriesFold:
         self._changed = False
         return {_WHOLE: self._map.state()}
 
-    def load_state(self, load: Callable[[bytes], bytes | None]) -> None:
+    def load_state(self, load: Callable[[bytes], bytes | None]) -> bool:
         state = load(_WHOLE)
-        if state is not None:
-            self._map = EntryMap.from_state(state)
-            self._view = None
+        if state is None:
+            return False
+        self._map = EntryMap.from_state(state)
+        self._view = None
+        return True
 
     def _touch(self) -> None:
         self._changed = True

@@ -6,7 +6,9 @@
     lock          held by the one process that is the engine
     socket        where the engine answers other processes of this user
 
-The contents of the key store are [version, credentials, profile's object id, epoch id, admin secret].
+The contents of the key store are [version, credentials, profile's object id, epoch id, admin secret, first
+epoch record of the profile, addresses of the account's nodes]: enough to get everything back from a node if
+the whole store is lost.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Final
 
 from ..codec import decode_untrusted, encode, to_multibase
 from ..codec.ids import EpochId, ObjectId, PrincipalId
-from ..codec.shape import array, blob, number, some_bytes
+from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..crypto import MasterKey
 from ..errors import Conflict, Damaged, NotFound, PassphraseNeeded, RemoteProtocolError
 from ..identity.credentials import Credentials
@@ -39,6 +41,7 @@ KEYS: Final = "keys"
 MASTER: Final = "master.key"
 STORE: Final = "store.db"
 LOCK: Final = "lock"
+MAX_NODES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class HomeKeys:
     profile: ObjectId
     profile_epoch: EpochId
     profile_keys: EpochKeys
+    profile_record: bytes
+    nodes: tuple[str, ...]
 
     @property
     def actor(self) -> Actor:
@@ -116,7 +121,7 @@ def create_home(home: Path, *, name: str, passphrase: str | None, random: Random
         credentials = Credentials.found(name, code.next_root(), random)
         epoch, keys = found_object(credentials, Kind.ENTRIES, random)
         _store_first(home / STORE, epoch)
-        contents = _encode(credentials, epoch, keys)
+        contents = _encode(credentials, epoch.object, epoch.id, keys, epoch.raw, ())
         key_store, raw = KeyStore.create(contents, passphrase, code, random)
         if passphrase is None:
             write_atomic(home / MASTER, key_store.master.expose())
@@ -156,6 +161,18 @@ def recover_home(home: Path, code: str, passphrase: str | None, random: Random =
         change_passphrase(home, keys, passphrase, random)
 
 
+def remember_nodes(
+    home: Path, keys: HomeKeys, nodes: tuple[str, ...], random: Random = os.urandom
+) -> HomeKeys:
+    """Notes this account's nodes beside its keys: where to fetch the profile again if the store is lost."""
+    contents = _encode(
+        keys.credentials, keys.profile, keys.profile_epoch, keys.profile_keys, keys.profile_record, nodes
+    )
+    key_store, raw = keys.store.with_contents(contents, random)
+    write_atomic(home / KEYS, raw)
+    return _decode(key_store)
+
+
 def change_passphrase(home: Path, keys: HomeKeys, new: str | None, random: Random = os.urandom) -> HomeKeys:
     """Seals the same secrets under a new master key; the file changes at once or not at all."""
     key_store, raw = keys.store.change_passphrase(new, random)
@@ -183,18 +200,27 @@ def _store_first(path: Path, epoch: Epoch) -> None:
         store.close()
 
 
-def _encode(credentials: Credentials, epoch: Epoch, keys: EpochKeys) -> bytes:
+def _encode(
+    credentials: Credentials,
+    profile: ObjectId,
+    epoch: EpochId,
+    keys: EpochKeys,
+    record: bytes,
+    nodes: tuple[str, ...],
+) -> bytes:
     secret = keys.secret(Level.ADMIN).expose()
-    return encode([VERSION, credentials.encode(), epoch.object, epoch.id, secret])
+    return encode([VERSION, credentials.encode(), profile, epoch, secret, record, list(nodes[:MAX_NODES])])
 
 
 def _decode(store: KeyStore) -> HomeKeys:
     try:
-        fields = array(decode_untrusted(store.contents, 1 << 20), 5, "home")
+        fields = array(decode_untrusted(store.contents, 1 << 20), 7, "home")
         number(fields[0], VERSION, VERSION, "home version")
         credentials = Credentials.decode_untrusted(some_bytes(fields[1], 1 << 20, "credentials"))
-        profile, epoch, secret = (blob(field, 32, "home") for field in fields[2:])
+        profile, epoch, secret = (blob(field, 32, "home") for field in fields[2:5])
+        record = some_bytes(fields[5], 1 << 16, "profile record")
+        nodes = tuple(string(node, 512, "node") for node in many(fields[6], MAX_NODES, "nodes"))
     except RemoteProtocolError as error:
         raise Damaged(f"the key store opens, but what is in it is damaged: {error}") from None
     keys = EpochKeys(Level.ADMIN, secret)
-    return HomeKeys(store, credentials, ObjectId(profile), EpochId(epoch), keys)
+    return HomeKeys(store, credentials, ObjectId(profile), EpochId(epoch), keys, record, nodes)

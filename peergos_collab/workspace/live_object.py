@@ -87,6 +87,7 @@ class LiveObject:
     failed: bool = False
     unverified: bool = False
     modified: int = 0
+    _stated: bool = False
     _in_flight: bool = False
     _gathering: asyncio.TimerHandle | None = None
     _snapshot_timer: asyncio.TimerHandle | None = None
@@ -318,6 +319,7 @@ class LiveObject:
             batch += collected.batch
         for key, state in self.replica.fold.dirty_state().items():
             batch.append(self._put(STATES, self.id + key, state))
+            self._stated = True
         batch.append(self._put(CHECKPOINTS, self.id, self._checkpoint()))
         batch.append(self._put(SUMMARIES, self.id, encode([self.replica.fold.size, self.modified])))
         self.replica.store.write(batch)
@@ -330,9 +332,9 @@ class LiveObject:
         """
         try:
             checkpoint = self._value(CHECKPOINTS, self.id)
-            self.replica.fold.load_state(lambda key: self._value(STATES, self.id + key))
-            if checkpoint is not None:
-                self._restore(checkpoint)
+            self._stated = self.replica.fold.load_state(lambda key: self._value(STATES, self.id + key))
+            if checkpoint is not None and self._restore(checkpoint) and not self._stated:
+                raise Damaged("the state that belongs to it is gone")
         except (Damaged, RemoteProtocolError) as error:
             raise Damaged(f"the local state is damaged ({error}) and is rebuilt from the segments") from None
         self.replica.deliver_stored(strict=True)
@@ -368,12 +370,14 @@ class LiveObject:
         applied = [list(item) for item in replica.applied.items()]
         place = replica.snapshot.fields() if replica.snapshot is not None else []
         snapshot = [place, replica.since_snapshot, self.unverified]
-        return encode([1, applied, changes, authors, aside, saved, self.modified, snapshot])
+        stated = self._stated
+        return encode([1, applied, changes, authors, aside, saved, self.modified, snapshot, stated])
 
-    def _restore(self, checkpoint: bytes) -> None:
+    def _restore(self, checkpoint: bytes) -> bool:
+        """Says whether a state belongs to the checkpoint."""
         limit = 1 << 30
-        fields = array(decode_untrusted(checkpoint, limit), 8, "state")
-        _, applied, changes, authors, aside, saved, self.modified, snapshot = fields
+        fields = array(decode_untrusted(checkpoint, limit), 9, "state")
+        _, applied, changes, authors, aside, saved, self.modified, snapshot, stated = fields
         replica = self.replica
         replica.applied = dict(many(applied, limit, "state"))
         if not replica.applied.keys() <= replica.book.numbered.keys():
@@ -388,6 +392,7 @@ class LiveObject:
         place, replica.since_snapshot, self.unverified = array(snapshot, 3, "state")
         replica.snapshot = SnapshotPlace.parse_untrusted(place) if place else None
         self.saved_at = {node: dict(seqs) for node, seqs in saved}
+        return bool(stated)
 
 
 def _author_fields(author: Author) -> list[bytes | str]:

@@ -88,6 +88,7 @@ class LocalWorkspace:
             objects,
             peers,
             engine.network is not None,
+            tuple(engine.problems),
         )
 
     def _state(self, opened: OpenObject) -> ObjectState:

@@ -164,6 +164,46 @@ async def test_the_key_store(tmp_path: Path, place: float) -> None:
         assert keys.read_bytes() == data
 
 
+async def _synced(made: World, name: str) -> tuple[str, list[str]]:
+    """A document of a home after one sync, and the names in it."""
+    person = await made.person(name)
+    try:
+        await person.workspace.sync()
+        text, _ = await person.workspace.read_document("notes")
+        return text, [entry.name for entry in await person.workspace.list_entries()]
+    finally:
+        await made.close(person)
+
+
+@pytest.mark.parametrize("fill", [b"\x00", b"\xff"])
+async def test_any_page_of_a_home(tmp_path: Path, fill: bytes) -> None:
+    """A page that is overwritten costs what was on it at most: the home opens, names it, and fetches the rest."""
+    async with world(tmp_path) as made:
+        node = await made.node()
+        ana = await made.person("Ana")
+        await ana.workspace.add_node(node.address)
+        await ana.workspace.new_document("notes", "one line\n" * 400)
+        await ana.workspace.new_document("more", "another")
+        await ana.workspace.sync()
+        await made.close(ana)
+        size = 4096
+        for page in range((ana.home / "store.db").stat().st_size // size):
+            copy_home(ana.home, tmp_path / f"page{page}")
+            store = tmp_path / f"page{page}" / "store.db"
+            data = bytearray(store.read_bytes())
+            data[page * size : (page + 1) * size] = fill * size
+            store.write_bytes(data)
+            try:
+                text, names = await _synced(made, f"page{page}")
+            except Damaged as damaged:
+                # A page that is met only later: the next start salvages.
+                assert "start one again" in damaged.hint
+                text, names = await _synced(made, f"page{page}")
+
+            assert text == "one line\n" * 400, page
+            assert names == ["more", "notes"], page
+
+
 async def test_any_cell_of_a_node(tmp_path: Path) -> None:
     """The node starts and serves, and whoever syncs puts back what is damaged."""
     async with world(tmp_path) as made:

@@ -165,7 +165,7 @@ def test_a_file_that_is_no_database(tmp_path: Path, content: bytes) -> None:
     report = SqliteStore.salvage(path)
     store = SqliteStore(path)
 
-    assert "--repair" in caught.value.hint
+    assert "start one again" in caught.value.hint
     assert report.kept.read_bytes() == content
     assert (report.saved, len(report.lost)) == (0, 1)
     assert store.objects() == []

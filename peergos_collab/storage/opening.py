@@ -1,0 +1,56 @@
+"""Opening a store whose file may be damaged: what can be read is saved into a new one first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from ..errors import Damaged
+from .salvage import SalvageReport
+from .sqlite_store import SqliteStore
+
+MOST_CHECKED: Final = 32 << 20
+"""Bytes of a store whose pages are gone through at each opening, at about 1 ms per MB."""
+
+MARK: Final = ".salvage"
+"""Suffix of an empty file that asks for a salvage at the next opening."""
+
+
+def open_store(path: Path) -> tuple[SqliteStore, SalvageReport | None]:
+    """The store at ``path``, and what a salvage saved, if one was needed.
+
+    Raises:
+        Damaged: nothing could be saved either.
+        NewerFormat: a later version of this program made it.
+    """
+    mark = path.with_name(path.name + MARK)
+    if not mark.exists():
+        try:
+            store = SqliteStore(path)
+        except Damaged:
+            pass
+        else:
+            try:
+                store.objects()
+                if path.stat().st_size <= MOST_CHECKED:
+                    store.check_pages()
+                return store, None
+            except Damaged:
+                store.close()
+    report = SqliteStore.salvage(path)
+    mark.unlink(missing_ok=True)
+    return SqliteStore(path), report
+
+
+def ask_for_salvage(path: Path) -> None:
+    """Has the store at ``path`` salvaged when it is opened next: pages of it cannot be read."""
+    path.with_name(path.name + MARK).touch(mode=0o600)
+
+
+def salvage_words(report: SalvageReport) -> str:
+    """What happened, in a sentence for the user."""
+    lost = f"{len(report.lost)} places could not be read" if report.lost else "nothing of it is missing"
+    return (
+        f"the store on this disk was damaged; what could be read was saved into a new one ({lost}), "
+        f"the damaged file is kept as {report.kept.name}, and sync fetches the rest"
+    )
