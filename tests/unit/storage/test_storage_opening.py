@@ -1,0 +1,56 @@
+"""Opening a store that may be damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from peergos_collab.ports import PutValue
+from peergos_collab.storage import SqliteStore, ask_for_salvage, open_store, salvage_words
+
+
+def filled(path: Path) -> None:
+    store = SqliteStore(path)
+    store.write([PutValue("meta", bytes([number]), bytes(900)) for number in range(60)]).result(30)
+    store.close()
+
+
+def test_a_whole_store_is_opened_as_it_is(tmp_path: Path) -> None:
+    """Nothing is salvaged, nothing is moved."""
+    filled(tmp_path / "store.db")
+    store, report = open_store(tmp_path / "store.db")
+    found = len(list(store.values("meta")))
+    store.close()
+
+    assert (report, found) == (None, 60)
+
+
+def test_a_salvage_that_was_asked_for_happens_once(tmp_path: Path) -> None:
+    """A page that somebody met is dealt with at the next opening, and only then."""
+    filled(tmp_path / "store.db")
+    ask_for_salvage(tmp_path / "store.db")
+    first, report = open_store(tmp_path / "store.db")
+    first.close()
+    second, again = open_store(tmp_path / "store.db")
+    found = len(list(second.values("meta")))
+    second.close()
+
+    assert report is not None
+    assert report.kept.name in salvage_words(report)
+    assert (again, found) == (None, 60)
+
+
+def test_a_page_in_the_middle(tmp_path: Path) -> None:
+    """A store that opens but does not hang together is salvaged as well, and the damaged file is kept."""
+    path = tmp_path / "store.db"
+    filled(path)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 8192 * 4096
+    data[middle : middle + 4096] = bytes(4096)
+    path.write_bytes(data)
+    store, report = open_store(path)
+    found = len(list(store.values("meta")))
+    store.close()
+
+    assert report is not None
+    assert report.kept.read_bytes() == bytes(data)
+    assert 0 < found < 60
