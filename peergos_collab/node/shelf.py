@@ -17,16 +17,15 @@ from ..objects.links import Drop
 from ..ports import Batch, Clock, PutValue, Random, SegmentStore
 from ..sync.heads import Tip
 from ..sync.logbook import LogBook, Offered
-from ..sync.session import (
+from ..sync.session import Session, receipt_frame
+from ..sync.session_events import (
     DropOffered,
     DropWanted,
     EphemeralCame,
     Opened,
     RecordsCame,
     SegmentsCame,
-    Session,
     SessionEvent,
-    receipt_frame,
 )
 
 DROPS: Final = "drops"

@@ -12,7 +12,6 @@ States of an object on a session::
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ..codec.ids import EpochId, LogId, ObjectId
@@ -35,124 +34,28 @@ from .frames import (
 )
 from .heads import Tip, heads_digest, tips_untrusted, tips_value
 from .logbook import Arrival, LogBook, record_ids
+from .session_events import (
+    CaughtUp,
+    DropCame,
+    DropOffered,
+    DropWanted,
+    EphemeralCame,
+    Greeted,
+    Opened,
+    Ponged,
+    ReceiptCame,
+    RecordsCame,
+    RefusedCame,
+    SegmentsCame,
+    SessionEvent,
+    SnapshotCame,
+)
 
 CREDIT_PARTS: Final = 16
 """A part of the window is worked off before that is told: a credit a keystroke doubles the messages."""
 
 MAX_PROOFS: Final = 16
 MAX_IDS: Final = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Greeted:
-    """The other side said hello. ``receipt_key`` is a node's; None for a peer."""
-
-    receipt_key: VerifyKey | None
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """The other side opened an object, and proved that it may."""
-
-    object: ObjectId
-
-
-@dataclass(frozen=True, slots=True)
-class CaughtUp:
-    """The other side has sent everything it had when we opened the object."""
-
-    object: ObjectId
-
-
-@dataclass(frozen=True, slots=True)
-class RecordsCame:
-    object: ObjectId
-    raws: list[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentsCame:
-    """``size`` is what to give back with ``grant_credit`` once they are worked off."""
-
-    object: ObjectId
-    raws: list[bytes]
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class EphemeralCame:
-    object: ObjectId
-    key: bytes
-    counter: int
-    sealed: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptCame:
-    """A node's signed word that these heads are durable there; the signature is checked.
-
-    ``whole`` says that these are all the heads it has, as after each opening.
-    """
-
-    object: ObjectId
-    tips: list[Tip]
-    whole: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SnapshotCame:
-    """The answer to ``get_snapshot``, not verified; ``raw`` is empty where it is not there."""
-
-    object: ObjectId
-    certificates: list[bytes]
-    raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedCame:
-    object: ObjectId | None
-    reason: str
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class DropOffered:
-    raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class DropWanted:
-    public: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class DropCame:
-    """``raw`` is empty where there is no such drop."""
-
-    public: bytes
-    raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Ponged:
-    number: int
-
-
-SessionEvent = (
-    Greeted
-    | Opened
-    | CaughtUp
-    | RecordsCame
-    | SegmentsCame
-    | EphemeralCame
-    | ReceiptCame
-    | SnapshotCame
-    | RefusedCame
-    | DropOffered
-    | DropWanted
-    | DropCame
-    | Ponged
-)
 
 
 class Session:

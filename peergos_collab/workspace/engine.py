@@ -26,7 +26,7 @@ from ..ports.peers import PeerOptions, PeerTransport
 from ..storage import HomeLock, SqliteStore, ask_for_salvage, open_store, salvage_words
 from ..sync.logbook import LogBook
 from ..sync.replica import Replica
-from ..sync.session import EphemeralCame, SnapshotCame
+from ..sync.session_events import EphemeralCame, SnapshotCame
 from .api import Event, Options
 from .folds import ChatFold, DocumentFold, EntriesFold
 from .history import settle, take_preview_untrusted

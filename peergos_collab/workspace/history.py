@@ -15,7 +15,7 @@ from ..objects.payload import Kind, decode_payload_untrusted
 from ..objects.segments import Segment
 from ..objects.snapshots import Snapshot, SnapshotPlace
 from ..sync.replica import Replica
-from ..sync.session import SnapshotCame
+from ..sync.session_events import SnapshotCame
 from .folds import DocumentFold
 
 if TYPE_CHECKING:

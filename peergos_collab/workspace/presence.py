@@ -23,7 +23,7 @@ from ..objects.ephemeral import (
 )
 from ..objects.epoch_keys import Level
 from ..ports import Clock, Random
-from ..sync.session import EphemeralCame
+from ..sync.session_events import EphemeralCame
 from .live_object import LiveObject
 
 HERE_SECONDS: Final = 8.0

@@ -12,7 +12,8 @@ from ..errors import Damaged, Offline, RemoteProtocolError
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Connection, Random
 from ..sync.logbook import LogBook
-from ..sync.session import (
+from ..sync.session import Session
+from ..sync.session_events import (
     CaughtUp,
     DropCame,
     EphemeralCame,
@@ -23,7 +24,6 @@ from ..sync.session import (
     RecordsCame,
     RefusedCame,
     SegmentsCame,
-    Session,
     SessionEvent,
     SnapshotCame,
 )

@@ -30,14 +30,8 @@ from peergos_collab.sync.frames import Frame, decode_frame_untrusted
 from peergos_collab.sync.journal import open_entry_untrusted
 from peergos_collab.sync.logbook import LogBook
 from peergos_collab.sync.replica import Collected, Replica
-from peergos_collab.sync.session import (
-    CaughtUp,
-    Opened,
-    RecordsCame,
-    RefusedCame,
-    SegmentsCame,
-    Session,
-)
+from peergos_collab.sync.session import Session
+from peergos_collab.sync.session_events import CaughtUp, Opened, RecordsCame, RefusedCame, SegmentsCame
 from peergos_collab.testing.store import MemoryStore, _copy
 from peergos_collab.workspace.folds import ChatFold, DocumentFold, EntriesFold
 from support.circle import Circle, Membership, make_circle

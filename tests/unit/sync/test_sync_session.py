@@ -16,7 +16,8 @@ from peergos_collab.objects.payload import Kind
 from peergos_collab.sync.frames import MAX_FRAME, WINDOW, Frame, decode_frame_untrusted, encode_frame
 from peergos_collab.sync.heads import Tip, tips_value
 from peergos_collab.sync.logbook import LogBook
-from peergos_collab.sync.session import (
+from peergos_collab.sync.session import Session, receipt_frame
+from peergos_collab.sync.session_events import (
     CaughtUp,
     Greeted,
     Opened,
@@ -25,8 +26,6 @@ from peergos_collab.sync.session import (
     RecordsCame,
     RefusedCame,
     SegmentsCame,
-    Session,
-    receipt_frame,
 )
 from peergos_collab.testing.store import MemoryStore
 from support.circle import make_circle
