@@ -11,10 +11,11 @@ from ..codec import to_multibase
 from ..codec.ids import RunId
 from ..errors import Offline, PeergosCollabError, RemoteProtocolError
 from .api import Options, Role
-from .engine import Engine, OpenObject
+from .engine import Engine
 from .folds import DocumentFold
 from .handles import LocalChat, subscribe
 from .local_workspace import LocalWorkspace
+from .open_object import OpenObject
 from .socket_frames import (
     ERROR,
     ITEM,

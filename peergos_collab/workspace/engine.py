@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from ..codec.ids import EpochId, ObjectId, RunId
 from ..codec.shown import show_person
-from ..errors import Damaged, NotFound, PeergosCollabError, RemoteProtocolError, TimedOut
+from ..errors import Damaged, NotFound, PeergosCollabError, RemoteProtocolError
 from ..files.changes import EntryChange
 from ..files.entries import EntryView
 from ..objects.epoch_keys import EpochKeys
@@ -32,7 +31,10 @@ from .folds import ChatFold, DocumentFold, EntriesFold
 from .history import settle, take_preview_untrusted
 from .home import LOCK, STORE, HomeKeys, open_keys, remember_nodes
 from .live_object import CHECKPOINTS, LiveObject
+from .machine import machine_name, now_ms
 from .network import Network, NodeLink
+from .news import News
+from .open_object import AnyFold, OpenObject
 from .peers import PeerMesh
 from .presence import PresenceBook
 from .references import ObjectReference
@@ -41,13 +43,9 @@ from .sync_link import SyncLink
 META: Final = "meta"
 CLEAN: Final = b"clean"
 PROFILE_PATH: Final = ""
-MAX_EVENTS: Final = 4096
-"""Events that wait for a slow reader; the oldest go first, and what they told of is not lost."""
 
 MAX_PROBLEMS: Final = 64
 """Of one object. Whoever sends more false things than that need not be quoted on all of them."""
-
-AnyFold = DocumentFold | ChatFold | EntriesFold
 
 
 def _was_clean(store: SqliteStore) -> bool:
@@ -56,32 +54,6 @@ def _was_clean(store: SqliteStore) -> bool:
         return store.value(META, CLEAN) is not None
     except Damaged:
         return False
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def machine_name() -> bytes:
-    """Names this machine since its last start, or empty bytes."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
-    except OSError:
-        return b""
-
-
-@dataclass(slots=True)
-class OpenObject:
-    """An object in use: its live state, its fold, and who is in it."""
-
-    live: LiveObject
-    fold: AnyFold
-    path: str
-    presence: PresenceBook
-    mesh: PeerMesh | None = None
-    handles: int = 0
-    preview: SnapshotPlace | None = None
-    settling: bool = False
 
 
 @dataclass(slots=True)
@@ -101,12 +73,11 @@ class Engine:
     objects: dict[ObjectId, OpenObject] = field(default_factory=dict)
     network: Network | None = None
     problems: list[str] = field(default_factory=list)
+    news: News = field(default_factory=News)
     _holds: int = 0
     _stays: int = 0
     _staying: bool = False
-    _subscribers: list[asyncio.Queue[Event]] = field(default_factory=list)
     _distrusted: dict[ObjectId, Damaged] = field(default_factory=dict)
-    _waiters: list[asyncio.Future[None]] = field(default_factory=list)
     _closed: bool = False
 
     @classmethod
@@ -221,7 +192,7 @@ class Engine:
     def _use(self, opened: OpenObject) -> OpenObject:
         self.objects[opened.live.id] = opened
         opened.live.on_deliveries.append(lambda deliveries: self._delivered(opened, deliveries))
-        opened.live.on_durable.append(self.pulse)
+        opened.live.on_durable.append(self.news.pulse)
         opened.live.on_appended.append(lambda: self._changed_here(opened))
         return opened
 
@@ -449,7 +420,7 @@ class Engine:
 
     async def _serve_peer(self, opened: OpenObject, connection: Connection) -> None:
         link = SyncLink(connection, {opened.live.id: opened.live}, self, os.urandom)
-        self.tell(Event("connected", opened.path, via=link.via))
+        self.news.tell(Event("connected", opened.path, via=link.via))
         try:
             await link.run()
         except RemoteProtocolError as error:
@@ -457,7 +428,7 @@ class Engine:
             self.on_problem(opened.live, words)
             raise
         finally:
-            self.tell(Event("disconnected", opened.path, via=link.via))
+            self.news.tell(Event("disconnected", opened.path, via=link.via))
 
     async def _disconnect(self) -> None:
         for opened in self.objects.values():
@@ -487,7 +458,7 @@ class Engine:
         if words not in problems and len(problems) < MAX_PROBLEMS:
             problems.append(words)
             opened = self.objects.get(live.id) if live is not None else None
-            self.tell(Event("problem", opened.path if opened is not None else "", text=words))
+            self.news.tell(Event("problem", opened.path if opened is not None else "", text=words))
 
     def on_damage(self, live: LiveObject, damage: Damaged) -> None:
         self.start_over(live.id, damage)
@@ -497,7 +468,7 @@ class Engine:
         if opened is None:
             return
         if opened.path != PROFILE_PATH and link.node:
-            self.tell(Event("connected", opened.path, via=link.via))
+            self.news.tell(Event("connected", opened.path, via=link.via))
         opened.presence.start()
         opened.preview = None  # all of it is here, so there is nothing left to hurry for
         if live.unverified and not opened.settling:
@@ -505,7 +476,7 @@ class Engine:
             self._spawn(settle(self, opened))
         if opened.path == PROFILE_PATH:
             self._profile_changed()
-        self.pulse()
+        self.news.pulse()
 
     def wanted_snapshot(self, live: LiveObject) -> SnapshotPlace | None:
         opened = self.objects.get(live.id)
@@ -520,43 +491,21 @@ class Engine:
             take_preview_untrusted(opened, place, event)
         except PeergosCollabError as error:
             self.on_problem(live, f"the snapshot was not used: {error.message}")
-        self.pulse()
+        self.news.pulse()
 
     def _link_changed(self, node_link: NodeLink) -> None:
         if node_link.problem:
-            self.tell(Event("problem", text=node_link.problem))
-        self.pulse()
+            self.news.tell(Event("problem", text=node_link.problem))
+        self.news.pulse()
 
     # -- events ---------------------------------------------------------------------------------
 
-    def pulse(self) -> None:
-        """Something changed: whoever waits in ``wait_until`` looks again."""
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-
-    async def wait_until(self, happened: Callable[[], bool], seconds: float, what: str) -> None:
-        """Returns once ``happened`` says so; it is asked again after each change.
-
-        Raises:
-            TimedOut: it did not happen in time. And whatever ``happened`` raises.
-        """
-        try:
-            async with asyncio.timeout(seconds):
-                while not happened():
-                    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                    self._waiters.append(waiter)
-                    await waiter
-        except TimeoutError:
-            raise TimedOut(f"{what} was not finished within {seconds:g} s; nothing is lost") from None
-
     def _delivered(self, opened: OpenObject, deliveries: list[Delivery]) -> None:
-        self.pulse()
+        self.news.pulse()
         if opened.path == PROFILE_PATH:
             self._profile_changed()
             return
-        if not self._subscribers:
+        if not self.news.followed:
             return
         now = now_ms()
         for delivery in deliveries:
@@ -564,28 +513,13 @@ class Engine:
             delay = float(now - delivery.time) if present is not None and present.same_clock else None
             event = "message" if delivery.kind is Kind.CHAT else "change"
             author = show_person(delivery.author.name)
-            self.tell(Event(event, opened.path, author, delivery.via, delay))
+            self.news.tell(Event(event, opened.path, author, delivery.via, delay))
 
     def _changed_here(self, opened: OpenObject) -> None:
-        if opened.path != PROFILE_PATH and self._subscribers:
+        if opened.path != PROFILE_PATH and self.news.followed:
             event = "message" if isinstance(opened.fold, ChatFold) else "change"
             author = show_person(self.keys.credentials.name)
-            self.tell(Event(event, opened.path, author, "local", 0.0))
-
-    def tell(self, event: Event) -> None:
-        for queue in self._subscribers:
-            if queue.full():
-                queue.get_nowait()
-            queue.put_nowait(event)
-
-    def subscribe(self) -> asyncio.Queue[Event]:
-        queue: asyncio.Queue[Event] = asyncio.Queue(MAX_EVENTS)
-        self._subscribers.append(queue)
-        return queue
-
-    def unsubscribe(self, queue: asyncio.Queue[Event]) -> None:
-        if queue in self._subscribers:
-            self._subscribers.remove(queue)
+            self.news.tell(Event(event, opened.path, author, "local", 0.0))
 
     # -- end ------------------------------------------------------------------------------------
 

@@ -13,8 +13,10 @@ from ..codec.shown import show_message, show_person
 from ..documents import Document
 from ..errors import NoAccess
 from .api import Message, Presence, Unsubscribe
-from .engine import Engine, OpenObject, now_ms
+from .engine import Engine
 from .folds import ChatFold, DocumentFold
+from .machine import now_ms
+from .open_object import OpenObject
 from .presence import Present
 
 

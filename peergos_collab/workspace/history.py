@@ -8,7 +8,7 @@ object is opened anew from its history alone.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, Protocol, cast
 
 from ..errors import PeergosCollabError, RemoteProtocolError
 from ..objects.payload import Kind, decode_payload_untrusted
@@ -17,9 +17,9 @@ from ..objects.snapshots import Snapshot, SnapshotPlace
 from ..sync.replica import Replica
 from ..sync.session_events import SnapshotCame
 from .folds import DocumentFold
-
-if TYPE_CHECKING:
-    from .engine import Engine, OpenObject
+from .live_object import LiveObject
+from .news import News
+from .open_object import OpenObject
 
 NOT_VERIFIED: Final = "history not verified yet: it is shown from a snapshot until all of it is here"
 FALSE_SNAPSHOT: Final = (
@@ -28,6 +28,19 @@ FALSE_SNAPSHOT: Final = (
 )
 TRIES: Final = 5
 _READ: Final = 1 << 20
+
+
+class Replayer(Protocol):
+    """What this asks of the engine."""
+
+    @property
+    def news(self) -> News: ...
+
+    def replay(self, opened: OpenObject) -> Replica: ...
+
+    async def open_anew(self, opened: OpenObject) -> None: ...
+
+    def on_problem(self, live: LiveObject | None, words: str) -> None: ...
 
 
 def take_preview_untrusted(opened: OpenObject, place: SnapshotPlace, came: SnapshotCame) -> None:
@@ -52,7 +65,7 @@ def take_preview_untrusted(opened: OpenObject, place: SnapshotPlace, came: Snaps
     live.unverified = True
 
 
-async def verify_history(engine: Engine, opened: OpenObject) -> bool | None:
+async def verify_history(engine: Replayer, opened: OpenObject) -> bool | None:
     """Replays the history apart and compares; None where typing went on so that it could not be told."""
     fold = cast(DocumentFold, opened.fold)
     for _ in range(TRIES):
@@ -78,7 +91,7 @@ def _catch_up(replayed: Replica, replica: Replica) -> None:
             start += len(raws)
 
 
-async def settle(engine: Engine, opened: OpenObject) -> None:
+async def settle(engine: Replayer, opened: OpenObject) -> None:
     """Verifies an object that was opened from a snapshot, and says so if that was false."""
     try:
         verdict = await verify_history(engine, opened)
@@ -90,7 +103,7 @@ async def settle(engine: Engine, opened: OpenObject) -> None:
     opened.live.unverified = False
     if verdict:
         opened.live.save()
-        engine.pulse()
+        engine.news.pulse()
     else:
         engine.on_problem(opened.live, FALSE_SNAPSHOT)
         await engine.open_anew(opened)

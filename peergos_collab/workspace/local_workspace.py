@@ -48,13 +48,15 @@ from .api import (
     Role,
     Status,
 )
-from .engine import Engine, OpenObject, now_ms
+from .engine import Engine
 from .folds import ChatFold, DocumentFold
 from .handles import LocalChat, LocalDocument
 from .history import NOT_VERIFIED
 from .home import change_passphrase, found_object, has_passphrase, open_keys
 from .live_object import stored_summary
+from .machine import now_ms
 from .network import with_node
+from .open_object import OpenObject
 from .references import ObjectReference
 from .sharing import KIND_NAMES, ROLES, join, members, share_link
 
@@ -331,7 +333,7 @@ class LocalWorkspace:
                 return all(self._synced(opened) for opened in engine.objects.values())
 
             try:
-                await engine.wait_until(done, timeout, "syncing")
+                await engine.news.wait_until(done, timeout, "syncing")
             except Offline:
                 for node_link in network.links.values():
                     if node_link.problem and node_link.link is None:
@@ -360,14 +362,14 @@ class LocalWorkspace:
         await self.engine.stay_online(options)
 
     async def events(self, path: str = "") -> AsyncIterator[Event]:
-        queue = self.engine.subscribe()
+        queue = self.engine.news.subscribe()
         try:
             while True:
                 event = await queue.get()
                 if not path or event.path == path:
                     yield event
         finally:
-            self.engine.unsubscribe(queue)
+            self.engine.news.unsubscribe(queue)
 
     async def change_passphrase(self, old: str | None, new: str | None) -> None:
         engine = self.engine

@@ -32,8 +32,10 @@ from ..objects.principals import PrincipalKind
 from ..objects.records import grant
 from ..objects.wraps import Recipient
 from .api import Event, Member, Role
-from .engine import Engine, OpenObject, now_ms
+from .engine import Engine
+from .machine import now_ms
 from .network import Network, with_node
+from .open_object import OpenObject
 from .references import ObjectReference
 from .sync_link import SyncLink
 
@@ -77,7 +79,7 @@ async def share_link(engine: Engine, path: str, role: Role, expires: int, passwo
         if replica.since_snapshot >= SNAPSHOT_MIN:
             opened.live.snapshot()
         saved = f"storing {path!r} on the node"
-        await engine.wait_until(lambda: opened.live.saved_on(address), SHARE_SECONDS, saved)
+        await engine.news.wait_until(lambda: opened.live.saved_on(address), SHARE_SECONDS, saved)
         capability = Capability(replica.object, epoch, held, replica.view.kind, path, nodes, replica.snapshot)
         drop = make_drop(capability, link_keys, expires, 0, os.urandom)
         async with await with_node(engine.transport, engine, os.urandom, address) as dropping:
@@ -103,7 +105,7 @@ async def link_ready(engine: Engine, opened: OpenObject, network: Network, addre
             return None
         return node_link.link if opened.live.id in node_link.link.ready else None
 
-    await engine.wait_until(lambda: link() is not None, SHARE_SECONDS, "reaching the node")
+    await engine.news.wait_until(lambda: link() is not None, SHARE_SECONDS, "reaching the node")
     found = link()
     assert found is not None
     return found
@@ -193,7 +195,7 @@ async def _enter(engine: Engine, name: str, reference: ObjectReference, address:
         except BaseException:
             engine.forget(capability.object)
             raise
-    engine.tell(Event("joined", name))
+    engine.news.tell(Event("joined", name))
     return name
 
 
@@ -215,7 +217,7 @@ async def _first_content(
         link = node_link.link if node_link is not None else None
         return opened.live.unverified or (link is not None and opened.live.id in link.ready)
 
-    await engine.wait_until(here, seconds, "fetching the content")
+    await engine.news.wait_until(here, seconds, "fetching the content")
     capability = reference.capability
     epoch = replica.book.epochs.get(capability.epoch)
     member = replica.view.members.get(replica.actor.principal)

@@ -44,7 +44,7 @@ async def write_history(workspace: LocalWorkspace, path: str) -> DocumentFold:
     await workspace.go_online(Options(webrtc=False))
     opened = workspace.engine.find(path)
     fold = cast(DocumentFold, opened.fold)
-    await workspace.engine.wait_until(lambda: opened.live.replica.released, LIMIT, "comparing heads")
+    await workspace.engine.news.wait_until(lambda: opened.live.replica.released, LIMIT, "comparing heads")
     for number in range(SNAPSHOT_MIN + 5):
         fold.document.edit(len(fold.document), len(fold.document), f"{number} ")
         await opened.live.durable()
@@ -73,7 +73,7 @@ async def test_a_link_to_a_long_history_names_a_snapshot(tmp_path: Path) -> None
         await bo.join(link)
         await bo.go_online(Options(webrtc=False))
         live = bo.engine.find("notes").live
-        await bo.engine.wait_until(lambda: not live.unverified, LIMIT, "verifying")
+        await bo.engine.news.wait_until(lambda: not live.unverified, LIMIT, "verifying")
         text, _ = await bo.read_document("notes")
 
         assert snapshot is not None
@@ -105,7 +105,7 @@ async def test_a_false_snapshot_is_found_out(tmp_path: Path, monkeypatch: pytest
         def found_out() -> bool:
             return FALSE_SNAPSHOT in problems(bo.engine, "notes") and not bo.engine.find("notes").live.failed
 
-        await bo.engine.wait_until(found_out, LIMIT, "finding out")
+        await bo.engine.news.wait_until(found_out, LIMIT, "finding out")
         text, _ = await bo.read_document("notes")
 
         assert "what nobody wrote" in shown[0]

@@ -29,8 +29,9 @@ from peergos_collab.node import RunningNode, serve_node
 from peergos_collab.ports import Connection
 from peergos_collab.workspace import Options, Role, create_workspace
 from peergos_collab.workspace.api import Event
-from peergos_collab.workspace.engine import Engine, OpenObject
+from peergos_collab.workspace.engine import Engine
 from peergos_collab.workspace.folds import DocumentFold
+from peergos_collab.workspace.open_object import OpenObject
 from peergos_collab.workspace.opening import EngineWorkspace, open_home
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -292,7 +293,7 @@ async def until(
     happened: Callable[[], bool], *people: Person, seconds: float = PATIENCE, what: str = ""
 ) -> None:
     """Returns once something is true; it is asked again whenever something happened at one of ``people``."""
-    queues = [person.engine.subscribe() for person in people]
+    queues = [person.engine.news.subscribe() for person in people]
     try:
         async with asyncio.timeout(seconds):
             while not happened():
@@ -302,14 +303,14 @@ async def until(
         raise AssertionError(f"did not happen within {seconds:g} s: {what}; {told}") from None
     finally:
         for person, queue in zip(people, queues, strict=True):
-            person.engine.unsubscribe(queue)
+            person.engine.news.unsubscribe(queue)
 
 
 async def _anything(people: tuple[Person, ...], queues: list[asyncio.Queue[Event]]) -> None:
     loop = asyncio.get_running_loop()
     waiters = [loop.create_future() for _ in people]
     for person, waiter in zip(people, waiters, strict=True):
-        person.engine._waiters.append(waiter)
+        person.engine.news._waiters.append(waiter)
     gets = [loop.create_task(queue.get()) for queue in queues]
     try:
         await asyncio.wait([*waiters, *gets], return_when=asyncio.FIRST_COMPLETED)
@@ -410,11 +411,11 @@ class Child:
 
     async def connected(self, path: str, via: str) -> None:
         """Returns once an object is connected in this way."""
-        queue = self.workspace.engine.subscribe()
+        queue = self.workspace.engine.news.subscribe()
         live = self.workspace.engine.find(path).live
         while via not in {way for _, way, _ in live.links.values()}:
             await queue.get()
-        self.workspace.engine.unsubscribe(queue)
+        self.workspace.engine.news.unsubscribe(queue)
 
     async def type(self, path: str, word: str) -> None:
         """Types and reads for ever, and tells each text that ``read_document`` returned."""
