@@ -190,7 +190,7 @@ def test_any_keys_and_any_edits_of_others_keep_all_in_step(
     view = Viewport(model)
     view.resize(width, 5)
     for name, text, number in steps:
-        before = model.document.text
+        before, stood = model.document.text, model.head
         first, last = model.selection
         match name:
             case "left":
@@ -237,7 +237,9 @@ def test_any_keys_and_any_edits_of_others_keep_all_in_step(
 
         assert theirs.text == model.document.text
         assert 0 <= model.selection[0] <= model.selection[1] <= len(model.document)
-        if name not in ("insert", "new_line"):
+        # Typing may leave the cursor within a cluster that it made; whatever moves it next puts it right.
+        typed = name in ("insert", "new_line") or (model.document.text, model.head) == (before, stood)
+        if not typed:
             assert model.head in boundaries(model.document.text)
         view.reveal(model.head)
         place = model.place(model.head)
