@@ -108,8 +108,8 @@ class Event:
     """Something happened.
 
     ``event`` is one of: ``change`` (an object's content changed), ``message`` (a chat message),
-    ``connected`` / ``disconnected`` (``via`` says which path), ``saved`` (a node's receipt arrived),
-    ``problem`` (``text`` says what, in a sentence), ``joined``, ``listening``.
+    ``connected`` / ``disconnected`` (``via`` says which path), ``problem`` (``text`` says what, in a
+    sentence), ``joined``. Where things are saved is for ``status`` to say.
     ``via`` is ``webrtc``, ``node``, ``lan`` or ``local``. ``delay_ms`` is left out (None) unless both
     ends share one clock. ``author`` is a display name.
     """
@@ -273,7 +273,8 @@ class Workspace(Protocol):
 
     async def read_messages(self, path: str, last: int) -> list[Message]: ...
 
-    async def search_messages(self, path: str, query: str) -> list[Message]: ...
+    async def search_messages(self, path: str, query: str) -> list[Message]:
+        """Messages that hold every word of ``query``, newest first; at most 1,000."""
 
     async def share_link(
         self, path: str, role: Role, *, expires: int | None = None, password: str = ""
