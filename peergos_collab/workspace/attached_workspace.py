@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -211,14 +212,13 @@ class AttachedWorkspace:
         await self._socket.close()
 
 
-class _AttachedHandle:
+class _AttachedHandle(ABC):
     """A handle that follows a stream of the engine."""
 
     def __init__(self, socket: EngineSocket, path: str) -> None:
         self._socket = socket
         self.path = path
         self.can_write = False
-        self.presences: list[Presence] = []
         self._callbacks: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
         self._started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -236,8 +236,9 @@ class _AttachedHandle:
             self.can_write = False
             self._tell()
 
+    @abstractmethod
     async def _run(self) -> None:
-        raise NotImplementedError
+        """Follows the stream until it ends; resolves ``_started`` once there is something to show."""
 
     def _tell(self) -> None:
         for callback in list(self._callbacks):
@@ -289,10 +290,6 @@ class AttachedDocument(_AttachedHandle):
             for key, name, anchor, head, typing, via in self._present
         ]
 
-    @presences.setter
-    def presences(self, value: list[Presence]) -> None:
-        """Follows from the stream."""
-
     def _offset(self, anchor: bytes) -> int | None:
         return self.document.offset_untrusted(anchor) if anchor else None
 
@@ -312,6 +309,7 @@ class AttachedChat(_AttachedHandle):
 
     def __init__(self, socket: EngineSocket, path: str) -> None:
         super().__init__(socket, path)
+        self.presences: list[Presence] = []
         self._first = 0
         self._messages: list[Message] = []
 
