@@ -282,7 +282,7 @@ class Document:
         summary = check_untrusted(update, client, self._known(), LIMITS, self._halves, overlap=overlap)
         if client == self.client and summary.next_clock > self._own_clock:
             raise Quarantined("The update was refused: it goes on under the client id of this very run.")
-        self._apply(update, summary)
+        self._apply(update, summary, recount=overlap)
 
     def apply_own(self, update: bytes) -> None:
         """Takes in an update that own devices have authenticated: a journal entry, a checkpoint.
@@ -292,18 +292,22 @@ class Document:
         Raises:
             Quarantined: it is malformed, or something before it is missing; nothing was changed.
         """
-        self._apply(update, check_untrusted(update, None, self._known(), OWN_LIMITS))
+        self._apply(update, check_untrusted(update, None, self._known(), OWN_LIMITS), recount=True)
 
-    def _apply(self, update: bytes, summary: UpdateSummary) -> None:
+    def _apply(self, update: bytes, summary: UpdateSummary, *, recount: bool) -> None:
+        """``recount``: the update may overlap what is known, and only the engine knows what it took of it."""
         try:
             deltas = self._replica.apply(update)
         except EngineFailed as problem:
             # The replica was rebuilt from the same updates, so the text and the index still hold.
             raise Quarantined(f"The update was refused: the engine could not apply it ({problem}).") from None
+        before = dict(self._clocks) if recount else self._clocks
+        if recount:
+            self._clocks = self._replica.clocks()
         for author, end in summary.ends.items():
-            before = self._clocks.get(author, 0)
-            if end > before:
-                self._clocks[author] = end
+            if end > before.get(author, 0):
+                if not recount:
+                    self._clocks[author] = end
                 self._halves.update(half for half in summary.halves if half[0] == author)
         self._own_clock = max(self._own_clock, self._clocks.get(self.client, 0))
         edits = self._follow_deltas(deltas)

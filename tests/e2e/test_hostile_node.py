@@ -353,7 +353,7 @@ async def test_false_drops(tmp_path: Path) -> None:
         await ana.workspace.new_document("other", "text")
         await ana.workspace.share_link("other", Role.WRITER)
         (others,) = [raw[8:] for _, raw in node._store.values("drops") if raw[8:] not in drops]
-        for false in (os.urandom(1024), others, drops[0][:-1] + b"\0"):
+        for false in (os.urandom(1024), others, drops[0][:-1] + bytes([drops[0][-1] ^ 1])):
 
             def swapped(message: bytes, false: bytes = false) -> list[bytes]:
                 if not is_frame(message, Frame.DROP):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from peergos_collab.documents import Document, merge
@@ -50,8 +50,16 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(raw)
 
 
+LONGER = (
+    b"\x01\x05\x05\x00\x04\x01\x04text\x01a\x81\x05\x00\x02\x84\x05\x00\x02\x01b\x84\x05\x03\x05\xe6\x97\xa5c\n"
+    b"\xc4\x05\x03\x05\x04\x05x\xf0\x9f\x98\x80\x01\x05\x01\x01\x02"
+)
+"""What is known, one unit longer: the engine takes nothing of it, as the rest begins within a character."""
+
+
 @settings(max_examples=1_500)
 @given(mutated() | st.binary(max_size=80), st.booleans())
+@example(LONGER, True)
 def test_whole_or_not_at_all(raw: bytes, own: bool) -> None:
     """Only Quarantined escapes; then nothing changed, else two replicas agree and all counts are right."""
     one, two = Document(9, STATE), Document(10, STATE)

@@ -227,7 +227,9 @@ def test_a_damaged_record_is_named() -> None:
     """The rest of the book is there."""
     book = book_for()
     grant = CIRCLE.grants[0]
-    book.store.write([PutRecord(CIRCLE.object, StoredRecord(1, grant.id, grant.raw[:-1] + b"\0"))])
+    book.store.write(
+        [PutRecord(CIRCLE.object, StoredRecord(1, grant.id, grant.raw[:-1] + bytes([grant.raw[-1] ^ 1])))]
+    )
     again = LogBook.load(CIRCLE.object, book.store)
 
     assert list(again.epochs) == [CIRCLE.epoch_id]
