@@ -31,5 +31,8 @@ PrincipalId = NewType("PrincipalId", bytes)
 RunId = NewType("RunId", bytes)
 """16 random bytes per process lifetime of a device."""
 
+MailAddress = NewType("MailAddress", bytes)
+"""Where a mailbox is: the Ed25519 public key whose holder reads it."""
+
 ID_LENGTH: Final = 32
 RUN_LENGTH: Final = 16

@@ -29,10 +29,12 @@ from .passwords import DEFAULT_PARAMETERS, FLOOR, PasswordParameters, stretch
 from .seal import SEAL_OVERHEAD, SealBroken, copen, cseal, open_once, seal_once
 from .signatures import SIGNATURE_LENGTH, BadSignature, SigningKey, VerifyKey
 from .tags import Tag
+from .work import NONCE_LENGTH, find_nonce, work_done
 
 __all__ = [
     "DEFAULT_PARAMETERS",
     "FLOOR",
+    "NONCE_LENGTH",
     "SEAL_OVERHEAD",
     "SIGNATURE_LENGTH",
     "AdminSecret",
@@ -61,10 +63,12 @@ __all__ = [
     "copen",
     "cseal",
     "derive",
+    "find_nonce",
     "hash256",
     "keyed_hash",
     "open_once",
     "same",
     "seal_once",
     "stretch",
+    "work_done",
 ]

@@ -64,6 +64,9 @@ class Tag(enum.Enum):
     HEADS = b"heads"
     VERSION = b"version"
     CLOCK_NAME = b"clock name"
+    MAIL_CONTENT = b"mail content"
+    MAIL_WORK = b"mail work"
+    MAIL_ID = b"mail id"
 
     # Signatures
     SIGN_INCEPTION = b"s inception"
@@ -79,3 +82,4 @@ class Tag(enum.Enum):
     SIGN_RECEIPT = b"s receipt"
     SIGN_DROP = b"s drop"
     SIGN_EPHEMERAL = b"s ephemeral"
+    SIGN_MAIL = b"s mail"

@@ -18,6 +18,8 @@ USES = {
     "keyed_hash": "keyed hash",
     "hash256": "hash",
     "agree": "agreement",
+    "find_nonce": "work",
+    "work_done": "work",
     "cseal": "seal",
     "copen": "seal",
     "sign": "signature",
