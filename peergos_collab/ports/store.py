@@ -168,6 +168,13 @@ class SegmentStore(Protocol):
 
     def values(self, space: str) -> Iterator[tuple[bytes, bytes]]: ...
 
+    def keys(self, space: str, start: bytes, stop: bytes, most: int) -> list[bytes]:
+        """The first ``most`` keys of a space from ``start`` on and before ``stop``, in the order of bytes.
+
+        Reads no value, so it also gives keys whose value is damaged, and keys that are damaged themselves;
+        ``value`` finds that out.
+        """
+
     def write(self, batch: Batch) -> Future[None]:
         """Queues a batch. The future fails with ``Damaged`` if it could not be made durable."""
 

@@ -234,6 +234,21 @@ class SqliteStore:
                 found.update(layer.values.get(space, {}))
         return iter(sorted((key, value) for key, value in found.items() if value is not None))
 
+    def keys(self, space: str, start: bytes, stop: bytes, most: int) -> list[bytes]:
+        with self._reading(f"a list of '{space}'"):
+            pending: dict[bytes, bytes | None] = {}
+            for layer in self._layers:
+                values = layer.values.get(space, {})
+                pending.update({key: value for key, value in values.items() if start <= key < stop})
+            # So many more, because all that is pending may be removals of the first ones.
+            rows = self._reader.execute(
+                "SELECT key FROM vals WHERE space = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?",
+                (space, start, stop, most + len(pending)),
+            ).fetchall()
+            found = {key for (key,) in rows if isinstance(key, bytes)} - pending.keys()
+            found.update(key for key, value in pending.items() if value is not None)
+        return sorted(found)[:most]
+
     # Writing
 
     def next_branch(self) -> int:

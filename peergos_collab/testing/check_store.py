@@ -49,6 +49,7 @@ def check_store(reopen: Callable[[], SegmentStore]) -> None:
     _numbers_grow(store, numbers)
     _refuses(store, numbers)
     _values(store)
+    _keys(store)
     _journal(store)
     _branches(store, numbers)
     _unbothered_by_later_changes(store)
@@ -157,6 +158,25 @@ def _values(store: SegmentStore) -> None:
     _expect(None, store.value("b", b"k"), "a removed value")
     _expect([], list(store.values("b")), "values of an emptied space")
     _expect([(b"\x00", b"\x00" * 70_000), (b"k", b"v2")], sorted(store.values("a")), "values of a space")
+
+
+def _keys(store: SegmentStore) -> None:
+    last = b"\xff" * 3
+    _expect([], store.keys("keys", b"", last, 10), "keys of an empty space")
+    _durable(store, [PutValue("keys", bytes([n, n]), b"v") for n in (5, 1, 3, 2, 4)])
+    _durable(store, [PutValue("other", b"\x01\x01", b"v")])
+    in_order = [bytes([n, n]) for n in (1, 2, 3, 4, 5)]
+    _expect(in_order, store.keys("keys", b"", last, 10), "keys in order")
+    _expect(in_order[:2], store.keys("keys", b"", last, 2), "the first keys")
+    _expect(in_order[1:3], store.keys("keys", b"\x02\x02", b"\x04\x04", 10), "keys of a range")
+    future = store.write(
+        [*(PutValue("keys", key, None) for key in in_order[:3]), PutValue("keys", b"\x04", b"")]
+    )
+    expected = [b"\x04", *in_order[3:]]
+    for when in ("at once", "later"):
+        _expect(expected[:2], store.keys("keys", b"", last, 2), f"the first keys after changes, {when}")
+        _expect(expected, store.keys("keys", b"", last, 10), f"keys after changes, {when}")
+        future.result(_DURABLE_WITHIN)
 
 
 def _journal(store: SegmentStore) -> None:

@@ -182,6 +182,9 @@ class MemoryStore:
     def values(self, space: str) -> Iterator[tuple[bytes, bytes]]:
         return iter(sorted(self._state.values.get(space, {}).items()))
 
+    def keys(self, space: str, start: bytes, stop: bytes, most: int) -> list[bytes]:
+        return sorted(key for key in self._state.values.get(space, {}) if start <= key < stop)[:most]
+
     def write(self, batch: Batch) -> Future[None]:
         state = self._state
         check_batch(batch, state.extent)

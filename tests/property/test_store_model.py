@@ -175,6 +175,9 @@ class Stores(RuleBasedStateMachine):
                     assert found == self.model.segment_id(branch.number, seq)
         for space in SPACES:
             assert list(self.store.values(space)) == list(self.model.values(space))
+            for most in (1, 2, 100):
+                found_keys = self.store.keys(space, b"", b"\xff" * 64, most)
+                assert found_keys == self.model.keys(space, b"", b"\xff" * 64, most)
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
