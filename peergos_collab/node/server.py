@@ -15,8 +15,9 @@ from ..ports import Connection, Listener, Transport
 from ..ports.installed import installed_transport
 from ..storage import HomeLock, SqliteStore, open_store
 from ..sync.session import Session
+from .commits import Commit
 from .keys import NodeKeys
-from .shelf import Commit, Shelf
+from .shelf import Shelf
 
 KEY_FILE: Final = "node.key"
 STORE_FILE: Final = "node.db"

@@ -6,7 +6,7 @@ that prove a read key of it, and takes segments from those that prove a write ke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,7 +14,7 @@ from ..codec.ids import ObjectId
 from ..crypto import SigningKey
 from ..errors import Damaged, RemoteProtocolError
 from ..objects.links import Drop
-from ..ports import Batch, Clock, PutValue, Random, SegmentStore
+from ..ports import Clock, PutValue, Random, SegmentStore
 from ..sync.heads import Tip
 from ..sync.logbook import LogBook, Offered
 from ..sync.session import Session, receipt_frame
@@ -22,11 +22,17 @@ from ..sync.session_events import (
     DropOffered,
     DropWanted,
     EphemeralCame,
+    MailDropped,
+    MailOffered,
+    MailWanted,
     Opened,
     RecordsCame,
     SegmentsCame,
     SessionEvent,
 )
+from .commits import Commit, nothing
+from .mailboxes import Mailboxes
+from .rates import Rate
 
 DROPS: Final = "drops"
 DROP_LIFETIME: Final = 366 * 24 * 3600 * 1000
@@ -47,24 +53,10 @@ EPHEMERAL_RATE: Final = 200
 
 
 @dataclass(slots=True)
-class Commit:
-    """A batch to make durable, and what to do once it is."""
-
-    batch: Batch
-    durable: Callable[[], None]
-
-
-@dataclass(slots=True)
 class _Recent:
     counter: int
     sealed: bytes
     time: int
-
-
-@dataclass(slots=True)
-class _Rate:
-    second: int = 0
-    count: int = 0
 
 
 @dataclass(slots=True)
@@ -82,10 +74,14 @@ class Shelf:
     random: Random
     sessions: dict[int, Session] = field(default_factory=dict)
     touched: dict[int, Session] = field(default_factory=dict)
+    mailboxes: Mailboxes = field(init=False)
     _books: dict[ObjectId, LogBook] = field(default_factory=dict)
     _ephemerals: dict[ObjectId, dict[bytes, _Recent]] = field(default_factory=dict)
     _ephemeral_bytes: int = 0
-    _rates: dict[int, _Rate] = field(default_factory=dict)
+    _rates: dict[int, Rate] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.mailboxes = Mailboxes(self.store, self.clock, self._touch)
 
     def attach(self, channel: bytes) -> Session:
         """A session for a new connection."""
@@ -98,6 +94,7 @@ class Shelf:
         self.sessions.pop(id(session), None)
         self.touched.pop(id(session), None)
         self._rates.pop(id(session), None)
+        self.mailboxes.detach(session)
         in_use = {object_id for other in self.sessions.values() for object_id in other.channels}
         for object_id in session.channels.keys() - in_use:
             self._books.pop(object_id, None)
@@ -164,6 +161,12 @@ class Shelf:
                 return self._put_drop(session, event.raw)
             case DropWanted():
                 self._get_drop(session, event.public)
+            case MailOffered():
+                return self.mailboxes.put(session, event.raw)
+            case MailWanted():
+                return self.mailboxes.open(session, event.address, event.after)
+            case MailDropped():
+                return self.mailboxes.drop(event.address, event.numbers)
             case _:
                 pass
         return None
@@ -202,7 +205,7 @@ class Shelf:
         self._books[event.object] = book
         self._answer(session, event.object, offered)
         self._spread(session, event.object, offered)
-        return Commit(offered.batch, _nothing) if offered.batch else None
+        return Commit(offered.batch, nothing) if offered.batch else None
 
     def _segments(self, session: Session, event: SegmentsCame) -> Commit | None:
         channel = session.channels.get(event.object)
@@ -278,12 +281,8 @@ class Shelf:
         self._ephemeral_bytes -= sum(len(recent.sealed) for recent in recents)
 
     def _too_fast(self, session: Session) -> bool:
-        rate = self._rates.setdefault(id(session), _Rate())
-        second = self.clock() // 1000
-        if rate.second != second:
-            rate.second, rate.count = second, 0
-        rate.count += 1
-        return rate.count > EPHEMERAL_RATE
+        rate = self._rates.setdefault(id(session), Rate(EPHEMERAL_RATE, 1000))
+        return rate.exceeded(self.clock())
 
     # -- drops ----------------------------------------------------------------------------------
 
@@ -324,7 +323,3 @@ class Shelf:
 
     def _touch(self, session: Session) -> None:
         self.touched[id(session)] = session
-
-
-def _nothing() -> None:
-    return None

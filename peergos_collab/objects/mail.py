@@ -71,6 +71,11 @@ class Mail:
     id: bytes
     raw: bytes
 
+    @property
+    def rank(self) -> int:
+        """What the work is worth: 2 bits less for each size above the smallest, which is 4 times as long."""
+        return self.work - 2 * SIZES.index(len(self.sealed))
+
     @classmethod
     def parse_untrusted(cls, raw: bytes) -> Self:
         """Costs one hash over the message and one over its digest. Whether ``day`` is now is for the caller.
@@ -89,7 +94,7 @@ class Mail:
         work = work_done(Tag.MAIL_WORK, _stamped(address, sealed, day), nonce)
         if work < LEAST_WORK:
             raise RemoteProtocolError(f"mail with {work} bits of work, where {LEAST_WORK} are the least")
-        return cls(address, sealed, day, work, hash256(Tag.MAIL_ID, raw), raw)
+        return cls(address, sealed, day, work, mail_id(raw), raw)
 
     @classmethod
     def stamp(
@@ -127,6 +132,11 @@ class Mail:
                 return
             first += _TRIES
             yield None
+
+
+def mail_id(raw: bytes) -> bytes:
+    """What a node confirms or refuses mail by, whether or not it has a valid form."""
+    return hash256(Tag.MAIL_ID, raw)
 
 
 def _stamped(address: MailAddress, sealed: bytes, day: int) -> bytes:

@@ -39,7 +39,7 @@ class Frame(enum.IntEnum):
     RECEIPT = 6
     """[object, heads, whole, signature]: the node says these are durable; whole: that is all it has"""
     REFUSED = 7
-    """[object or empty, code, words]"""
+    """[object, id of the mail, or empty; code, words]"""
     CAUGHT_UP = 8
     """[object]: everything the OPEN lacked has been sent"""
     PUT_DROP = 9
@@ -60,6 +60,17 @@ class Frame(enum.IntEnum):
     SNAPSHOT = 16
     """[object, [certificate …], segment or empty]: one segment out of its order"""
 
+    PUT_MAIL = 17
+    """[mail]"""
+    OPEN_MAIL = 18
+    """[address, signature, number]: what came after that number, and from then on what comes"""
+    MAIL = 19
+    """[address, [[number, mail] …], more]: more: ask again for what follows the last number"""
+    DROP_MAIL = 20
+    """[address, signature, [number …]]"""
+    MAIL_KEPT = 21
+    """[id of the mail]: it is durable at the node"""
+
 
 _LENGTHS: Final = {
     Frame.HELLO: 4,
@@ -79,6 +90,11 @@ _LENGTHS: Final = {
     Frame.CREDIT: 2,
     Frame.GET_SNAPSHOT: 4,
     Frame.SNAPSHOT: 4,
+    Frame.PUT_MAIL: 2,
+    Frame.OPEN_MAIL: 4,
+    Frame.MAIL: 4,
+    Frame.DROP_MAIL: 4,
+    Frame.MAIL_KEPT: 2,
 }
 
 

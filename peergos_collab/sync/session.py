@@ -19,6 +19,7 @@ from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..crypto import SigningKey, Tag, VerifyKey
 from ..errors import Damaged, RemoteProtocolError
 from ..objects.epoch_keys import EpochKeys, Level
+from ..objects.mail import Mail
 from ..objects.records import Epoch
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Random
@@ -50,6 +51,7 @@ from .session_events import (
     SessionEvent,
     SnapshotCame,
 )
+from .session_mail import MAIL_FRAMES, SessionMail
 
 CREDIT_PARTS: Final = 16
 """A part of the window is worked off before that is told: a credit a keystroke doubles the messages."""
@@ -96,6 +98,7 @@ class Session:
         self._unproved: set[ObjectId] = set()
         self.damaged: dict[ObjectId, Damaged] = {}
         """Objects of which something stored here could not be read; whoever owns the session repairs them."""
+        self.mail = SessionMail(channel, self._nonce, self._send, serving=serving)
         key = receipt_key.public if receipt_key is not None else b""
         self._send(Frame.HELLO, PROTOCOL_VERSION, self._nonce, key)
 
@@ -195,6 +198,18 @@ class Session:
     def answer_drop(self, public: bytes, raw: bytes) -> None:
         self._send(Frame.DROP, public, raw)
 
+    def put_mail(self, mail: Mail) -> None:
+        """Puts mail into its mailbox; the answer comes as ``MailKept`` or ``MailRefused``."""
+        self.mail.put(mail)
+
+    def open_mail(self, key: SigningKey, after: int = 0) -> None:
+        """Reads the mailbox of ``key``: what came after a number, then live; it comes as ``MailCame``."""
+        self.mail.open(key, after)
+
+    def drop_mail(self, key: SigningKey, numbers: Iterable[int]) -> None:
+        """Lets the node forget mail that is taken in. At most 256 numbers at once."""
+        self.mail.drop(key, numbers)
+
     def ping(self, number_: int) -> None:
         self._send(Frame.PING, number_)
 
@@ -217,6 +232,8 @@ class Session:
         kind, fields = decode_frame_untrusted(message)
         if not self.greeted and kind is not Frame.HELLO:
             raise RemoteProtocolError("a frame before the hello")
+        if kind in MAIL_FRAMES:
+            return self.mail.receive_untrusted(kind, fields)
         return self._HANDLERS[kind](self, fields, len(message))
 
     def _on_hello(self, fields: list[Any], _: int) -> list[SessionEvent]:
@@ -229,6 +246,7 @@ class Session:
         key = some_bytes(fields[2], 32, "receipt key")
         if self._with_node:
             self._their_receipt_key = VerifyKey(blob(key, 32, "receipt key"))
+        self.mail.greeted(self._their_nonce)
         for object_id in self._wanted:
             self._send_open(object_id)
         return [Greeted(self._their_receipt_key)]
@@ -311,6 +329,9 @@ class Session:
     def _on_refused(self, fields: list[Any], _: int) -> list[SessionEvent]:
         raw = some_bytes(fields[0], 32, "object id")
         reason, words = string(fields[1], 32, "reason"), string(fields[2], 1024, "words")
+        mail = self.mail.refused(raw, reason, words)
+        if mail is not None:
+            return [mail]
         channel = self.channels.get(ObjectId(raw))
         if channel is not None and reason == "unknown":
             channel.refused = True

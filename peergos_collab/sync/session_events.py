@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..codec.ids import ObjectId
+from ..codec.ids import MailAddress, ObjectId
 from ..crypto import VerifyKey
+from ..objects.mail import Mail
 from .heads import Tip
 
 
@@ -100,6 +101,57 @@ class DropCame:
 
 
 @dataclass(frozen=True, slots=True)
+class MailOffered:
+    """For a node: mail to keep, not parsed yet."""
+
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MailWanted:
+    """For a node: the reader of a mailbox (that is proved) wants what came after a number, and what comes."""
+
+    address: MailAddress
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class MailDropped:
+    """For a node: the reader of a mailbox, which is proved, needs these no more."""
+
+    address: MailAddress
+    numbers: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class MailCame:
+    """Mail in a mailbox that is open here, by rising numbers; what is sealed in it is not checked.
+
+    ``more`` says that the node has more, which has been asked for.
+    """
+
+    address: MailAddress
+    items: list[tuple[int, Mail]]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MailKept:
+    """The node says that mail put on this session is durable there."""
+
+    id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MailRefused:
+    """The node does not keep mail put on this session, and says why."""
+
+    id: bytes
+    reason: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ponged:
     number: int
 
@@ -117,5 +169,11 @@ SessionEvent = (
     | DropOffered
     | DropWanted
     | DropCame
+    | MailOffered
+    | MailWanted
+    | MailDropped
+    | MailCame
+    | MailKept
+    | MailRefused
     | Ponged
 )

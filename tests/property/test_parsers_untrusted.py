@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from peergos_collab.chat import Message, encode_events
 from peergos_collab.codec import encode
-from peergos_collab.codec.ids import ObjectId
+from peergos_collab.codec.ids import MailAddress, ObjectId
 from peergos_collab.crypto import BoxPair, EphemeralKey, LocalKey, SigningKey
 from peergos_collab.errors import PeergosCollabError
 from peergos_collab.identity.account import Account
@@ -23,6 +23,7 @@ from peergos_collab.objects.certificates import Certificate
 from peergos_collab.objects.ephemeral import EphemeralKind, open_ephemeral_untrusted, seal_ephemeral
 from peergos_collab.objects.epoch_keys import EpochKeys, EpochPublic, Level
 from peergos_collab.objects.links import Capability, Drop, Link, LinkKeys, make_drop
+from peergos_collab.objects.mail import LEAST_WORK, Mail
 from peergos_collab.objects.membership import fold
 from peergos_collab.objects.operations import Create, parse_op_untrusted, sign_op
 from peergos_collab.objects.payload import Kind, decode_payload_untrusted
@@ -62,6 +63,8 @@ SEALED = seal_ephemeral(
     CIRCLE.object, CIRCLE.epoch_id, bytes(16), FORGER.run, 1, EphemeralKind.HERE, 1, b"x",
     introduce(CIRCLE.object, CIRCLE.epoch_id, NO_LOG, BOB.actor), BOB.actor.device, EPHEMERAL, RANDOM,
 )  # fmt: skip
+MAILBOX = SigningKey.generate(RANDOM)
+MAIL = Mail.stamp(MailAddress(MAILBOX.public), RANDOM(1024), 20_000, RANDOM, LEAST_WORK)
 KEYS = {CIRCLE.epoch_id: ANA.keys}
 
 
@@ -262,6 +265,11 @@ def _frames() -> list[bytes]:
         Frame.CREDIT: [1 << 16],
         Frame.GET_SNAPSHOT: [CIRCLE.object, FORGER.log, 1],
         Frame.SNAPSHOT: [CIRCLE.object, [FORGER.certificate], SEGMENT],
+        Frame.PUT_MAIL: [MAIL.raw],
+        Frame.OPEN_MAIL: [MAIL.address, bytes(64), 1],
+        Frame.MAIL: [MAIL.address, [[1, MAIL.raw]], True],
+        Frame.DROP_MAIL: [MAIL.address, bytes(64), [1, 2]],
+        Frame.MAIL_KEPT: [MAIL.id],
     }
     return [encode_frame(kind, *values) for kind, values in fields.items()]
 
@@ -290,6 +298,9 @@ def test_a_session_takes_any_frames(way: str, data: st.DataObject) -> None:
     session = _session(way)
     if data.draw(st.booleans()):
         session.receive_untrusted(FRAMES[0])
+    if way == "client" and data.draw(st.booleans()):
+        session.open_mail(MAILBOX)
+        session.put_mail(MAIL)
     if data.draw(st.booleans()):
         session.open(CIRCLE.object, {CIRCLE.epoch_id: ANA.keys})
     for _ in range(data.draw(st.integers(1, 6))):
