@@ -343,6 +343,18 @@ class Document:
             return END
         return anchor_at(self._replica, self.lines, offset)
 
+    def writer_at(self, offset: int) -> int:
+        """The client id of the run in which the character at an offset was written.
+
+        The time grows with the pieces of text before it: milliseconds after ten thousands of edits.
+
+        Raises:
+            LocalProtocolError: there is no character at that offset.
+        """
+        if not 0 <= offset < self.lines.length:
+            raise LocalProtocolError(f"The offset {offset} is not within 0–{self.lines.length - 1}.")
+        return self._replica.sticky(self.lines.byte_offset(offset))[0]
+
     def offset_untrusted(self, anchor: bytes) -> int | None:
         """Where an anchor is now; None where it is malformed or its character is not known here."""
         if anchor == END:

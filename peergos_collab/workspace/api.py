@@ -155,6 +155,23 @@ class Presence:
     via: str
 
 
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who wrote a piece of a document.
+
+    Args:
+        name: what they say of themselves.
+        account: stable; use it to pick a colour, never trust ``name`` instead.
+        me: written by this account, on whichever device.
+        guest: seen acting through a link, so nobody vouches for the name.
+    """
+
+    name: str
+    account: str
+    me: bool = False
+    guest: bool = False
+
+
 Unsubscribe = Callable[[], None]
 
 
@@ -179,6 +196,13 @@ class DocumentHandle(Protocol):
         """Tells others where this user's selection is; cheap, call it on every move."""
 
     def on_presence(self, callback: Callable[[], None]) -> Unsubscribe: ...
+
+    async def writer_at(self, offset: int) -> Writer | None:
+        """Who wrote the character at an offset; None where that is not known.
+
+        It is not known of text that is shown from a snapshot until its history is here.
+        Raises LocalProtocolError where there is no character.
+        """
 
     async def saved(self) -> None:
         """Returns once every edit made so far is durable on this device."""

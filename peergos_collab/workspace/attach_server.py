@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from ..codec import to_multibase
 from ..codec.ids import RunId
 from ..errors import Offline, PeergosCollabError, RemoteProtocolError
-from .api import Options, Role
+from .api import Options, Role, Writer
 from .engine import Engine
 from .folds import DocumentFold
 from .handles import LocalChat, subscribe
@@ -27,6 +27,7 @@ from .socket_frames import (
     write_frame,
 )
 from .wire import from_wire, to_wire
+from .writers import writer_of
 
 GRACE_SECONDS: Final = 5.0
 """How long an engine that ends lets others' calls finish."""
@@ -182,6 +183,10 @@ class AttachedClient:
     async def durable(self, path: str) -> None:
         await self._engine.find(path).live.durable()
 
+    async def writer(self, path: str, client: int) -> Writer | None:
+        engine = self._engine
+        return writer_of(engine.find(path).live.replica, client, engine.keys.credentials.account_id)
+
     async def send(self, path: str, text: str, reply_to: str) -> str:
         return await LocalChat(self._engine, self._engine.find(path)).send(text, reply_to=reply_to)
 
@@ -284,6 +289,7 @@ _CALLS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
     "write_document": AttachedClient.write_document,
     "durable": AttachedClient.durable,
     "send": AttachedClient.send,
+    "writer": AttachedClient.writer,
 }
 _AT_ONCE: Final[dict[str, Callable[..., None]]] = {
     "edit": AttachedClient.edit,

@@ -25,6 +25,7 @@ from .api import (
     Role,
     Status,
     Unsubscribe,
+    Writer,
 )
 from .handles import subscribe
 from .socket_frames import ERROR, ITEM, error_from, read_frame_untrusted, write_frame
@@ -299,6 +300,12 @@ class AttachedDocument(_AttachedHandle):
 
     def on_presence(self, callback: Callable[[], None]) -> Unsubscribe:
         return subscribe(self._callbacks, callback)
+
+    async def writer_at(self, offset: int) -> Writer | None:
+        client = self.document.writer_at(offset)
+        answer = await self._socket.call("writer", self.path, client)
+        writer: Writer | None = from_wire(Writer | None, answer)
+        return writer
 
     async def saved(self) -> None:
         await self._socket.call("durable", self.path)

@@ -12,12 +12,13 @@ from ..codec import to_multibase
 from ..codec.shown import show_message, show_person
 from ..documents import Document
 from ..errors import NoAccess
-from .api import Message, Presence, Unsubscribe
+from .api import Message, Presence, Unsubscribe, Writer
 from .engine import Engine
 from .folds import ChatFold, DocumentFold
 from .machine import now_ms
 from .open_object import OpenObject
 from .presence import Present
+from .writers import writer_of
 
 
 class _Handle:
@@ -72,6 +73,10 @@ class LocalDocument(_Handle):
 
     def on_presence(self, callback: Callable[[], None]) -> Unsubscribe:
         return subscribe(self._opened.presence.on_change, callback)
+
+    async def writer_at(self, offset: int) -> Writer | None:
+        own = self._engine.keys.credentials.account_id
+        return writer_of(self._opened.live.replica, self.document.writer_at(offset), own)
 
     async def saved(self) -> None:
         await self._opened.live.durable()

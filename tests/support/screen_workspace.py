@@ -21,6 +21,7 @@ from peergos_collab.workspace.api import (
     Presence,
     Role,
     Status,
+    Writer,
 )
 
 DAY = 86_400_000
@@ -35,6 +36,7 @@ class FakeDocumentHandle:
         self.document = document
         self.can_write = can_write
         self.presences: list[Presence] = []
+        self.writers: dict[int, Writer] = {document.client: Writer("Me", "id", me=True)}
         self.cursor = (0, 0)
         self.closed = False
         self._callbacks: list[Callable[[], None]] = []
@@ -51,6 +53,9 @@ class FakeDocumentHandle:
         self.presences = list(presences)
         for callback in list(self._callbacks):
             callback()
+
+    async def writer_at(self, offset: int) -> Writer | None:
+        return self.writers.get(self.document.writer_at(offset))
 
     async def saved(self) -> None:
         return

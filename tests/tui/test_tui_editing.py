@@ -10,6 +10,7 @@ from peergos_collab.documents.document import Change, Document
 from tui.viewmodels.clusters import cluster_ends
 from tui.viewmodels.editing import TextModel
 from tui.viewmodels.viewport import Viewport
+from tui.viewmodels.writers import character_meant
 
 FAMILY = "👨\u200d👩\u200d👧"
 
@@ -265,3 +266,27 @@ def test_the_page_stands_still_while_others_write_above() -> None:
         tops.append(model.row_text(view.row))
 
     assert tops == ["line 40"] * 3
+
+
+# Who wrote what
+
+
+@pytest.mark.parametrize(
+    ("text", "anchor", "head", "meant"),
+    [
+        ("", 0, 0, None),
+        ("ab\ncd", 1, 1, 1),
+        ("ab\ncd", 2, 2, 1),
+        ("ab\r\ncd", 2, 2, 1),
+        ("ab\ncd", 5, 5, 4),
+        ("ab\n\ncd", 3, 3, 3),
+        ("ab\n", 3, 3, 2),
+        ("ab\ncd", 4, 2, 2),
+    ],
+)
+def test_the_character_meant(text: str, anchor: int, head: int, meant: int | None) -> None:
+    """The one under the cursor, before it at the end of a line, the first one selected."""
+    model = model_of(text)
+    model.anchor, model.head = anchor, head
+
+    assert character_meant(model) == meant

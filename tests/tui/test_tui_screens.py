@@ -16,7 +16,17 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from peergos_collab.errors import Damaged
-from peergos_collab.workspace.api import Event, Member, Message, NodeState, ObjectState, Path, Presence, Role
+from peergos_collab.workspace.api import (
+    Event,
+    Member,
+    Message,
+    NodeState,
+    ObjectState,
+    Path,
+    Presence,
+    Role,
+    Writer,
+)
 from support.screen_workspace import FakeGate, FakeWorkspace, join, said
 from tui.app import PgcApp
 from tui.screens.home import Home
@@ -358,6 +368,22 @@ async def test_other_people_show_with_cursor_name_and_in_the_bar() -> None:
         assert colours[" Ann "] == COLOURS[0]
         workspace.open_handles["notes"].show()
         await settle(pilot, "with Ann", gone=True)
+
+
+async def test_the_bar_says_who_wrote_what_is_under_the_cursor() -> None:
+    """Nothing while all is one's own; then the other's name on his words, and "you" on one's own."""
+    mine, theirs = await stocked(), FakeWorkspace()
+    join(mine, theirs, "notes")
+    async with writing(mine) as (pilot, _):
+        other = theirs.documents["notes"].client
+        mine.open_handles["notes"].writers[other] = Writer("Ann [b]", "ann", guest=True)
+        assert "by you" not in await settle(pilot, "first line")
+        theirs.documents["notes"].edit(0, 0, "above\n")
+        await settle(pilot, "above")
+        await pilot.press("up")
+        await settle(pilot, "by a guest who says: Ann [b]")
+        await pilot.press("down")
+        await settle(pilot, "by you")
 
 
 async def test_saved_is_not_said_before_it_is_proved() -> None:

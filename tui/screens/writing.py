@@ -9,14 +9,17 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.timer import Timer
 from textual.widgets import Static
 
 from peergos_collab.documents import Change
+from peergos_collab.errors import PeergosCollabError
 from peergos_collab.workspace.api import DocumentHandle, Status, Unsubscribe
 
 from ..viewmodels.cells import shown
 from ..viewmodels.people import Colours, carets, name_of
 from ..viewmodels.status import bar, saved_words, state_of
+from ..viewmodels.writers import Writers, character_meant
 from ..widgets.chat_pane import ChatPane
 from ..widgets.editor import Editor
 from ..widgets.find_bar import FindBar
@@ -28,6 +31,8 @@ from .dialog import AskName, Choose, Confirm
 from .members import Members
 from .sharing import Share
 
+_REST = 0.25
+"""Seconds the cursor rests before the bar says who wrote the text under it."""
 _READ_ONLY = "You can read this document, not change it. Ask whoever shared it for a writer link."
 
 
@@ -69,6 +74,9 @@ class Writing(FullScreen):
         self._status: Status | None = None
         self._stale = False
         self._chat: ChatPane | None = None
+        self._writers = Writers()
+        self._writer = ""
+        self._rest: Timer | None = None
 
     def compose(self) -> ComposeResult:
         yield Static(Text(shown(self.handle.path, 200), no_wrap=True), id="title")
@@ -88,6 +96,7 @@ class Writing(FullScreen):
         self._status = self.pgc.status
         self._show_people()
         self.handle.set_cursor(0, 0)
+        self._look_soon()
 
     async def on_unmount(self) -> None:
         for unsubscribe in self._subscriptions:
@@ -104,6 +113,7 @@ class Writing(FullScreen):
             self.pgc.refresh_status()
             if self.handle.presences:
                 self.call_later(self._show_people)
+            self._look_soon()
         except Exception as fault:  # noqa: BLE001  the document's other readers must not suffer
             self.pgc.show_fault(fault)
 
@@ -125,14 +135,35 @@ class Writing(FullScreen):
 
     def _show_bar(self) -> None:
         names = [name_of(presence) for presence in self.handle.presences]
+        can_write, stale = self.handle.can_write, self._stale
         self._bar.show(
-            bar(self._status, self.handle.path, names, stale=self._stale, can_write=self.handle.can_write)
+            bar(self._status, self.handle.path, names, stale=stale, can_write=can_write, writer=self._writer)
         )
+
+    # Who wrote what
+
+    def _look_soon(self) -> None:
+        """Looks once the cursor rests: no key waits for it."""
+        if self._rest is not None:
+            self._rest.stop()
+        self._rest = self.set_timer(_REST, lambda: self.start(self._look_who_wrote()))
+
+    async def _look_who_wrote(self) -> None:
+        offset = character_meant(self.editor.model)
+        try:
+            writer = await self.handle.writer_at(offset) if offset is not None else None
+        except PeergosCollabError:
+            return  # nobody asked for it, and what is wrong is said where it matters
+        words = self._writers.words(writer)
+        if words != self._writer:
+            self._writer = words
+            self._show_bar()
 
     # What the editor says
 
     def on_editor_cursor_moved(self, event: Editor.CursorMoved) -> None:
         self.handle.set_cursor(event.anchor, event.head)
+        self._look_soon()
 
     def on_editor_refused(self) -> None:
         self.notify(_READ_ONLY, severity="warning", markup=False)

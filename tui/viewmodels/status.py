@@ -66,10 +66,11 @@ class Bar:
     people: str
     problem: str
     read_only: bool
+    writer: str = ""
 
     def words(self) -> str:
         read_only = "read only" if self.read_only else ""
-        parts = (self.connection, self.saved, read_only, self.people, self.pending)
+        parts = (self.connection, self.saved, read_only, self.writer, self.people, self.pending)
         return "  ·  ".join(part for part in parts if part)
 
 
@@ -82,7 +83,10 @@ def people_words(names: list[str]) -> str:
     return f"with {', '.join(names[:2])} and {len(names) - 2} more"
 
 
-def bar(status: Status | None, path: str, names: list[str], *, stale: bool, can_write: bool) -> Bar:
+def bar(
+    status: Status | None, path: str, names: list[str], *, stale: bool, can_write: bool, writer: str = ""
+) -> Bar:
+    """``writer`` says who wrote what is under the cursor."""
     state = state_of(status, path)
     return Bar(
         connection=connection_words(state),
@@ -91,4 +95,5 @@ def bar(status: Status | None, path: str, names: list[str], *, stale: bool, can_
         people=people_words(names),
         problem=shown(state.problems[0], 300) if state is not None and state.problems else "",
         read_only=not can_write,
+        writer=writer,
     )

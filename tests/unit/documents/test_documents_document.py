@@ -284,6 +284,27 @@ def test_anchors_stay_with_their_character() -> None:
     assert [two.offset_untrusted(anchor) for anchor in anchors] == [2, 3, 3, 3, 4]
 
 
+def test_every_character_names_its_writer() -> None:
+    """In text of every kind, with another's words inside and something deleted, by client id."""
+    one, two = pair()
+    one.edit(0, 0, ODD)
+    two.edit(3, 5, "漢x")
+    one.edit(1, 2, "")
+    writers = [one.writer_at(offset) for offset in range(len(one))]
+
+    assert writers == [1, 1, 2, 2, *[1] * (len(ODD) - 5)]
+    assert writers == [Document(3, two.state()).writer_at(offset) for offset in range(len(two))]
+
+
+@pytest.mark.parametrize("offset", [-1, 3])
+def test_no_writer_outside(offset: int) -> None:
+    """Where there is no character there is no writer."""
+    document = Document(1)
+    document.edit(0, 0, "日本語")
+    with pytest.raises(LocalProtocolError):
+        document.writer_at(offset)
+
+
 @pytest.mark.parametrize("offset", [-1, 3])
 def test_anchor_outside(offset: int) -> None:
     """There is no anchor outside of the text."""

@@ -1,0 +1,38 @@
+"""Who wrote what: from the client id of a piece of text to the person behind it."""
+
+from __future__ import annotations
+
+from ..codec import to_multibase
+from ..codec.ids import AccountId
+from ..codec.shown import show_person
+from ..documents.client_id import client_id
+from ..objects.payload import Author
+from ..sync.replica import Replica
+from .api import Writer
+
+
+def writer_of(replica: Replica, client: int, own: AccountId) -> Writer | None:
+    """The writer of text under ``client``; None where no segment or local change says so.
+
+    Client ids are hashes of an object, a device and a run, so those known are tried.
+    """
+    for device, run in replica.changes:
+        if client == client_id(replica.object, device, run):
+            return next(
+                (
+                    _writer(known.author, own)
+                    for known in replica.authors.values()
+                    if known.author.device == device
+                ),
+                None,
+            )
+    author = replica.author
+    waiting = {replica.run, *(change.run for change in (*replica.journaled, *replica.pending))}
+    if any(client == client_id(replica.object, author.device, run) for run in waiting):
+        return _writer(author, own)
+    return None
+
+
+def _writer(author: Author, own: AccountId) -> Writer:
+    me, guest = author.account == own, bytes(author.principal) != bytes(author.account)
+    return Writer(show_person(author.name), to_multibase(author.account), me, guest and not me)
