@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .errors import (
+        BadCard,
         BadLink,
         Conflict,
         Damaged,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _ERRORS = (
+    "BadCard",
     "BadLink",
     "Conflict",
     "Damaged",
@@ -116,6 +118,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "BadCard",
     "BadLink",
     "ChatHandle",
     "Conflict",

@@ -4,7 +4,8 @@
     ├── LocalProtocolError        you called us wrongly
     ├── RemoteProtocolError       a peer, a node or the disk sent bytes that break the rules
     ├── UsageError                exit 2
-    │   └── BadLink
+    │   ├── BadLink
+    │   └── BadCard
     ├── NotFound                  exit 3
     ├── NoAccess                  exit 4
     │   ├── WrongPassphrase
@@ -72,6 +73,13 @@ class BadLink(UsageError):
 
     code = "bad_link"
     hint = "Copy the whole link again, from 'pgc://' to its last character."
+
+
+class BadCard(UsageError):
+    """This is not a complete contact card; nothing was changed."""
+
+    code = "bad_card"
+    hint = "Copy the whole card again, from 'pgc-card:' to its last character, or ask for a new one."
 
 
 class NotFound(PeergosCollabError):

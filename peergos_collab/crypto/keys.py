@@ -111,6 +111,10 @@ class UserSeed(SecretKey):
     """One generation of an account's user key: signs and opens as the account."""
 
 
+class PairSecret(SecretKey):
+    """What two contacts share, and nobody else: their mailboxes and seals come from it."""
+
+
 class LinkSeed(SecretKey):
     """What a share link gives: the principal's keys and the drop's come from it."""
 

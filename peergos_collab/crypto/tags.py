@@ -42,6 +42,12 @@ class Tag(enum.Enum):
     RECOVERY_SLOT = b"recovery slot"
     RECOVERY_WRAP = b"recovery wrap"
     NEXT_ROOT = b"next root"
+    MAILBOX = b"mailbox"
+    LETTER = b"letter"
+    PAIR = b"pair"
+    PAIR_SECRET = b"pair secret"
+    PAIR_MAILBOX = b"pair mailbox"
+    PAIR_SEAL = b"pair seal"
     KEY_STORE_SLOT = b"store slot"
     KEY_STORE_BODY = b"store body"
 
@@ -67,6 +73,10 @@ class Tag(enum.Enum):
     MAIL_CONTENT = b"mail content"
     MAIL_WORK = b"mail work"
     MAIL_ID = b"mail id"
+    CARD_CHECK = b"card check"
+    CONTACT_ENTRY = b"contact entry"
+    CONTACT_KEYS = b"contact keys"
+    CONTACT_WORDS = b"contact words"
 
     # Signatures
     SIGN_INCEPTION = b"s inception"
@@ -83,3 +93,5 @@ class Tag(enum.Enum):
     SIGN_DROP = b"s drop"
     SIGN_EPHEMERAL = b"s ephemeral"
     SIGN_MAIL = b"s mail"
+    SIGN_CARD = b"s card"
+    SIGN_LETTER = b"s letter"

@@ -17,11 +17,14 @@ from peergos_collab.codec.ids import MailAddress, ObjectId
 from peergos_collab.crypto import BoxPair, EphemeralKey, LocalKey, SigningKey
 from peergos_collab.errors import PeergosCollabError
 from peergos_collab.identity.account import Account
+from peergos_collab.identity.cards import ContactCard
+from peergos_collab.identity.contacts import ContactRecord, State
 from peergos_collab.identity.credentials import Credentials
 from peergos_collab.objects.bindings import NO_LOG, check_introduction_untrusted, introduce
 from peergos_collab.objects.certificates import Certificate
 from peergos_collab.objects.ephemeral import EphemeralKind, open_ephemeral_untrusted, seal_ephemeral
 from peergos_collab.objects.epoch_keys import EpochKeys, EpochPublic, Level
+from peergos_collab.objects.letters import LetterKind, Writer, read_letter_untrusted
 from peergos_collab.objects.links import Capability, Drop, Link, LinkKeys, make_drop
 from peergos_collab.objects.mail import LEAST_WORK, Mail
 from peergos_collab.objects.membership import fold
@@ -65,6 +68,11 @@ SEALED = seal_ephemeral(
 )  # fmt: skip
 MAILBOX = SigningKey.generate(RANDOM)
 MAIL = Mail.stamp(MailAddress(MAILBOX.public), RANDOM(1024), 20_000, RANDOM, LEAST_WORK)
+CARD = ContactCard.make(ANA.credentials, (), 5)
+CONTACT = ContactRecord.new(CARD, State.PENDING, 20_000, "Ben")
+LETTER = Writer(CARD, ANA.actor.device).write(
+    BOB.credentials.account_id, LetterKind.INTRODUCE, CARD.raw, id=bytes(16), time=1
+)
 KEYS = {CIRCLE.epoch_id: ANA.keys}
 
 
@@ -132,6 +140,11 @@ PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "capability": (Capability.decode_untrusted, CAPABILITY.encode()),
     "drop": (lambda raw: Drop.parse_untrusted(raw).open(LINK_KEYS), DROP.raw),
     "link": (lambda raw: Link.parse_untrusted(raw.decode("utf-8", "replace")), LINK.text().encode()),
+    "mail": (Mail.parse_untrusted, MAIL.raw),
+    "card": (ContactCard.parse_untrusted, CARD.raw),
+    "card as text": (lambda raw: ContactCard.read_untrusted(raw.decode("latin-1")), CARD.text().encode()),
+    "contact": (ContactRecord.decode_untrusted, CONTACT.encode()),
+    "letter": (lambda raw: read_letter_untrusted(raw, BOB.credentials.account_id), LETTER),
     "journal entry": (lambda raw: open_entry_untrusted(CIRCLE.object, 7, raw, LOCAL), ENTRY),
     "heads": (_from_bytes(tips_untrusted), encode([[FORGER.log, 1, FORGER.segments[0].id]])),
 }  # fmt: skip
