@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -25,6 +25,9 @@ from .changes import (
     decode_changes_untrusted,
 )
 from .names import is_hostile, show_name
+
+APART: Final = frozenset({"contact", "invitation"})
+"""Kinds that are no things with a path: they are listed each by itself, with names of their own."""
 
 _VERSION: Final = 1
 
@@ -164,9 +167,17 @@ class EntryMap:
     def entries(self) -> dict[str, EntryView]:
         """All entries by shown name, sorted. Of equal names all but one have a suffix like `` (2)``."""
         if self._shown is None:
-            alive = [(key, entry) for key, entry in self._entries.items() if entry.alive]
-            self._shown = {view.shown: view for view in _views(alive)}
+            alive = [(key, entry) for key, entry in self._alive() if _kind(entry) not in APART]
+            self._shown = {view.shown: view for view in _views(alive, _by_id)}
         return dict(self._shown)
+
+    def apart(self, kind: str) -> dict[str, EntryView]:
+        """Entries of a kind in ``APART``. Of equal names the one that was here first has no suffix."""
+        alive = [(key, entry) for key, entry in self._alive() if _kind(entry) == kind]
+        return {view.shown: view for view in _views(alive, _by_age)}
+
+    def _alive(self) -> Iterable[tuple[EntryId, _Entry]]:
+        return ((key, entry) for key, entry in self._entries.items() if entry.alive)
 
     def find(self, shown: str) -> EntryView | None:
         """The entry of a shown name, or None."""
@@ -229,15 +240,36 @@ def _newer(old: Written[V] | None, new: Written[V]) -> Written[V]:
     return new if old is None or new.stamp > old.stamp else old
 
 
-def _views(entries: Iterable[tuple[EntryId, _Entry]]) -> list[EntryView]:
-    """Views with unique shown names: of equal ones the lowest entry id keeps the name as it is."""
-    plain = sorted((show_name(entry.name.value[0]), key, entry) for key, entry in entries if entry.name)
+def _kind(entry: _Entry) -> str:
+    return entry.birth.value[0] if entry.birth else ""
+
+
+def _by_id(key: EntryId, entry: _Entry) -> Any:
+    return key
+
+
+def _by_age(key: EntryId, entry: _Entry) -> Any:
+    return entry.birth.stamp if entry.birth else key
+
+
+def _views(
+    entries: Iterable[tuple[EntryId, _Entry]], rank: Callable[[EntryId, _Entry], Any]
+) -> list[EntryView]:
+    """Views with unique shown names: of equal ones that of the lowest rank keeps the name as it is."""
+    plain = sorted(
+        (
+            (show_name(entry.name.value[0]), rank(key, entry), key, entry)
+            for key, entry in entries
+            if entry.name
+        ),
+        key=lambda item: item[:3],
+    )
     first: dict[str, EntryId] = {}
-    for shown, key, _ in plain:
+    for shown, _, key, _ in plain:
         first.setdefault(shown, key)
     taken, last = set(first), dict.fromkeys(first, 1)
     views = []
-    for shown, key, entry in plain:
+    for shown, _, key, entry in plain:
         unique = shown
         while key != first[shown] and unique in taken:
             last[shown] += 1

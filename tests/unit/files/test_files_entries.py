@@ -127,6 +127,29 @@ def test_hostile_names_of_others_are_shown_escaped() -> None:
     assert found.name == "../\u202ex"
 
 
+def test_contacts_and_invitations_are_listed_apart() -> None:
+    """They are no things with a path, and take no name from any."""
+    profile = Profile()
+    profile.change(PHONE, put_entry(ONE, "Ana", "contact", b"1", now=1))
+    profile.change(PHONE, put_entry(TWO, "Ana", "doc", b"2", now=1))
+    profile.change(PHONE, put_entry(THREE, "Ana", "invitation", b"3", now=1))
+
+    assert {name: view.reference for name, view in profile.map.entries().items()} == {"Ana": b"2"}
+    assert {name: view.reference for name, view in profile.map.apart("contact").items()} == {"Ana": b"1"}
+    assert {name: view.reference for name, view in profile.map.apart("invitation").items()} == {"Ana": b"3"}
+
+
+def test_of_equal_names_apart_the_first_one_keeps_it() -> None:
+    """Whoever comes later with the same name gets the suffix, whatever his id: nobody takes over a name."""
+    profile = Profile()
+    profile.change(PHONE, put_entry(THREE, "Ana", "contact", b"first", now=9))
+    profile.change(LAPTOP, put_entry(ONE, "Ana", "contact", b"later", now=1))
+    profile.change(LAPTOP, rename(THREE, "Ana", now=10))
+
+    names = {name: view.reference for name, view in profile.map.apart("contact").items()}
+    assert names == {"Ana": b"first", "Ana (2)": b"later"}
+
+
 def test_nodes_and_name() -> None:
     """Of each address, and of the name, the last change counts."""
     profile = Profile()
