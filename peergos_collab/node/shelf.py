@@ -292,8 +292,9 @@ class Shelf:
         except RemoteProtocolError as error:
             session.refuse(None, "false", str(error))
             return None
-        known = self._drop(drop.public.public)
-        if known is not None and known.counter >= drop.counter and known.raw != raw:
+        known = self._stored_drop(drop.public.public)
+        # An expired one counts too, or whoever kept an older one could bring back a link that was ended.
+        if known is not None and known[1].counter >= drop.counter and known[1].raw != raw:
             session.refuse(None, "old", "a newer version of this drop is here")
             return None
 
@@ -305,21 +306,24 @@ class Shelf:
         return Commit([PutValue(DROPS, drop.public.public, stored)], durable)
 
     def _get_drop(self, session: Session, public: bytes) -> None:
-        drop = self._drop(public)
-        session.answer_drop(public, drop.raw if drop is not None and drop.sealed else b"")
+        known = self._stored_drop(public)
+        session.answer_drop(public, known[1].raw if known is not None and self._lasts(*known) else b"")
 
-    def _drop(self, public: bytes) -> Drop | None:
+    def _stored_drop(self, public: bytes) -> tuple[int, Drop] | None:
+        """When it was put, and the drop, expired or not."""
         try:
             stored = self.store.value(DROPS, public)
-            if stored is None:
-                return None
-            drop = Drop.parse_untrusted(stored[8:])
+            return (
+                None
+                if stored is None
+                else (int.from_bytes(stored[:8], "big"), Drop.parse_untrusted(stored[8:]))
+            )
         except (Damaged, RemoteProtocolError):
             return None
-        ends = int.from_bytes(stored[:8], "big") + DROP_LIFETIME
-        if drop.expires:
-            ends = min(ends, drop.expires)
-        return drop if self.clock() < ends else None
+
+    def _lasts(self, put: int, drop: Drop) -> bool:
+        ends = put + DROP_LIFETIME
+        return self.clock() < (min(ends, drop.expires) if drop.expires else ends)
 
     def _touch(self, session: Session) -> None:
         self.touched[id(session)] = session

@@ -47,6 +47,10 @@ VERSION: Final = 1
 KEY_LENGTH: Final = 16
 MAX_CAPABILITY: Final = 16 << 10
 MAX_NODES: Final = 16
+MAX_COUNTER: Final = 2**32
+_LONG_AGO: Final = 1
+"""An expiry in the past by every clock; 0 would mean the node's own limit."""
+
 _FLAG_PASSWORD: Final = 1
 _PASSWORD_WORK: Final = PasswordParameters(passes=3, memory=64 << 20)
 """A link must also open on a phone, so its password costs less than a home's passphrase."""
@@ -168,9 +172,10 @@ class Capability:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A sealed capability on a node. ``counter`` orders versions; empty ``sealed`` withdraws it.
+    """A sealed capability on a node.
 
     Args:
+        counter: of two, the node keeps the one with the higher.
         expires: ms since 1970, or 0 for the node's own limit.
     """
 
@@ -190,7 +195,7 @@ class Drop:
         number(fields[0], VERSION, VERSION, "drop version")
         public = VerifyKey(blob(fields[1], 32, "drop key"))
         public.verify(Tag.SIGN_DROP, body, blob(signature, 64, "signature"))
-        counter = number(fields[2], 0, 2**32, "drop counter")
+        counter = number(fields[2], 0, MAX_COUNTER, "drop counter")
         expires = number(fields[3], 0, 2**53, "drop expiry")
         return cls(public, counter, expires, some_bytes(fields[4], BUCKETS[2], "drop"), raw)
 
@@ -202,6 +207,15 @@ class Drop:
 
 def make_drop(capability: Capability, keys: LinkKeys, expires: int, counter: int, random: Random) -> Drop:
     """Seals a capability for whoever has the link."""
+    return _seal_drop(capability.encode(), keys, expires, counter, random)
+
+
+def make_last_drop(keys: LinkKeys, random: Random) -> Drop:
+    """Takes the place of a link's drop for good: it is empty, has expired, and nothing is newer."""
+    return _seal_drop(b"", keys, _LONG_AGO, MAX_COUNTER, random)
+
+
+def _seal_drop(plaintext: bytes, keys: LinkKeys, expires: int, counter: int, random: Random) -> Drop:
     public = keys.drop.public
 
     def build(padded: bytes) -> bytes:
@@ -209,4 +223,4 @@ def make_drop(capability: Capability, keys: LinkKeys, expires: int, counter: int
         body = encode([VERSION, public, counter, expires, sealed])
         return encode([body, keys.drop.sign(Tag.SIGN_DROP, body)])
 
-    return Drop.parse_untrusted(pad_to_bucket(capability.encode(), build))
+    return Drop.parse_untrusted(pad_to_bucket(plaintext, build))

@@ -61,6 +61,23 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareLink:
+    """A link this account has made. ``id`` is that of its member; ``text`` is as secret as what it opens.
+
+    ``expires`` in ms since 1970; 0 where only the node's own limit ends it.
+    """
+
+    id: str
+    text: str
+    role: Role
+    password: bool
+    expires: int
+
+    def __repr__(self) -> str:
+        return f"<ShareLink {self.id} {self.role}>"
+
+
+@dataclass(frozen=True, slots=True)
 class NodeState:
     """A node of this account. ``connected`` is about now; ``problem`` says in words what is wrong."""
 
@@ -304,6 +321,9 @@ class Workspace(Protocol):
         self, path: str, role: Role, *, expires: int | None = None, password: str = ""
     ) -> str:
         """Makes a link. ``expires`` in ms since 1970. Raises NoNode, Offline, NoAccess."""
+
+    async def links(self, path: str) -> list[ShareLink]:
+        """Links to it that this account has made, on whichever of its devices, and that have not ended."""
 
     async def join(self, link: str, path: str = "", *, password: str = "", timeout: float = 30.0) -> str:
         """Accepts a link and returns its path once the content is here.

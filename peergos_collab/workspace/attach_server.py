@@ -278,6 +278,7 @@ _PLAIN: Final = (
     "search_messages",
     "send_message",
     "members",
+    "links",
     "change_passphrase",
 )
 _CALLS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {

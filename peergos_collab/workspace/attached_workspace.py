@@ -23,6 +23,7 @@ from .api import (
     Options,
     Presence,
     Role,
+    ShareLink,
     Status,
     Unsubscribe,
     Writer,
@@ -188,6 +189,10 @@ class AttachedWorkspace:
         self, path: str, role: Role, *, expires: int | None = None, password: str = ""
     ) -> str:
         return str(await self._socket.call("share_link", path, role, expires, password))
+
+    async def links(self, path: str) -> list[ShareLink]:
+        found: list[ShareLink] = from_wire(list[ShareLink], await self._socket.call("links", path))
+        return found
 
     async def join(self, link: str, path: str = "", *, password: str = "", timeout: float = 30.0) -> str:
         return str(await self._socket.call("join", link, path, password, timeout))

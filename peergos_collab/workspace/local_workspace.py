@@ -46,6 +46,7 @@ from .api import (
     Options,
     Path,
     Role,
+    ShareLink,
     Status,
 )
 from .engine import Engine
@@ -58,7 +59,7 @@ from .machine import now_ms
 from .network import with_node
 from .open_object import OpenObject
 from .references import ObjectReference
-from .sharing import KIND_NAMES, ROLES, join, members, share_link
+from .sharing import KIND_NAMES, ROLES, join, links, members, share_link
 
 T = TypeVar("T")
 
@@ -313,6 +314,9 @@ class LocalWorkspace:
         self, path: str, role: Role, *, expires: int | None = None, password: str = ""
     ) -> str:
         return await share_link(self.engine, path, role, expires or 0, password)
+
+    async def links(self, path: str) -> list[ShareLink]:
+        return links(self.engine, path)
 
     async def join(self, link: str, path: str = "", *, password: str = "", timeout: float = 30.0) -> str:
         return await join(self.engine, link, path, password, timeout)

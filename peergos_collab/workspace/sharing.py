@@ -31,9 +31,10 @@ from ..objects.payload import Kind
 from ..objects.principals import PrincipalKind
 from ..objects.records import grant
 from ..objects.wraps import Recipient
-from .api import Event, Member, Role
+from .api import Event, Member, Role, ShareLink
 from .engine import Engine
 from .machine import now_ms
+from .made_links import MadeLink, all_links, remember_link
 from .network import Network, with_node
 from .open_object import OpenObject
 from .references import ObjectReference
@@ -56,7 +57,8 @@ async def share_link(engine: Engine, path: str, role: Role, expires: int, passwo
     epoch, keys = _admin_keys(opened)
     level, address = LEVELS[role], opened.live.nodes[0]
     link = Link.generate(parse_address(address), bool(password), os.urandom)
-    link_keys = LinkKeys.from_seed(await asyncio.to_thread(link.seed, password))
+    seed = await asyncio.to_thread(link.seed, password)
+    link_keys = LinkKeys.from_seed(seed)
     replica = opened.live.replica
     record = grant(
         replica.object,
@@ -82,9 +84,27 @@ async def share_link(engine: Engine, path: str, role: Role, expires: int, passwo
         await engine.news.wait_until(lambda: opened.live.saved_on(address), SHARE_SECONDS, saved)
         capability = Capability(replica.object, epoch, held, replica.view.kind, path, nodes, replica.snapshot)
         drop = make_drop(capability, link_keys, expires, 0, os.urandom)
+        # First: a link that works and is not known here could not be ended.
+        await remember_link(engine, path, MadeLink(replica.object, link, seed, level, expires))
         async with await with_node(engine.transport, engine, os.urandom, address) as dropping:
             await dropping.put_drop(drop.public.public, drop.raw)
     return link.text()
+
+
+def links(engine: Engine, path: str) -> list[ShareLink]:
+    """See ``Workspace.links``."""
+    object_id = engine.find(path).live.id
+    made = [made for made in all_links(engine) if made.object == object_id and not made.ended]
+    return [
+        ShareLink(
+            to_multibase(each.keys.principal.id),
+            each.link.text(),
+            ROLES[each.level],
+            each.link.password,
+            each.expires,
+        )
+        for each in made
+    ]
 
 
 def _admin_keys(opened: OpenObject) -> tuple[EpochId, EpochKeys]:

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from ..codec.ids import ObjectId
 from ..codec.shown import escape_hidden
-from ..errors import Damaged, Offline, RemoteProtocolError
+from ..errors import Damaged, Offline, Refused, RemoteProtocolError
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Connection, Random
 from ..sync.logbook import LogBook
@@ -298,7 +298,7 @@ class SyncLink:
         live = self._objects.get(event.object) if event.object is not None else None
         if live is None:
             if event.object is None:
-                self._owner.on_problem(None, f"{self._who()} refused: {_quoted(event.words)}")
+                self._refused_something(f"{self._who()} refused: {_quoted(event.words)}")
             return
         if event.reason == "unknown":
             self._introduce(live)
@@ -306,6 +306,15 @@ class SyncLink:
             self._compare_again(live)
         else:
             self._owner.on_problem(live, f"{self._who()} refused a change: {_quoted(event.words)}")
+
+    def _refused_something(self, words: str) -> None:
+        """A refusal that names no object is of a drop, if one is waiting for its answer."""
+        waiting, self.drops = self.drops, {}
+        for drop in waiting.values():
+            if not drop.done():
+                drop.set_exception(Refused(words))
+        if not waiting:
+            self._owner.on_problem(None, words)
 
     def _introduce(self, live: LiveObject) -> None:
         """The node does not have the object (yet, or any more): it gets the records, then we open again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,11 +16,15 @@ from peergos_collab.errors import (
     NoAccess,
     Offline,
     PeergosCollabError,
+    Refused,
     WrongPin,
 )
 from peergos_collab.node.shelf import DROPS
+from peergos_collab.objects.links import make_last_drop
 from peergos_collab.ports import PutValue
 from peergos_collab.workspace import Role
+from peergos_collab.workspace.made_links import all_links, end_link, forget_ended
+from peergos_collab.workspace.network import with_node
 from support.homes import Person, World, world
 
 
@@ -101,6 +106,47 @@ async def test_expired_and_gone(made: World) -> None:
     store = node._store  # type: ignore[union-attr]
     store.write([PutValue(DROPS, key, None) for key, _ in store.values(DROPS)]).result()
     assert (await refused(made, good, LinkEnded)).exit_code == 4
+
+
+async def test_made_links_are_known_and_can_be_ended(made: World) -> None:
+    """Whoever made a link sees it again; once it is ended its node gives nothing out for good."""
+    ana, address = await sharing(made)
+    text = await ana.workspace.share_link("notes", Role.READER, expires=2**50)
+    (known,) = await ana.workspace.links("notes")
+    (link,) = all_links(ana.engine)
+    drop_key = link.keys.drop.public
+    async with await with_node(ana.engine.transport, ana.engine, os.urandom, address) as session:
+        working = await session.get_drop(drop_key)
+
+    assert (known.text, known.role, known.password, known.expires) == (text, Role.READER, False, 2**50)
+    assert text not in repr(known)
+
+    await end_link(ana.engine, link)
+    assert await ana.workspace.links("notes") == []
+    await forget_ended(ana.engine)
+    assert list(all_links(ana.engine)) == []
+    assert (await refused(made, text, LinkEnded)).exit_code == 4
+    async with await with_node(ana.engine.transport, ana.engine, os.urandom, address) as session:
+        with pytest.raises(Refused):
+            await session.put_drop(drop_key, working)
+    assert (await refused(made, text, LinkEnded)).exit_code == 4
+
+
+async def test_a_link_is_ended_once_its_node_can_be_reached(made: World) -> None:
+    """Until then the profile remembers it; another device of the account may have done it meanwhile."""
+    ana, address = await sharing(made)
+    text = await ana.workspace.share_link("notes", Role.READER)
+    (link,) = all_links(ana.engine)
+    await end_link(ana.engine, link)
+    await made.nodes[0].close()  # type: ignore[union-attr]
+    await forget_ended(ana.engine)
+    assert [each.ended for each in all_links(ana.engine)] == [True]
+    await made.node(port=int(address.rsplit(":", 1)[1]))
+    async with await with_node(ana.engine.transport, ana.engine, os.urandom, address) as session:
+        await session.put_drop(link.keys.drop.public, make_last_drop(link.keys, os.urandom).raw)
+    await forget_ended(ana.engine)
+    assert list(all_links(ana.engine)) == []
+    assert (await refused(made, text, LinkEnded)).exit_code == 4
 
 
 async def test_unreachable_and_another_node(made: World) -> None:

@@ -13,7 +13,16 @@ from peergos_collab.codec.sizes import BUCKETS
 from peergos_collab.crypto import Tag
 from peergos_collab.errors import BadLink, RemoteProtocolError
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
-from peergos_collab.objects.links import MAX_NODES, Capability, Drop, Link, LinkKeys, make_drop
+from peergos_collab.objects.links import (
+    MAX_COUNTER,
+    MAX_NODES,
+    Capability,
+    Drop,
+    Link,
+    LinkKeys,
+    make_drop,
+    make_last_drop,
+)
 from peergos_collab.objects.principals import PrincipalKind
 from peergos_collab.ports import Address
 
@@ -167,3 +176,14 @@ def test_a_capability_has_one_form(at: int, value: Any) -> None:
     fields[at] = value
     with pytest.raises(RemoteProtocolError):
         Capability.decode_untrusted(encode(fields))
+
+
+def test_the_last_drop_opens_nothing() -> None:
+    """It has expired by every clock, nothing can be newer, and no capability is in it."""
+    last = make_last_drop(KEYS, RANDOM)
+
+    assert last.public == DROP.public
+    assert 0 < last.expires < 1_000
+    assert last.counter == MAX_COUNTER
+    with pytest.raises(RemoteProtocolError):
+        last.open(KEYS)
