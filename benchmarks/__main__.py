@@ -1,4 +1,4 @@
-"""Runs the measures: ``python -m benchmarks [latency replay footprint imports tui] [--json]``."""
+"""Runs the measures: ``python -m benchmarks [latency replay footprint imports tui account] [--json]``."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ GROUPS = {
     "footprint": "footprint",
     "imports": "imports",
     "tui": "tui",
+    "account": "account",
 }
 
 

@@ -100,7 +100,8 @@ def _ordered(value: Any, depth: int) -> Any:
     if depth == 0:
         raise _Unfit(f"more than {MAX_DEPTH} levels")
     if kind is list or kind is tuple:
-        return [_ordered(item, depth - 1) for item in value]
+        # A call for each plain item would be most of the time that decoding takes.
+        return [item if type(item) in _PLAIN else _ordered(item, depth - 1) for item in value]
     if kind is dict:
         if not all(type(key) in (int, str, bytes) for key in value):
             raise _Unfit("a key that is no integer, text or bytes")

@@ -1,39 +1,55 @@
-"""The secret halves a device holds: its own keys, and the account's user key."""
+"""The secret halves a device holds: its own keys, and the account's user keys.
+
+No device holds a root key. The first one is forgotten as soon as it has signed the account's beginning;
+the next one is in the recovery code. So whoever takes a device cannot act as the root.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from ..codec import decode_untrusted, encode
 from ..codec.ids import AccountId, DeviceId
-from ..codec.shape import array, blob, number, some_bytes, string
-from ..crypto import (
-    BoxPair,
-    BoxSeed,
-    LocalKey,
-    SigningKey,
-    SignSeed,
-    Tag,
-    UserSeed,
-    derive,
-)
-from ..errors import RemoteProtocolError
+from ..codec.shape import array, blob, many, number, some_bytes, string
+from ..crypto import BoxPair, BoxSeed, LocalKey, SigningKey, SignSeed, UserSeed
+from ..errors import NoAccess, NotFound, RemoteProtocolError
 from ..ports import Random
-from .account import MAX_LOG, Account, DevicePublic, found_account
+from .account import MAX_OPS, MAX_WHOLE_LOG, Account, DevicePublic, found_account
+from .account_ops import AddDevice, RemoveDevice
+from .recovery_code import RecoveryCode
+from .user_keys import UserPair, check_seed, new_generation, open_seeds, user_pair
+
+__all__ = ["Credentials", "DeviceSecrets", "UserPair", "user_pair"]
+
+VERSION: Final = 1
+MAX_CREDENTIALS: Final = 2 * MAX_WHOLE_LOG
 
 
 @dataclass(frozen=True, slots=True)
-class UserPair:
-    """The account's user key of one generation: signs as the account, opens what is wrapped to it."""
+class DeviceSecrets:
+    """What one device has to itself.
+
+    Args:
+        local: seals what never leaves this device.
+    """
 
     sign: SigningKey
-    box: BoxPair
+    box_seed: BoxSeed
+    local: LocalKey
 
+    @classmethod
+    def generate(cls, random: Random) -> DeviceSecrets:
+        return cls(SigningKey.generate(random), BoxSeed.generate(random), LocalKey.generate(random))
 
-def user_pair(seed: UserSeed) -> UserPair:
-    """Both pairs of a generation, from its seed."""
-    sign = SigningKey.from_seed(derive(seed, Tag.USER_SIGN, SignSeed))
-    return UserPair(sign, BoxPair.from_seed(derive(seed, Tag.USER_BOX, BoxSeed)))
+    @property
+    def box(self) -> BoxPair:
+        return BoxPair.from_seed(self.box_seed)
+
+    @property
+    def public(self) -> DevicePublic:
+        return DevicePublic(DeviceId(self.sign.public), self.sign.verify_key, self.box.public_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +58,13 @@ class Credentials:
 
     Args:
         name: what this person calls himself to others.
-        root_seed: the current root key; the *next* one is only in the recovery code.
-        local: seals what never leaves this device.
+        user_seeds: all generations of the user key that this device knows, by name.
     """
 
     name: str
     account: Account
-    root_seed: SignSeed
-    user_seed: UserSeed
-    device_sign: SigningKey
-    device_box: BoxPair
-    device_box_seed: BoxSeed
-    local: LocalKey
+    user_seeds: Mapping[bytes, UserSeed] = field(repr=False)
+    device: DeviceSecrets = field(repr=False)
 
     @property
     def account_id(self) -> AccountId:
@@ -61,65 +72,126 @@ class Credentials:
 
     @property
     def device_id(self) -> DeviceId:
-        return DeviceId(self.device_sign.public)
+        return DeviceId(self.device.sign.public)
+
+    @property
+    def device_sign(self) -> SigningKey:
+        return self.device.sign
+
+    @property
+    def device_box(self) -> BoxPair:
+        return self.device.box
+
+    @property
+    def local(self) -> LocalKey:
+        return self.device.local
+
+    @property
+    def user_seed(self) -> UserSeed:
+        """Of the newest generation."""
+        return self.user_seeds[self.account.user_key.generation]
 
     @property
     def user(self) -> UserPair:
+        """The newest generation."""
         return user_pair(self.user_seed)
 
+    @property
+    def stands(self) -> bool:
+        """Whether this device is one of its account's; once removed it never is again."""
+        return self.device_id in self.account.devices
+
     @classmethod
-    def found(cls, name: str, next_root: SignSeed, random: Random) -> Credentials:
-        """A new account on its first device."""
-        root_seed, user_seed = SignSeed.generate(random), UserSeed.generate(random)
-        sign, box_seed = SigningKey.generate(random), BoxSeed.generate(random)
-        box = BoxPair.from_seed(box_seed)
-        device = DevicePublic(DeviceId(sign.public), sign.verify_key, box.public_key)
-        next_key = SigningKey.from_seed(next_root).verify_key
-        user = user_pair(user_seed)
+    def found(cls, name: str, recovery: RecoveryCode, random: Random) -> Credentials:
+        """A new account on its first device. ``recovery`` holds its next root key."""
+        device, seed = DeviceSecrets.generate(random), UserSeed.generate(random)
+        box = recovery.seeds_pair().public_key
         account = found_account(
-            SigningKey.from_seed(root_seed),
-            next_key,
-            device,
-            user.sign.verify_key,
-            user.box.public_key,
+            SigningKey.generate(random),
+            SigningKey.from_seed(recovery.next_root()).verify_key,
+            device.public,
+            box,
+            new_generation(seed, [device.public], box, {}, random),
             random,
         )
-        return cls(name, account, root_seed, user_seed, sign, box, box_seed, LocalKey.generate(random))
+        return cls(name, account, {account.user_key.generation: seed}, device)
+
+    def with_log(self, account: Account) -> Credentials:
+        """These, with what another log of this account adds.
+
+        Raises:
+            LocalProtocolError: of another account.
+            NoAccess: the account's newest user key is not for this device; it was removed, or somebody
+                who may make user keys has left it out.
+        """
+        merged = self.account.merge(account)
+        if merged is self.account:
+            return self
+        seeds = {**self.user_seeds, **open_seeds(merged, self.device_id, self.device_box)}
+        if merged.user_key.generation not in seeds:
+            raise NoAccess("the account's newest key is not for this device; it may have been removed")
+        return replace(self, account=merged, user_seeds=seeds)
+
+    def add_device(self, device: DevicePublic) -> Credentials:
+        """Makes ``device`` one of the account's. Raises LocalProtocolError: this one was removed."""
+        return replace(self, account=self.account.with_op(AddDevice(device), self.device_sign))
+
+    def remove_device(self, device: DeviceId, random: Random) -> Credentials:
+        """Ends a device, and makes a user key that it does not get.
+
+        Raises:
+            NotFound: the account has no such device.
+            LocalProtocolError: this device was removed itself.
+        """
+        if device not in self.account.devices:
+            raise NotFound("the account has no such device; nothing was changed")
+        account = self.account.with_op(RemoveDevice(device), self.device_sign)
+        return replace(self, account=account).rotate_user_key(random)
+
+    def rotate_user_key(self, random: Random) -> Credentials:
+        """Makes a new generation of the user key, for all devices that stand and the recovery code."""
+        seed, standing = UserSeed.generate(random), self.account.standing
+        previous = {name: self.user_seeds[name] for name in standing.newest if name in self.user_seeds}
+        op = new_generation(seed, standing.devices.values(), standing.recovery, previous, random)
+        account = self.account.with_op(op, self.device_sign)
+        return replace(
+            self, account=account, user_seeds={**self.user_seeds, account.user_key.generation: seed}
+        )
 
     def encode(self) -> bytes:
         """Secret bytes, for the key store only."""
-        return encode(
-            [
-                1,
-                self.name,
-                self.account.raw,
-                self.root_seed.expose(),
-                self.user_seed.expose(),
-                self.device_sign.seed.expose(),
-                self.device_box_seed.expose(),
-                self.local.expose(),
-            ]
-        )
+        device = [self.device.sign.seed.expose(), self.device.box_seed.expose(), self.local.expose()]
+        return encode([VERSION, self.name, self.account.raw, write_seeds(self.user_seeds), device])
 
     @classmethod
     def decode_untrusted(cls, raw: bytes) -> Credentials:
         """Raises RemoteProtocolError."""
-        fields = array(decode_untrusted(raw, 2 * MAX_LOG), 8, "credentials")
-        number(fields[0], 1, 1, "credentials version")
+        fields = array(decode_untrusted(raw, MAX_CREDENTIALS), 5, "credentials")
+        number(fields[0], VERSION, VERSION, "credentials version")
         name = string(fields[1], 256, "name")
-        account = Account.parse_untrusted(some_bytes(fields[2], MAX_LOG, "account log"))
-        root, user, device, box, local = (blob(field, 32, "secret") for field in fields[3:])
-        sign = SigningKey.from_seed(SignSeed(device))
-        if DeviceId(sign.public) not in account.devices:
+        account = Account.parse_untrusted(some_bytes(fields[2], MAX_WHOLE_LOG, "account log"))
+        seeds = read_seeds_untrusted(fields[3], account)
+        sign, box, local = (blob(field, 32, "secret") for field in array(fields[4], 3, "device"))
+        device = DeviceSecrets(SigningKey.from_seed(SignSeed(sign)), BoxSeed(box), LocalKey(local))
+        if device.public.id not in (account.devices.keys() | account.standing.gone):
             raise RemoteProtocolError("the device is not one of its account's devices")
-        box_seed = BoxSeed(box)
-        return cls(
-            name,
-            account,
-            SignSeed(root),
-            UserSeed(user),
-            sign,
-            BoxPair.from_seed(box_seed),
-            box_seed,
-            LocalKey(local),
-        )
+        return cls(name, account, seeds, device)
+
+
+def read_seeds_untrusted(value: object, account: Account) -> dict[bytes, UserSeed]:
+    """User seeds by generation, each checked; the newest is among them. Raises RemoteProtocolError."""
+    seeds: dict[bytes, UserSeed] = {}
+    for item in many(value, MAX_OPS, "user seeds"):
+        generation, seed = (blob(part, 32, "user seed") for part in array(item, 2, "user seed"))
+        key = account.standing.user_keys.get(generation)
+        seeds[generation] = UserSeed(seed)
+        if key is not None:
+            check_seed(seeds[generation], key)
+    if account.user_key.generation not in seeds:
+        raise RemoteProtocolError("the newest user key is missing")
+    return seeds
+
+
+def write_seeds(seeds: Mapping[bytes, UserSeed]) -> list[list[bytes]]:
+    """Secret bytes, as ``read_seeds_untrusted`` reads them."""
+    return [[generation, seed.expose()] for generation, seed in sorted(seeds.items())]

@@ -77,6 +77,10 @@ class RecoveryCode:
         """The key pair of the recovery slot: its public half stays with the key store."""
         return BoxPair.from_seed(derive(self._seed(), Tag.RECOVERY_SLOT, BoxSeed))
 
+    def seeds_pair(self) -> BoxPair:
+        """The key pair that the account's user seeds are boxed to."""
+        return BoxPair.from_seed(derive(self._seed(), Tag.RECOVERY_SEEDS, BoxSeed))
+
     def next_root(self) -> SignSeed:
         """The seed of the account's next root key."""
         return derive(self._seed(), Tag.NEXT_ROOT, SignSeed)

@@ -118,7 +118,7 @@ def create_home(home: Path, *, name: str, passphrase: str | None, random: Random
         if home_exists(home):
             raise Conflict(f"{home} holds an account already; nothing was changed")
         code = RecoveryCode.generate(random)
-        credentials = Credentials.found(name, code.next_root(), random)
+        credentials = Credentials.found(name, code, random)
         epoch, keys = found_object(credentials, Kind.ENTRIES, random)
         _store_first(home / STORE, epoch)
         contents = _encode(credentials, epoch.object, epoch.id, keys, epoch.raw, ())

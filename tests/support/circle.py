@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from peergos_collab.codec.ids import EpochId, ObjectId, PrincipalId
-from peergos_collab.crypto import LinkSeed, SignSeed
+from peergos_collab.crypto import LinkSeed
 from peergos_collab.identity.credentials import Credentials
+from peergos_collab.identity.recovery_code import RecoveryCode
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.links import LinkKeys
 from peergos_collab.objects.operations import Actor, Add, Create
@@ -79,7 +80,7 @@ def actor_of(credentials: Credentials) -> Actor:
 
 def found(name: str, random: Random) -> Credentials:
     """A new person."""
-    return Credentials.found(name, SignSeed.generate(random), random)
+    return Credentials.found(name, RecoveryCode.generate(random), random)
 
 
 def make_circle(kind: Kind, roles: Sequence[Level], random: Random) -> Circle:

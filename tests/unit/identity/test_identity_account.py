@@ -1,4 +1,4 @@
-"""Account logs: what is accepted, and what each check refuses."""
+"""Account logs: what is accepted, what each check refuses, merging, and checkpoints."""
 
 from __future__ import annotations
 
@@ -9,29 +9,39 @@ import pytest
 
 from peergos_collab.codec import decode_untrusted, encode
 from peergos_collab.crypto import BoxPair, SigningKey, SignSeed, Tag, hash256
-from peergos_collab.errors import RemoteProtocolError
-from peergos_collab.identity.account import MAX_LOG, MAX_OPS, Account, OpKind
+from peergos_collab.errors import LocalProtocolError, RemoteProtocolError
+from peergos_collab.identity.account import MAX_OPS, Account
+from peergos_collab.identity.account_ops import MAX_OP, AddDevice, AddNode, RemoveDevice, SetRecovery
 from peergos_collab.identity.credentials import Credentials
+from peergos_collab.identity.recovery_code import RecoveryCode
+from support.accounts import AccountMaker
 
 RANDOM = random.Random(3).randbytes
-ANA = Credentials.found("Ana", SignSeed.generate(RANDOM), RANDOM)
-EVE = Credentials.found("Eve", SignSeed.generate(RANDOM), RANDOM)
-ROOT = SigningKey.from_seed(ANA.root_seed)
-
-
-def parts(credentials: Credentials = ANA) -> tuple[list[Any], list[Any]]:
-    inception, ops = decode_untrusted(credentials.account.raw, MAX_LOG)
-    return inception, ops
+MAKER = AccountMaker(RANDOM)
+ANA = MAKER.founded
+EVE = AccountMaker(RANDOM)
+FIRST = MAKER.secret("first").sign
+HEAD = ANA.account.head
 
 
 def op(
-    parent: bytes, kind: int, fields: list[Any], account: bytes = b"", key: SigningKey = ROOT
+    parents: list[bytes],
+    kind: int,
+    fields: list[Any],
+    *,
+    account: bytes = ANA.account_id,
+    key: SigningKey = FIRST,
+    version: int = 1,
 ) -> list[bytes]:
-    body = encode([1, account or ANA.account_id, [parent], kind, fields])
+    body = encode([version, account, parents, key.public, kind, fields])
     return [body, key.sign(Tag.SIGN_ACCOUNT_OP, body)]
 
 
-def test_a_new_account_has_one_device_and_a_user_key() -> None:
+def with_ops(*more: list[bytes]) -> bytes:
+    return encode([MAKER.inception, [*(one.encoded() for one in MAKER.founding), *more]])
+
+
+def test_a_new_account_has_one_device_a_recovery_key_and_a_user_key() -> None:
     """Founding gives a log that anybody can verify."""
     account = Account.parse_untrusted(ANA.account.raw)
 
@@ -39,53 +49,84 @@ def test_a_new_account_has_one_device_and_a_user_key() -> None:
     assert list(account.devices) == [ANA.device_id]
     assert account.user_key.sign == ANA.user.sign.verify_key
     assert account.head == account.user_key.generation
+    assert account.standing.recovery == MAKER.code.seeds_pair().public_key
 
 
-def test_later_ops_are_folded() -> None:
-    """A second device and a new user key count from the op that adds them."""
-    inception, ops = parts()
-    device, box = SigningKey.generate(RANDOM), BoxPair.generate(RANDOM)
-    add = op(ANA.account.head, OpKind.ADD_DEVICE, [device.public, box.public_key.public])
-    head = hash256(Tag.ACCOUNT_OP_ID, add[0])
-    user = SigningKey.generate(RANDOM)
-    rotate = op(head, OpKind.ROTATE_USER_KEY, [user.public, box.public_key.public])
+def test_ops_are_added_by_devices() -> None:
+    """Each op has seen all before it, and the head is the last one."""
+    device = MAKER.secret("added").public
+    account = ANA.account.with_op(AddDevice(device), FIRST)
 
-    account = Account.parse_untrusted(encode([inception, [*ops, add, rotate]]))
+    assert set(account.devices) == {ANA.device_id, device.id}
+    assert account.head == account.ops()[-1].id != HEAD
+    assert account.ops()[-1].parents == (HEAD,)
 
-    assert account.id == ANA.account_id
-    assert set(account.devices) == {ANA.device_id, device.public}
-    assert account.user_key.sign == user.verify_key
-    assert account.user_key.generation == account.head != ANA.account.head
+
+def test_an_op_that_would_not_count_is_not_made() -> None:
+    """Neither one by a stranger nor one without the right to it."""
+    stranger = SigningKey.generate(RANDOM)
+    removed = ANA.account.with_op(RemoveDevice(ANA.device_id), FIRST)
+
+    with pytest.raises(LocalProtocolError, match="stranger"):
+        ANA.account.with_op(AddNode("pgc://a"), stranger)
+    with pytest.raises(LocalProtocolError, match="only the root"):
+        ANA.account.with_op(SetRecovery(BoxPair.generate(RANDOM).public_key), FIRST)
+    with pytest.raises(LocalProtocolError, match="removed"):
+        removed.with_op(AddNode("pgc://a"), FIRST)
 
 
 def false_logs() -> dict[str, bytes]:
-    inception, ops = parts()
-    eve_inception, eve_ops = parts(EVE)
-    head = ANA.account.head
+    eve = [one.encoded() for one in EVE.founding]
+    own = [one.encoded() for one in MAKER.founding]
     keys = [RANDOM(32), RANDOM(32)]
-    spoiled = [inception[0], bytes(64)]
-    eve_root = SigningKey.from_seed(EVE.root_seed)
-    long = bytes(MAX_LOG)
-    logs = {
-        "an inception that its root did not sign": [spoiled, ops],
-        "ops of another account": [inception, eve_ops],
-        "another's inception": [eve_inception, ops],
-        "an op signed by somebody else": [inception, [*ops, op(head, 1, keys, key=eve_root)]],
-        "an op for another account": [inception, [*ops, op(head, 1, keys, EVE.account_id)]],
-        "an op that does not follow the last": [inception, [*ops, op(ANA.account_id, 1, keys)]],
-        "an op left out": [inception, ops[1:]],
-        "ops in another order": [inception, ops[::-1]],
-        "an op of unknown kind": [inception, [*ops, op(head, 3, keys)]],
-        "a key of another length": [inception, [*ops, op(head, 1, [RANDOM(31), RANDOM(32)])]],
-        "a box key of another length": [inception, [*ops, op(head, 2, [RANDOM(32), RANDOM(31)])]],
-        "fields missing": [inception, [*ops, op(head, 1, keys[:1])]],
-        "no user key": [inception, ops[:1]],
-        "no device": [inception, []],
-        "too many ops": [inception, [ops[0]] * (MAX_OPS + 1)],
-        "too long": [inception, [*ops, [long, bytes(64)]]],
-        "no list": b"text",
+    node = op([HEAD], 6, ["pgc://a"])
+    two = sorted(op([HEAD], 6, [f"pgc://{n}"]) for n in range(2))
+    two.sort(key=lambda one: hash256(Tag.ACCOUNT_OP_ID, one[0]))
+    ids = [hash256(Tag.ACCOUNT_OP_ID, one[0]) for one in two]
+    boxes = [RANDOM(32), [[b"", RANDOM(48)], [RANDOM(32), RANDOM(48)]], []]
+    return {
+        "an inception that its root did not sign": encode([[MAKER.inception[0], bytes(64)], own]),
+        "ops of another account": encode([MAKER.inception, eve]),
+        "another's inception": encode([EVE.inception, own]),
+        "a signature that is not the signer's": with_ops([node[0], bytes(64)]),
+        "an op for another account": with_ops(op([HEAD], 6, ["pgc://a"], account=EVE.id)),
+        "an op that has seen nothing": with_ops(op([], 6, ["pgc://a"])),
+        "an op that has seen one that is not here": with_ops(op([bytes(32)], 6, ["pgc://a"])),
+        "an op left out": encode([MAKER.inception, own[1:]]),
+        "ops in another order": encode([MAKER.inception, own[::-1]]),
+        "two ops side by side in another order": with_ops(*two[::-1]),
+        "an op twice": with_ops(node, node),
+        "a parent twice": with_ops(op([HEAD, HEAD], 6, ["pgc://a"])),
+        "parents in another order": with_ops(*two, op(sorted(ids, reverse=True), 6, ["pgc://b"])),
+        "an op of unknown kind": with_ops(op([HEAD], 7, ["pgc://a"])),
+        "an op of a later version": with_ops(op([HEAD], 6, ["pgc://a"], version=2)),
+        "an op by a stranger": with_ops(op([HEAD], 6, ["pgc://a"], key=SigningKey.generate(RANDOM))),
+        "a device key of another length": with_ops(op([HEAD], 1, [RANDOM(31), RANDOM(32)])),
+        "a box key of another length": with_ops(op([HEAD], 1, [RANDOM(32), RANDOM(31)])),
+        "fields missing": with_ops(op([HEAD], 1, keys[:1])),
+        "a removal of nothing": with_ops(op([HEAD], 2, [b"", []])),
+        "accepted ops twice": with_ops(op([HEAD], 2, [RANDOM(32), [HEAD, HEAD]])),
+        "a user key without boxes": with_ops(op([HEAD], 3, keys)),
+        "boxes in another order": with_ops(op([HEAD], 3, [*keys, [boxes[0], boxes[1][::-1], []]])),
+        "a box of another length": with_ops(op([HEAD], 3, [*keys, [boxes[0], [[b"", b"short"]], []]])),
+        "a box for a short name": with_ops(op([HEAD], 3, [*keys, [boxes[0], [[b"x", RANDOM(48)]], []]])),
+        "a previous seed of no generation": with_ops(
+            op([HEAD], 3, [*keys, [boxes[0], [], [[b"", RANDOM(48)]]]])
+        ),
+        "no user key": encode([MAKER.inception, own[:2]]),
+        "nothing": encode([MAKER.inception, []]),
+        "too many ops": encode([MAKER.inception, [own[0]] * (MAX_OPS + 1)]),
+        "an op that is too long": with_ops([bytes(MAX_OP + 1), bytes(64)]),
+        "no list": encode(b"text"),
     }
-    return {name: encode(value) for name, value in logs.items()}
+
+
+def test_the_parts_of_the_false_logs_are_right_otherwise() -> None:
+    """So that each refusal below is for the reason it names."""
+    boxes = [RANDOM(32), [[b"", RANDOM(48)], [RANDOM(32), RANDOM(48)]], [[RANDOM(32), RANDOM(48)]]]
+    kinds = {1: [RANDOM(32), RANDOM(32)], 2: [RANDOM(32), []], 3: [RANDOM(32), RANDOM(32), boxes]}
+    for kind, fields in {**kinds, 6: ["pgc://a"]}.items():
+        assert Account.parse_untrusted(with_ops(op([HEAD], kind, fields))).standing.size == 4
 
 
 @pytest.mark.parametrize("fault", false_logs())
@@ -95,41 +136,131 @@ def test_false_logs_are_refused(fault: str) -> None:
         Account.parse_untrusted(false_logs()[fault])
 
 
-def whole(inception: list[Any], op_version: int = 1) -> bytes:
-    """A log that is right but for its inception's fields, or the version of its ops."""
+def whole(inception: list[Any]) -> bytes:
+    """A log that is right but for its inception's fields."""
+    root = SigningKey.from_seed(SignSeed(bytes(32)))
     body = encode(inception)
     account = hash256(Tag.ACCOUNT_ID, body)
-    ops, head = [], account
-    for kind in (OpKind.ADD_DEVICE, OpKind.ROTATE_USER_KEY):
-        one = encode([op_version, account, [head], int(kind), [RANDOM(32), RANDOM(32)]])
-        ops.append([one, ROOT.sign(Tag.SIGN_ACCOUNT_OP, one)])
-        head = hash256(Tag.ACCOUNT_OP_ID, one)
-    return encode([[body, ROOT.sign(Tag.SIGN_INCEPTION, body)], ops])
+    add = op([account], 1, [RANDOM(32), RANDOM(32)], account=account, key=root)
+    fields = [RANDOM(32), RANDOM(32), [RANDOM(32), [], []]]
+    rotate = op([hash256(Tag.ACCOUNT_OP_ID, add[0])], 3, fields, account=account, key=root)
+    return encode([[body, root.sign(Tag.SIGN_INCEPTION, body)], [add, rotate]])
+
+
+ROOT = SigningKey.from_seed(SignSeed(bytes(32))).public
 
 
 def test_a_log_made_here_is_accepted() -> None:
     """So that the refusals below are for the reason they name."""
-    assert len(Account.parse_untrusted(whole([1, ROOT.public, RANDOM(32), RANDOM(32)])).devices) == 1
+    assert len(Account.parse_untrusted(whole([1, ROOT, RANDOM(32), RANDOM(32)])).devices) == 1
 
 
 @pytest.mark.parametrize(("position", "value"), [(0, 2), (1, RANDOM(31)), (2, RANDOM(31)), (3, RANDOM(31))])
 def test_the_fields_of_an_inception_are_checked(position: int, value: Any) -> None:
     """Version, root key, hash of the next root key and nonce have one form each."""
-    inception = [1, ROOT.public, RANDOM(32), RANDOM(32)]
+    inception = [1, ROOT, RANDOM(32), RANDOM(32)]
     inception[position] = value
 
     with pytest.raises(RemoteProtocolError):
         Account.parse_untrusted(whole(inception))
 
 
-def test_ops_of_a_later_version_are_refused() -> None:
-    """They may mean something else."""
-    with pytest.raises(RemoteProtocolError):
-        Account.parse_untrusted(whole([1, ROOT.public, RANDOM(32), RANDOM(32)], op_version=2))
-
-
 def test_the_id_is_that_of_the_inception() -> None:
     """Who replaces the next root key gets another account, not this one."""
-    inception, _ = parts()
+    assert hash256(Tag.ACCOUNT_ID, MAKER.inception[0]) == ANA.account_id
 
-    assert ANA.account_id == hash256(Tag.ACCOUNT_ID, inception[0])
+
+def test_logs_are_merged_by_uniting_them() -> None:
+    """Two devices that acted apart agree as soon as each has what the other did, in either order."""
+    laptop = ANA.account.with_op(AddDevice(MAKER.secret("laptop").public), FIRST)
+    phone = laptop.with_op(AddDevice(MAKER.secret("phone").public), FIRST)
+    one = phone.with_op(AddNode("pgc://one"), MAKER.secret("laptop").sign)
+    other = phone.with_op(AddNode("pgc://two"), MAKER.secret("phone").sign)
+    merged = one.merge(other)
+
+    assert merged == other.merge(one)
+    assert merged.standing.nodes == ("pgc://one", "pgc://two")
+    assert merged.head not in (one.head, other.head)
+    assert merged.merge(one) is merged
+    assert one.merge(merged) is merged
+    assert (
+        merged.with_op(AddNode("pgc://three"), FIRST).head
+        == merged.with_op(AddNode("pgc://three"), FIRST).standing.heads[0]
+    )
+
+
+def test_logs_of_two_accounts_are_not_merged() -> None:
+    """They have nothing in common."""
+    with pytest.raises(LocalProtocolError):
+        ANA.account.merge(EVE.founded.account)
+
+
+def test_last_ops_of_a_device() -> None:
+    """What a removal by the root names, so that all the device did so far counts."""
+    laptop = MAKER.secret("laptop")
+    account = ANA.account.with_op(AddDevice(laptop.public), FIRST)
+    account = account.with_op(AddNode("pgc://a"), laptop.sign).with_op(AddNode("pgc://b"), laptop.sign)
+
+    assert account.last_ops(laptop.public.id) == (account.head,)
+    assert ANA.account.last_ops(laptop.public.id) == ()
+
+
+def grown() -> Account:
+    account = ANA.account.with_op(AddDevice(MAKER.secret("laptop").public), FIRST)
+    account = account.with_op(AddNode("pgc://a"), MAKER.secret("laptop").sign)
+    return account.with_op(RemoveDevice(MAKER.secret("laptop").public.id), FIRST)
+
+
+def test_a_checkpoint_spares_what_was_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only ops after it are verified, and the outcome is the same."""
+    old, new = ANA.account, grown()
+    parsed: list[object] = []
+    parse = Account.parse_untrusted.__globals__["AccountOp"].parse_untrusted
+
+    def count(value: object, account: Any) -> Any:
+        parsed.append(value)
+        return parse(value, account)
+
+    monkeypatch.setattr("peergos_collab.identity.account.AccountOp.parse_untrusted", count)
+    found = Account.parse_untrusted(new.raw, old.checkpoint())
+
+    assert found == new
+    assert len(parsed) == 3
+
+
+def test_a_checkpoint_that_does_not_fit_is_not_used() -> None:
+    """Of another account, of other ops, or followed by ops that have not seen all of it."""
+    account, other = grown(), ANA.account.with_op(AddNode("pgc://x"), FIRST)
+    aside = account.merge(other)
+
+    assert Account.parse_untrusted(account.raw, EVE.founded.account.checkpoint()) == account
+    assert Account.parse_untrusted(account.raw, other.checkpoint()) == account
+    assert Account.parse_untrusted(aside.raw, account.checkpoint()) == aside
+
+
+def test_what_a_root_does_is_judged_from_the_beginning() -> None:
+    """A removal by the root may void what a checkpoint holds to be true."""
+    laptop = MAKER.add("first", "laptop")
+    root = MAKER.take_over(laptop)
+    removal = MAKER.remove(MAKER.root, "first", root)
+    before, after = MAKER.account(laptop, root), MAKER.account(laptop, root, removal)
+
+    assert Account.parse_untrusted(after.raw, before.checkpoint()) == after
+    assert after.devices == {}
+
+
+def test_a_changed_op_under_a_checkpoint_is_found() -> None:
+    """A checkpoint is for these very bytes."""
+    account = grown()
+    inception, ops = decode_untrusted(account.raw, 1 << 20)
+    ops[0][1] = bytes(64)
+
+    with pytest.raises(RemoteProtocolError):
+        Account.parse_untrusted(encode([inception, ops]), account.checkpoint())
+
+
+def test_another_account_has_another_id() -> None:
+    """Also where the same person makes it with the same recovery code."""
+    code = RecoveryCode.generate(RANDOM)
+
+    assert Credentials.found("A", code, RANDOM).account_id != Credentials.found("A", code, RANDOM).account_id

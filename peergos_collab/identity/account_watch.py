@@ -1,0 +1,67 @@
+"""What has been seen of accounts, so that logs which go back or split raise an alarm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ..codec import to_multibase
+from ..codec.ids import AccountId, DeviceId
+from .account import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Something no honest device of this account does. ``device`` is None where the root is meant."""
+
+    account: AccountId
+    device: DeviceId | None
+    words: str
+
+
+@dataclass(slots=True)
+class AccountWatch:
+    """The newest log known of each account: the union of all that was seen.
+
+    A log that lacks what is known is no attack by itself: records keep the log of their day, and a device
+    that was offline has not heard of everything. It is one where somebody claims it to be the newest,
+    and had more when he last did.
+    """
+
+    known: dict[AccountId, Account] = field(default_factory=dict)
+    _shown: dict[tuple[AccountId, str], frozenset[bytes]] = field(default_factory=dict)
+    _raised: set[tuple[AccountId, DeviceId | None]] = field(default_factory=set)
+
+    def take(self, account: Account) -> list[Alarm]:
+        """Takes in a verified log from a record. Returns alarms not raised before."""
+        before = self.known.get(account.id)
+        merged = self.known[account.id] = account if before is None else before.merge(account)
+        return list(self._forks(merged))
+
+    def take_newest(self, account: Account, source: str) -> list[Alarm]:
+        """Takes in a log that ``source`` (a device, a node, a file) gives as the newest there is."""
+        key, ids = (account.id, source), account.op_ids()
+        missing = self._shown.get(key, frozenset()) - ids
+        self._shown[key] = self._shown.get(key, frozenset()) | ids
+        alarms = self.take(account)
+        if missing:
+            words = f"{_name(account.id)} was shown without {len(missing)} changes that were there before"
+            alarms.append(Alarm(account.id, None, words))
+        return alarms
+
+    def _forks(self, account: Account) -> Iterable[Alarm]:
+        standing = account.standing
+        found: list[tuple[DeviceId | None, str]] = [
+            (device, f"a device of {_name(account.id)} signed two histories: a copy of it is in use")
+            for device in sorted(standing.forked)
+        ]
+        if standing.root_forked:
+            found.append((None, f"the recovery code of {_name(account.id)} was used twice"))
+        for device, words in found:
+            if (account.id, device) not in self._raised:
+                self._raised.add((account.id, device))
+                yield Alarm(account.id, device, words)
+
+
+def _name(account: AccountId) -> str:
+    return f"the account {to_multibase(account)}"

@@ -1,0 +1,68 @@
+"""What the recovery code can do: take over as the root, end stolen devices, add one, and read everything.
+
+The root key in the code is used for these ops and then forgotten; a new code holds the one after it. So
+a code works once, and what is on paper outranks whatever a thief did with a device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..codec.ids import DeviceId
+from ..crypto import SigningKey, Tag, UserSeed, hash256
+from ..errors import NoAccess
+from ..ports import Random
+from .account import Account
+from .account_ops import AddDevice, RemoveDevice, RotateRoot, SetRecovery
+from .credentials import Credentials, DeviceSecrets
+from .recovery_code import RecoveryCode
+from .user_keys import RECOVERY, new_generation, open_seeds
+
+
+def check_code(account: Account, code: RecoveryCode) -> SigningKey:
+    """The root key that is next in line, if ``code`` holds it. Raises NoAccess."""
+    root = SigningKey.from_seed(code.next_root())
+    if hash256(Tag.NEXT_ROOT_HASH, root.public) != account.standing.next_root:
+        raise NoAccess(
+            "this recovery code is not the account's, or has been used; nothing was changed",
+            hint="Each use of a code replaces it: look for one written down later.",
+        )
+    return root
+
+
+def recover(
+    account: Account,
+    name: str,
+    code: RecoveryCode,
+    new_code: RecoveryCode,
+    stolen: Mapping[DeviceId, tuple[bytes, ...]],
+    device: DeviceSecrets,
+    random: Random,
+) -> Credentials:
+    """Takes the account over for ``device``.
+
+    Args:
+        account: the newest log that could be found.
+        new_code: replaces ``code``, which is used up. Show it once.
+        stolen: devices to end, with the last ops of each that still count (see ``Account.last_ops``).
+        device: new, or one that stands.
+
+    Raises:
+        NoAccess: the code is not this account's, or was used before.
+    """
+    root = check_code(account, code)
+    next_key = SigningKey.from_seed(new_code.next_root()).verify_key
+    box = new_code.seeds_pair().public_key
+    grown = account.with_op(RotateRoot(hash256(Tag.NEXT_ROOT_HASH, next_key.public)), root)
+    grown = grown.with_op(SetRecovery(box), root)
+    for id_, accepted in sorted(stolen.items()):
+        grown = grown.with_op(RemoveDevice(id_, accepted), root)
+    if device.public.id not in grown.devices:
+        grown = grown.with_op(AddDevice(device.public), root)
+    known = open_seeds(account, RECOVERY, code.seeds_pair())
+    known |= open_seeds(grown, RECOVERY, code.seeds_pair())
+    seed, standing = UserSeed.generate(random), grown.standing
+    previous = {name: known[name] for name in standing.newest if name in known}
+    op = new_generation(seed, standing.devices.values(), box, previous, random)
+    grown = grown.with_op(op, root)
+    return Credentials(name, grown, {**known, grown.user_key.generation: seed}, device)

@@ -1,0 +1,61 @@
+"""Alarms: a log that goes back, a device with two histories, a root announced twice."""
+
+from __future__ import annotations
+
+import random
+
+from peergos_collab.codec import to_multibase
+from peergos_collab.identity.account_ops import AddNode
+from peergos_collab.identity.account_watch import AccountWatch
+from support.accounts import AccountMaker
+
+ANA = AccountMaker(random.Random(8).randbytes)
+LAPTOP = ANA.add("first", "laptop")
+OLD, NEW = ANA.founded.account, ANA.account(LAPTOP)
+
+
+def test_logs_of_any_age_are_united() -> None:
+    """Records keep the log of their day; that is no reason for an alarm."""
+    watch = AccountWatch()
+
+    assert watch.take(NEW) == watch.take(OLD) == []
+    assert watch.known[NEW.id] == NEW
+
+
+def test_who_showed_more_before_is_told() -> None:
+    """The alarm names the account. Another source that lags is none."""
+    watch = AccountWatch()
+    watch.take_newest(NEW, "node a")
+    alarms = watch.take_newest(OLD, "node a")
+
+    assert [alarm.account for alarm in alarms] == [NEW.id]
+    assert to_multibase(NEW.id) in alarms[0].words
+    assert watch.take_newest(OLD, "node b") == []
+
+
+def test_growth_is_no_alarm() -> None:
+    """The same source may show more and more."""
+    watch = AccountWatch()
+
+    assert watch.take_newest(OLD, "a") == watch.take_newest(NEW, "a") == watch.take_newest(NEW, "a") == []
+
+
+def test_a_split_history_is_told_once() -> None:
+    """Two halves that are each in order make a fork once both are known; it names account and device."""
+    one = ANA.account(LAPTOP, ANA.op("laptop", AddNode("pgc://a"), LAPTOP))
+    other = ANA.account(LAPTOP, ANA.op("laptop", AddNode("pgc://b"), LAPTOP))
+    watch = AccountWatch()
+
+    assert watch.take(one) == []
+    alarms = watch.take(other)
+    assert [(alarm.account, alarm.device) for alarm in alarms] == [(one.id, ANA.secret("laptop").public.id)]
+    assert watch.take(one) == watch.take(other) == []
+
+
+def test_a_root_announced_twice_is_told() -> None:
+    """Whoever has the recovery code besides its owner cannot use it unseen."""
+    watch = AccountWatch()
+    watch.take(ANA.account(ANA.take_over(salt=b"1")))
+    alarms = watch.take(ANA.account(ANA.take_over(salt=b"2")))
+
+    assert [(alarm.account, alarm.device) for alarm in alarms] == [(OLD.id, None)]
