@@ -16,7 +16,7 @@ from ..codec.ids import AccountId
 from ..codec.shape import array, number, some_bytes, string
 from ..crypto import Tag, hash256
 from ..errors import RemoteProtocolError
-from .account import MAX_LOG, Account
+from .account import Account
 from .cards import MAX_CARD, ContactCard
 from .pairs import fingerprint
 
@@ -40,7 +40,10 @@ class Standing(enum.Enum):
     SAME = "same"
     OLDER = "older"
     NEWER = "newer"
+    APART = "apart"
+    """Each has what the other has not: two devices acted at once."""
     FORKED = "forked"
+    """Together they hold what no honest account does: two histories of one device, or of the root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,8 @@ class ContactRecord:
         standing = compare(known.account, card.account)
         if standing is Standing.FORKED:
             raise RemoteProtocolError("the account log of this contact has two contradicting versions")
-        if standing is Standing.OLDER or (standing is Standing.SAME and card.made <= known.made):
+        level = standing in (Standing.SAME, Standing.APART)
+        if standing is Standing.OLDER or (level and card.made <= known.made):
             return self
         if fingerprint(card.account) == fingerprint(self.card.account):
             return replace(self, card=card, newer=None)
@@ -135,14 +139,12 @@ def compare(known: Account, offered: Account) -> Standing:
     """
     if known.id != offered.id:
         raise RemoteProtocolError("logs of two accounts")
-    ours, theirs = _ops(known), _ops(offered)
+    ours, theirs = known.op_ids(), offered.op_ids()
     if ours == theirs:
         return Standing.SAME
     if ours < theirs:
         return Standing.NEWER
-    return Standing.OLDER if theirs < ours else Standing.FORKED
-
-
-def _ops(account: Account) -> set[bytes]:
-    _, ops = array(decode_untrusted(account.raw, MAX_LOG), 2, "account log")
-    return {encode(op) for op in ops}
+    if theirs < ours:
+        return Standing.OLDER
+    both = known.merge(offered).standing
+    return Standing.FORKED if both.forked or both.root_forked else Standing.APART

@@ -8,14 +8,15 @@ import random
 import pytest
 
 from peergos_collab.codec import decode_untrusted, encode, to_multibase
-from peergos_collab.crypto import SigningKey, SignSeed, Tag
+from peergos_collab.crypto import SigningKey, Tag
 from peergos_collab.errors import BadCard, RemoteProtocolError
 from peergos_collab.identity.cards import MAX_CARD, PREFIX, ContactCard, mailbox_key
 from peergos_collab.identity.credentials import Credentials
+from peergos_collab.identity.recovery_code import RecoveryCode
 
 RANDOM = random.Random(41).randbytes
-ANA = Credentials.found("Ana", SignSeed.generate(RANDOM), RANDOM)
-EVE = Credentials.found("Eve", SignSeed.generate(RANDOM), RANDOM)
+ANA = Credentials.found("Ana", RecoveryCode.generate(RANDOM), RANDOM)
+EVE = Credentials.found("Eve", RecoveryCode.generate(RANDOM), RANDOM)
 NODE = f"pgc://{to_multibase(bytes(range(32)))}@node.example:8470"
 CARD = ContactCard.make(ANA, (), 5)
 

@@ -7,31 +7,21 @@ from dataclasses import replace
 
 import pytest
 
-from peergos_collab.codec import decode_untrusted, encode, to_multibase
-from peergos_collab.crypto import SigningKey, SignSeed, Tag, UserSeed, hash256
+from peergos_collab.codec import to_multibase
 from peergos_collab.errors import RemoteProtocolError
-from peergos_collab.identity.account import MAX_LOG, Account, OpKind
 from peergos_collab.identity.cards import ContactCard
 from peergos_collab.identity.contacts import ContactRecord, Standing, State, compare, contact_entry_id
-from peergos_collab.identity.credentials import Credentials, user_pair
+from peergos_collab.identity.credentials import Credentials, DeviceSecrets
+from peergos_collab.identity.recovery_code import RecoveryCode
 
 RANDOM = random.Random(43).randbytes
-ANA, EVE = (Credentials.found(name, SignSeed.generate(RANDOM), RANDOM) for name in ("Ana", "Eve"))
+ANA, EVE = (Credentials.found(name, RecoveryCode.generate(RANDOM), RANDOM) for name in ("Ana", "Eve"))
 CARD = ContactCard.make(ANA, (), 5)
 
 
 def rotated(credentials: Credentials) -> Credentials:
     """The same account with a new user key."""
-    seed = UserSeed.generate(RANDOM)
-    user = user_pair(seed)
-    inception, ops = decode_untrusted(credentials.account.raw, MAX_LOG)
-    fields = [user.sign.public, user.box.public_key.public]
-    kind = int(OpKind.ROTATE_USER_KEY)
-    body = encode([1, credentials.account_id, [credentials.account.head], kind, fields])
-    signature = SigningKey.from_seed(credentials.root_seed).sign(Tag.SIGN_ACCOUNT_OP, body)
-    account = Account.parse_untrusted(encode([inception, [*ops, [body, signature]]]))
-    assert account.head == hash256(Tag.ACCOUNT_OP_ID, body)
-    return replace(credentials, account=account, user_seed=seed)
+    return credentials.rotate_user_key(RANDOM)
 
 
 LATER = rotated(ANA)
@@ -93,6 +83,18 @@ def test_contradicting_logs_are_an_alarm() -> None:
     """Two continuations of one log: somebody has a key he should not have."""
     with pytest.raises(RemoteProtocolError, match="contradicting"):
         record(ContactCard.make(LATER, (), 9)).see(ContactCard.make(rotated(ANA), (), 10))
+
+
+def test_two_devices_may_act_at_once() -> None:
+    """What each of them did has not seen the other: no alarm, and of two cards the one made later counts."""
+    phone = DeviceSecrets.generate(RANDOM)
+    both = ANA.add_device(phone.public)
+    one, other = rotated(both), rotated(replace(both, device=phone))
+    seen = record(ContactCard.make(one, (), 5)).see(ContactCard.make(other, (), 6))
+
+    assert compare(one.account, other.account) is Standing.APART
+    assert seen.newer == ContactCard.make(other, (), 6)
+    assert seen.see(ContactCard.make(one, (), 5)) == seen
 
 
 def test_standings() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import random
 
-from peergos_collab.crypto import SignSeed
 from peergos_collab.identity.credentials import Credentials
 from peergos_collab.identity.pairs import Pair, comparison_words, fingerprint
+from peergos_collab.identity.recovery_code import RecoveryCode
 
 RANDOM = random.Random(42).randbytes
-ANA, BEN, EVE = (Credentials.found(name, SignSeed.generate(RANDOM), RANDOM) for name in ("Ana", "Ben", "Eve"))
+ANA, BEN, EVE = (
+    Credentials.found(name, RecoveryCode.generate(RANDOM), RANDOM) for name in ("Ana", "Ben", "Eve")
+)
 DAY = 20_000
 
 

@@ -8,11 +8,12 @@ import pytest
 
 from peergos_collab.codec import decode_untrusted, encode
 from peergos_collab.codec.ids import MailAddress
-from peergos_collab.crypto import SignSeed, Tag
+from peergos_collab.crypto import Tag
 from peergos_collab.errors import LocalProtocolError, PeergosCollabError, RemoteProtocolError
 from peergos_collab.identity.cards import ContactCard, mailbox_key
 from peergos_collab.identity.credentials import Credentials
 from peergos_collab.identity.pairs import Pair
+from peergos_collab.identity.recovery_code import RecoveryCode
 from peergos_collab.objects.letters import (
     MAX_LETTER,
     PAIR_SIZES,
@@ -27,7 +28,9 @@ from peergos_collab.objects.letters import (
 )
 
 RANDOM = random.Random(44).randbytes
-ANA, BEN, EVE = (Credentials.found(name, SignSeed.generate(RANDOM), RANDOM) for name in ("Ana", "Ben", "Eve"))
+ANA, BEN, EVE = (
+    Credentials.found(name, RecoveryCode.generate(RANDOM), RANDOM) for name in ("Ana", "Ben", "Eve")
+)
 WRITER = Writer(ContactCard.make(ANA, (), 5), ANA.device_sign)
 BOX = MailAddress(mailbox_key(BEN.user_seed).public)
 PAIR = Pair.of(ANA.account_id, ANA.user, BEN.account)
