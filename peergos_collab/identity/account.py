@@ -26,7 +26,16 @@ from ..codec.shape import array, blob, many, number, some_bytes
 from ..crypto import BoxPublic, SigningKey, Tag, VerifyKey, hash256
 from ..errors import LocalProtocolError, RemoteProtocolError
 from ..ports import Random
-from .account_ops import AccountOp, Action, AddDevice, DevicePublic, RotateUserKey, SetRecovery
+from .account_ops import (
+    AccountOp,
+    Action,
+    AddDevice,
+    DevicePublic,
+    RotateUserKey,
+    SetRecovery,
+    next_root_hash,
+    op_id,
+)
 from .account_verdict import Entangled, Standing, UserKey, judge
 
 __all__ = ["MAX_LOG", "MAX_OPS", "MAX_WHOLE_LOG", "Account", "DevicePublic", "UserKey", "found_account"]
@@ -133,7 +142,7 @@ class Account:
 
     def op_ids(self) -> frozenset[bytes]:
         """Names of all ops."""
-        return frozenset(hash256(Tag.ACCOUNT_OP_ID, body) for body, _ in split(self.raw)[1])
+        return frozenset(op_id(body) for body, _ in split(self.raw)[1])
 
     def ops(self) -> list[AccountOp]:
         """All ops, in their order."""
@@ -154,7 +163,7 @@ def found_account(
     random: Random,
 ) -> Account:
     """A new account with one device, its recovery key and its first user key."""
-    body = encode([VERSION, root.public, hash256(Tag.NEXT_ROOT_HASH, next_root.public), random(32)])
+    body = encode([VERSION, root.public, next_root_hash(next_root.public), random(32)])
     account_id = AccountId(hash256(Tag.ACCOUNT_ID, body))
     ops: list[AccountOp] = []
     for action in (AddDevice(device), SetRecovery(recovery), user_key):

@@ -200,10 +200,20 @@ class AccountOp:
         signer.verify(Tag.SIGN_ACCOUNT_OP, body, signature)
         kind = OpKind(number(fields[4], 1, len(OpKind), "account op kind"))
         action = _PARSERS[kind](fields[5])
-        return cls(hash256(Tag.ACCOUNT_OP_ID, body), parents, signer.public, action, body, signature)
+        return cls(op_id(body), parents, signer.public, action, body, signature)
 
     def encoded(self) -> list[Any]:
         return [self.body, self.signature]
+
+
+def op_id(body: bytes) -> bytes:
+    """What an op is named by."""
+    return hash256(Tag.ACCOUNT_OP_ID, body)
+
+
+def next_root_hash(root: bytes) -> bytes:
+    """What a root key is announced by."""
+    return hash256(Tag.NEXT_ROOT_HASH, root)
 
 
 def _ids(value: object, most: int, what: str) -> tuple[bytes, ...]:

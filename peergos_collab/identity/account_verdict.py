@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ..codec.ids import DeviceId
-from ..crypto import BoxPublic, Tag, VerifyKey, hash256
+from ..crypto import BoxPublic, VerifyKey
 from ..errors import RemoteProtocolError
 from .account_ops import (
     AccountOp,
@@ -34,6 +34,7 @@ from .account_ops import (
     RotateRoot,
     RotateUserKey,
     SetRecovery,
+    next_root_hash,
 )
 
 MAX_VOIDED: Final = 100_000
@@ -170,7 +171,7 @@ class _Judge:
         taking_over: dict[bytes, list[AccountOp]] = {}
         for op in self.ops:
             if isinstance(op.action, RotateRoot):
-                taking_over.setdefault(hash256(Tag.NEXT_ROOT_HASH, op.signer), []).append(op)
+                taking_over.setdefault(next_root_hash(op.signer), []).append(op)
         self.taking_over, roots, waiting = dict(taking_over), set[bytes](), [self.base.next_root]
         while waiting:
             for op in taking_over.pop(waiting.pop(), []):

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..codec.ids import DeviceId
-from ..crypto import SigningKey, Tag, UserSeed, hash256
+from ..crypto import SigningKey, UserSeed
 from ..errors import NoAccess
 from ..ports import Random
 from .account import Account
-from .account_ops import AddDevice, RemoveDevice, RotateRoot, SetRecovery
+from .account_ops import AddDevice, RemoveDevice, RotateRoot, SetRecovery, next_root_hash
 from .credentials import Credentials, DeviceSecrets
 from .recovery_code import RecoveryCode
 from .user_keys import RECOVERY, new_generation, open_seeds
@@ -22,7 +22,7 @@ from .user_keys import RECOVERY, new_generation, open_seeds
 def check_code(account: Account, code: RecoveryCode) -> SigningKey:
     """The root key that is next in line, if ``code`` holds it. Raises NoAccess."""
     root = SigningKey.from_seed(code.next_root())
-    if hash256(Tag.NEXT_ROOT_HASH, root.public) != account.standing.next_root:
+    if next_root_hash(root.public) != account.standing.next_root:
         raise NoAccess(
             "this recovery code is not the account's, or has been used; nothing was changed",
             hint="Each use of a code replaces it: look for one written down later.",
@@ -53,7 +53,7 @@ def recover(
     root = check_code(account, code)
     next_key = SigningKey.from_seed(new_code.next_root()).verify_key
     box = new_code.seeds_pair().public_key
-    grown = account.with_op(RotateRoot(hash256(Tag.NEXT_ROOT_HASH, next_key.public)), root)
+    grown = account.with_op(RotateRoot(next_root_hash(next_key.public)), root)
     grown = grown.with_op(SetRecovery(box), root)
     for id_, accepted in sorted(stolen.items()):
         grown = grown.with_op(RemoveDevice(id_, accepted), root)

@@ -58,6 +58,6 @@ def test_words_change_with_the_user_key() -> None:
     """The id alone is not what is compared."""
     from dataclasses import replace
 
-    swapped = replace(BEN.account, user_key=EVE.account.user_key)
+    swapped = replace(BEN.account, standing=EVE.account.standing)
     assert fingerprint(swapped) != fingerprint(BEN.account)
     assert comparison_words(ANA.account, swapped) != comparison_words(ANA.account, BEN.account)
