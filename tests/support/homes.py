@@ -18,7 +18,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -105,6 +105,15 @@ class NodeProcess(_Process):
     @property
     def port(self) -> int:
         return int(self.address.rsplit(":", 1)[1])
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Within the block the process does nothing, as on a machine that sleeps; connections stay open."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     async def again(self) -> NodeProcess:
         """A new process on the same home and port."""
