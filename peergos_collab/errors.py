@@ -5,7 +5,8 @@
     ├── RemoteProtocolError       a peer, a node or the disk sent bytes that break the rules
     ├── UsageError                exit 2
     │   ├── BadLink
-    │   └── BadCard
+    │   ├── BadCard
+    │   └── BadCode
     ├── NotFound                  exit 3
     ├── NoAccess                  exit 4
     │   ├── WrongPassphrase
@@ -80,6 +81,13 @@ class BadCard(UsageError):
 
     code = "bad_card"
     hint = "Copy the whole card again, from 'pgc-card:' to its last character, or ask for a new one."
+
+
+class BadCode(UsageError):
+    """This is not a complete code for linking a device; nothing was changed."""
+
+    code = "bad_code"
+    hint = "Read it again from the other device; 'pgc device link' there shows a new one."
 
 
 class NotFound(PeergosCollabError):

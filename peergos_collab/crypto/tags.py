@@ -51,6 +51,9 @@ class Tag(enum.Enum):
     PAIR_SECRET = b"pair secret"
     PAIR_MAILBOX = b"pair mailbox"
     PAIR_SEAL = b"pair seal"
+    DEVICE_MAILBOX = b"device mailbox"
+    DEVICE_SEAL = b"device seal"
+    DEVICE_PARCEL = b"device parcel"
     KEY_STORE_SLOT = b"store slot"
     KEY_STORE_BODY = b"store body"
 
@@ -60,6 +63,10 @@ class Tag(enum.Enum):
     # Hashes that name records
     ACCOUNT_ID = b"account id"
     ACCOUNT_OP_ID = b"account op id"
+    DEVICE_CODE = b"device code"
+    DEVICE_CHECK = b"device check"
+    DEVICE_PROMISE = b"device promise"
+    DEVICE_COMPARE = b"device compare"
     ACCOUNT_HEADS = b"account heads"
     ACCOUNT_LOG = b"account log"
     EPOCH_ID = b"epoch id"
