@@ -20,6 +20,8 @@ TREE = sorted(
 EXIT_CODES = {
     "usage": 2,
     "bad_link": 2,
+    "bad_card": 2,
+    "bad_code": 2,
     "not_found": 3,
     "no_access": 4,
     "wrong_passphrase": 4,
