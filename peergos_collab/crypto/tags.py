@@ -72,6 +72,7 @@ class Tag(enum.Enum):
     EPOCH_ID = b"epoch id"
     GRANT_ID = b"grant id"
     RECORD_CORE = b"record core"
+    RECORD_REST = b"record rest"
     CERTIFICATE_ID = b"certificate id"
     SEGMENT_ID = b"segment id"
     SEGMENT_BODY = b"segment body"

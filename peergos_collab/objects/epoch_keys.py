@@ -86,6 +86,11 @@ class EpochKeys:
     def generate(cls, random: Random) -> EpochKeys:
         return cls(Level.ADMIN, random(32))
 
+    @classmethod
+    def generate_neutral(cls, random: Random) -> EpochKeys:
+        """Keys of a neutral epoch, whose highest secret is ``w``."""
+        return cls(Level.WRITE, random(32))
+
     def __repr__(self) -> str:
         return f"<EpochKeys {self.level.name}>"
 
@@ -104,10 +109,18 @@ class EpochKeys:
         return cached
 
     def box_pair(self, level: Level) -> BoxPair:
-        return BoxPair.from_seed(derive(self.secret(level), _BOX[level], BoxSeed))
+        cached = self._box_pairs.get(level)
+        if cached is None:
+            cached = BoxPair.from_seed(derive(self.secret(level), _BOX[level], BoxSeed))
+            self._box_pairs[level] = cached
+        return cached
 
     @cached_property
     def _signing_keys(self) -> dict[Level, SigningKey]:
+        return {}
+
+    @cached_property
+    def _box_pairs(self) -> dict[Level, BoxPair]:
         return {}
 
     @cached_property
@@ -119,10 +132,11 @@ class EpochKeys:
         return derive(self.read, Tag.EPHEMERAL, EphemeralKey)
 
     def public(self) -> EpochPublic:
-        """All public keys; only an admin secret derives all of them."""
+        """The public keys of all levels up to the one held: what an epoch's maker publishes."""
+        held = [level for level in Level if level <= self.level]
         return EpochPublic(
-            {level: self.signing_key(level).verify_key for level in Level},
-            {level: self.box_pair(level).public_key for level in Level},
+            {level: self.signing_key(level).verify_key for level in held},
+            {level: self.box_pair(level).public_key for level in held},
         )
 
     def check(self, public: EpochPublic) -> None:
@@ -130,4 +144,6 @@ class EpochKeys:
         for level in Level:
             held = level <= self.level and level in public.sign
             if held and self.signing_key(level).verify_key != public.sign[level]:
+                raise RemoteProtocolError("the keys given for an epoch are not its keys")
+            if held and self.box_pair(level).public_key != public.box[level]:
                 raise RemoteProtocolError("the keys given for an epoch are not its keys")

@@ -1,122 +1,330 @@
 """Who is in: a pure function of the set of membership records one can open.
 
-This version knows one epoch per object: its creator, and members added by admins. The records are
-the ones later versions use; an op this version does not know leaves the view as it is.
+``Membership`` holds one object's records on one device and folds them as they come; ``View`` is what
+follows from them. The rules are in ``rules``, what one should publish in ``due``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from ..codec.ids import EpochId, PrincipalId
+from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId
+from ..crypto import BoxPair
 from ..errors import NoAccess, RemoteProtocolError
+from ..identity.account import Account
+from . import rules
 from .epoch_keys import EpochKeys, Level
-from .operations import Add, Create, SignedOp
-from .principals import Principal, PrincipalKind
-from .records import Epoch, MembershipRecord, open_op
+from .history import Entry, History
+from .key_ring import KeyRing
+from .op_kinds import Close, Complaint
+from .operations import Relied, SignedOp
+from .principals import Principal
+from .records import Epoch, Grant, MembershipRecord, open_op
+from .seats import Seat, Seats
+
+Seen = Callable[[ObjectId, bytes], bool]
+"""Whether a record of another object is known here, or that object is none of this device's business."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member in effect. ``name`` is what an account said of itself in the op that names it, or empty."""
+    """A member in effect. ``name`` is what an account said of itself in the op that names it, or empty.
+
+    Args:
+        principal: with its newest key version.
+        rank: lower is more senior.
+        contested: its key versions where none is newest; empty normally.
+    """
 
     principal: Principal
     level: Level
     name: str = ""
+    rank: tuple[int, int, bytes] = (0, 0, b"")
+    contested: tuple[Principal, ...] = ()
+
+    @property
+    def versions(self) -> tuple[Principal, ...]:
+        return self.contested or (self.principal,)
 
 
-@dataclass(slots=True)
+@dataclass
 class View:
     """The membership of an object.
 
     Args:
         kind: what kind of object it is; -1 while its first epoch cannot be opened.
         members: by principal id.
-        void: ids of records whose op is false or not allowed, with the reason, for the user.
+        void: ids of records whose op is false, not allowed or void, with the reason, for the user.
+        heads: ids of the newest records: what the next op names as seen.
+        object: the object's id; None while nothing of it can be opened.
     """
 
     kind: int = -1
     members: dict[PrincipalId, Member] = field(default_factory=dict)
     void: dict[bytes, str] = field(default_factory=dict)
+    heads: tuple[bytes, ...] = ()
+    object: ObjectId | None = None
+    history: History = field(default_factory=History, repr=False, compare=False)
 
     def level(self, principal: PrincipalId) -> Level | None:
+        """The role of a member now; None for who is none."""
         member = self.members.get(principal)
         return member.level if member else None
 
+    def level_at(self, at: bytes | Iterable[bytes], principal: PrincipalId) -> Level | None:
+        """The role of a member after one record (an epoch, say) or several, and all in their past.
+
+        None too where one of the records is not known here.
+        """
+        seat = self.seats_at([at] if isinstance(at, bytes) else list(at)).get(principal)
+        return seat.level if seat is not None else None
+
+    def closed(
+        self,
+        principal: PrincipalId,
+        *,
+        device: DeviceId | None = None,
+        account: AccountId | None = None,
+        epoch: EpochId | None = None,
+    ) -> dict[LogId, Close] | None:
+        """The heads of the logs of a member, or of a device or account behind it, that still count.
+
+        Args:
+            epoch: judges a log by the epoch its segments are sealed under: who was added again since then
+                is closed in the older epochs only. None judges who is a member now.
+
+        Returns:
+            None where nothing is closed; else the last segment of each log that counts, and logs that are
+            not in there are closed at 0.
+        """
+        return _closed(self, principal, {b"", bytes(device or b""), bytes(account or b"")}, epoch)
+
+    def accounts(self) -> dict[AccountId, Account]:
+        """The newest verified log of each account that came with these records."""
+        newest: dict[AccountId, Account] = {}
+        for account in self.history.accounts():
+            known = newest.get(account.id)
+            if known is None or len(account.raw) > len(known.raw):
+                newest[account.id] = account
+        return newest
+
+    @cached_property
+    def table(self) -> rules.Table:
+        """All ops, and what they do to each other."""
+        entries = self.history.entries
+        return rules.Table(self.history, entries, rules.removals_in(self.history, entries))
+
+    @cached_property
+    def endings(self) -> int:
+        """The ops that ended some access, as a set: keys for writing are made with all of them known."""
+        mask = 0
+        for entry in self.history.entries:
+            if not entry.refused and rules.ends_access(entry) and entry.id not in self.void:
+                mask |= entry.bit
+        return mask
+
+    @cached_property
+    def epochs(self) -> list[Entry]:
+        """The ops that made keys, by members who might."""
+        return [e for e in self.history.entries if isinstance(e.record, Epoch) and not e.refused]
+
+    @cached_property
+    def linking(self) -> dict[EpochId, list[EpochId]]:
+        """By epoch, the ones that link back to it."""
+        found: dict[EpochId, list[EpochId]] = {}
+        for entry in self.epochs:
+            assert isinstance(entry.record, Epoch)
+            for old in entry.record.back_links:
+                found.setdefault(old, []).append(entry.record.id)
+        return found
+
+    @cached_property
+    def grants(self) -> dict[EpochId, list[Entry]]:
+        """By epoch, the grants that hand out its keys."""
+        found: dict[EpochId, list[Entry]] = {}
+        for entry in self.history.entries:
+            if isinstance(entry.record, Grant):
+                found.setdefault(entry.record.epoch, []).append(entry)
+        return found
+
+    @cached_property
+    def seats(self) -> Seats:
+        return self.history.seats_of(self.history.everything)
+
+    @cached_property
+    def complaints(self) -> set[bytes]:
+        """Ids of records about which a member complained."""
+        ops = (entry.signed.op for entry in self.history.entries if not entry.refused)
+        return {op.about for op in ops if isinstance(op, Complaint)}
+
+    def seats_at(self, ids: Sequence[bytes]) -> Seats:
+        """Who sits where after some records; nobody where one of them is not known."""
+        history = self.history
+        if any(id_ not in history for id_ in ids):
+            return Seats()
+        return history.seats_of(history.closure(history.indices[id_] for id_ in ids))
+
+
+class Membership:
+    """The membership of one object on one device: takes records, finds keys, folds.
+
+    Args:
+        ring: finds the epoch keys.
+        seen: holds a record back until the records of other objects that it relies on are here; by
+            default none is held back.
+    """
+
+    def __init__(self, object_id: ObjectId, ring: KeyRing, seen: Seen | None = None) -> None:
+        self.object = object_id
+        self.ring = ring
+        self.history = History()
+        self._seen = seen
+        self._known: set[bytes] = set()
+        self._sealed: dict[EpochId, dict[bytes, MembershipRecord]] = {}
+        self._false: dict[bytes, str] = {}
+        self._waiting: dict[bytes, tuple[MembershipRecord, SignedOp]] = {}
+        self._waited: dict[bytes, set[bytes]] = {}
+        self._held_back: dict[bytes, tuple[MembershipRecord, SignedOp]] = {}
+        self._view: View | None = None
+
+    @property
+    def keys(self) -> Mapping[EpochId, EpochKeys]:
+        return self.ring.keys
+
+    @property
+    def view(self) -> View:
+        """What follows from all records taken; the same object until something changes."""
+        if self._view is None:
+            self._view = _view_of(self.object, self.history, self._false)
+        return self._view
+
+    def take(self, records: Iterable[MembershipRecord]) -> None:
+        """Takes verified records, in any order; what cannot be opened yet waits for its key."""
+        fresh = [r for r in records if r.object == self.object and r.id not in self._known]
+        self._known.update(record.id for record in fresh)
+        for record in fresh:
+            for epoch, _ in record.sealed.op_seals:
+                self._sealed.setdefault(EpochId(epoch or record.id), {})[record.id] = record
+        self._open_sealed(self.ring.take(fresh))
+        held = [record for record in fresh if any(e in self.keys for e in _openers(record))]
+        self._open_records(held)
+
+    def add_pair(self, pair: BoxPair) -> None:
+        """Takes another pair of one's own: a newer user key, or one of a parent object's epochs."""
+        self._open_sealed(self.ring.add_pair(pair))
+
+    def look_again(self) -> None:
+        """Takes what was held back, after records of other objects came."""
+        held, self._held_back = self._held_back, {}
+        for record, signed in held.values():
+            self._place(record, signed)
+
+    def _open_sealed(self, epochs: Iterable[EpochId]) -> None:
+        for epoch in epochs:
+            self._open_records(list(self._sealed.get(epoch, {}).values()))
+
+    def _open_records(self, records: Iterable[MembershipRecord]) -> None:
+        for record in records:
+            if record.id in self.history or record.id in self._waiting or record.id in self._held_back:
+                continue
+            try:
+                signed = open_op(record, self.keys)
+            except NoAccess:
+                continue
+            except RemoteProtocolError as error:
+                self._false[record.id] = str(error)
+                self._view = None
+                continue
+            self._false.pop(record.id, None)
+            self._place(record, signed)
+
+    def _place(self, record: MembershipRecord, signed: SignedOp) -> None:
+        """Enters an op, or lets it wait for what its author had seen; then those that waited for it."""
+        ready = [(record, signed)]
+        while ready:
+            record, signed = ready.pop()
+            missing = self.history.missing(signed)
+            if missing:
+                self._waiting[record.id] = record, signed
+                self._waited.setdefault(missing[0], set()).add(record.id)
+                continue
+            self._waiting.pop(record.id, None)
+            if not self._relied_on_is_here(signed.relied):
+                self._held_back[record.id] = record, signed
+                continue
+            self.history.add(record, signed)
+            self._view = None
+            ready += [self._waiting[id_] for id_ in sorted(self._waited.pop(record.id, ()))]
+
+    def _relied_on_is_here(self, relied: Iterable[Relied]) -> bool:
+        seen = self._seen
+        return seen is None or all(seen(ObjectId(one.object), head) for one in relied for head in one.heads)
+
 
 def fold(records: Iterable[MembershipRecord], keys: Mapping[EpochId, EpochKeys]) -> View:
-    """The view that follows from a set of verified records, whatever order they are given in."""
-    view = View()
-    adds: list[tuple[bytes, SignedOp]] = []
-    for record in records:
-        try:
-            signed = open_op(record, keys)
-        except NoAccess:
-            continue
-        except RemoteProtocolError as error:
-            view.void[record.id] = str(error)
-            continue
-        if isinstance(signed.op, Create):
-            _create(view, record, signed)
-        else:
-            adds.append((record.id, signed))
-    _apply_adds(view, adds)
+    """The view that follows from a set of verified records, whatever order they are given in.
+
+    Args:
+        keys: the keys that open them; more are found through back-links.
+    """
+    records = list(records)
+    membership = Membership(ObjectId(records[0].object if records else b""), KeyRing((), keys))
+    membership.take(records)
+    return membership.view
+
+
+def _openers(record: MembershipRecord) -> list[EpochId]:
+    return [EpochId(epoch or record.id) for epoch, _ in record.sealed.op_seals]
+
+
+def _view_of(object_id: ObjectId, history: History, false: Mapping[bytes, str]) -> View:
+    view = View(history.kind, {}, dict(false), history.head_ids, None, history)
+    if not history.entries:
+        return view
+    view.object = object_id
+    view.members = {seat.principal: _member(seat) for seat in view.seats}
+    _let_succeed(view.members)
+    view.void.update({entry.id: entry.refused for entry in history.entries if entry.refused})
+    for index in rules.void_in(view.table):
+        view.void[history.entries[index].id] = "an op of somebody who was removed at the same time"
     return view
 
 
-def check_acts_as(signed: SignedOp, principal: Principal) -> None:
-    """Raises RemoteProtocolError unless the op's author proved to act as ``principal``."""
-    if signed.author.principal != principal.id:
-        raise RemoteProtocolError("an op on behalf of somebody else")
-    if principal.kind is PrincipalKind.ACCOUNT:
-        user = signed.account.user_key
-        if bytes(principal.id) != bytes(signed.account.id) or principal.sign != user.sign:
-            raise RemoteProtocolError("an op on behalf of another account")
-    signed.principal_check(principal)
+def _member(seat: Seat) -> Member:
+    principals = tuple(pin.principal for pin in seat.pins)
+    contested = principals if len(principals) > 1 else ()
+    return Member(principals[-1], seat.level, seat.name, seat.rank, contested)
 
 
-def _create(view: View, record: MembershipRecord, signed: SignedOp) -> None:
-    assert isinstance(signed.op, Create)
-    creator = signed.op.creator
-    try:
-        if not isinstance(record, Epoch) or not record.first:
-            raise RemoteProtocolError("only the first epoch creates an object")
-        if creator.kind is not PrincipalKind.ACCOUNT:
-            raise RemoteProtocolError("an object whose creator is no account")
-        check_acts_as(signed, creator)
-    except RemoteProtocolError as error:
-        view.void[record.id] = str(error)
+def _let_succeed(members: dict[PrincipalId, Member]) -> None:
+    """The last-admin rule: where no admin is left, the most senior member counts as one."""
+    if not members or any(member.level is Level.ADMIN for member in members.values()):
         return
-    view.kind = signed.op.kind
-    view.members[creator.id] = Member(creator, Level.ADMIN, signed.author.name)
+    first = min(members.values(), key=lambda member: member.rank)
+    members[first.principal.id] = Member(
+        first.principal, Level.ADMIN, first.name, first.rank, first.contested
+    )
 
 
-def _apply_adds(view: View, adds: list[tuple[bytes, SignedOp]]) -> None:
-    """Repeats until nothing changes: an add counts once its author is an admin, in whatever order."""
-    waiting = sorted(adds, key=lambda item: item[0])
-    progress = True
-    while progress:
-        progress = False
-        for item in list(waiting):
-            record_id, signed = item
-            author = view.members.get(signed.author.principal)
-            if author is None or author.level is not Level.ADMIN:
-                continue
-            waiting.remove(item)
-            progress = True
-            try:
-                check_acts_as(signed, author.principal)
-            except RemoteProtocolError as error:
-                view.void[record_id] = str(error)
-                continue
-            assert isinstance(signed.op, Add)
-            _add(view, signed.op)
-    for record_id, _ in waiting:
-        view.void[record_id] = "an add by somebody who is no admin"
-
-
-def _add(view: View, op: Add) -> None:
-    known = view.members.get(op.principal.id)
-    if known is None or known.level < op.level:
-        view.members[op.principal.id] = Member(op.principal, op.level, known.name if known else "")
+def _closed(
+    view: View, principal: PrincipalId, whos: set[bytes], epoch: EpochId | None
+) -> dict[LogId, Close] | None:
+    history = view.history
+    seats = view.seats if epoch is None else view.seats_at([epoch])
+    seat = seats.get(principal)
+    before = 0 if epoch is None or epoch not in history else history.closure([history.indices[epoch]])
+    found: dict[LogId, Close] | None = None
+    for removal in view.table.removals_of(principal):
+        target = removal.target
+        if before & removal.by.bit or target.who not in whos or removal.leaves >= Level.WRITE:
+            continue
+        standings = seat.standings if seat is not None and not target.who else ()
+        if not all(rules.hits(view.table, standing, removal) for standing in standings):
+            continue
+        found = {} if found is None else found
+        for close in target.closes:
+            if close.log not in found or found[close.log].seq < close.seq:
+                found[close.log] = close
+    return found

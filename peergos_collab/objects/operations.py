@@ -1,136 +1,213 @@
 """Membership operations: what an epoch or grant *means*, sealed so that only members learn it.
 
-    body      = [op, account, device, principal, membership heads seen]
-    plaintext = [body, device signature, principal signature, account log, name], padded
+    body      = [op, account, log digest, device, principal, level, membership heads seen, relied on]
+    plaintext = [body, device signature, principal signature | empty, account log | empty, name], padded
     signed    = H(core of the record) ‖ body
 
 The core holds the record's keys and wraps, so an op cannot be moved to other keys or another object.
-The account log travels along, so that members can check the device without asking anybody.
+The account log travels along where none of the records seen carries it, so that members can check the
+device without asking anybody; else its digest says which one is meant. Who acts for his own account
+needs no second signature: the account's log lists his device.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
-from ..codec.ids import DeviceId, PrincipalId
+from ..codec.ids import AccountId, DeviceId, PrincipalId
 from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..codec.sizes import bucket, pad, unpad_untrusted
-from ..crypto import SigningKey, Tag
+from ..crypto import SigningKey, Tag, hash256
 from ..errors import RemoteProtocolError
 from ..identity.account import MAX_LOG, Account
 from .epoch_keys import Level
+from .op_kinds import Add, Create, Op, read_op_untrusted
 from .payload import Author
-from .principals import Principal
+from .principals import Principal, PrincipalKind
+
+__all__ = ["Actor", "Add", "Create", "Op", "SignedOp", "pad_to_bucket", "parse_op_untrusted", "sign_op"]
 
 MAX_NAME: Final = 64
-MAX_OP: Final = MAX_LOG + (16 << 10)
-
-
-class OpKind(enum.IntEnum):
-    CREATE = 0
-    ADD = 1
+MAX_HEADS: Final = 64
+MAX_OP: Final = 200 << 10
+"""Room for an account log, or for all members of a large object in a forward."""
 
 
 @dataclass(frozen=True, slots=True)
-class Create:
-    """The first op: what kind of object this is, and its first admin."""
+class Relied:
+    """Heads of another object that the author had seen when he made an op.
 
-    kind: int
-    creator: Principal
+    Args:
+        object: whose records they are, for instance a folder's that is a member here.
+        heads: ids of its membership records.
+    """
 
-    def fields(self) -> list[Any]:
-        return [int(OpKind.CREATE), self.kind, self.creator.fields()]
-
-
-@dataclass(frozen=True, slots=True)
-class Add:
-    """Makes ``principal`` a member with the role of ``level``."""
-
-    principal: Principal
-    level: Level
-
-    def fields(self) -> list[Any]:
-        return [int(OpKind.ADD), int(self.level), self.principal.fields()]
-
-
-Op = Create | Add
+    object: bytes
+    heads: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: a device of an account, on behalf of a principal, with the keys to prove both."""
+    """Who acts: a device of an account, on behalf of a principal, with the keys to prove both.
+
+    Args:
+        principal_key: proves the principal; the account's user key, a link's key, or the key that signs
+            at ``level`` in an epoch of an object.
+        level: as what one acts for an object that is a principal; else it limits nothing.
+    """
 
     account: Account
     device: SigningKey
     principal: PrincipalId
     principal_key: SigningKey
     name: str
+    level: Level = Level.ADMIN
+
+    @property
+    def for_itself(self) -> bool:
+        """Whether the account acts for no other principal."""
+        return bytes(self.principal) == bytes(self.account.id)
 
 
 @dataclass(frozen=True, slots=True)
 class SignedOp:
-    """An op whose signatures hold; whether its author *may* do it is for ``membership`` to say."""
+    """A signed op. Whether its device's account lists it, and its author may do it, others say.
+
+    Args:
+        author: name included, unverified.
+        log_digest: of the account log that lists the device.
+        account_log: that log, where it travels along; else empty.
+        level: as what the author acts for an object principal.
+        heads: the membership records its author had seen.
+        relied: heads of other objects he had seen.
+    """
 
     op: Op
     author: Author
-    account: Account
+    log_digest: bytes
+    account_log: bytes
+    level: Level
     heads: tuple[bytes, ...]
-    principal_check: Callable[[Principal], None]
+    relied: tuple[Relied, ...]
+    _message: bytes
+    _device_signature: bytes
+    _principal_signature: bytes
+
+    @property
+    def for_itself(self) -> bool:
+        return bytes(self.author.principal) == bytes(self.author.account)
+
+    def check_device(self, account: Account) -> None:
+        """Raises RemoteProtocolError unless a device that ``account`` lists signed this op."""
+        device = account.devices.get(self.author.device)
+        if device is None or account.id != self.author.account:
+            raise RemoteProtocolError("a membership op by a device that its account does not list")
+        device.sign.verify(Tag.SIGN_OP, self._message, self._device_signature)
+
+    def check_principal(self, principal: Principal) -> None:
+        """Raises RemoteProtocolError unless the author proved to act as ``principal``."""
+        if self.author.principal != principal.id:
+            raise RemoteProtocolError("an op on behalf of somebody else")
+        if principal.kind is PrincipalKind.ACCOUNT:
+            if not self.for_itself:
+                raise RemoteProtocolError("an op on behalf of another account")
+            return
+        principal.signer(self.level).verify(Tag.SIGN_OP, self._message, self._principal_signature)
 
 
-def sign_op(op: Op, actor: Actor, heads: tuple[bytes, ...], core_hash: bytes) -> bytes:
-    """The op's plaintext, not padded yet."""
-    device_id = actor.device.public
-    body = encode([op.fields(), actor.account.id, device_id, actor.principal, list(heads)])
+def log_digest(raw: bytes) -> bytes:
+    """Which account log is meant, in 32 bytes."""
+    return hash256(Tag.ACCOUNT_LOG, raw)
+
+
+def sign_op(
+    op: Op,
+    actor: Actor,
+    heads: tuple[bytes, ...],
+    core_hash: bytes,
+    *,
+    relied: tuple[Relied, ...] = (),
+    log_known: bool = False,
+) -> bytes:
+    """The op's plaintext, not padded yet.
+
+    Args:
+        log_known: one of the records in its past carries the actor's account log.
+    """
+    account = actor.account
+    digest = log_digest(account.raw)
+    body = encode(
+        [
+            op.fields(),
+            account.id,
+            digest,
+            actor.device.public,
+            actor.principal,
+            int(actor.level),
+            list(heads),
+            [[one.object, list(one.heads)] for one in relied],
+        ]
+    )
     message = core_hash + body
     return encode(
         [
             body,
             actor.device.sign(Tag.SIGN_OP, message),
-            actor.principal_key.sign(Tag.SIGN_OP, message),
-            actor.account.raw,
+            b"" if actor.for_itself else actor.principal_key.sign(Tag.SIGN_OP, message),
+            b"" if log_known else account.raw,
             actor.name,
         ]
     )
 
 
 def parse_op_untrusted(padded: bytes, core_hash: bytes) -> SignedOp:
-    """Verifies the device's signature and its account log.
+    """The form of a signed op; ``check_device`` and ``check_principal`` must follow.
 
     Raises:
-        RemoteProtocolError: malformed, or not signed by a device of the account it names.
+        RemoteProtocolError: malformed.
     """
     plaintext = unpad_untrusted(padded)
     fields = array(decode_untrusted(plaintext, MAX_OP), 5, "membership op")
-    body = some_bytes(fields[0], MAX_OP, "membership op")
-    device_signature, principal_signature = (blob(f, 64, "signature") for f in fields[1:3])
-    account = Account.parse_untrusted(some_bytes(fields[3], MAX_LOG, "account log"))
-    name = string(fields[4], MAX_NAME, "name")
-    op, account_id, device_id, principal, heads = array(decode_untrusted(body, MAX_OP), 5, "membership op")
-    device = account.devices.get(DeviceId(blob(device_id, 32, "device id")))
-    if device is None or account_id != account.id:
-        raise RemoteProtocolError("a membership op by a device that its account does not list")
-    message = core_hash + body
-    device.sign.verify(Tag.SIGN_OP, message, device_signature)
-    author = Author(account.id, device.id, PrincipalId(blob(principal, 32, "principal id")), name)
-    seen = tuple(blob(head, 32, "membership head") for head in many(heads, 64, "membership heads"))
+    raw = some_bytes(fields[0], MAX_OP, "membership op")
+    body = array(decode_untrusted(raw, MAX_OP), 8, "membership op")
+    log = some_bytes(fields[3], MAX_LOG, "account log")
+    digest = blob(body[2], 32, "log digest")
+    if log and log_digest(log) != digest:
+        raise RemoteProtocolError("an account log that is not the one its op names")
+    author = Author(
+        AccountId(blob(body[1], 32, "account id")),
+        DeviceId(blob(body[3], 32, "device id")),
+        PrincipalId(blob(body[4], 32, "principal id")),
+        string(fields[4], MAX_NAME, "name"),
+    )
+    return SignedOp(
+        read_op_untrusted(body[0]),
+        author,
+        digest,
+        log,
+        Level(number(body[5], 1, 3, "acting level")),
+        _heads(body[6]),
+        tuple(_relied(item) for item in many(body[7], MAX_HEADS, "objects relied on")),
+        core_hash + raw,
+        blob(fields[1], 64, "signature"),
+        _principal_signature(fields[2]),
+    )
 
-    def check_principal(member: Principal) -> None:
-        member.sign.verify(Tag.SIGN_OP, message, principal_signature)
 
-    return SignedOp(_op(op), author, account, seen, check_principal)
+def _heads(value: Any) -> tuple[bytes, ...]:
+    return tuple(blob(head, 32, "membership head") for head in many(value, MAX_HEADS, "membership heads"))
 
 
-def _op(value: Any) -> Op:
-    kind, detail, principal = array(value, 3, "op")
-    member = Principal.parse_untrusted(principal)
-    if number(kind, 0, 1, "op kind") == OpKind.CREATE:
-        return Create(number(detail, 0, 255, "object kind"), member)
-    return Add(member, Level(number(detail, 1, 3, "role")))
+def _relied(value: Any) -> Relied:
+    object_id, heads = array(value, 2, "object relied on")
+    return Relied(blob(object_id, 32, "object id"), _heads(heads))
+
+
+def _principal_signature(value: Any) -> bytes:
+    return b"" if value == b"" else blob(value, 64, "signature")
 
 
 def pad_to_bucket(plaintext: bytes, build: Callable[[bytes], bytes]) -> bytes:

@@ -1,13 +1,15 @@
 """Membership records: epochs, which make new keys, and grants, which hand out existing ones.
 
-    record = [public, signer epoch (empty: this one), signer level, signature]
-    public = [core, op seals, sealed op]
-    epoch core = [1, 0, object (first: a nonce), parents, keys, back-links, wraps]
-    grant core = [1, 1, object, epoch, wraps]
+    record     = [head, rest, signer epoch (empty: this one), signer level, signature]
+    rest       = [back-links, wraps, op seals, sealed op]
+    epoch head = [1, 0, object (first: a nonce), parents, keys]
+    grant head = [1, 1, object, epoch]
+    id         = H(head ‖ H(rest))
 
-The id is the hash of ``public``; the first epoch's id is the object's id. The outer signature comes
-from a key of a parent epoch (a first epoch's own): it keeps strangers' records away from nodes, and
-proves nothing to members, who check the sealed op.
+The first epoch's id is the object's id. The outer signature, over the id, comes from a key of a parent
+epoch (a first epoch's own): it keeps strangers' records away from nodes, and proves nothing to members,
+who check the sealed op. A head, the hash of what follows it and the signature prove on their own that
+one epoch descends from another (``EpochLink``).
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ from ..codec.sizes import BUCKETS
 from ..crypto import OpKey, Tag, WrapKey, copen, cseal, derive, hash256
 from ..errors import NoAccess, RemoteProtocolError
 from ..ports import Random
+from .back_links import parse_back_links_untrusted, seal_back_link
 from .epoch_keys import EpochKeys, EpochPublic, Level
-from .operations import Actor, Op, SignedOp, pad_to_bucket, parse_op_untrusted, sign_op
+from .operations import Actor, Op, Relied, SignedOp, pad_to_bucket, parse_op_untrusted, sign_op
 from .wraps import Recipient, check_form, wrap
 
 VERSION: Final = 1
@@ -35,6 +38,24 @@ MAX_RECORD: Final = 256 << 10
 """Room for all slots of a wrap and an account log, and small enough for a frame."""
 
 MAX_PARENTS: Final = 64
+MAX_HEAD: Final = 4 << 10
+MAX_LINK: Final = MAX_HEAD + 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    """The outer signature, and which epoch's key of which level made it."""
+
+    signer: EpochId
+    level: Level
+    signature: bytes
+
+    def verify(self, tag: Tag, keys: EpochPublic, id_: bytes) -> None:
+        lowest = Level.READ if tag is Tag.SIGN_GRANT else Level.WRITE
+        key = keys.sign.get(self.level)
+        if key is None or self.level < lowest:
+            raise RemoteProtocolError("a record signed with a key that may not sign it")
+        key.verify(tag, id_, self.signature)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +63,28 @@ class _Sealed:
     """What epochs and grants have in common: a sealed op and an outer signature."""
 
     raw: bytes
-    public: bytes
+    head: bytes
+    rest_hash: bytes
     core_hash: bytes
     op_seals: tuple[tuple[EpochId, bytes], ...]
     sealed_op: bytes
-    signer: EpochId
-    level: Level
-    signature: bytes
+    outer: _Signature
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One generation of an object's keys, as everybody may see it."""
+    """One generation of an object's keys, as everybody may see it.
+
+    Args:
+        parents: the epochs it follows; empty for an object's first.
+        back_links: the epochs whose readers' keys it holds, each sealed.
+    """
 
     id: EpochId
     object: ObjectId
     parents: tuple[EpochId, ...]
     keys: EpochPublic
+    back_links: dict[EpochId, bytes]
     wraps: bytes
     sealed: _Sealed
 
@@ -72,32 +98,55 @@ class Epoch:
     def first(self) -> bool:
         return not self.parents
 
+    @property
+    def neutral(self) -> bool:
+        """Whether it has no admin keys: any writer could make it."""
+        return Level.ADMIN not in self.keys.sign
+
+    @property
+    def public_link(self) -> bytes:
+        """What proves this epoch's keys and parents to somebody who has an ancestor. See ``EpochLink``."""
+        sealed = self.sealed
+        outer = sealed.outer
+        return encode([sealed.head, sealed.rest_hash, outer.signer, int(outer.level), outer.signature])
+
+    def public_link_by(self, earlier: EpochId, keys: EpochKeys) -> bytes:
+        """The same, vouched for with the keys of an earlier epoch. Raises NoAccess."""
+        level = max(keys.level, Level.WRITE)
+        signature = keys.signing_key(level).sign(Tag.SIGN_EPOCH, self.id)
+        return encode([self.sealed.head, self.sealed.rest_hash, earlier, int(level), signature])
+
     @classmethod
     def parse_untrusted(cls, raw: bytes) -> Self:
         """Raises RemoteProtocolError. ``verify`` must follow before it is used."""
-        sealed, core = _split(raw)
-        _, _, object_id, parents, keys, back_links, wraps = array(core, 7, "epoch")
-        if many(back_links, 0, "back-links"):
-            raise RemoteProtocolError("back-links belong to a later version")
-        check_form(some_bytes(wraps, MAX_RECORD, "wraps"))
-        id_ = EpochId(hash256(Tag.EPOCH_ID, sealed.public))
-        named = tuple(EpochId(blob(p, 32, "parent")) for p in many(parents, MAX_PARENTS, "parents"))
-        owner = ObjectId(blob(object_id, 32, "object id")) if named else ObjectId(id_)
-        return cls(id_, owner, named, EpochPublic.parse_untrusted(keys), wraps, sealed)
+        return cls.read(*_split(raw))
+
+    @classmethod
+    def read(cls, sealed: _Sealed, head: list[Any], back_links: list[Any], wraps: bytes) -> Self:
+        """From the parts of a record."""
+        number(head[1], EPOCH, EPOCH, "record kind")
+        id_ = EpochId(_record_id(Tag.EPOCH_ID, sealed))
+        object_id, parents, keys = _read_epoch_head(head, id_)
+        if keys.sign.keys() != set(Level) and not parents:
+            raise RemoteProtocolError("a first epoch without admin keys")
+        return cls(id_, object_id, parents, keys, parse_back_links_untrusted(back_links), wraps, sealed)
 
     def verify(self, epochs: Mapping[EpochId, Epoch]) -> None:
         """Checks the outer signature against the epochs known. Raises RemoteProtocolError."""
-        if self.first and self.sealed.signer == b"":
-            _verify_outer(self.sealed, self, Tag.SIGN_EPOCH)
-        elif self.sealed.signer in self.parents and self.sealed.signer in epochs:
-            _verify_outer(self.sealed, epochs[self.sealed.signer], Tag.SIGN_EPOCH)
+        outer = self.sealed.outer
+        if self.first and outer.signer == b"":
+            outer.verify(Tag.SIGN_EPOCH, self.keys, self.id)
+        elif outer.signer in self.parents and outer.signer in epochs:
+            if any(p in epochs and epochs[p].object != self.object for p in self.parents):
+                raise RemoteProtocolError("an epoch whose parent is another object's")
+            outer.verify(Tag.SIGN_EPOCH, epochs[outer.signer].keys, self.id)
         else:
             raise RemoteProtocolError("an epoch that is not signed by one of its parents")
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Existing keys for somebody new, as everybody may see it."""
+    """Existing keys for somebody who lacks them, or a notice, as everybody may see it."""
 
     id: RecordId
     object: ObjectId
@@ -114,11 +163,16 @@ class Grant:
     @classmethod
     def parse_untrusted(cls, raw: bytes) -> Self:
         """Raises RemoteProtocolError. ``verify`` must follow before it is used."""
-        sealed, core = _split(raw)
-        _, _, object_id, epoch, wraps = array(core, 5, "grant")
-        check_form(some_bytes(wraps, MAX_RECORD, "wraps"))
+        return cls.read(*_split(raw))
+
+    @classmethod
+    def read(cls, sealed: _Sealed, head: list[Any], back_links: list[Any], wraps: bytes) -> Self:
+        """From the parts of a record."""
+        number(head[1], GRANT, GRANT, "record kind")
+        many(back_links, 0, "back-links of a grant")
+        _, _, object_id, epoch = array(head, 4, "grant")
         return cls(
-            RecordId(hash256(Tag.GRANT_ID, sealed.public)),
+            RecordId(_record_id(Tag.GRANT_ID, sealed)),
             ObjectId(blob(object_id, 32, "object id")),
             EpochId(blob(epoch, 32, "epoch id")),
             wraps,
@@ -128,9 +182,41 @@ class Grant:
     def verify(self, epochs: Mapping[EpochId, Epoch]) -> None:
         """Checks the outer signature against the epochs known. Raises RemoteProtocolError."""
         epoch = epochs.get(self.epoch)
-        if epoch is None or self.sealed.signer != self.epoch:
+        if epoch is None or self.sealed.outer.signer != self.epoch:
             raise RemoteProtocolError("a grant for an epoch that is not known")
-        _verify_outer(self.sealed, epoch, Tag.SIGN_GRANT)
+        self.sealed.outer.verify(Tag.SIGN_GRANT, epoch.keys, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class EpochLink:
+    """An epoch without its wraps and op: its keys, and that an earlier one's keys vouch for them."""
+
+    id: EpochId
+    object: ObjectId
+    keys: EpochPublic
+    _outer: _Signature
+
+    @property
+    def signer(self) -> EpochId:
+        """The epoch whose key vouches for this one."""
+        return self._outer.signer
+
+    @classmethod
+    def parse_untrusted(cls, raw: bytes) -> Self:
+        """Raises RemoteProtocolError."""
+        head, rest_hash, signer, level, signature = array(decode_untrusted(raw, MAX_LINK), 5, "epoch link")
+        head = some_bytes(head, MAX_HEAD, "epoch head")
+        id_ = EpochId(hash256(Tag.EPOCH_ID, head + blob(rest_hash, 32, "hash")))
+        fields = _checked_head(head)
+        number(fields[1], EPOCH, EPOCH, "record kind")
+        object_id, _, keys = _read_epoch_head(fields, id_)
+        return cls(id_, object_id, keys, _signature(signer, level, signature))
+
+    def verify(self, earlier: Mapping[EpochId, EpochPublic]) -> None:
+        """Raises RemoteProtocolError unless a write key of one of the epochs ``earlier`` signed it."""
+        if self.signer not in earlier:
+            raise RemoteProtocolError("an epoch that no earlier one vouches for")
+        self._outer.verify(Tag.SIGN_EPOCH, earlier[self.signer], self.id)
 
 
 MembershipRecord = Epoch | Grant
@@ -138,18 +224,43 @@ MembershipRecord = Epoch | Grant
 
 def parse_record_untrusted(raw: bytes) -> MembershipRecord:
     """An epoch or a grant, not verified yet. Raises RemoteProtocolError."""
-    kind = _split(raw)[1][1]
-    return Epoch.parse_untrusted(raw) if kind == EPOCH else Grant.parse_untrusted(raw)
+    parts = _split(raw)
+    return Epoch.read(*parts) if parts[1][1] == EPOCH else Grant.read(*parts)
 
 
 def first_epoch(keys: EpochKeys, recipient: Recipient, op: Op, actor: Actor, random: Random) -> Epoch:
     """Makes a new object: its first epoch, wrapped to its creator."""
-    core = encode(
-        [VERSION, EPOCH, random(32), [], keys.public().fields(), [], wrap(keys, [recipient], random)]
-    )
-    seal_to: Sequence[tuple[bytes, EpochKeys]] = [(b"", keys)]
-    raw = _seal(core, op, actor, (), seal_to, keys, b"", Tag.SIGN_EPOCH, random)
-    return Epoch.parse_untrusted(raw)
+    head = encode([VERSION, EPOCH, random(32), [], keys.public().fields()])
+    making = _Making(head, [], wrap(keys, [recipient], random), ((EpochId(b""), keys),), EpochId(b""), keys)
+    return Epoch.parse_untrusted(making.record(Said(op, actor), Tag.SIGN_EPOCH, random))
+
+
+def next_epoch(
+    object_id: ObjectId,
+    keys: EpochKeys,
+    parents: Mapping[EpochId, EpochKeys],
+    back_links: Mapping[EpochId, EpochKeys],
+    recipients: Sequence[Recipient],
+    said: Said,
+    random: Random,
+) -> Epoch:
+    """Makes an epoch after others.
+
+    Args:
+        parents: what the author holds of each parent, at least one of them at write level.
+        back_links: what he holds of the epochs it links back to.
+
+    Raises:
+        NoAccess: no parent's write key is held.
+    """
+    signer = max(parents, key=lambda epoch: (parents[epoch].level, epoch))
+    if parents[signer].level < Level.WRITE:
+        raise NoAccess("only who may write can make new keys")
+    head = encode([VERSION, EPOCH, object_id, sorted(parents), keys.public().fields()])
+    links = [seal_back_link(keys, epoch, back_links[epoch]) for epoch in sorted(back_links)]
+    seals = ((EpochId(b""), keys), *((epoch, parents[epoch]) for epoch in sorted(parents)))
+    making = _Making(head, links, wrap(keys, recipients, random), seals, signer, parents[signer])
+    return Epoch.parse_untrusted(making.record(said, Tag.SIGN_EPOCH, random))
 
 
 def grant(
@@ -163,27 +274,95 @@ def grant(
     random: Random,
 ) -> Grant:
     """Hands the secrets of an epoch to a new member."""
-    core = encode([VERSION, GRANT, object_id, epoch, wrap(keys, [recipient], random)])
-    raw = _seal(core, op, actor, heads, [(epoch, keys)], keys, epoch, Tag.SIGN_GRANT, random)
-    return Grant.parse_untrusted(raw)
+    return make_grant(object_id, epoch, keys, [recipient], Said(op, actor, heads), random)
+
+
+def make_grant(
+    object_id: ObjectId,
+    epoch: EpochId,
+    keys: EpochKeys,
+    recipients: Sequence[Recipient],
+    said: Said,
+    random: Random,
+) -> Grant:
+    """Hands the secrets of an epoch to ``recipients``; to nobody for a notice."""
+    head = encode([VERSION, GRANT, object_id, epoch])
+    making = _Making(head, [], wrap(keys, recipients, random), ((epoch, keys),), epoch, keys)
+    return Grant.parse_untrusted(making.record(said, Tag.SIGN_GRANT, random))
 
 
 def open_op(record: MembershipRecord, keys: Mapping[EpochId, EpochKeys]) -> SignedOp:
-    """Opens and verifies a record's op with whichever epoch's keys are held.
+    """Opens a record's op with whichever epoch's keys are held, and checks its form.
 
     Raises:
         NoAccess: no key is held that opens it.
-        RemoteProtocolError: what it opens to is malformed or falsely signed.
+        RemoteProtocolError: what it opens to is malformed.
     """
     sealed = record.sealed
+    problem: RemoteProtocolError | None = None
     for epoch, seal in sealed.op_seals:
         held = keys.get(epoch or EpochId(record.id))
-        if held is not None:
+        if held is None:
+            continue
+        try:
+            # One seal may be spoiled by a hostile author: another that opens still says what the op is.
             op_key = OpKey(_exactly_32(copen(_op_seal_key(held), Tag.SEAL, seal, sealed.core_hash)))
-            return parse_op_untrusted(
-                copen(op_key, Tag.SEAL, sealed.sealed_op, sealed.core_hash), sealed.core_hash
-            )
-    raise NoAccess("a membership record that these keys do not open")
+            plaintext = copen(op_key, Tag.SEAL, sealed.sealed_op, sealed.core_hash)
+        except RemoteProtocolError as error:
+            problem = error
+            continue
+        return parse_op_untrusted(plaintext, sealed.core_hash)
+    raise problem or NoAccess("a membership record that these keys do not open")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a record says, and who says it. See ``sign_op``."""
+
+    op: Op
+    actor: Actor
+    heads: tuple[bytes, ...] = ()
+    relied: tuple[Relied, ...] = ()
+    log_known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """A record before its op is sealed: its public parts, the keys that open the op, and who signs."""
+
+    head: bytes
+    back_links: list[list[bytes]]
+    wraps: bytes
+    seal_to: tuple[tuple[EpochId, EpochKeys], ...]
+    signer: EpochId
+    signer_keys: EpochKeys
+
+    def record(self, said: Said, tag: Tag, random: Random) -> bytes:
+        core_hash = _core_hash(self.head, self.back_links, self.wraps)
+        op_key = OpKey.generate(random)
+        seals = [
+            [epoch, cseal(_op_seal_key(keys), Tag.SEAL, op_key.expose(), core_hash, random)]
+            for epoch, keys in self.seal_to
+        ]
+        key = self.signer_keys.signing_key(self.signer_keys.level)
+        id_tag = Tag.EPOCH_ID if tag is Tag.SIGN_EPOCH else Tag.GRANT_ID
+
+        def build(padded: bytes) -> bytes:
+            sealed = cseal(op_key, Tag.SEAL, padded, core_hash, random)
+            rest = encode([self.back_links, self.wraps, seals, sealed])
+            id_ = hash256(id_tag, self.head + hash256(Tag.RECORD_REST, rest))
+            level = int(self.signer_keys.level)
+            return encode([self.head, rest, self.signer, level, key.sign(tag, id_)])
+
+        signed = sign_op(
+            said.op,
+            said.actor,
+            said.heads,
+            core_hash,
+            relied=said.relied,
+            log_known=said.log_known,
+        )
+        return pad_to_bucket(signed, build)
 
 
 def _exactly_32(secret: bytes) -> bytes:
@@ -194,62 +373,60 @@ def _op_seal_key(keys: EpochKeys) -> WrapKey:
     return derive(keys.read, Tag.OP_KEY, WrapKey)
 
 
-def _seal(
-    core: bytes,
-    op: Op,
-    actor: Actor,
-    heads: tuple[bytes, ...],
-    seal_to: Sequence[tuple[bytes, EpochKeys]],
-    signer: EpochKeys,
-    signer_epoch: bytes,
-    tag: Tag,
-    random: Random,
-) -> bytes:
-    core_hash = hash256(Tag.RECORD_CORE, core)
-    op_key = OpKey.generate(random)
-    seals = [[e, cseal(_op_seal_key(k), Tag.SEAL, op_key.expose(), core_hash, random)] for e, k in seal_to]
-    level = signer.level
-
-    def build(padded: bytes) -> bytes:
-        public = encode([core, seals, cseal(op_key, Tag.SEAL, padded, core_hash, random)])
-        return encode([public, signer_epoch, int(level), signer.signing_key(level).sign(tag, public)])
-
-    return pad_to_bucket(sign_op(op, actor, heads, core_hash), build)
+def _core_hash(head: bytes, back_links: list[Any], wraps: bytes) -> bytes:
+    return hash256(Tag.RECORD_CORE, encode([head, back_links, wraps]))
 
 
-def _split(raw: bytes) -> tuple[_Sealed, list[Any]]:
+def _record_id(tag: Tag, sealed: _Sealed) -> bytes:
+    return hash256(tag, sealed.head + sealed.rest_hash)
+
+
+def _split(raw: bytes) -> tuple[_Sealed, list[Any], list[Any], bytes]:
+    """The parts of a record: what is sealed, head, back-links and wraps."""
     if len(raw) not in BUCKETS:
         raise RemoteProtocolError("a membership record of a size that is not allowed")
-    public, signer, level, signature = array(decode_untrusted(raw, MAX_RECORD), 4, "record")
-    public = some_bytes(public, MAX_RECORD, "record")
-    core_raw, seals, sealed_op = array(decode_untrusted(public, MAX_RECORD), 3, "record")
-    core = decode_untrusted(some_bytes(core_raw, MAX_RECORD, "record core"), MAX_RECORD)
-    if type(core) is not list or len(core) < 5:
-        raise RemoteProtocolError("a record without a core")
-    number(core[0], VERSION, VERSION, "record version")
-    number(core[1], EPOCH, GRANT, "record kind")
-    op_seals = tuple(_op_seal(item) for item in many(seals, MAX_PARENTS + 1, "op seals"))
+    head, rest, signer, level, signature = array(decode_untrusted(raw, MAX_RECORD), 5, "record")
+    head, rest = some_bytes(head, MAX_HEAD, "record head"), some_bytes(rest, MAX_RECORD, "record")
+    back_links, wraps, seals, sealed_op = array(decode_untrusted(rest, MAX_RECORD), 4, "record")
+    check_form(some_bytes(wraps, MAX_RECORD, "wraps"))
     sealed = _Sealed(
         raw,
-        public,
-        hash256(Tag.RECORD_CORE, core_raw),
-        op_seals,
+        head,
+        hash256(Tag.RECORD_REST, rest),
+        _core_hash(head, back_links, wraps),
+        tuple(_op_seal(item) for item in many(seals, MAX_PARENTS + 1, "op seals")),
         some_bytes(sealed_op, MAX_RECORD, "sealed op"),
+        _signature(signer, level, signature),
+    )
+    return sealed, _checked_head(head), back_links, wraps
+
+
+def _checked_head(raw: bytes) -> list[Any]:
+    head = decode_untrusted(raw, MAX_HEAD)
+    if type(head) is not list or len(head) < 4:
+        raise RemoteProtocolError("a record without a head")
+    number(head[0], VERSION, VERSION, "record version")
+    number(head[1], EPOCH, GRANT, "record kind")
+    return head
+
+
+def _read_epoch_head(head: list[Any], id_: EpochId) -> tuple[ObjectId, tuple[EpochId, ...], EpochPublic]:
+    _, _, object_id, parents, keys = array(head, 5, "epoch")
+    named = tuple(EpochId(blob(p, 32, "parent")) for p in many(parents, MAX_PARENTS, "parents"))
+    if len(set(named)) < len(named):
+        raise RemoteProtocolError("an epoch that names a parent twice")
+    owner = ObjectId(blob(object_id, 32, "object id"))
+    return owner if named else ObjectId(id_), named, EpochPublic.parse_untrusted(keys)
+
+
+def _signature(signer: Any, level: Any, signature: Any) -> _Signature:
+    return _Signature(
         EpochId(some_bytes(signer, 32, "signer")),
         Level(number(level, 1, 3, "signer level")),
         blob(signature, 64, "signature"),
     )
-    return sealed, core
 
 
 def _op_seal(value: Any) -> tuple[EpochId, bytes]:
     epoch, seal = array(value, 2, "op seal")
     return EpochId(some_bytes(epoch, 32, "op seal")), some_bytes(seal, 256, "op seal")
-
-
-def _verify_outer(sealed: _Sealed, epoch: Epoch, tag: Tag) -> None:
-    lowest = Level.READ if tag is Tag.SIGN_GRANT else Level.WRITE
-    key = epoch.keys.sign.get(sealed.level)
-    if key is None or sealed.level < lowest:
-        raise RemoteProtocolError("a record signed with a key that may not sign it")
-    key.verify(tag, sealed.public, sealed.signature)

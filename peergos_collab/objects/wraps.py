@@ -17,6 +17,7 @@ from ..crypto import BoxPair, BoxPublic, SealBroken, Tag, WrapKey, keyed_hash, o
 from ..errors import RemoteProtocolError
 from ..ports import Random
 from .epoch_keys import EpochKeys, Level
+from .principals import Principal
 
 _HINT: Final = 8
 SLOT: Final = _HINT + 33 + 16
@@ -29,8 +30,16 @@ class Recipient:
     level: Level
 
 
+def recipients_of(principal: Principal, level: Level, keys: EpochKeys) -> list[Recipient]:
+    """To which keys the secrets for a member with the role of ``level`` are wrapped, as far as ``keys`` go.
+
+    A neutral epoch has nothing above its write secret.
+    """
+    return [Recipient(box, at) for box, at in principal.boxes(min(level, keys.level))]
+
+
 def wrap(keys: EpochKeys, recipients: Sequence[Recipient], random: Random) -> bytes:
-    """Wraps to each recipient the secret of his level."""
+    """Wraps to each recipient the secret of his level. Raises NoAccess where that is not held."""
     sender = BoxPair.generate(random)
     slots = [_slot(keys, recipient, sender) for recipient in recipients]
     size = 2

@@ -67,7 +67,7 @@ async def share_link(engine: Engine, path: str, role: Role, expires: int, passwo
         Recipient(link_keys.box.public_key, level),
         Add(link_keys.principal, level),
         replica.actor,
-        tuple(replica.book.epochs),
+        replica.view.heads,
         os.urandom,
     )
     opened.live.take_records([record.raw])

@@ -134,7 +134,7 @@ def test_a_reader_cannot_make_himself_a_writer() -> None:
     mine = _account_add(link)
     raw = grant(
         CIRCLE.object, CIRCLE.epoch_id, keys, Recipient(mine.principal.box, Level.READ), mine,
-        READER.actor, (CIRCLE.epoch_id,), RANDOM,
+        READER.actor, replica_of(CIRCLE, ANA, RANDOM).view.heads, RANDOM,
     ).raw  # fmt: skip
     replica = replica_of(CIRCLE, ANA, RANDOM)
     before = dict(replica.view.members)

@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from peergos_collab.codec import encode
 from peergos_collab.codec.ids import LogId, RunId
-from peergos_collab.crypto import SigningKey, Tag
+from peergos_collab.crypto import SigningKey
 from peergos_collab.objects.bindings import introduce
 from peergos_collab.objects.certificates import Certificate
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
-from peergos_collab.objects.operations import Actor, Add
+from peergos_collab.objects.op_kinds import Rotate
+from peergos_collab.objects.operations import Actor
 from peergos_collab.objects.payload import Cite, Kind, Payload, encode_payload
-from peergos_collab.objects.records import _seal
+from peergos_collab.objects.records import Said, next_epoch
 from peergos_collab.objects.segments import Segment, seal_segment
-from peergos_collab.objects.wraps import Recipient, wrap
+from peergos_collab.objects.wraps import Recipient
 from peergos_collab.ports import Random
 from peergos_collab.sync.logbook import LogBook
 from peergos_collab.sync.replica import Replica
 from peergos_collab.testing.store import MemoryStore
 from peergos_collab.workspace.folds import ChatFold, DocumentFold, EntriesFold
-from support.circle import Circle, Membership, account_principal, make_circle
+from support.circle import Circle, Membership, account_principal, found
 
 
 @dataclass
@@ -138,9 +138,8 @@ def take_certificates(replica: Replica, *raws: bytes) -> None:
 def child_epoch(circle: Circle, member: Membership, random: Random) -> bytes:
     """A well-formed second epoch, signed with the write key, with keys that only its maker has."""
     keys = EpochKeys.generate(random)
-    principal = make_circle(circle.kind, [], random).members[0]
-    add = Add(account_principal(principal.credentials), Level.READ)
-    wraps = wrap(keys, [Recipient(add.principal.box, Level.READ)], random)
-    core = encode([1, 0, circle.object, [circle.epoch_id], keys.public().fields(), [], wraps])
-    seal_to = [(circle.epoch_id, member.keys)]
-    return _seal(core, add, member.actor, (), seal_to, member.keys, circle.epoch_id, Tag.SIGN_EPOCH, random)
+    stranger = account_principal(found("Stranger", random))
+    held = {circle.epoch_id: member.keys}
+    recipients = [Recipient(stranger.box, Level.READ)]
+    said = Said(Rotate(), member.actor)
+    return next_epoch(circle.object, keys, held, {}, recipients, said, random).raw

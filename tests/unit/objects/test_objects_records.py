@@ -13,7 +13,8 @@ from peergos_collab.codec.sizes import BUCKETS
 from peergos_collab.crypto import SigningKey, Tag
 from peergos_collab.errors import NoAccess, RemoteProtocolError
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
-from peergos_collab.objects.operations import Add, Create, pad_to_bucket
+from peergos_collab.objects.op_kinds import Add, Create
+from peergos_collab.objects.operations import pad_to_bucket
 from peergos_collab.objects.payload import Kind
 from peergos_collab.objects.records import (
     GRANT,
@@ -35,15 +36,20 @@ ANA, BOB, READER = CIRCLE.members
 EPOCHS = {CIRCLE.epoch_id: CIRCLE.epoch}
 
 
-def rebuilt(raw: bytes, *, core: dict[int, Any] | None = None, outer: dict[int, Any] | None = None) -> bytes:
-    """A record with some fields changed, and of an allowed size again where that is possible."""
+def rebuilt(
+    raw: bytes,
+    *,
+    head: dict[int, Any] | None = None,
+    rest: dict[int, Any] | None = None,
+    outer: dict[int, Any] | None = None,
+) -> bytes:
+    """A record with some fields changed, and otherwise as it was."""
     record = decode_untrusted(raw, MAX_RECORD)
-    public = decode_untrusted(record[0], MAX_RECORD)
-    fields = decode_untrusted(public[0], MAX_RECORD)
-    for at, value in (core or {}).items():
-        fields[at] = value
-    public[0] = encode(fields)
-    record[0] = encode(public)
+    for part, changes in ((0, head), (1, rest)):
+        fields = decode_untrusted(record[part], MAX_RECORD)
+        for at, value in (changes or {}).items():
+            fields[at] = value
+        record[part] = encode(fields)
     for at, value in (outer or {}).items():
         record[at] = value
     return encode(record)
@@ -82,9 +88,9 @@ def test_who_has_no_key_opens_no_op() -> None:
 def test_an_op_cannot_be_moved_to_other_keys() -> None:
     """The sealed op of one record does not open under the core of another."""
     mine, theirs = (decode_untrusted(r.raw, MAX_RECORD) for r in CIRCLE.grants)
-    public, foreign = (decode_untrusted(record[0], MAX_RECORD) for record in (mine, theirs))
-    public[1:] = foreign[1:]
-    record = Grant.parse_untrusted(encode([encode(public), *mine[1:]]))
+    rest, foreign = (decode_untrusted(record[1], MAX_RECORD) for record in (mine, theirs))
+    rest[2:] = foreign[2:]
+    record = Grant.parse_untrusted(encode([mine[0], encode(rest), *mine[2:]]))
 
     with pytest.raises(RemoteProtocolError):
         open_op(record, {CIRCLE.epoch_id: ANA.keys})
@@ -97,33 +103,60 @@ def test_a_false_key_opens_no_op() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{0: 2}, {1: 2}, {2: b"short"}, {3: [b"short"]}, {4: []}, {5: [1]}, {6: b"x"}]
+    "change",
+    [
+        {0: 2},
+        {1: 2},
+        {1: 1},
+        {2: b"short"},
+        {3: [b"short"]},
+        {3: [bytes(32)] * 2},
+        {3: [bytes(32)] * 65},
+        {4: []},
+    ],
 )
-def test_the_core_of_an_epoch_has_one_form(change: dict[int, Any]) -> None:
-    """Version, kind, object, parents, keys, back-links and wraps are each checked."""
+def test_the_head_of_an_epoch_has_one_form(change: dict[int, Any]) -> None:
+    """Version, kind, object, parents and keys are each checked."""
     with pytest.raises(RemoteProtocolError):
-        Epoch.parse_untrusted(rebuilt(CIRCLE.epoch.raw, core=change))
+        Epoch.parse_untrusted(_resized(CIRCLE.epoch, head=change))
 
 
-def test_back_links_belong_to_a_later_version() -> None:
-    """An epoch with one is refused, not half understood."""
-    with pytest.raises(RemoteProtocolError, match="at most 0"):
-        Epoch.parse_untrusted(_resized(CIRCLE.epoch, {5: [b"link"]}))
+@pytest.mark.parametrize("links", [[b"link"], [[bytes(32), bytes(47)]], [[bytes(32), bytes(48)]] * 65])
+def test_back_links_have_one_form(links: Any) -> None:
+    """An epoch id and a sealed key each; 64 at most."""
+    with pytest.raises(RemoteProtocolError):
+        Epoch.parse_untrusted(_resized(CIRCLE.epoch, rest={0: links}))
 
 
-def _resized(epoch: Epoch | Grant, core: dict[int, Any]) -> bytes:
-    """A record with a changed core, padded by its sealed op to an allowed size."""
-    record = decode_untrusted(rebuilt(epoch.raw, core=core), MAX_RECORD)
-    public = decode_untrusted(record[0], MAX_RECORD)
+def test_a_grant_links_back_to_nothing() -> None:
+    """It makes no keys that could."""
+    with pytest.raises(RemoteProtocolError):
+        Grant.parse_untrusted(_resized(CIRCLE.grants[0], rest={0: [[bytes(32), bytes(48)]]}))
+
+
+def test_an_objects_first_keys_are_an_admins() -> None:
+    """A neutral epoch inherits its admin keys, so it has a parent."""
+    keys = CIRCLE.epoch.keys.fields()
+    keys[2] = keys[5] = b""
+    with pytest.raises(RemoteProtocolError, match="without admin keys"):
+        Epoch.parse_untrusted(_resized(CIRCLE.epoch, head={4: keys}))
+
+
+def _resized(
+    epoch: Epoch | Grant, head: dict[int, Any] | None = None, rest: dict[int, Any] | None = None
+) -> bytes:
+    """A changed record, padded by its sealed op to an allowed size."""
+    record = decode_untrusted(rebuilt(epoch.raw, head=head, rest=rest), MAX_RECORD)
+    fields = decode_untrusted(record[1], MAX_RECORD)
 
     def build(padded: bytes) -> bytes:
-        return encode([encode([public[0], public[1], padded]), *record[1:]])
+        return encode([record[0], encode([*fields[:3], padded]), *record[2:]])
 
     return pad_to_bucket(b"", build)
 
 
 @pytest.mark.parametrize(
-    "outer", [{1: bytes(32)}, {1: RANDOM(33)}, {2: 1}, {2: 0}, {2: 4}, {3: bytes(64)}, {3: bytes(63)}]
+    "outer", [{2: bytes(32)}, {2: RANDOM(33)}, {3: 1}, {3: 0}, {3: 4}, {4: bytes(64)}, {4: bytes(63)}]
 )
 def test_the_outer_signature_of_an_epoch_is_checked(outer: dict[int, Any]) -> None:
     """Another signer, a reader's level, a level that does not exist, or another signature."""
@@ -134,14 +167,14 @@ def test_the_outer_signature_of_an_epoch_is_checked(outer: dict[int, Any]) -> No
 def test_a_grant_is_signed_with_its_own_epochs_keys() -> None:
     """One signed elsewhere, or for an epoch that is not known, is refused."""
     record = Grant.parse_untrusted(CIRCLE.grants[0].raw)
-    foreign = rebuilt(record.raw, outer={1: OTHER.epoch_id})
+    foreign = rebuilt(record.raw, outer={2: OTHER.epoch_id})
 
     with pytest.raises(RemoteProtocolError):
         record.verify({})
     with pytest.raises(RemoteProtocolError):
         Grant.parse_untrusted(foreign).verify({**EPOCHS, OTHER.epoch_id: OTHER.epoch})
     with pytest.raises(RemoteProtocolError):
-        Grant.parse_untrusted(rebuilt(record.raw, outer={3: bytes(64)})).verify(EPOCHS)
+        Grant.parse_untrusted(rebuilt(record.raw, outer={4: bytes(64)})).verify(EPOCHS)
 
 
 @pytest.mark.parametrize("level", list(Level))
@@ -191,7 +224,7 @@ def test_records_fit_a_frame() -> None:
 def test_a_signature_for_a_grant_signs_no_epoch() -> None:
     """The two are signed under different tags."""
     record = decode_untrusted(CIRCLE.epoch.raw, MAX_RECORD)
-    record[3] = ANA.keys.signing_key(Level.ADMIN).sign(Tag.SIGN_GRANT, record[0])
+    record[4] = ANA.keys.signing_key(Level.ADMIN).sign(Tag.SIGN_GRANT, CIRCLE.epoch.id)
 
     with pytest.raises(RemoteProtocolError):
         Epoch.parse_untrusted(encode(record)).verify(EPOCHS)
@@ -202,7 +235,7 @@ def test_a_stranger_signs_nothing() -> None:
     stranger = SigningKey.generate(RANDOM)
     for record, tag in ((CIRCLE.epoch, Tag.SIGN_EPOCH), (CIRCLE.grants[0], Tag.SIGN_GRANT)):
         fields = decode_untrusted(record.raw, MAX_RECORD)
-        fields[3] = stranger.sign(tag, fields[0])
+        fields[4] = stranger.sign(tag, record.id)
 
         with pytest.raises(RemoteProtocolError):
             parse_record_untrusted(encode(fields)).verify(EPOCHS)
@@ -212,26 +245,27 @@ def test_a_stranger_signs_nothing() -> None:
 def test_wraps_have_an_allowed_size(wraps: bytes) -> None:
     """In epochs and in grants, before anything else looks at them."""
     with pytest.raises(RemoteProtocolError, match="wraps"):
-        Epoch.parse_untrusted(_resized(CIRCLE.epoch, {6: wraps}))
+        Epoch.parse_untrusted(_resized(CIRCLE.epoch, rest={1: wraps}))
     with pytest.raises(RemoteProtocolError, match="wraps"):
-        Grant.parse_untrusted(_resized(CIRCLE.grants[0], {4: wraps}))
+        Grant.parse_untrusted(_resized(CIRCLE.grants[0], rest={1: wraps}))
 
 
-@pytest.mark.parametrize("core", [[], [1, 0, b"", []], {}, 7])
-def test_a_record_has_a_core(core: Any) -> None:
-    """A list of at least five fields."""
+@pytest.mark.parametrize("head", [[], [1, 0, b""], {}, 7])
+def test_a_record_has_a_head(head: Any) -> None:
+    """A list of at least four fields."""
+    wraps = bytes(32 + 2 * SLOT)
 
     def build(padded: bytes) -> bytes:
-        return encode([encode([encode(core), [], padded]), b"", 3, bytes(64)])
+        return encode([encode(head), encode([[], wraps, [], padded]), b"", 3, bytes(64)])
 
-    with pytest.raises(RemoteProtocolError, match="core"):
+    with pytest.raises(RemoteProtocolError, match="head"):
         parse_record_untrusted(pad_to_bucket(b"", build))
 
 
 def test_a_reader_signs_no_epoch() -> None:
     """His key may sign a grant; an epoch needs a write or an admin key."""
     fields = decode_untrusted(CIRCLE.epoch.raw, MAX_RECORD)
-    fields[2] = int(Level.READ)
-    fields[3] = ANA.keys.signing_key(Level.READ).sign(Tag.SIGN_EPOCH, fields[0])
+    fields[3] = int(Level.READ)
+    fields[4] = ANA.keys.signing_key(Level.READ).sign(Tag.SIGN_EPOCH, CIRCLE.epoch.id)
     with pytest.raises(RemoteProtocolError, match="may not sign"):
         Epoch.parse_untrusted(encode(fields)).verify(EPOCHS)

@@ -1,0 +1,161 @@
+"""What a member should publish now so that everybody can read and write: his duties, found not remembered.
+
+- A slot or back-link that opened to garbage: a complaint.
+- A member who lacks a frontier epoch: a forward.
+- A member here that has a newer key version: a re-pin. A key version is replaced before one writes, and
+  at once where a member lacks keys because of it.
+- No epoch that may be used for writing: a neutral epoch, before one writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ..codec.ids import AccountId, EpochId, ObjectId, PrincipalId
+from .epoch_keys import Level
+from .key_versions import newer_account, newer_epoch
+from .member_changes import Maker
+from .membership import Member
+from .op_kinds import NewVersion, Target
+from .principals import PrincipalKind
+from .records import MembershipRecord
+from .usable_epochs import frontier, is_wrapped_to, lacking, usable_epoch
+
+
+@dataclass(frozen=True, slots=True)
+class ParentFirst:
+    """An object that is a member here needs new keys of its own before anything can be done here."""
+
+    object: ObjectId
+
+
+def due(
+    maker: Maker, parents: Mapping[ObjectId, Maker] | None = None, *, to_write: bool = False
+) -> MembershipRecord | ParentFirst | None:
+    """The next record that ``maker``'s actor should publish, made; None where nothing is due.
+
+    Take what it gives and ask again until there is nothing.
+
+    Args:
+        parents: makers for the objects he is in that are members here.
+        to_write: he is about to write, so he needs an epoch that may be used.
+    """
+    view = maker.membership.view
+    level = view.level(maker.actor.principal)
+    if level is None:
+        return None
+    deepen(maker)
+    found = next(_complaints(maker), None) or next(_forwards(maker), None)
+    if found is not None or level < Level.WRITE:
+        return found
+    unfit = [member for member in view.members.values() if not is_wrapped_to(member, maker.surroundings)]
+    no_epoch = to_write and usable(maker) is None
+    if unfit and (no_epoch or _keeps_keys_from(maker, unfit)):
+        renewed = _re_pin(maker, parents or {}, unfit)
+        if renewed is not None:
+            return renewed
+    return maker.rotate() if no_epoch and _holds_write(maker) else None
+
+
+def usable(maker: Maker) -> EpochId | None:
+    """The epoch to write in, by the keys and the knowledge of ``maker``."""
+    deepen(maker)
+    return usable_epoch(maker.membership.view, maker.membership.keys, maker.surroundings)
+
+
+def deepen(maker: Maker) -> None:
+    """Finds the best keys of the epochs that may be used: back-links gave those of readers only."""
+    membership = maker.membership
+    for epoch in frontier(membership.view, membership.keys):
+        membership.ring.deepen(epoch)
+
+
+def _holds_write(maker: Maker) -> bool:
+    keys = maker.membership.keys
+    return any(keys[e].level >= Level.WRITE for e in frontier(maker.membership.view, keys))
+
+
+def _complaints(maker: Maker) -> Iterator[MembershipRecord]:
+    membership = maker.membership
+    for record in sorted(membership.ring.false - membership.view.complaints):
+        yield maker.complain(record)
+
+
+def _forwards(maker: Maker) -> Iterator[MembershipRecord]:
+    view, keys = maker.membership.view, maker.membership.keys
+    for epoch in frontier(view, keys):
+        to = lacking(view, epoch, keys[epoch].level, maker.surroundings)
+        if to:
+            yield maker.forward(epoch, to)
+
+
+def _keeps_keys_from(maker: Maker, unfit: list[Member]) -> bool:
+    """Whether a re-pin cannot wait: who acts for such a member himself may lack keys because of it."""
+    return any(member.principal.id in _own_parents(maker) for member in unfit) and not _holds_all(maker)
+
+
+def _own_parents(maker: Maker) -> set[bytes]:
+    return {bytes(object_id) for object_id in maker.surroundings.objects}
+
+
+def _holds_all(maker: Maker) -> bool:
+    membership = maker.membership
+    linked = set(membership.view.linking)
+    return all(e.id in membership.keys for e in membership.view.epochs if e.id not in linked)
+
+
+def _re_pin(
+    maker: Maker, parents: Mapping[ObjectId, Maker], unfit: list[Member]
+) -> MembershipRecord | ParentFirst | None:
+    """A record that gives all members their newest key versions, as far as one can see them."""
+    if not _holds_write(maker):
+        return None
+    versions: list[NewVersion] = []
+    for member in unfit:
+        version = _newest_version(maker, parents, member)
+        if isinstance(version, ParentFirst):
+            return version
+        if (version is not None and version.principal.pin != member.principal.pin) or member.contested:
+            versions += [version] if version is not None else []
+    targets = [target for version in versions for target in _gone(maker, parents, version)]
+    return maker.re_pin(versions, targets) if versions else None
+
+
+def _newest_version(
+    maker: Maker, parents: Mapping[ObjectId, Maker], member: Member
+) -> NewVersion | ParentFirst | None:
+    principal = member.principal
+    if principal.kind is PrincipalKind.ACCOUNT:
+        account = maker.surroundings.accounts.get(AccountId(principal.id))
+        return newer_account(account) if account is not None else None
+    parent = parents.get(ObjectId(principal.id))
+    if parent is None:
+        return None
+    epoch = usable(parent)
+    if epoch is None:
+        return ParentFirst(ObjectId(principal.id))
+    return newer_epoch(member.versions, parent.membership.ring.epochs, parent.membership.keys, epoch)
+
+
+def _gone(maker: Maker, parents: Mapping[ObjectId, Maker], version: NewVersion) -> list[Target]:
+    """The devices or accounts that were behind a principal's older versions and are not any more."""
+    principal = version.principal
+    if principal.kind is PrincipalKind.ACCOUNT:
+        gone = _devices_gone(maker, AccountId(principal.id))
+    else:
+        listed = maker.membership.view.members[principal.id].versions
+        gone = _accounts_gone(parents[ObjectId(principal.id)], [one.version for one in listed])
+    return [Target(principal.id, who, tuple(maker.closes(principal.id, who))) for who in sorted(gone)]
+
+
+def _devices_gone(maker: Maker, account_id: AccountId) -> set[bytes]:
+    gone = maker.surroundings.accounts[account_id].standing.gone
+    removals = maker.membership.view.table.removals_of(PrincipalId(account_id))
+    return {bytes(device) for device in gone} - {removal.target.who for removal in removals}
+
+
+def _accounts_gone(parent: Maker, versions: list[bytes]) -> set[bytes]:
+    view = parent.membership.view
+    before = (seat for version in versions for seat in view.seats_at([version]))
+    return {bytes(seat.principal) for seat in before if seat.principal not in view.members}

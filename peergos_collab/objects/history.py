@@ -1,0 +1,186 @@
+"""The causal order of membership ops: each names the ones its author had seen.
+
+Every op gets an index in the order of arrival, which is one that puts causes first, and the set of ops
+in its past as a bit set over these indices. Indices differ between devices; verdicts never use them but
+to name ops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ..errors import RemoteProtocolError
+from ..identity.account import Account
+from . import rules
+from .operations import SignedOp
+from .records import MembershipRecord
+from .seats import Pin, Seats
+
+
+@dataclass(slots=True)
+class Entry:
+    """One op in its place.
+
+    Args:
+        past: bit set of the ops in its past.
+        account: the verified log of its author; None where none of the records seen has it.
+        before: who sits where, in its past.
+        refused: why its author may not do this, judged in its past; empty where he may.
+        removals: whom it removes or lowers.
+        pins: the key versions it gives to principals.
+    """
+
+    index: int
+    record: MembershipRecord
+    signed: SignedOp
+    past: int
+    account: Account | None
+    before: Seats
+    refused: str = ""
+    removals: tuple[rules.Removal, ...] = ()
+    pins: tuple[Pin, ...] = ()
+
+    @property
+    def id(self) -> bytes:
+        return self.record.id
+
+    @property
+    def bit(self) -> int:
+        return 1 << self.index
+
+    @property
+    def count(self) -> int:
+        """Membership ops in its past."""
+        return self.past.bit_count()
+
+
+class History:
+    """All ops that are known with everything in their past."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.indices: dict[bytes, int] = {}
+        self.heads: set[int] = set()
+        self.kind = -1
+        self._accounts: dict[bytes, Account] = {}
+        self._carried: dict[bytes, int] = {}
+        self._after: dict[int, Seats] = {}
+        self._seats: tuple[int, Seats] = (0, Seats())
+
+    def __contains__(self, record_id: bytes) -> bool:
+        return record_id in self.indices
+
+    def entry(self, record_id: bytes) -> Entry:
+        return self.entries[self.indices[record_id]]
+
+    @property
+    def head_ids(self) -> tuple[bytes, ...]:
+        """Ids of the ops that no other has in its past, sorted."""
+        return tuple(sorted(self.entries[index].id for index in self.heads))
+
+    @property
+    def everything(self) -> int:
+        return (1 << len(self.entries)) - 1
+
+    def missing(self, signed: SignedOp) -> list[bytes]:
+        """Ids of ops it names that are not here yet."""
+        return [head for head in signed.heads if head not in self.indices]
+
+    def add(self, record: MembershipRecord, signed: SignedOp) -> Entry:
+        """Enters an op whose heads are all here, and judges it in its past."""
+        heads = {self.indices[head] for head in signed.heads}
+        past = self.closure(heads)
+        entry = Entry(
+            len(self.entries), record, signed, past, self._account(signed, past), self.seats_of(past)
+        )
+        rules.judge(self, entry)
+        self.entries.append(entry)
+        self.indices[record.id] = entry.index
+        self.heads = {head for head in self.heads if not past >> head & 1} | {entry.index}
+        return entry
+
+    def closure(self, heads: Iterable[int]) -> int:
+        """The set of the ops ``heads`` and everything in their pasts."""
+        together = 0
+        for index in heads:
+            together |= self.entries[index].past | 1 << index
+        return together
+
+    def members_of(self, mask: int) -> Iterator[Entry]:
+        """The entries of a set, causes first."""
+        while mask:
+            lowest = mask & -mask
+            yield self.entries[lowest.bit_length() - 1]
+            mask ^= lowest
+
+    def concurrent(self, one: Entry, other: Entry) -> bool:
+        """Whether neither author had seen the other's op."""
+        return not (one.past & other.bit or other.past & one.bit) and one is not other
+
+    # -- seats ----------------------------------------------------------------------------------
+
+    def seats_of(self, mask: int) -> Seats:
+        """Who sits where, judged on a set of ops that has all its pasts."""
+        if mask == self._seats[0]:
+            return self._seats[1]
+        tops = self._tops(mask)
+        if not tops:
+            return Seats()
+        seats = self.seats_after(tops[0]) if len(tops) == 1 else self._seats_of_branches(mask, tops)
+        self._seats = mask, seats
+        return seats
+
+    def seats_after(self, index: int) -> Seats:
+        """Who sits where after an op and all in its past."""
+        seats = self._after.get(index)
+        if seats is None:
+            entry = self.entries[index]
+            seats = rules.fold(self, entry.before, [entry])
+            self._after[index] = seats
+        return seats
+
+    def _tops(self, mask: int) -> list[int]:
+        tops: list[int] = []
+        while mask:
+            index = mask.bit_length() - 1
+            tops.append(index)
+            mask &= ~(self.entries[index].past | 1 << index)
+        return tops
+
+    def _seats_of_branches(self, mask: int, tops: list[int]) -> Seats:
+        """Folds what is not before the branches' last common op, which is concurrent with nothing."""
+        common = mask
+        for top in tops:
+            common &= self.entries[top].past
+        while common:
+            index = common.bit_length() - 1
+            rest = list(self.members_of(mask & ~(self.entries[index].past | 1 << index)))
+            beside = next((entry for entry in rest if not entry.past >> index & 1), None)
+            if beside is None:
+                return rules.fold(self, self.seats_after(index), rest)
+            common &= beside.past  # what all branches have in common is before this one, too
+        return rules.fold(self, Seats(), list(self.members_of(mask)))
+
+    # -- accounts -------------------------------------------------------------------------------
+
+    def log_known(self, digest: bytes, past: int) -> bool:
+        """Whether a record of the set ``past`` carries the account log of this digest."""
+        return bool(self._carried.get(digest, 0) & past)
+
+    def _account(self, signed: SignedOp, past: int) -> Account | None:
+        digest = signed.log_digest
+        if signed.account_log:
+            if digest not in self._accounts:
+                try:
+                    self._accounts[digest] = Account.parse_untrusted(signed.account_log)
+                except RemoteProtocolError:
+                    return None
+            self._carried[digest] = self._carried.get(digest, 0) | 1 << len(self.entries)
+        elif not self.log_known(digest, past):
+            return None
+        return self._accounts[digest]
+
+    def accounts(self) -> Iterator[Account]:
+        """All verified account logs that travelled with ops."""
+        return iter(self._accounts.values())

@@ -1,0 +1,146 @@
+"""Key versions of principals: which is newer, and what proves it.
+
+An account's log holds all its user-key generations. Of an object's epochs each is signed with the keys
+of one before it, so their public parts lead from one key version to another; and whoever holds the
+write key of one vouches with it for any later one (``EpochLink``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..codec.ids import EpochId, PrincipalId
+from ..errors import NoAccess, RemoteProtocolError
+from ..identity.account import Account, UserKey
+from .epoch_keys import EpochKeys, EpochPublic, Level
+from .op_kinds import NewVersion
+from .principals import Principal, PrincipalKind
+from .records import Epoch, EpochLink
+
+
+def generations(account: Account) -> dict[bytes, UserKey]:
+    """All user keys that an account ever had, by key version."""
+    return account.standing.user_keys
+
+
+def account_principal(account: Account) -> Principal:
+    """The principal that an account is, at its newest key version."""
+    user = account.user_key
+    return Principal(PrincipalKind.ACCOUNT, PrincipalId(account.id), user.generation, user.sign, user.box)
+
+
+def knows_version(account: Account, listed: Principal) -> bool:
+    """Whether an account's log has the key version that a member list gives for it."""
+    user = generations(account).get(listed.version)
+    return user is not None and bytes(account.id) == bytes(listed.id) and user.sign == listed.sign
+
+
+def check_newer(version: NewVersion, listed: Sequence[Principal], gone: Sequence[bytes]) -> frozenset[bytes]:
+    """Checks that a principal's new key version follows one that it is listed with.
+
+    Args:
+        listed: the principal as it is listed, normally once.
+        gone: devices that are said to be behind the old version and not behind the new one.
+
+    Returns:
+        The versions that are shown to be older.
+
+    Raises:
+        RemoteProtocolError: the proof does not show it.
+    """
+    new = version.principal
+    if new.kind is not listed[0].kind:
+        raise RemoteProtocolError("a key version of another kind")
+    if new.kind is PrincipalKind.ACCOUNT and isinstance(version.proof, bytes):
+        older = _older_generations(new, version.proof, gone)
+    elif new.kind is PrincipalKind.OBJECT and not isinstance(version.proof, bytes):
+        older = _older_epochs(new, version.proof, listed)
+    else:
+        raise RemoteProtocolError("a key version without a proof")
+    if not any(principal.version in older for principal in listed):
+        raise RemoteProtocolError("a key version that is not newer than the one listed")
+    return older
+
+
+def _older_generations(new: Principal, proof: bytes, gone: Sequence[bytes]) -> frozenset[bytes]:
+    account = Account.parse_untrusted(proof)
+    if account_principal(account) != new:
+        raise RemoteProtocolError("a key version that its account's log does not have")
+    if any(device in account.devices for device in gone):
+        raise RemoteProtocolError("a re-pin that removes a device which its account keeps")
+    return frozenset(generations(account)) - {new.version}
+
+
+def _older_epochs(new: Principal, proof: tuple[bytes, ...], listed: Sequence[Principal]) -> frozenset[bytes]:
+    known: dict[EpochId, EpochPublic] = {}
+    for principal in listed:
+        if principal.levels is not None:
+            known[EpochId(principal.version)] = principal.levels
+    vouched: dict[bytes, set[bytes]] = {}
+    for raw in proof:
+        link = EpochLink.parse_untrusted(raw)
+        if bytes(link.object) != bytes(new.id):
+            raise RemoteProtocolError("a proof about another object")
+        link.verify(known)
+        known[link.id] = link.keys
+        vouched.setdefault(link.id, set()).add(link.signer)
+    if new.version not in vouched or known[EpochId(new.version)] != new.levels:
+        raise RemoteProtocolError("a key version that its proof does not lead to")
+    return _before(new.version, vouched)
+
+
+def _before(version: bytes, vouched: dict[bytes, set[bytes]]) -> frozenset[bytes]:
+    found: set[bytes] = set()
+    waiting = [version]
+    while waiting:
+        for earlier in vouched.get(waiting.pop(), ()):
+            if earlier not in found:
+                found.add(earlier)
+                waiting.append(earlier)
+    return frozenset(found)
+
+
+def newer_account(account: Account) -> NewVersion:
+    """An account at its newest key version, which its log proves."""
+    return NewVersion(account_principal(account), account.raw)
+
+
+def newer_epoch(
+    listed: Sequence[Principal],
+    epochs: Mapping[EpochId, Epoch],
+    keys: Mapping[EpochId, EpochKeys],
+    new: EpochId,
+) -> NewVersion:
+    """An object principal at the key version ``new``, with what proves that it follows those ``listed``.
+
+    Args:
+        epochs: the object's epochs.
+        keys: what one holds of them. Who holds the write key of a version that is listed vouches with it
+            for the new one; else the signatures of the epochs between lead there.
+
+    Raises:
+        NoAccess: neither is possible.
+    """
+    epoch = epochs[new]
+    vouching = [EpochId(one.version) for one in listed if one.version != new]
+    links = [
+        epoch.public_link_by(old, keys[old])
+        for old in vouching
+        if old in keys and keys[old].level >= Level.WRITE
+    ]
+    if not links:
+        links = _signed_way(epochs, new, set(vouching))
+    principal = Principal.of_object(epoch.object, new, epoch.keys)
+    return NewVersion(principal, tuple(links))
+
+
+def _signed_way(epochs: Mapping[EpochId, Epoch], new: EpochId, to: set[EpochId]) -> list[bytes]:
+    links: list[bytes] = []
+    at = new
+    while at not in to:
+        epoch = epochs.get(at)
+        if epoch is None or epoch.first:
+            raise NoAccess("what proves the newer keys of an object that is a member here is not known")
+        links.append(epoch.public_link)
+        at = epoch.sealed.outer.signer
+    return links[::-1]

@@ -1,0 +1,462 @@
+"""The rules of membership, each a function of its own.
+
+First every op is judged in its own past (``judge``): may its author do this, as far as he could know?
+Then a set of ops is folded (``fold``): what do they make of each other where they are concurrent? Both
+depend on the set alone, never on the order in which it arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from ..codec.ids import PrincipalId
+from ..errors import RemoteProtocolError
+from .epoch_keys import Level
+from .key_versions import check_newer, knows_version
+from .op_kinds import (
+    Add,
+    ChangeRole,
+    Create,
+    Leave,
+    Remove,
+    RePin,
+    Rotate,
+    Target,
+)
+from .principals import Principal, PrincipalKind
+from .records import Epoch, Grant
+from .seats import Pin, Seat, Seats, Standing
+
+if TYPE_CHECKING:
+    from .history import Entry, History
+
+OUT: Final = 0
+"""What a removal leaves, where a lowering leaves a level."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What an op takes from one principal, or from an account or device behind it.
+
+    Args:
+        leaves: the level that is left; 0 for none.
+        accepted: records of the removed, concurrent with the removal, that still count.
+    """
+
+    target: Target
+    leaves: int
+    accepted: frozenset[bytes]
+    by: Entry
+
+    def concerns(self, entry: Entry) -> bool:
+        """Whether the author of ``entry`` is who is removed."""
+        author = entry.signed.author
+        who = self.target.who
+        return author.principal == self.target.principal and who in (b"", author.account, author.device)
+
+
+# -- an op in its own past ------------------------------------------------------------------------
+
+
+def judge(history: History, entry: Entry) -> None:
+    """Fills in what an op does, and why it is refused if it is."""
+    try:
+        if isinstance(entry.signed.op, Create):
+            _judge_create(history, entry)
+            return
+        level = _author_level(entry)
+        _JUDGES.get(type(entry.signed.op), _judge_notice)(entry, level)
+    except RemoteProtocolError as error:
+        entry.refused = str(error)
+        entry.removals, entry.pins = (), ()
+
+
+def _judge_create(history: History, entry: Entry) -> None:
+    op, record = entry.signed.op, entry.record
+    assert isinstance(op, Create)
+    if not isinstance(record, Epoch) or not record.first or entry.past:
+        raise RemoteProtocolError("only the first epoch creates an object")
+    if op.creator.kind is not PrincipalKind.ACCOUNT:
+        raise RemoteProtocolError("an object whose creator is no account")
+    _check_device(entry)
+    entry.signed.check_principal(op.creator)
+    _check_own_version(entry, [op.creator])
+    history.kind = op.kind
+    entry.pins = (Pin(entry.index, op.creator),)
+
+
+def _author_level(entry: Entry) -> Level:
+    """The role in which an op's author acts, which he proved. Raises RemoteProtocolError."""
+    signed = entry.signed
+    _check_device(entry)
+    seat = entry.before.get(signed.author.principal)
+    if seat is None:
+        raise RemoteProtocolError("an op by somebody who is no member")
+    principals = [pin.principal for pin in seat.pins]
+    if isinstance(signed.op, RePin):
+        # Whoever joined a folder after its keys changed has only the new ones to act with.
+        new = [version.principal for version in signed.op.versions]
+        principals += [p for p in new if p.id == signed.author.principal and p.kind is PrincipalKind.OBJECT]
+    _check_acts_as(entry, principals)
+    level = _succession(entry.before, seat)
+    acts_for_object = principals[0].kind is PrincipalKind.OBJECT
+    return min(level, signed.level) if acts_for_object else level
+
+
+def _check_device(entry: Entry) -> None:
+    if entry.account is None:
+        raise RemoteProtocolError("an op whose author's account log is nowhere in its past")
+    entry.signed.check_device(entry.account)
+
+
+def _check_acts_as(entry: Entry, principals: Sequence[Principal]) -> None:
+    problem: RemoteProtocolError | None = None
+    for principal in principals:
+        try:
+            entry.signed.check_principal(principal)
+        except RemoteProtocolError as error:
+            problem = error
+        else:
+            _check_own_version(entry, [p for p in principals if p.kind is PrincipalKind.ACCOUNT])
+            return
+    raise problem or RemoteProtocolError("an op on behalf of nobody")
+
+
+def _check_own_version(entry: Entry, listed: Sequence[Principal]) -> None:
+    """An account that acts for itself shows a log that knows a key version it is listed with.
+
+    Otherwise a device that was removed since could show the log of before.
+    """
+    assert entry.account is not None
+    if listed and not any(knows_version(entry.account, principal) for principal in listed):
+        raise RemoteProtocolError("an op by an account at another key version than it is listed with")
+
+
+def _succession(seats: Seats, seat: Seat) -> Level:
+    """The last-admin rule: where no admin is left, the most senior member counts as one."""
+    if seat.level is Level.ADMIN:
+        return Level.ADMIN
+    best = seat
+    for other in seats:
+        if other.level is Level.ADMIN:
+            return seat.level
+        if other.rank < best.rank:
+            best = other
+    return Level.ADMIN if best is seat else seat.level
+
+
+def _need(level: Level, least: Level) -> None:
+    if level < least:
+        raise RemoteProtocolError(f"an op that needs {least.name.lower()} access, by somebody without it")
+
+
+def _need_epoch(entry: Entry, level: Level) -> None:
+    if not isinstance(entry.record, Epoch):
+        raise RemoteProtocolError("an op that needs new keys, in a record that makes none")
+    if not entry.record.neutral:
+        _need(level, Level.ADMIN)
+
+
+def _need_grant(entry: Entry) -> None:
+    if not isinstance(entry.record, Grant):
+        raise RemoteProtocolError("an op that needs no new keys, in a record that makes some")
+
+
+def _judge_add(entry: Entry, level: Level) -> None:
+    op = entry.signed.op
+    assert isinstance(op, Add)
+    _need_grant(entry)
+    if level < Level.ADMIN:
+        raise RemoteProtocolError("an add by somebody who is no admin")
+    if bytes(op.principal.id) == bytes(entry.record.object):
+        raise RemoteProtocolError("an object that is its own member")
+    entry.pins = (Pin(entry.index, op.principal),)
+
+
+def _judge_remove(entry: Entry, level: Level) -> None:
+    op = entry.signed.op
+    assert isinstance(op, Remove)
+    _need_epoch(entry, level)
+    _need(level, Level.ADMIN)
+    for target in op.targets:
+        _check_senior(entry, level, target.principal)
+    entry.removals = tuple(Removal(t, OUT, frozenset(op.accepted), entry) for t in op.targets)
+
+
+def _judge_change(entry: Entry, level: Level) -> None:
+    op = entry.signed.op
+    assert isinstance(op, ChangeRole)
+    _need(level, Level.ADMIN)
+    seat = entry.before.get(op.target.principal)
+    if seat is None:
+        raise RemoteProtocolError("a role for somebody who is no member")
+    if op.level >= seat.level:
+        _need_grant(entry)
+        return
+    _need_epoch(entry, level)
+    _check_senior(entry, level, op.target.principal)
+    entry.removals = (Removal(op.target, op.level, frozenset(op.accepted), entry),)
+
+
+def _check_senior(entry: Entry, level: Level, target: PrincipalId) -> None:
+    """Only a senior removes or lowers; nobody removes himself, who leaves instead."""
+    own, other = entry.before.get(entry.signed.author.principal), entry.before.get(target)
+    if other is None:
+        return
+    assert own is not None
+    if (-level, *own.rank[1:]) >= other.rank:
+        raise RemoteProtocolError("a removal of somebody who is not junior to its author")
+
+
+def _judge_leave(entry: Entry, level: Level) -> None:
+    op, author = entry.signed.op, entry.signed.author
+    assert isinstance(op, Leave)
+    _need_grant(entry)
+    if not entry.signed.for_itself:
+        raise RemoteProtocolError("a link or an object does not leave by one who acts for it")
+    entry.removals = (Removal(Target(author.principal, b"", op.closes), OUT, frozenset(), entry),)
+
+
+def _judge_rotate(entry: Entry, level: Level) -> None:
+    _need(level, Level.WRITE)
+    _need_epoch(entry, level)
+
+
+def _judge_re_pin(entry: Entry, level: Level) -> None:
+    op = entry.signed.op
+    assert isinstance(op, RePin)
+    _judge_rotate(entry, level)
+    pins = []
+    for version in op.versions:
+        seat = entry.before.get(version.principal.id)
+        if seat is None:
+            raise RemoteProtocolError("a key version of somebody who is no member")
+        listed = [pin.principal for pin in seat.pins]
+        gone = [target.who for target in op.targets if target.principal == version.principal.id]
+        older = check_newer(version, listed, gone)
+        pins.append(Pin(entry.index, version.principal, older))
+    entry.pins = tuple(pins)
+    entry.removals = tuple(Removal(t, OUT, frozenset(op.accepted), entry) for t in op.targets)
+
+
+def _judge_notice(entry: Entry, level: Level) -> None:
+    _need_grant(entry)
+
+
+_JUDGES: Final = {
+    Add: _judge_add,
+    Remove: _judge_remove,
+    ChangeRole: _judge_change,
+    Leave: _judge_leave,
+    Rotate: _judge_rotate,
+    RePin: _judge_re_pin,
+}
+
+
+# -- concurrent ops -------------------------------------------------------------------------------
+
+
+def never_void(entry: Entry) -> bool:
+    """Removals that were authorised in their past always count."""
+    op = entry.signed.op
+    return isinstance(op, Remove | Leave | Create) or (isinstance(op, ChangeRole) and bool(entry.removals))
+
+
+def needed_level(entry: Entry) -> Level:
+    """The role without which nobody does this."""
+    op = entry.signed.op
+    admin_keys = isinstance(entry.record, Epoch) and not entry.record.neutral
+    if admin_keys or isinstance(op, Add | ChangeRole | Remove):
+        return Level.ADMIN
+    return Level.WRITE if isinstance(op, Rotate | RePin) else Level.READ
+
+
+@dataclass(slots=True)
+class Table:
+    """The ops of a fold, and what they do to each other."""
+
+    history: History
+    entries: list[Entry]
+    removals: dict[PrincipalId, list[Removal]]
+
+    def removals_of(self, principal: PrincipalId) -> list[Removal]:
+        return self.removals.get(principal, [])
+
+
+def is_deaf(table: Table, op: int, removal: Removal) -> bool:
+    """Whether what rests on ``op`` was given in knowledge that the removal's author had been removed.
+
+    Such a removal would be one that an ex-admin made later and dated back. It has no effect, unless the
+    removal of its author names it.
+    """
+    history, given = table.history, table.history.entries[op]
+    return any(
+        given.past & earlier.by.bit
+        and history.concurrent(earlier.by, removal.by)
+        and removal.by.id not in earlier.accepted
+        for earlier in table.removals_of(removal.by.signed.author.principal)
+        if earlier.concerns(removal.by) and earlier.leaves < Level.ADMIN
+    )
+
+
+def hits(table: Table, standing: Standing, removal: Removal) -> bool:
+    """Whether a removal takes away or caps a standing: one in its past, or a concurrent one."""
+    given = table.history.entries[standing.op]
+    if given.past & removal.by.bit:
+        return False
+    if removal.by.past & given.bit:
+        return True
+    return beats_concurrent(removal) and not is_deaf(table, standing.op, removal)
+
+
+def beats_concurrent(removal: Removal) -> bool:
+    """A removal beats a concurrent add or raise of the same member."""
+    return True
+
+
+def is_void(table: Table, entry: Entry) -> bool:
+    """Ops of a removed member that are concurrent with its removal and not named in it are void."""
+    if never_void(entry):
+        return False
+    return any(
+        removal.concerns(entry)
+        and table.history.concurrent(entry, removal.by)
+        and entry.id not in removal.accepted
+        and needed_level(entry) > removal.leaves
+        and not _all_deaf(table, entry, removal)
+        for removal in table.removals_of(entry.signed.author.principal)
+    )
+
+
+def _all_deaf(table: Table, entry: Entry, removal: Removal) -> bool:
+    """Whether the author of ``entry`` sat on standings that the removal does not reach."""
+    seat = entry.before.get(entry.signed.author.principal)
+    return seat is not None and all(is_deaf(table, standing.op, removal) for standing in seat.standings)
+
+
+def removals_in(history: History, entries: Iterable[Entry]) -> dict[PrincipalId, list[Removal]]:
+    """The removals that count, by whom they are of.
+
+    A re-pin is no removal of a member, so it can be void itself; all others never are.
+    """
+    entries = list(entries)
+    found: dict[PrincipalId, list[Removal]] = {}
+    for entry in entries:
+        if not entry.refused and never_void(entry):
+            for removal in entry.removals:
+                found.setdefault(removal.target.principal, []).append(removal)
+    table = Table(history, entries, found)
+    re_pins = [e for e in entries if isinstance(e.signed.op, RePin) and e.removals and not e.refused]
+    standing = [entry for entry in re_pins if not is_void(table, entry)]
+    for entry in standing:
+        for removal in entry.removals:
+            found.setdefault(removal.target.principal, []).append(removal)
+    return found
+
+
+def void_in(table: Table) -> set[int]:
+    """Indices of the ops that other ops make void."""
+    only_re_pins = {
+        principal: [r for r in removals if never_void(r.by)] for principal, removals in table.removals.items()
+    }
+    without = Table(table.history, table.entries, only_re_pins)
+    return {
+        entry.index
+        for entry in table.entries
+        if not entry.refused
+        and entry.signed.author.principal in table.removals
+        and is_void(without if isinstance(entry.signed.op, RePin) else table, entry)
+    }
+
+
+def fold(history: History, base: Seats, entries: list[Entry]) -> Seats:
+    """Who sits where after ``entries``.
+
+    Args:
+        base: the seats after everything that is before them; no entry is concurrent with any of that.
+        entries: causes first.
+    """
+    table = Table(history, entries, removals_in(history, entries))
+    void = void_in(table) if len(entries) > 1 else set()
+    seats: dict[PrincipalId, Seat | None] = {}
+
+    def seat_of(principal: PrincipalId) -> Seat | None:
+        return seats[principal] if principal in seats else base.get(principal)
+
+    for entry in entries:
+        if not entry.refused and entry.index not in void:
+            seats.update(_given(entry, seat_of))
+    for principal in table.removals:
+        seats.setdefault(principal, base.get(principal))
+    left = {
+        principal: _what_is_left(table, seat) if seat is not None else None
+        for principal, seat in seats.items()
+    }
+    return base.replaced(left)
+
+
+def _given(entry: Entry, seat_of: Callable[[PrincipalId], Seat | None]) -> Iterable[tuple[PrincipalId, Seat]]:
+    """The seats of those to whom an op gives something: a membership, a higher role, a key version."""
+    op = entry.signed.op
+    if isinstance(op, Create | Add):
+        principal, level = (op.creator, Level.ADMIN) if isinstance(op, Create) else (op.principal, op.level)
+        standing = Standing(entry.index, entry.count, entry.id, level, True)
+        name = entry.signed.author.name if isinstance(op, Create) else ""
+        yield principal.id, _joined(seat_of(principal.id), standing, entry.pins[0], name)
+    elif isinstance(op, ChangeRole) and not entry.removals:
+        seat = seat_of(op.target.principal)
+        if seat is not None:
+            raised = Standing(entry.index, entry.count, entry.id, op.level, False)
+            yield op.target.principal, replace(seat, standings=(*seat.standings, raised))
+    elif isinstance(op, RePin):
+        for pin in entry.pins:
+            seat = seat_of(pin.principal.id)
+            if seat is not None:
+                yield pin.principal.id, replace(seat, pins=(*seat.pins, pin))
+
+
+def _joined(seat: Seat | None, standing: Standing, pin: Pin, name: str) -> Seat:
+    if seat is None:
+        return Seat(pin.principal.id, (standing,), (pin,), name)
+    return replace(
+        seat, standings=(*seat.standings, standing), pins=(*seat.pins, pin), name=seat.name or name
+    )
+
+
+def _what_is_left(table: Table, seat: Seat) -> Seat | None:
+    removals = [removal for removal in table.removals_of(seat.principal) if not removal.target.who]
+    standings, gone = [], set()
+    for standing in seat.standings:
+        level = min([standing.level, *(r.leaves for r in removals if hits(table, standing, r))])
+        if level > OUT:
+            standings.append(replace(standing, level=Level(level)))
+        else:
+            gone.add(standing.op)
+    if not any(standing.is_add for standing in standings):
+        return None
+    pins = [pin for pin in seat.pins if pin.op not in gone] or seat.pins
+    return replace(seat, standings=tuple(standings), pins=_newest(table.history, pins))
+
+
+def _newest(history: History, pins: Sequence[Pin]) -> tuple[Pin, ...]:
+    """The key versions that no other replaces: by an op after theirs, or by what its proof shows."""
+    if len(pins) == 1:
+        return tuple(pins)
+    left: list[Pin] = []
+    for pin in pins:
+        bit = 1 << pin.op
+        replaced = any(
+            other.op != pin.op
+            and (history.entries[other.op].past & bit or pin.principal.version in other.older)
+            for other in pins
+        )
+        if not replaced and all(pin.principal.version != other.principal.version for other in left):
+            left.append(pin)
+    return tuple(left)
+
+
+def ends_access(entry: Entry) -> bool:
+    """Whether an op takes access from somebody, so that who knows of it needs keys made after it."""
+    return bool(entry.removals) or isinstance(entry.signed.op, RePin)

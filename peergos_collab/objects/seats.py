@@ -1,0 +1,111 @@
+"""Who sits at the table at one point of an object's history, and what gives each his seat.
+
+A seat rests on *standings*: the adds and raises that are in effect. A removal takes standings away, a
+lowering caps them. Where none of them is an add, nobody sits there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ..codec.ids import PrincipalId
+from .epoch_keys import Level
+from .principals import Principal
+
+_MOST_CHANGES: Final = 24
+"""Copying a large table at every op would cost memory, looking through a long chain of changes time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An add or a raise in effect.
+
+    Args:
+        op: index of the op in the history.
+        count: membership ops in its past; fewer is more senior.
+        id: its record's; of two with one count, the lower is more senior.
+    """
+
+    op: int
+    count: int
+    id: bytes
+    level: Level
+    is_add: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A key version given to a principal by the op with this index.
+
+    Args:
+        older: versions that the op's proof shows to be older.
+    """
+
+    op: int
+    principal: Principal
+    older: frozenset[bytes] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A member at one point of the history.
+
+    Args:
+        principal: its id.
+        pins: normally one; several where concurrent ops gave versions of which none is newest.
+        name: what an account said of itself in the op that made it a member, or empty.
+    """
+
+    principal: PrincipalId
+    standings: tuple[Standing, ...]
+    pins: tuple[Pin, ...]
+    name: str = ""
+
+    @property
+    def level(self) -> Level:
+        return max(standing.level for standing in self.standings)
+
+    @property
+    def rank(self) -> tuple[int, int, bytes]:
+        """Lower is more senior: by role, then by the ops before the add in effect, then by hash."""
+        count, id_ = min((one.count, one.id) for one in self.standings if one.is_add)
+        return -self.level, count, id_
+
+
+class Seats:
+    """An immutable table of seats; a new one shares what it can with the one before."""
+
+    __slots__ = ("_base", "_changes")
+
+    def __init__(
+        self, base: Mapping[PrincipalId, Seat] | None = None, changes: Mapping[PrincipalId, Seat | None] = {}
+    ) -> None:
+        self._base = base or {}
+        self._changes = changes
+
+    def get(self, principal: PrincipalId) -> Seat | None:
+        if principal in self._changes:
+            return self._changes[principal]
+        return self._base.get(principal)
+
+    def __iter__(self) -> Iterator[Seat]:
+        """All seats that somebody sits on."""
+        for principal, seat in self._base.items():
+            if principal not in self._changes:
+                yield seat
+        yield from (seat for seat in self._changes.values() if seat is not None)
+
+    def replaced(self, changes: Mapping[PrincipalId, Seat | None]) -> Seats:
+        """The table with some seats given anew; None empties one."""
+        together = {**self._changes, **changes}
+        if len(together) <= _MOST_CHANGES:
+            return Seats(self._base, together)
+        base = dict(self._base)
+        for principal, seat in together.items():
+            if seat is None:
+                base.pop(principal, None)
+            else:
+                base[principal] = seat
+        return Seats(base)

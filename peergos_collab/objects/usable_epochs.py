@@ -1,0 +1,184 @@
+"""Which epochs may be used for writing, who can open an epoch, and who lacks one.
+
+An epoch may be used if every removal one has seen is in its past, and everybody who can open it is a
+member now, at a key version that is good: for an account its newest user key, for an object an epoch
+that may itself be used there. No clocks; ties go to the lowest id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from ..codec.ids import AccountId, EpochId, ObjectId, PrincipalId
+from ..identity.account import Account
+from .epoch_keys import EpochKeys, Level
+from .history import Entry
+from .membership import Member, View
+from .op_kinds import Add, ChangeRole, Forward
+from .principals import Principal, PrincipalKind
+from .records import Epoch
+
+MAX_DEPTH: Final = 16
+"""Objects in objects in objects: deeper ones are taken to be wrong."""
+
+Pin = tuple[PrincipalId, bytes]
+"""A principal at a key version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a member knows beside an object's own records.
+
+    Args:
+        objects: views of other objects he is in, for those that are principals here.
+        accounts: the newest account log he has of each person.
+    """
+
+    objects: Mapping[ObjectId, View] = field(default_factory=dict)
+    accounts: Mapping[AccountId, Account] = field(default_factory=dict)
+
+    def sees(self, principal: Principal) -> View | None:
+        """The view of an object principal; None where this member cannot see into it."""
+        view = self.objects.get(ObjectId(principal.id))
+        return view if view is not None and view.members else None
+
+
+ALONE: Final = Surroundings()
+
+
+def usable_epoch(
+    view: View, keys: Mapping[EpochId, EpochKeys], surroundings: Surroundings = ALONE
+) -> EpochId | None:
+    """The epoch to write in; None where a neutral one has to be published first."""
+    now = _current_pins(view, surroundings, frozenset())
+    best: EpochId | None = None
+    passed = 0
+    for entry in sorted(_covering(view), key=lambda entry: (-entry.count, entry.id)):
+        held = keys.get(EpochId(entry.id))
+        if held is None or held.level < Level.WRITE or passed & entry.bit:
+            continue
+        if who_opens(view, EpochId(entry.id)).keys() <= now:
+            passed |= entry.past
+            best = EpochId(entry.id) if best is None else min(best, EpochId(entry.id))
+    return best
+
+
+def is_good_version(
+    principal: Principal, surroundings: Surroundings, path: frozenset[bytes] = frozenset()
+) -> bool:
+    """Whether who holds this key version of a principal belongs to it now, as far as one can see.
+
+    Args:
+        path: objects that were asked about on the way here; one that is its own member is no good.
+    """
+    if principal.kind is PrincipalKind.ACCOUNT:
+        account = surroundings.accounts.get(AccountId(principal.id))
+        return account is None or account.user_key.generation == principal.version
+    view = surroundings.sees(principal) if principal.kind is PrincipalKind.OBJECT else None
+    if view is None:
+        return True
+    if principal.id in path or len(path) >= MAX_DEPTH or principal.version not in view.history:
+        return False
+    entry = view.history.entry(principal.version)
+    now = _current_pins(view, surroundings, path | {principal.id})
+    return _is_covering(view, entry) and who_opens(view, EpochId(entry.id)).keys() <= now
+
+
+def who_opens(view: View, epoch: EpochId) -> dict[Pin, Level]:
+    """Who can open an epoch, and which of its secrets: by its wraps, grants, and links back to it."""
+    found: dict[Pin, Level] = {}
+    _who_is_given(view, epoch, found, Level.ADMIN)
+    waiting, seen = [epoch], {epoch}
+    while waiting:
+        for linking in view.linking.get(waiting.pop(), ()):
+            if linking not in seen:
+                seen.add(linking)
+                waiting.append(linking)
+                _who_is_given(view, linking, found, Level.READ)
+    return found
+
+
+def frontier(view: View, keys: Mapping[EpochId, EpochKeys]) -> list[EpochId]:
+    """The epochs held that no other epoch held links back to, sorted; normally one."""
+    held = [entry.record for entry in view.epochs if entry.id in keys]
+    linked = {old for record in held if isinstance(record, Epoch) for old in record.back_links}
+    return sorted(EpochId(record.id) for record in held if record.id not in linked)
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """A member who lacks the keys of an epoch, or a level of them, that another could forward."""
+
+    member: Member
+    level: Level
+
+
+def lacking(view: View, epoch: EpochId, level: Level, surroundings: Surroundings = ALONE) -> list[Lacking]:
+    """To whom somebody who holds ``epoch`` at ``level`` should forward it."""
+    have = who_opens(view, epoch)
+    found = []
+    for member in view.members.values():
+        wanted = min(level, member.level)
+        if have.get(member.principal.pin, 0) < wanted and is_wrapped_to(member, surroundings):
+            found.append(Lacking(member, wanted))
+    return found
+
+
+def is_wrapped_to(member: Member, surroundings: Surroundings) -> bool:
+    """Whether a member gets a slot: not while its key version is contested, or known to be bad."""
+    return not member.contested and is_good_version(member.principal, surroundings)
+
+
+def _covering(view: View) -> Iterable[Entry]:
+    return [entry for entry in view.epochs if _is_covering(view, entry)]
+
+
+def _is_covering(view: View, entry: Entry) -> bool:
+    """Whether an epoch was made with every removal known that is known here."""
+    seen = entry.past | entry.bit
+    return not entry.refused and isinstance(entry.record, Epoch) and not view.endings & ~seen
+
+
+def _current_pins(view: View, surroundings: Surroundings, path: frozenset[bytes]) -> set[Pin]:
+    return {
+        member.principal.pin
+        for member in view.members.values()
+        if not member.contested and is_good_version(member.principal, surroundings, path)
+    }
+
+
+def _who_is_given(view: View, epoch: EpochId, found: dict[Pin, Level], most: Level) -> None:
+    """Who is given an epoch by its own wraps and by grants, at ``most`` at that level."""
+    entry = view.history.entry(epoch)
+    if not entry.refused:
+        _from_epoch(view, entry, found, most)
+    for grant in view.grants.get(epoch, ()):
+        _from_grant(grant, found, most)
+
+
+def _from_epoch(view: View, entry: Entry, found: dict[Pin, Level], most: Level) -> None:
+    """An epoch's slots are those of the members after its op, and its author knows the keys anyway."""
+    author = entry.before.get(entry.signed.author.principal)
+    seats = view.history.seats_after(entry.index)
+    for seat in seats if author is None else (*seats, author):
+        if len(seat.pins) == 1:
+            _give(found, seat.pins[0].principal.pin, min(most, seat.level))
+
+
+def _from_grant(entry: Entry, found: dict[Pin, Level], most: Level) -> None:
+    op = entry.signed.op
+    if isinstance(op, Add):
+        _give(found, op.principal.pin, min(most, op.level))
+    elif isinstance(op, Forward):
+        for one in op.to:
+            _give(found, (one.principal, one.version), min(most, one.level))
+    elif isinstance(op, ChangeRole):
+        seat = entry.before.get(op.target.principal)
+        for pin in seat.pins if seat is not None else ():
+            _give(found, pin.principal.pin, min(most, op.level))
+
+
+def _give(found: dict[Pin, Level], pin: Pin, level: Level) -> None:
+    found[pin] = max(level, found.get(pin, level))
