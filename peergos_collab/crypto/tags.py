@@ -73,6 +73,7 @@ class Tag(enum.Enum):
     GRANT_ID = b"grant id"
     RECORD_CORE = b"record core"
     RECORD_REST = b"record rest"
+    LOG_DIGEST = b"log digest"
     CERTIFICATE_ID = b"certificate id"
     SEGMENT_ID = b"segment id"
     SEGMENT_BODY = b"segment body"

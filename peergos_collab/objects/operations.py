@@ -120,7 +120,7 @@ class SignedOp:
 
 def log_digest(raw: bytes) -> bytes:
     """Which account log is meant, in 32 bytes."""
-    return hash256(Tag.ACCOUNT_LOG, raw)
+    return hash256(Tag.LOG_DIGEST, raw)
 
 
 def sign_op(
