@@ -54,6 +54,8 @@ class Tag(enum.Enum):
     DEVICE_MAILBOX = b"device mailbox"
     DEVICE_SEAL = b"device seal"
     DEVICE_PARCEL = b"device parcel"
+    OUTBOX = b"outbox"
+    MAIL_DAYS = b"mail days"
     KEY_STORE_SLOT = b"store slot"
     KEY_STORE_BODY = b"store body"
 
@@ -91,6 +93,7 @@ class Tag(enum.Enum):
     CONTACT_ENTRY = b"contact entry"
     CONTACT_KEYS = b"contact keys"
     CONTACT_WORDS = b"contact words"
+    SHARED_ENTRY = b"shared entry"
 
     # Signatures
     SIGN_INCEPTION = b"s inception"

@@ -78,6 +78,43 @@ class ShareLink:
 
 
 @dataclass(frozen=True, slots=True)
+class Contact:
+    """A person this account knows.
+
+    Args:
+        name: the petname, this account's own word for him.
+        account: his account id.
+        verified: words were compared for the keys that are in use.
+        via: the contact who introduced him; empty for nobody.
+        changed: his keys are others than the ones in use, or than the ones that were compared.
+        pending: he asked or was introduced, and is not accepted yet.
+    """
+
+    name: str
+    account: str
+    verified: bool
+    via: str = ""
+    changed: bool = False
+    pending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An object that somebody made this account a member of, not accepted yet.
+
+    Shares of contacts are accepted by themselves; ``who`` is a petname, or for a stranger what he says of
+    himself.
+    """
+
+    id: str
+    path: str
+    kind: str
+    role: Role
+    who: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
 class NodeState:
     """A node of this account. ``connected`` is about now; ``problem`` says in words what is wrong."""
 
@@ -332,6 +369,48 @@ class Workspace(Protocol):
         """
 
     async def members(self, path: str) -> list[Member]: ...
+
+    async def share_with(self, path: str, contact: str, role: Role) -> str:
+        """Makes a contact a member, and tells him; returns his name once a node keeps the invitation.
+
+        He need not be online. If no node is to be reached, everything is kept here and goes out later.
+        Raises NotFound, NoAccess, NoNode, Conflict (his keys changed), Offline.
+        """
+
+    async def contact_card(self) -> str:
+        """This account's card, to be given to somebody."""
+
+    async def add_contact(self, card: str, name: str = "") -> Contact:
+        """Adds whom a card is of; without ``name`` under the name on it. Raises BadCard, Conflict."""
+
+    async def accept_contact(self, name: str) -> Contact:
+        """Accepts who asked or was introduced, or somebody's changed keys. Raises NotFound."""
+
+    async def introduce(self, name: str, to: str) -> None:
+        """Sends the card of one contact to another. Raises NotFound."""
+
+    async def contacts(self) -> list[Contact]: ...
+
+    async def rename_contact(self, old: str, new: str) -> None: ...
+
+    async def remove_contact(self, name: str) -> None:
+        """Forgets a contact. What was shared with him stays shared."""
+
+    async def contact_words(self, name: str) -> list[str]:
+        """12 words; the contact sees the same ones if both have the other's true keys."""
+
+    async def mark_verified(self, name: str, card: str = "") -> Contact:
+        """Notes that the words were equal, and takes his newest keys into use.
+
+        With ``card``, scanned from his screen, it is compared instead. Raises NotFound, BadCard, Conflict.
+        """
+
+    async def invitations(self) -> list[Invitation]: ...
+
+    async def accept_invitation(self, id: str, path: str = "") -> str:
+        """Returns its path once the content is here. Raises NotFound, Conflict, Offline, Refused."""
+
+    async def decline_invitation(self, id: str) -> None: ...
 
     async def sync(self, timeout: float = 30.0) -> None:
         """Returns once all local data is durable on every node and everything there is here.

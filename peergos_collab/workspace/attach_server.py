@@ -171,6 +171,9 @@ class AttachedClient:
     async def share_link(self, path: str, role: str, expires: int | None, password: str) -> str:
         return await self.workspace.share_link(path, Role(role), expires=expires, password=password)
 
+    async def share_with(self, path: str, contact: str, role: str) -> str:
+        return await self.workspace.share_with(path, contact, Role(role))
+
     async def join(self, link: str, path: str, password: str, timeout: int) -> str:
         return await self.workspace.join(link, path, password=password, timeout=timeout / 1000)
 
@@ -280,11 +283,24 @@ _PLAIN: Final = (
     "members",
     "links",
     "change_passphrase",
+    "contact_card",
+    "add_contact",
+    "accept_contact",
+    "introduce",
+    "contacts",
+    "rename_contact",
+    "remove_contact",
+    "contact_words",
+    "mark_verified",
+    "invitations",
+    "accept_invitation",
+    "decline_invitation",
 )
 _CALLS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
     **{name: _plain(name) for name in _PLAIN},
     "go_online": AttachedClient.go_online,
     "share_link": AttachedClient.share_link,
+    "share_with": AttachedClient.share_with,
     "join": AttachedClient.join,
     "sync": AttachedClient.sync,
     "write_document": AttachedClient.write_document,

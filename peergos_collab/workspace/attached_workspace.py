@@ -28,6 +28,7 @@ from .api import (
     Unsubscribe,
     Writer,
 )
+from .attached_people import AttachedPeople
 from .handles import subscribe
 from .socket_frames import ERROR, ITEM, error_from, read_frame_untrusted, write_frame
 from .wire import from_wire, to_wire
@@ -117,12 +118,13 @@ class EngineSocket:
         self._writer.close()
 
 
-class AttachedWorkspace:
+class AttachedWorkspace(AttachedPeople):
     """Implements ``Workspace``."""
 
     attached = True
 
     def __init__(self, socket: EngineSocket) -> None:
+        super().__init__(socket)
         self._socket = socket
         self.run = RunId(os.urandom(16))
 

@@ -74,11 +74,17 @@ class Engine:
     network: Network | None = None
     problems: list[str] = field(default_factory=list)
     news: News = field(default_factory=News)
+    mailroom: Mailroom = field(init=False)
     _holds: int = 0
     _stays: int = 0
     _staying: bool = False
     _distrusted: dict[ObjectId, Damaged] = field(default_factory=dict)
     _closed: bool = False
+
+    def __post_init__(self) -> None:
+        from .mailroom import Mailroom  # it uses the engine, as everything above does
+
+        self.mailroom = Mailroom(self)
 
     @classmethod
     async def open(
@@ -358,6 +364,7 @@ class Engine:
         if self.network is not None:
             self.open_all()
             self.network.refresh()
+        self.mailroom.refresh()
 
     # -- network --------------------------------------------------------------------------------
 
@@ -385,6 +392,7 @@ class Engine:
             self._connect()
         for opened in self.objects.values():
             self._bring_online(opened)
+        self.mailroom.start()
 
     async def leave_online(self) -> None:
         """Ends one ``stay_online``; the last one disconnects."""
@@ -431,6 +439,7 @@ class Engine:
             self.news.tell(Event("disconnected", opened.path, via=link.via))
 
     async def _disconnect(self) -> None:
+        await self.mailroom.stop()
         for opened in self.objects.values():
             opened.presence.leave()
             if opened.mesh is not None:
@@ -550,6 +559,7 @@ _TASKS: Final[set[asyncio.Task[None]]] = set()
 """Keeps short background tasks alive until they end."""
 
 if TYPE_CHECKING:
+    from .mailroom import Mailroom
     from .sync_link import LinkOwner
 
     _check: type[LinkOwner] = Engine

@@ -23,6 +23,7 @@ from ..codec.ids import EpochId, ObjectId, PrincipalId
 from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..crypto import MasterKey
 from ..errors import Conflict, Damaged, NotFound, PassphraseNeeded, RemoteProtocolError
+from ..identity.account import Account
 from ..identity.credentials import Credentials
 from ..identity.key_store import KeyStore
 from ..identity.recovery_code import RecoveryCode
@@ -79,10 +80,13 @@ def account_actor(credentials: Credentials) -> Actor:
 
 
 def account_principal(credentials: Credentials) -> Principal:
-    user = credentials.account.user_key
-    return Principal(
-        PrincipalKind.ACCOUNT, PrincipalId(credentials.account_id), user.generation, user.sign, user.box
-    )
+    return principal_of(credentials.account)
+
+
+def principal_of(account: Account) -> Principal:
+    """An account as a member of an object, with its newest user key."""
+    user = account.user_key
+    return Principal(PrincipalKind.ACCOUNT, PrincipalId(account.id), user.generation, user.sign, user.box)
 
 
 def found_object(credentials: Credentials, kind: Kind, random: Random) -> tuple[Epoch, EpochKeys]:

@@ -55,6 +55,7 @@ from .handles import LocalChat, LocalDocument
 from .history import NOT_VERIFIED
 from .home import change_passphrase, found_object, has_passphrase, open_keys
 from .live_object import stored_summary
+from .local_people import LocalPeople
 from .machine import now_ms
 from .network import with_node
 from .open_object import OpenObject
@@ -67,7 +68,7 @@ VERSIONS: Final = "versions"
 KEPT_VERSIONS: Final = 8
 
 
-class LocalWorkspace:
+class LocalWorkspace(LocalPeople):
     """Implements ``Workspace``."""
 
     attached = False
@@ -157,12 +158,14 @@ class LocalWorkspace:
         async with await with_node(self.engine.transport, self.engine, os.urandom, text) as link:
             await link.get_drop(bytes(32))  # any question: an answer shows that it is a node
         await self.engine.change_profile(add_node(text))
+        await self.engine.mailroom.tell_card()
 
     async def remove_node(self, address: str) -> None:
         text = format_address(parse_address(address))
         if text not in self.engine.profile.view.nodes():
             raise NotFound(f"{text} is none of this account's nodes")
         await self.engine.change_profile(remove_node(text))
+        await self.engine.mailroom.tell_card()
 
     async def nodes(self) -> list[NodeState]:
         states = []
@@ -332,9 +335,11 @@ class LocalWorkspace:
             network.refresh()
             if not any(opened.live.nodes for opened in engine.objects.values()):
                 raise NoNode
+            engine.mailroom.start()
 
             def done() -> bool:
-                return all(self._synced(opened) for opened in engine.objects.values())
+                synced = all(self._synced(opened) for opened in engine.objects.values())
+                return synced and engine.mailroom.settled()
 
             try:
                 await engine.news.wait_until(done, timeout, "syncing")

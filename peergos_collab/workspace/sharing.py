@@ -9,7 +9,7 @@ from typing import Final
 
 from ..codec import to_multibase
 from ..codec.address import format_address, parse_address
-from ..codec.ids import EpochId
+from ..codec.ids import EpochId, ObjectId
 from ..codec.shown import show_person
 from ..errors import (
     Conflict,
@@ -23,14 +23,17 @@ from ..errors import (
     WrongPin,
 )
 from ..files.changes import put_entry
+from ..files.entries import EntryView
 from ..files.names import check_name, show_name
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.links import Capability, Drop, Link, LinkKeys, make_drop
+from ..objects.membership import Member as GroupMember
 from ..objects.operations import Add
 from ..objects.payload import Kind
-from ..objects.principals import PrincipalKind
+from ..objects.principals import Principal, PrincipalKind
 from ..objects.records import grant
 from ..objects.wraps import Recipient
+from ..sync.replica import Replica
 from .api import Event, Member, Role, ShareLink
 from .engine import Engine
 from .machine import now_ms
@@ -54,41 +57,58 @@ async def share_link(engine: Engine, path: str, role: Role, expires: int, passwo
     opened = engine.find(path)
     if not opened.live.nodes:
         raise NoNode("a link needs a node that keeps what it opens")
-    epoch, keys = _admin_keys(opened)
     level, address = LEVELS[role], opened.live.nodes[0]
     link = Link.generate(parse_address(address), bool(password), os.urandom)
     seed = await asyncio.to_thread(link.seed, password)
     link_keys = LinkKeys.from_seed(seed)
+    await add_member(opened, link_keys.principal, level)
+    async with engine.online() as network:
+        await store_on_node(engine, opened, network, path)
+        drop = make_drop(capability_for(opened, level, path), link_keys, expires, 0, os.urandom)
+        # First: a link that works and is not known here could not be ended.
+        await remember_link(engine, path, MadeLink(opened.live.id, link, seed, level, expires))
+        async with await with_node(engine.transport, engine, os.urandom, address) as dropping:
+            await dropping.put_drop(drop.public.public, drop.raw)
+    return link.text()
+
+
+async def add_member(opened: OpenObject, principal: Principal, level: Level) -> None:
+    """Makes ``principal`` a member; returns once that is durable here. Raises NoAccess."""
     replica = opened.live.replica
+    epoch, keys = _admin_keys(opened)
     record = grant(
         replica.object,
         epoch,
         keys,
-        Recipient(link_keys.box.public_key, level),
-        Add(link_keys.principal, level),
+        Recipient(principal.box, level),
+        Add(principal, level),
         replica.actor,
         replica.view.heads,
         os.urandom,
     )
     opened.live.take_records([record.raw])
     await opened.live.durable()
+
+
+async def store_on_node(engine: Engine, opened: OpenObject, network: Network, path: str) -> None:
+    """Returns once the first node of an object has all of it. Raises Offline, WrongPin, TimedOut."""
+    address = opened.live.nodes[0]
+    network.refresh()  # a new member made it a circle of its own
+    session = await link_ready(engine, opened, network, address)
+    await session.confirmed(opened.live.id)
+    if opened.live.replica.since_snapshot >= SNAPSHOT_MIN:
+        opened.live.snapshot()
+    saved = f"storing {path!r} on the node"
+    await engine.news.wait_until(lambda: opened.live.saved_on(address), SHARE_SECONDS, saved)
+
+
+def capability_for(opened: OpenObject, level: Level, title: str) -> Capability:
+    """What a new member gets: the secret of his level, and where to find the rest. Raises NoAccess."""
+    replica = opened.live.replica
+    epoch, keys = _admin_keys(opened)
     held = EpochKeys(level, keys.secret(level).expose())
     nodes = opened.live.nodes[:16]
-    async with engine.online() as network:
-        network.refresh()  # the share made it a circle of its own
-        session = await link_ready(engine, opened, network, address)
-        await session.confirmed(opened.live.id)
-        if replica.since_snapshot >= SNAPSHOT_MIN:
-            opened.live.snapshot()
-        saved = f"storing {path!r} on the node"
-        await engine.news.wait_until(lambda: opened.live.saved_on(address), SHARE_SECONDS, saved)
-        capability = Capability(replica.object, epoch, held, replica.view.kind, path, nodes, replica.snapshot)
-        drop = make_drop(capability, link_keys, expires, 0, os.urandom)
-        # First: a link that works and is not known here could not be ended.
-        await remember_link(engine, path, MadeLink(replica.object, link, seed, level, expires))
-        async with await with_node(engine.transport, engine, os.urandom, address) as dropping:
-            await dropping.put_drop(drop.public.public, drop.raw)
-    return link.text()
+    return Capability(replica.object, epoch, held, replica.view.kind, title, nodes, replica.snapshot)
 
 
 def links(engine: Engine, path: str) -> list[ShareLink]:
@@ -141,12 +161,13 @@ async def join(engine: Engine, text: str, path: str, password: str, seconds: flo
     keys = LinkKeys.from_seed(seed)
     address = format_address(link.address)
     capability = await _fetch_capability(engine, link, keys, address, password, seconds)
-    known = _known_path(engine, capability)
-    if known:
-        return known
+    known = entry_of(engine, capability.object)
+    if known is not None:
+        return known.shown
     reference = ObjectReference(capability, seed)
-    name = _free_name(engine, name or show_name(capability.title) or "shared")
-    return await _enter(engine, name, reference, address, seconds)
+    name = free_name(engine, name or show_name(capability.title) or "shared")
+    async with engine.online() as network:
+        return await enter(engine, network, name, reference, address, seconds, os.urandom(16))
 
 
 async def _fetch_capability(
@@ -180,18 +201,20 @@ async def _fetch_capability(
     return replace(capability, nodes=nodes)
 
 
-def _known_path(engine: Engine, capability: Capability) -> str:
+def entry_of(engine: Engine, object_id: ObjectId) -> EntryView | None:
+    """The entry of the profile that refers to an object."""
     for view in engine.profile.view.entries().values():
         try:
             reference = ObjectReference.decode_untrusted(view.reference)
         except RemoteProtocolError:
             continue
-        if reference.capability.object == capability.object:
-            return view.shown
-    return ""
+        if reference.capability.object == object_id:
+            return view
+    return None
 
 
-def _free_name(engine: Engine, name: str) -> str:
+def free_name(engine: Engine, name: str) -> str:
+    """``name``, suffixed if it is taken."""
     entries, free, count = engine.profile.view.entries(), name, 1
     while free in entries:
         count += 1
@@ -199,22 +222,33 @@ def _free_name(engine: Engine, name: str) -> str:
     return free
 
 
-async def _enter(engine: Engine, name: str, reference: ObjectReference, address: str, seconds: float) -> str:
+async def enter(
+    engine: Engine,
+    network: Network,
+    name: str,
+    reference: ObjectReference,
+    address: str,
+    seconds: float,
+    entry_id: bytes,
+) -> str:
+    """Puts an object into the profile, once its content is here and fits the promise.
+
+    Raises:
+        Offline, WrongPin: the node at ``address`` is not to be reached, or has nothing. Refused.
+    """
     capability = reference.capability
     if capability.kind not in KIND_NAMES:
         raise Refused("the link opens a kind of object that this version does not know")
-    async with engine.online() as network:
-        opened = engine.open_reference(name, reference)
-        opened.preview = capability.snapshot
-        try:
-            await _first_content(engine, opened, network, reference, address, seconds)
-            await opened.live.durable()
-            kind = KIND_NAMES[Kind(capability.kind)]
-            change = put_entry(os.urandom(16), name, kind, reference.encode(), now=now_ms())
-            await engine.change_profile(change)
-        except BaseException:
-            engine.forget(capability.object)
-            raise
+    opened = engine.open_reference(name, reference)
+    opened.preview = capability.snapshot
+    try:
+        await _first_content(engine, opened, network, reference, address, seconds)
+        await opened.live.durable()
+        kind = KIND_NAMES[Kind(capability.kind)]
+        await engine.change_profile(put_entry(entry_id, name, kind, reference.encode(), now=now_ms()))
+    except BaseException:
+        engine.forget(capability.object)
+        raise
     engine.news.tell(Event("joined", name))
     return name
 
@@ -256,6 +290,7 @@ def members(engine: Engine, path: str) -> list[Member]:
     """See ``Workspace.members``."""
     replica = engine.find(path).live.replica
     own = engine.keys.credentials.account_id
+    petnames = {bytes(account): known.name for account, known in engine.mailroom.book.all().items()}
     listed = []
     for member in replica.view.members.values():
         role, id_ = ROLES[member.level], to_multibase(member.principal.id)
@@ -263,7 +298,8 @@ def members(engine: Engine, path: str) -> list[Member]:
             me = member.principal.id == replica.actor.principal
             listed.append(Member(f"link ({role})", role, "link", id_, me))
         else:
-            name = show_person(member.name)
+            said = member.name or _said(replica, member)
+            name = petnames.get(bytes(member.principal.id)) or show_person(said)
             listed.append(Member(name, role, "account", id_, bytes(member.principal.id) == bytes(own)))
     guests = {}
     for introduced in replica.authors.values():
@@ -271,7 +307,14 @@ def members(engine: Engine, path: str) -> list[Member]:
         if bytes(author.principal) != bytes(author.account):
             role = ROLES[introduced.level]
             me = author.account == own
-            guests[author.account] = Member(
-                show_person(author.name), role, "guest", to_multibase(author.account), me
-            )
+            name = petnames.get(bytes(author.account)) or show_person(author.name)
+            guests[author.account] = Member(name, role, "guest", to_multibase(author.account), me)
     return listed + list(guests.values())
+
+
+def _said(replica: Replica, member: GroupMember) -> str:
+    """What a member said of himself in what he wrote; empty while he has written nothing."""
+    for introduced in replica.authors.values():
+        if bytes(introduced.author.account) == bytes(member.principal.id):
+            return introduced.author.name
+    return ""

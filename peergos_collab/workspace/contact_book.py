@@ -1,0 +1,151 @@
+"""The account's contacts, as its profile holds them: found by petname or account, added, renamed, removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ..codec import to_multibase
+from ..codec.ids import AccountId
+from ..codec.shown import show_person
+from ..errors import Conflict, NotFound, PeergosCollabError, UsageError
+from ..files.changes import put_entry, remove, rename, replace_reference
+from ..files.entries import EntryView
+from ..files.names import check_name, show_name
+from ..identity.cards import ContactCard
+from ..identity.contacts import ContactRecord, State, contact_entry_id
+from ..objects.mail import day_of
+from .api import Contact
+from .machine import now_ms
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+CONTACT: Final = "contact"
+MAX_PENDING: Final = 64
+"""People who asked and wait for an answer. Letters of more stay at the node until there is room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A contact under his petname."""
+
+    name: str
+    entry: EntryView
+    record: ContactRecord
+
+    @property
+    def account(self) -> AccountId:
+        return self.record.card.id
+
+    @property
+    def accepted(self) -> bool:
+        return self.record.state is not State.PENDING
+
+    def shown(self) -> Contact:
+        record = self.record
+        account = to_multibase(self.account)
+        return Contact(self.name, account, record.is_verified, record.via, record.changed, not self.accepted)
+
+
+class ContactBook:
+    """See the module's text."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._records: dict[bytes, ContactRecord | None] = {}
+
+    def all(self) -> dict[AccountId, Known]:
+        """By account, sorted by petname. What cannot be read is left out."""
+        views = self._engine.profile.view.apart(CONTACT)
+        kept: dict[bytes, ContactRecord | None] = {}
+        found: dict[AccountId, Known] = {}
+        for name, view in views.items():
+            record = self._records[view.reference] if view.reference in self._records else _read(view)
+            kept[view.reference] = record
+            # An entry under another id than its account's would be a second contact with one account.
+            if record is not None and view.id == contact_entry_id(record.card.id):
+                found[record.card.id] = Known(name, view, record)
+        self._records = kept
+        return found
+
+    def of(self, account: AccountId) -> Known | None:
+        return self.all().get(account)
+
+    def find(self, name: str) -> Known:
+        """Raises NotFound."""
+        for known in self.all().values():
+            if known.name == name:
+                return known
+        raise NotFound(f"there is no contact {show_person(name)!r}", hint="'pgc contact list' lists them.")
+
+    def find_accepted(self, name: str) -> Known:
+        """A contact that one may share with. Raises NotFound, Conflict."""
+        known = self.find(name)
+        if not known.accepted:
+            raise NotFound(
+                f"{name!r} has asked to be a contact, and is none yet; nothing was changed",
+                hint=f"Accept with 'pgc contact accept {name}', or add his card.",
+            )
+        if known.record.newer is not None:
+            raise Conflict(
+                f"the keys of {name!r} have changed; nothing was changed",
+                hint=f"Compare words with 'pgc contact verify {name}' first: somebody else may pose as him.",
+            )
+        return known
+
+    async def add(self, card: ContactCard, state: State, name: str = "", via: str = "") -> Known:
+        """A new contact, under ``name`` or what the card says, suffixed if that is taken."""
+        record = ContactRecord.new(card, state, day_of(now_ms()) - 1, via)
+        petname = check_name(name) if name else self.free_name(card.name)
+        if name and any(known.name == petname for known in self.all().values()):
+            raise Conflict(f"there is a contact {petname!r} already; nothing was changed")
+        entry_id = contact_entry_id(card.id)
+        await self._engine.change_profile(
+            put_entry(entry_id, petname, CONTACT, record.encode(), now=now_ms())
+        )
+        known = self.of(card.id)
+        assert known is not None
+        return known
+
+    async def note(self, known: Known, record: ContactRecord) -> Known:
+        """Replaces what is remembered of a contact."""
+        if record != known.record:
+            change = replace_reference(known.entry.id, record.encode(), now=now_ms())
+            await self._engine.change_profile(change)
+        return self.of(known.account) or known
+
+    async def rename(self, old: str, new: str) -> None:
+        """Raises NotFound, Conflict, UsageError."""
+        known, petname = self.find(old), check_name(new)
+        if any(other.name == petname for other in self.all().values()):
+            raise Conflict(f"there is a contact {petname!r} already; nothing was changed")
+        await self._engine.change_profile(rename(known.entry.id, petname, now=now_ms()))
+
+    async def remove(self, name: str) -> None:
+        """Raises NotFound."""
+        await self._engine.change_profile(remove(self.find(name).entry.id))
+
+    def pending(self) -> int:
+        return sum(not known.accepted for known in self.all().values())
+
+    def free_name(self, name: str) -> str:
+        """The name on a card as a petname: safe to show and to type, and not taken."""
+        names = {known.name for known in self.all().values()}
+        plain = show_name(show_person(name))
+        try:
+            free = plain = check_name(plain)
+        except UsageError:
+            free = plain = "unnamed"
+        count = 1
+        while free in names:
+            count += 1
+            free = f"{plain} ({count})"
+        return free
+
+
+def _read(view: EntryView) -> ContactRecord | None:
+    try:
+        return ContactRecord.decode_untrusted(view.reference)
+    except PeergosCollabError:
+        return None

@@ -1,0 +1,247 @@
+"""Reads this account's mailboxes: each on a session of its own, so that a node cannot tell whose they are.
+
+The mailbox for strangers and today's of each contact are held open. Those of other days (somebody's
+clock is ahead or behind, or nobody here was online then) are read once, and again now and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ..codec import decode_untrusted, encode
+from ..codec.ids import AccountId, MailAddress
+from ..codec.shape import array, blob, many, number
+from ..crypto import SigningKey, Tag, copen, cseal
+from ..errors import Damaged, PeergosCollabError, RemoteProtocolError, WrongPin
+from ..identity.cards import mailbox_key
+from ..identity.pairs import Pair
+from ..objects.letters import open_from_stranger_untrusted, open_in_pair_untrusted
+from ..objects.mail import DAY, Mail, day_of
+from ..ports import PutValue
+from .contact_book import ContactBook, Known
+from .machine import now_ms
+from .mail_session import MailSession
+from .network import RETRY_SECONDS, WRONG_PIN_SECONDS
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+DAYS_BACK: Final = 31
+"""Older mail no node keeps."""
+
+POLL_SECONDS: Final = (300.0, 900.0)
+"""Between two readings of the mailboxes that are not held open."""
+
+AT_ONCE: Final = 8
+"""Connections that are being made at the same time."""
+
+MAIL_DAYS: Final = "mail days"
+MAX_DAYS: Final = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A mailbox of this account.
+
+    Args:
+        account: the contact who writes to it; None for strangers.
+        open: gives the letter in what is sealed. Raises RemoteProtocolError.
+        hold: read live.
+    """
+
+    key: SigningKey
+    account: AccountId | None
+    open: Callable[[bytes], bytes]
+    hold: bool
+
+    @property
+    def address(self) -> MailAddress:
+        return MailAddress(self.key.public)
+
+
+TakeMail = Callable[[Box, list[tuple[int, Mail]]], Awaitable[list[int]]]
+Place = tuple[MailAddress, str]
+
+
+class MailReader:
+    """See the module's text. ``take`` is given what comes, and says which of it the node may forget."""
+
+    def __init__(self, engine: Engine, book: ContactBook, take: TakeMail) -> None:
+        self._engine = engine
+        self._book = book
+        self._take = take
+        self._tasks: dict[Place, asyncio.Task[None]] = {}
+        self._boxes: dict[Place, Box] = {}
+        self._done: set[Place] = set()
+        self._failed: set[Place] = set()
+        self._making = asyncio.Semaphore(AT_ONCE)
+        self._poll: asyncio.Task[None] | None = None
+
+    @property
+    def running(self) -> bool:
+        return self._poll is not None
+
+    def start(self) -> None:
+        if self._poll is None:
+            self._poll = asyncio.create_task(self._keep_polling())
+            self.refresh()
+
+    async def stop(self) -> None:
+        """Ends all sessions; leaves no task."""
+        tasks = [*self._tasks.values(), *([self._poll] if self._poll is not None else [])]
+        self._tasks.clear()
+        self._boxes.clear()
+        self._done.clear()
+        self._failed.clear()
+        self._poll = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def refresh(self) -> None:
+        """Brings the sessions in line with contacts, nodes and the day."""
+        if not self.running:
+            return
+        wanted = self._wanted()
+        for place in [place for place in self._tasks if place not in wanted]:
+            self._tasks.pop(place).cancel()
+        for place, box in wanted.items():
+            known = self._boxes.get(place)
+            if place not in self._tasks or (box.hold and known is not None and not known.hold):
+                self._begin(place, box)
+        self._boxes = wanted
+        self._done &= wanted.keys()
+        self._failed &= wanted.keys()
+
+    def caught_up(self) -> bool:
+        """Whether every mailbox was read to its end, or could not be."""
+        return self.running and self._boxes.keys() <= self._done | self._failed
+
+    def _begin(self, place: Place, box: Box) -> None:
+        if place in self._tasks:
+            self._tasks[place].cancel()
+        self._tasks[place] = asyncio.create_task(self._keep_up(place, box))
+
+    # -- which ----------------------------------------------------------------------------------
+
+    def _wanted(self) -> dict[Place, Box]:
+        own = tuple(self._engine.profile.view.nodes())
+        wanted: dict[Place, Box] = {}
+        strangers = self._for_strangers()
+        for node in own:
+            wanted[strangers.address, node] = strangers
+        today, read = day_of(now_ms()), self._days_read()
+        for known in self._book.all().values():
+            if known.accepted:
+                for box in self._of_contact(known, today, read.get(known.account, 0)):
+                    for node in own or known.record.card.nodes:
+                        wanted[box.address, node] = box
+        return wanted
+
+    def _for_strangers(self) -> Box:
+        credentials = self._engine.keys.credentials
+        key, pair = mailbox_key(credentials.user_seed), credentials.user.box
+        address = MailAddress(key.public)
+
+        def open_(sealed: bytes) -> bytes:
+            return open_from_stranger_untrusted(sealed, pair, address)
+
+        return Box(key, None, open_, hold=True)
+
+    def _of_contact(self, known: Known, today: int, read: int) -> Iterable[Box]:
+        """From the last day that was read to its end, to tomorrow; for his newer keys too."""
+        credentials, record = self._engine.keys.credentials, known.record
+        first = min(today - 1, max(record.since, read, today - DAYS_BACK))
+        for card in (record.card, record.newer):
+            if card is None:
+                continue
+            pair = Pair.of(credentials.account_id, credentials.user, card.account)
+            for day in range(first, today + 2):
+                yield _pair_box(pair, day, hold=day == today)
+
+    # -- reading --------------------------------------------------------------------------------
+
+    async def _keep_up(self, place: Place, box: Box) -> None:
+        pause = RETRY_SECONDS[0]
+        while True:
+            wrong_pin = False
+            try:
+                await self._read(place, box)
+                if not box.hold:
+                    return
+            except PeergosCollabError as error:
+                wrong_pin = isinstance(error, WrongPin)
+            self._failed.add(place)
+            self._engine.news.pulse()
+            mean = WRONG_PIN_SECONDS if wrong_pin else pause
+            await asyncio.sleep(mean * (0.5 + random.random()))  # noqa: S311 - spreads retries, decides nothing
+            pause = min(RETRY_SECONDS[1], pause * 2)
+
+    async def _read(self, place: Place, box: Box) -> None:
+        async with self._making:
+            session = await MailSession.connect(self._engine.transport, place[1], os.urandom)
+
+        async def take(items: list[tuple[int, Mail]]) -> list[int]:
+            return await self._take(box, items)
+
+        await session.read(box.key, take, lambda: self._at_end(place), hold=box.hold)
+
+    def _at_end(self, place: Place) -> None:
+        self._failed.discard(place)
+        if place not in self._done:
+            self._done.add(place)
+            account = self._boxes[place].account if place in self._boxes else None
+            if account is not None and self._all_read(account):
+                self._note_read(account)
+        self._engine.news.pulse()
+
+    def _all_read(self, account: AccountId) -> bool:
+        return all(place in self._done for place, box in self._boxes.items() if box.account == account)
+
+    async def _keep_polling(self) -> None:
+        while True:
+            pause = random.uniform(*POLL_SECONDS)  # noqa: S311 - spreads the polls
+            await asyncio.sleep(min(pause, (DAY - now_ms() % DAY) / 1000 + 1))
+            for place, task in list(self._tasks.items()):
+                if task.done():
+                    del self._tasks[place]
+            self.refresh()
+
+    # -- how far --------------------------------------------------------------------------------
+
+    def _days_read(self) -> dict[AccountId, int]:
+        """Per contact the first day of which something may be unread. A cache: where empty, all is read."""
+        try:
+            sealed = self._engine.store.value(MAIL_DAYS, b"")
+            if sealed is None:
+                return {}
+            raw = copen(self._engine.keys.credentials.local, Tag.MAIL_DAYS, sealed, b"")
+            pairs = [array(item, 2, "day") for item in many(decode_untrusted(raw, 1 << 24), MAX_DAYS, "days")]
+            return {AccountId(blob(who, 32, "account")): number(day, 0, 2**32, "day") for who, day in pairs}
+        except (Damaged, RemoteProtocolError):
+            return {}
+
+    def _note_read(self, account: AccountId) -> None:
+        # Mail for a day is put until the next one has ended, by whoever's clock is a day behind.
+        days = self._days_read()
+        first = day_of(now_ms()) - 1
+        if days.get(account) != first:
+            days[account] = first
+            raw = encode([[who, day] for who, day in sorted(days.items())][-MAX_DAYS:])
+            sealed = cseal(self._engine.keys.credentials.local, Tag.MAIL_DAYS, raw, b"", os.urandom)
+            self._engine.store.write([PutValue(MAIL_DAYS, b"", sealed)])
+
+
+def _pair_box(pair: Pair, day: int, *, hold: bool) -> Box:
+    mailbox = pair.inbox(day)
+    address = MailAddress(mailbox.key.public)
+
+    def open_(sealed: bytes) -> bytes:
+        return open_in_pair_untrusted(sealed, mailbox.seal, address)
+
+    return Box(mailbox.key, pair.other, open_, hold)

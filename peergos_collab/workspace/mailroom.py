@@ -1,0 +1,279 @@
+"""What this account and its contacts tell each other by mail: cards, shares and introductions.
+
+What a letter asks for is done and durable before the node may forget it; doing it twice changes nothing,
+so a letter that comes again, from another node or after a crash, does no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from ..codec.ids import AccountId, ObjectId
+from ..codec.shown import show_person
+from ..crypto import BadSignature
+from ..errors import Conflict, Damaged, Offline, PeergosCollabError, RemoteProtocolError
+from ..identity.cards import ContactCard
+from ..identity.contacts import State
+from ..identity.pairs import fingerprint
+from ..objects.letters import Letter, LetterKind, read_letter_untrusted
+from ..objects.links import Capability
+from ..objects.mail import DAY, Mail
+from ..ports import PutValue
+from .contact_book import MAX_PENDING, ContactBook, Known
+from .invitations import Invitations, Invited
+from .machine import now_ms
+from .mail_reader import DAYS_BACK, Box, MailReader
+from .mail_sender import MailSender
+from .outbox import Outbox, Waiting
+from .references import ObjectReference
+from .sharing import KIND_NAMES, entry_of
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+LETTERS: Final = "letters seen"
+FORGET: Final = (DAYS_BACK + 3) * DAY
+"""Milliseconds after which the id of a letter is forgotten; letters of that age are no longer taken."""
+
+DELIVERY_SECONDS: Final = 30.0
+
+
+class Mailroom:
+    """See the module's text."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.book = ContactBook(engine)
+        self.invitations = Invitations(engine, self.book)
+        self.outbox = Outbox(engine.store, engine.keys.credentials.local)
+        self.reader = MailReader(engine, self.book, self._take_mail)
+        self.sender = MailSender(engine, self.book, self.outbox, self.card)
+        self._accepting: dict[bytes, asyncio.Task[None]] = {}
+
+    # -- running --------------------------------------------------------------------------------
+
+    def start(self, *, reading: bool = True) -> None:
+        """Sends, and reads, while the engine is online."""
+        self.sender.start()
+        if reading and not self.reader.running:
+            self.reader.start()
+            self._forget_old()
+            self.accept_known()
+
+    async def stop(self) -> None:
+        accepting = list(self._accepting.values())
+        for task in accepting:
+            task.cancel()
+        await asyncio.gather(*accepting, self.reader.stop(), self.sender.stop(), return_exceptions=True)
+
+    def refresh(self) -> None:
+        """Contacts or nodes may have changed."""
+        self.reader.refresh()
+
+    def settled(self) -> bool:
+        """Whether all mail is here and went out, as far as that is possible now."""
+        return self.reader.caught_up() and self.sender.tried_all() and not self._accepting
+
+    # -- what this side tells -------------------------------------------------------------------
+
+    def card(self) -> ContactCard:
+        """This account's card as of now."""
+        nodes = tuple(self._engine.profile.view.nodes())
+        return ContactCard.make(self._engine.keys.credentials, nodes, now_ms())
+
+    async def tell(
+        self, account: AccountId, kind: LetterKind, content: bytes = b"", about: ObjectId | None = None
+    ) -> Waiting:
+        """Writes a letter; returns once it is durable here. It is on its way while the engine is online."""
+        letter = await self.outbox.put(account, kind, content, about or ObjectId(b""))
+        self.sender.refresh()
+        return letter
+
+    async def tell_card(self) -> None:
+        """Tells all contacts where this account is to be reached from now on."""
+        for known in self.book.all().values():
+            if known.accepted:
+                await self.tell(known.account, LetterKind.HELLO)
+
+    async def delivered(self, letter: Waiting) -> None:
+        """Returns once a node keeps it. Raises TimedOut."""
+        what = "delivering the invitation"
+        await self._engine.news.wait_until(lambda: not self.sender.waits(letter), DELIVERY_SECONDS, what)
+
+    async def accept_contact(self, known: Known) -> Known:
+        """From now on his shares are taken by themselves, those that wait included; he hears of it."""
+        record = known.record.accept_keys()
+        if not known.accepted:
+            record = replace(record, state=State.MUTUAL)
+        known = await self.book.note(known, record)
+        await self.tell(known.account, LetterKind.HELLO)
+        self.refresh()
+        self.accept_known()
+        return known
+
+    async def add_contact(self, card: ContactCard, name: str) -> Known:
+        """Adds whom a card is of, or takes the later card of somebody known.
+
+        Raises:
+            Conflict: it is one's own card, or the name is taken. RemoteProtocolError: contradicting logs.
+        """
+        if card.id == self._engine.keys.credentials.account_id:
+            raise Conflict("this is your own card; nothing was changed", hint="Give it to somebody else.")
+        known = self.book.of(card.id)
+        if known is None:
+            known = await self.book.add(card, State.ADDED, name)
+            await self.tell(known.account, LetterKind.HELLO)
+            self.refresh()
+            return known
+        seen = await self.book.note(known, known.record.see(card))
+        if name and name != seen.name:
+            await self.book.rename(seen.name, name)
+            seen = self.book.of(card.id) or seen
+        return seen if seen.accepted else await self.accept_contact(seen)
+
+    # -- what comes -----------------------------------------------------------------------------
+
+    async def _take_mail(self, box: Box, items: list[tuple[int, Mail]]) -> list[int]:
+        """Does what each letter asks for, and says which mail the node may forget."""
+        done = []
+        for number, mail in items:
+            if await self._take(box, mail):
+                done.append(number)
+            await asyncio.sleep(0)  # whoever floods a mailbox does not hold up typing
+        return done
+
+    async def _take(self, box: Box, mail: Mail) -> bool:
+        """False for what has to stay at the node, because there is no room for it here now."""
+        own = self._engine.keys.credentials.account_id
+        try:
+            letter = read_letter_untrusted(box.open(mail.sealed), own)
+            if letter.card.id == own or box.account not in (None, letter.card.id):
+                raise RemoteProtocolError("a letter in somebody else's mailbox")
+        except RemoteProtocolError:
+            return True  # junk
+        if abs(now_ms() - letter.time) > FORGET or self._seen(letter.id):
+            return True
+        try:
+            taken = await self._do(letter)
+        except RemoteProtocolError as error:
+            who = self._name(letter)
+            self._engine.on_problem(None, f"a letter from {who} was not used: {error.message}")
+            taken = True
+        if taken:
+            seen = PutValue(LETTERS, letter.id, letter.time.to_bytes(8, "big"))
+            await asyncio.wrap_future(self._engine.store.write([seen]))
+        return taken
+
+    def _name(self, letter: Letter) -> str:
+        known = self.book.of(letter.card.id)
+        return (
+            known.name if known is not None else f"somebody who calls himself {show_person(letter.card.name)}"
+        )
+
+    async def _do(self, letter: Letter) -> bool:
+        known = await self._meet(letter)
+        if known is None:
+            return False
+        if letter.kind is LetterKind.SHARE:
+            return await self._take_share(known, letter)
+        if letter.kind is LetterKind.INTRODUCE:
+            return await self._take_introduction(known, letter)
+        return True
+
+    async def _meet(self, letter: Letter) -> Known | None:
+        """Who wrote, after what his letter says of himself. None where no more strangers can be kept."""
+        known = self.book.of(letter.card.id)
+        if known is None:
+            if self.book.pending() >= MAX_PENDING:
+                return None
+            return await self.book.add(letter.card, State.PENDING)
+        record = known.record.see(letter.card)
+        newest = record.newer or record.card
+        if letter.device not in newest.account.devices:
+            raise BadSignature("it is signed by a device that was removed from his account")
+        if record.state is State.ADDED:
+            record = replace(record, state=State.MUTUAL)
+        if record.newer is not None and known.record.newer is None:
+            words = f"the keys of {known.name} have changed; compare words before you share with him again"
+            self._engine.on_problem(None, words)
+        return await self.book.note(known, record)
+
+    async def _take_share(self, known: Known, letter: Letter) -> bool:
+        capability = Capability.decode_untrusted(letter.content)
+        if capability.kind not in KIND_NAMES:
+            raise RemoteProtocolError("it shares a kind of object that this version does not know")
+        if self._have(capability):
+            return True
+        if not self.invitations.room_for(known.account):
+            return False
+        invited = await self.invitations.put(capability, known.account, letter.card.name)
+        if fingerprint(letter.card.account) == fingerprint(known.record.card.account):
+            self._accept_soon(invited)
+        self._engine.news.pulse()
+        return True
+
+    def _have(self, capability: Capability) -> bool:
+        """Whether this account itself holds as much of the object already."""
+        view = entry_of(self._engine, capability.object)
+        if view is None:
+            return False
+        reference = ObjectReference.decode_untrusted(view.reference)
+        return reference.link is None and reference.capability.keys.level >= capability.keys.level
+
+    async def _take_introduction(self, known: Known, letter: Letter) -> bool:
+        card = ContactCard.parse_untrusted(letter.content)
+        if not known.accepted or card.id == self._engine.keys.credentials.account_id:
+            return True
+        if self.book.of(card.id) is not None:
+            return True
+        if self.book.pending() >= MAX_PENDING:
+            return False
+        await self.book.add(card, State.PENDING, via=known.name)
+        return True
+
+    # -- accepting by itself --------------------------------------------------------------------
+
+    def accept_known(self) -> None:
+        """Invitations from contacts are accepted without asking."""
+        if self.reader.running:
+            for invited in self.invitations.all():
+                self._accept_soon(invited)
+
+    def _accept_soon(self, invited: Invited) -> None:
+        known = self.book.of(invited.account)
+        trusted = known is not None and known.accepted and known.record.newer is None
+        if trusted and invited.entry.id not in self._accepting:
+            task = asyncio.create_task(self._accept(invited))
+            self._accepting[invited.entry.id] = task
+
+    async def _accept(self, invited: Invited) -> None:
+        try:
+            # Not as one who wants to be online: this must never be what keeps a connection up.
+            if self._engine.network is not None:
+                await self.invitations.accept(invited, self._engine.network)
+        except Offline:
+            pass  # it waits, and is tried again when this account is online next time
+        except PeergosCollabError as error:
+            self._engine.on_problem(None, f"an invitation was not accepted: {error.message}")
+        finally:
+            self._accepting.pop(invited.entry.id, None)
+            self._engine.news.pulse()
+
+    # -- letters seen ---------------------------------------------------------------------------
+
+    def _seen(self, id_: bytes) -> bool:
+        try:
+            return self._engine.store.value(LETTERS, id_) is not None
+        except Damaged:
+            return False
+
+    def _forget_old(self) -> None:
+        try:
+            seen = list(self._engine.store.values(LETTERS))
+        except Damaged:
+            return
+        old = [id_ for id_, time in seen if int.from_bytes(time, "big") < now_ms() - FORGET]
+        if old:
+            self._engine.store.write([PutValue(LETTERS, id_, None) for id_ in old])
