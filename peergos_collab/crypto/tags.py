@@ -55,6 +55,8 @@ class Tag(enum.Enum):
     DEVICE_SEAL = b"device seal"
     DEVICE_PARCEL = b"device parcel"
     OUTBOX = b"outbox"
+    TOLD = b"told"
+    TOLD_NAME = b"told name"
     MAIL_DAYS = b"mail days"
     KEY_STORE_SLOT = b"store slot"
     KEY_STORE_BODY = b"store body"

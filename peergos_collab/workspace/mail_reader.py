@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Final
 from ..codec import decode_untrusted, encode
 from ..codec.ids import AccountId, MailAddress
 from ..codec.shape import array, blob, many, number
-from ..crypto import SigningKey, Tag, copen, cseal
+from ..crypto import SigningKey, Tag, UserSeed, copen, cseal
 from ..errors import Damaged, PeergosCollabError, RemoteProtocolError, WrongPin
 from ..identity.cards import mailbox_key
+from ..identity.credentials import user_pair
 from ..identity.pairs import Pair
 from ..objects.letters import open_from_stranger_untrusted, open_in_pair_untrusted
 from ..objects.mail import DAY, Mail, day_of
@@ -132,9 +133,10 @@ class MailReader:
     def _wanted(self) -> dict[Place, Box]:
         own = tuple(self._engine.profile.view.nodes())
         wanted: dict[Place, Box] = {}
-        strangers = self._for_strangers()
-        for node in own:
-            wanted[strangers.address, node] = strangers
+        for seed in self._engine.keys.credentials.user_seeds.values():
+            strangers = _strangers_box(seed)
+            for node in own:
+                wanted[strangers.address, node] = strangers
         today, read = day_of(now_ms()), self._days_read()
         for known in self._book.all().values():
             if known.accepted:
@@ -143,26 +145,16 @@ class MailReader:
                         wanted[box.address, node] = box
         return wanted
 
-    def _for_strangers(self) -> Box:
-        credentials = self._engine.keys.credentials
-        key, pair = mailbox_key(credentials.user_seed), credentials.user.box
-        address = MailAddress(key.public)
-
-        def open_(sealed: bytes) -> bytes:
-            return open_from_stranger_untrusted(sealed, pair, address)
-
-        return Box(key, None, open_, hold=True)
-
     def _of_contact(self, known: Known, today: int, read: int) -> Iterable[Box]:
-        """From the last day that was read to its end, to tomorrow; for his newer keys too."""
+        """From the last day that was read to its end, to tomorrow; for all keys of either side."""
         credentials, record = self._engine.keys.credentials, known.record
         first = min(today - 1, max(record.since, read, today - DAYS_BACK))
-        for card in (record.card, record.newer):
-            if card is None:
-                continue
-            pair = Pair.of(credentials.account_id, credentials.user, card.account)
-            for day in range(first, today + 2):
-                yield _pair_box(pair, day, hold=day == today)
+        cards = [record.card] if record.newer is None else [record.card, record.newer]
+        for card in cards:
+            for seed in credentials.user_seeds.values():
+                pair = Pair.of(credentials.account_id, user_pair(seed), card.account)
+                for day in range(first, today + 2):
+                    yield _pair_box(pair, day, hold=day == today)
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -235,6 +227,16 @@ class MailReader:
             raw = encode([[who, day] for who, day in sorted(days.items())][-MAX_DAYS:])
             sealed = cseal(self._engine.keys.credentials.local, Tag.MAIL_DAYS, raw, b"", os.urandom)
             self._engine.store.write([PutValue(MAIL_DAYS, b"", sealed)])
+
+
+def _strangers_box(seed: UserSeed) -> Box:
+    key, pair = mailbox_key(seed), user_pair(seed).box
+    address = MailAddress(key.public)
+
+    def open_(sealed: bytes) -> bytes:
+        return open_from_stranger_untrusted(sealed, pair, address)
+
+    return Box(key, None, open_, hold=True)
 
 
 def _pair_box(pair: Pair, day: int, *, hold: bool) -> Box:

@@ -74,7 +74,7 @@ class MailSender:
 
     def waits(self, letter: Waiting) -> bool:
         """Whether no node has said yet that it keeps it."""
-        return any(other.id == letter.id for other in self._outbox.letters())
+        return self._outbox.holds(letter)
 
     def tried_all(self) -> bool:
         """Whether every letter was sent, or could not be."""
@@ -94,6 +94,7 @@ class MailSender:
             await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - spreads retries, decides nothing
             pause = min(RETRY_SECONDS[1], pause * 2)
         self._outbox.drop(letter)
+        self._tasks.pop(letter.id, None)
         self._engine.news.pulse()
 
     def _note_failure(self, letter: Waiting, known: Known, error: PeergosCollabError) -> None:
@@ -116,6 +117,11 @@ class MailSender:
                 failure = error
         raise failure
 
+    @property
+    def _generation(self) -> bytes:
+        """Names this account's user key. A contact finds the mailboxes of the pair once he knows it."""
+        return self._engine.keys.credentials.account.user_key.generation
+
     async def _object_saved(self, letter: Waiting) -> None:
         """An invitation to what no node has yet would be refused there, and be of no use."""
         opened = self._engine.objects.get(letter.object) if letter.object else None
@@ -132,6 +138,7 @@ class MailSender:
             try:
                 session = await MailSession.connect(self._engine.transport, node, os.urandom)
                 await session.put(await stamping)
+                self._outbox.note_told(known.account, self._generation)
                 return
             except MailRefusal as refusal:
                 work += MORE_WORK
@@ -145,7 +152,8 @@ class MailSender:
         card = known.record.card
         writer = Writer(self._card(), credentials.device_sign)
         raw = writer.write(known.account, letter.kind, letter.content, id=letter.id, time=letter.time)
-        if known.record.state is State.MUTUAL:
+        told = self._outbox.told(known.account)
+        if known.record.state is State.MUTUAL and told == self._generation:
             pair = Pair.of(credentials.account_id, credentials.user, card.account)
             mailbox = pair.outbox(day_of(now_ms()))
             address = MailAddress(mailbox.key.public)

@@ -28,6 +28,9 @@ PING_SECONDS: Final = 20.0
 LOST_SECONDS: Final = 50.0
 """A node that says nothing for so long is taken for lost. Mail is in less of a hurry than typing."""
 
+AT_END: Final = 0
+"""Number of the ping behind the last page; later ones count up."""
+
 ANSWER_SECONDS: Final = 20.0
 """For a node to say that it keeps a letter."""
 
@@ -63,13 +66,14 @@ class MailSession:
         """Reads a mailbox until the connection ends; without ``hold`` only what is there now.
 
         Args:
-            at_end: called whenever everything that was there has been taken in.
+            at_end: called once everything that was there has been taken in.
 
         Raises:
             Offline, RemoteProtocolError.
         """
         self._session.open_mail(key)
         watch = self._loop.create_task(self._watch())
+        ended = False
         try:
             while True:
                 for event in await self._receive():
@@ -77,11 +81,14 @@ class MailSession:
                         done = await take(event.items)
                         if done:
                             self._session.drop_mail(key, done)
-                        if not event.more:
-                            at_end()
-                            if not hold:
-                                await self._say_last()
-                                return
+                        if not event.more and not ended:
+                            # Its answer shows that the node has forgotten what was dropped before it.
+                            ended = True
+                            self._session.ping(AT_END)
+                    elif isinstance(event, Ponged) and event.number == AT_END:
+                        at_end()
+                        if not hold:
+                            return
         finally:
             watch.cancel()
             await self._connection.close()
@@ -111,12 +118,6 @@ class MailSession:
             if not isinstance(event, MailCame | MailKept | MailRefused | Greeted | Ponged | RefusedCame):
                 raise RemoteProtocolError("a frame that has no place in a session about mail")
         return events
-
-    async def _say_last(self) -> None:
-        """A ping behind what was said last: its answer shows that the node has worked that off."""
-        self._session.ping(0)
-        while not any(isinstance(event, Ponged) for event in await self._receive()):
-            pass
 
     def _flush(self) -> None:
         for message in self._session.take_outgoing():

@@ -15,7 +15,7 @@ from typing import Final
 from ..codec import decode_untrusted, encode
 from ..codec.ids import AccountId, ObjectId
 from ..codec.shape import array, blob, number, some_bytes
-from ..crypto import LocalKey, Tag, copen, cseal
+from ..crypto import LocalKey, Tag, copen, cseal, keyed_hash
 from ..errors import Damaged, RemoteProtocolError
 from ..objects.letters import ID_LENGTH, MAX_LETTER, LetterKind
 from ..ports import PutValue, SegmentStore
@@ -23,6 +23,7 @@ from .machine import now_ms
 
 VERSION: Final = 1
 OUTBOX: Final = "outbox"
+TOLD: Final = "told"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,9 @@ class Outbox:
         self._local = local
 
     async def put(self, account: AccountId, kind: LetterKind, content: bytes, about: ObjectId) -> Waiting:
-        """Returns once it is durable. A letter of the same kind about the same thing takes its place."""
+        """Returns once it is durable. It takes the place of what it says too: each letter brings the card."""
         letter = Waiting(os.urandom(ID_LENGTH), now_ms(), account, kind, content, about)
-        old = [known for known in self.letters() if _about(known) == _about(letter)]
+        old = [known for known in self.letters() if _says(letter, known)]
         raw = encode([VERSION, letter.time, account, int(kind), content, about])
         sealed = cseal(self._local, Tag.OUTBOX, raw, letter.id, os.urandom)
         removals = [PutValue(OUTBOX, known.id, None) for known in old]
@@ -63,6 +64,29 @@ class Outbox:
     def drop(self, letter: Waiting) -> None:
         """A node keeps it, or it has no receiver any more."""
         self._store.write([PutValue(OUTBOX, letter.id, None)])
+
+    def told(self, account: AccountId) -> bytes:
+        """Which user key of this account a contact was told of in the mailbox on his card; empty for none."""
+        try:
+            sealed = self._store.value(TOLD, self._name(account))
+            return b"" if sealed is None else copen(self._local, Tag.TOLD, sealed, account)
+        except (Damaged, RemoteProtocolError):
+            return b""  # he is told again
+
+    def note_told(self, account: AccountId, generation: bytes) -> None:
+        if self.told(account) != generation:
+            sealed = cseal(self._local, Tag.TOLD, generation, account, os.urandom)
+            self._store.write([PutValue(TOLD, self._name(account), sealed)])
+
+    def _name(self, account: AccountId) -> bytes:
+        """So that the store does not say whom one knows."""
+        return keyed_hash(self._local, Tag.TOLD_NAME, account)
+
+    def holds(self, letter: Waiting) -> bool:
+        try:
+            return self._store.value(OUTBOX, letter.id) is not None
+        except Damaged:
+            return False
 
     def letters(self) -> list[Waiting]:
         """What waits, oldest first. What is damaged is gone: whoever shared sees that nobody came."""
@@ -89,5 +113,9 @@ class Outbox:
             return None
 
 
-def _about(letter: Waiting) -> tuple[bytes, int, bytes]:
-    return letter.account, letter.kind, letter.object or letter.content
+def _says(letter: Waiting, other: Waiting) -> bool:
+    """Whether ``letter`` tells its receiver everything that an older one would."""
+    if letter.account != other.account:
+        return False
+    same = (letter.kind, letter.object or letter.content) == (other.kind, other.object or other.content)
+    return same or other.kind is LetterKind.HELLO

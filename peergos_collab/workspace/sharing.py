@@ -299,8 +299,11 @@ def members(engine: Engine, path: str) -> list[Member]:
             listed.append(Member(f"link ({role})", role, "link", id_, me))
         else:
             said = member.name or _said(replica, member)
+            me = bytes(member.principal.id) == bytes(own)
+            if me:
+                said = engine.keys.credentials.name
             name = petnames.get(bytes(member.principal.id)) or show_person(said)
-            listed.append(Member(name, role, "account", id_, bytes(member.principal.id) == bytes(own)))
+            listed.append(Member(name, role, "account", id_, me))
     guests = {}
     for introduced in replica.authors.values():
         author = introduced.author

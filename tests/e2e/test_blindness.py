@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from peergos_collab.codec import to_multibase
+from peergos_collab.identity.cards import mailbox_key
 from peergos_collab.node import RunningNode
 from peergos_collab.workspace import Role
 from support.homes import DIRECT, RELAYED, Person, agree, online, until, world
@@ -79,8 +80,12 @@ async def test_neither_node_nor_home_shows_anything(tmp_path: Path) -> None:
 
 
 def seen_together(node: RunningNode) -> set[frozenset[bytes]]:
-    """For each connection that the node has now, which objects are open on it."""
-    return {frozenset(session.channels) for session in node._shelf.sessions.values()}
+    """For each connection that the node has now, which objects are open on it, or else which mailboxes."""
+    shelf = node._shelf
+    return {
+        frozenset(session.channels) | shelf.mailboxes._opened.get(key, set())
+        for key, session in shelf.sessions.items()
+    }
 
 
 async def test_one_session_for_each_circle(tmp_path: Path) -> None:
@@ -102,6 +107,13 @@ async def test_one_session_for_each_circle(tmp_path: Path) -> None:
             return frozenset(ana.opened(path).live.id for path in paths)
 
         profile = frozenset([ana.engine.keys.profile])
-        assert seen_together(node) == {profile | of("private", "diary"), of("shared"), of("with Cleo")}
-        # Ana's three, Ben's one and Cleo's one: what their profiles have is on no node.
-        assert len(node._shelf.sessions) == 5
+        strangers = frozenset([mailbox_key(ana.engine.keys.credentials.user_seed).public])
+        await until(ana.engine.mailroom.reader.caught_up, ana)
+        assert seen_together(node) == {
+            profile | of("private", "diary"),
+            of("shared"),
+            of("with Cleo"),
+            strangers,
+        }
+        # Ana's three and her mailbox, Ben's one and Cleo's one: what their profiles have is on no node.
+        assert len(node._shelf.sessions) == 6

@@ -1,4 +1,4 @@
-"""Contacts and sharing with them: real nodes, real sockets, both sides of everything."""
+"""Contacts and sharing with them: real nodes, real sockets, both ends of everything."""
 
 from __future__ import annotations
 
@@ -7,8 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from peergos_collab.errors import (
+    BadCard,
+    Conflict,
+    NoAccess,
+    NoNode,
+    NotFound,
+    Offline,
+    PeergosCollabError,
+    UsageError,
+)
+from peergos_collab.node.mailboxes import MAIL
 from peergos_collab.workspace import Role
-from support.homes import Person, World, world
+from peergos_collab.workspace.api import Contact
+from support.homes import RELAYED, Person, World, agree, until, world
 
 
 @pytest.fixture
@@ -17,30 +29,323 @@ async def made(tmp_path: Path) -> AsyncIterator[World]:
         yield made
 
 
-async def friends(made: World) -> tuple[Person, Person, str]:
-    """Ana and Ben, with the same node, who gave each other their cards."""
-    node = await made.node()
-    ana, ben = await made.person("Ana"), await made.person("Ben")
-    for person in (ana, ben):
+async def people(made: World, *names: str) -> list[Person]:
+    """Persons who use one node and do not know each other."""
+    node = made.nodes[0] if made.nodes else await made.node()
+    found = [await made.person(name) for name in names]
+    for person in found:
         await person.workspace.add_node(node.address)
-    await ana.workspace.add_contact(await ben.workspace.contact_card())
-    await ben.workspace.add_contact(await ana.workspace.contact_card())
-    return ana, ben, node.address
+    return found
+
+
+async def acquaint(one: Person, other: Person) -> None:
+    """Both have the other's card."""
+    await one.workspace.add_contact(await other.workspace.contact_card())
+    await other.workspace.add_contact(await one.workspace.contact_card())
+
+
+async def friends(made: World) -> list[Person]:
+    """Ana and Ben, with the same node, who gave each other their cards."""
+    ana, ben = await people(made, "Ana", "Ben")
+    await acquaint(ana, ben)
+    return [ana, ben]
+
+
+async def names(person: Person) -> list[str]:
+    return [entry.name for entry in await person.workspace.list_entries()]
+
+
+async def contact(person: Person, name: str) -> Contact:
+    return {each.name: each for each in await person.workspace.contacts()}[name]
 
 
 async def test_sharing_with_a_contact_who_is_away(made: World) -> None:
     """He finds it under its title when he next syncs, reads it, and what he writes comes back."""
-    ana, ben, _ = await friends(made)
+    ana, ben = await friends(made)
     await made.close(ben)
     await ana.workspace.new_document("notes", "hello")
     assert await ana.workspace.share_with("notes", "Ben", Role.WRITER) == "Ben"
     ben = await made.person("Ben")
-    assert await ben.workspace.list_entries() == []
+    assert await names(ben) == []
     await ben.workspace.sync()
-    assert [entry.name for entry in await ben.workspace.list_entries()] == ["notes"]
+    assert await names(ben) == ["notes"]
     assert (await ben.workspace.read_document("notes"))[0] == "hello"
     await ben.workspace.write_document("notes", "hello from Ben")
     await ben.workspace.sync()
     await ana.workspace.sync()
 
     assert ana.text("notes") == "hello from Ben"
+    await ben.workspace.sync()
+    assert await ben.workspace.invitations() == []
+    assert made.nodes[0]._store.keys(MAIL, b"", b"\xff" * 99, 9) == []  # type: ignore[union-attr]
+
+
+async def test_an_invitation_survives_a_restart_of_the_node(made: World) -> None:
+    """The node is killed and started again in between; real processes."""
+    node = await made.node_process()
+    ana, ben = await people(made, "Ana", "Ben")
+    await acquaint(ana, ben)
+    await made.close(ben)
+    await ana.workspace.new_document("notes", "hello")
+    await ana.workspace.share_with("notes", "Ben", Role.WRITER)
+    await node.kill()
+    made.nodes[0] = await node.again()
+    ben = await made.person("Ben")
+    await ben.workspace.sync()
+
+    assert (await ben.workspace.read_document("notes"))[0] == "hello"
+
+
+async def test_both_online(made: World) -> None:
+    """It appears by itself, and both edit it at once."""
+    ana, ben = await friends(made)
+    for person in (ana, ben):
+        await person.workspace.go_online(RELAYED)
+    await ana.workspace.new_document("notes", "hello")
+    await ana.workspace.share_with("notes", "Ben", Role.WRITER)
+    await until(lambda: ben.engine.profile.view.find("notes") is not None, ben, what="the share")
+    ana.opened("notes").fold.document.edit(0, 0, "A")  # type: ignore[attr-defined, union-attr]
+    ben.opened("notes").fold.document.edit(5, 5, "B")  # type: ignore[attr-defined, union-attr]
+    await until(lambda: len(ana.text("notes")) == len(ben.text("notes")) == 7, ana, ben, what="both edits")
+
+    assert await agree("notes", ana, ben) == "AhelloB"
+
+
+async def test_members_are_shown_by_petname(made: World) -> None:
+    """On both sides, whatever they call themselves; roles are the ones given."""
+    ana, ben = await friends(made)
+    await ana.workspace.rename_contact("Ben", "Benny")
+    await ana.workspace.new_document("notes")
+    await ana.workspace.share_with("notes", "Benny", Role.READER)
+    await ben.workspace.sync()
+
+    listed = {(each.who, each.role, each.kind, each.me) for each in await ana.workspace.members("notes")}
+    assert listed == {("Ana", Role.ADMIN, "account", True), ("Benny", Role.READER, "account", False)}
+    listed = {(each.who, each.role, each.kind, each.me) for each in await ben.workspace.members("notes")}
+    assert listed == {("Ana", Role.ADMIN, "account", False), ("Ben", Role.READER, "account", True)}
+
+
+async def test_roles_hold(made: World) -> None:
+    """A reader cannot write; given more later, he can. An admin shares on, a writer cannot."""
+    ana, ben, cai = await people(made, "Ana", "Ben", "Cai")
+    await acquaint(ana, ben)
+    await acquaint(ben, cai)
+    await ana.workspace.new_document("notes", "x")
+    await ana.workspace.share_with("notes", "Ben", Role.READER)
+    await ben.workspace.sync()
+    with pytest.raises(NoAccess):
+        await ben.workspace.write_document("notes", "y")
+    await ana.workspace.share_with("notes", "Ben", Role.WRITER)
+    await ben.workspace.sync()
+    ben = await made.reopen(ben)
+    await ben.workspace.sync()
+    await ben.workspace.write_document("notes", "y")
+    with pytest.raises(NoAccess):
+        await ben.workspace.share_with("notes", "Cai", Role.READER)
+    await ana.workspace.share_with("notes", "Ben", Role.ADMIN)
+    await ben.workspace.sync()
+    ben = await made.reopen(ben)
+    await ben.workspace.share_with("notes", "Cai", Role.WRITER)
+    await cai.workspace.sync()
+
+    assert (await cai.workspace.read_document("notes"))[0] == "y"
+    assert await names(ben) == ["notes"]
+
+
+async def test_a_name_that_is_taken(made: World) -> None:
+    """What is shared takes a suffix; nothing of the receiver's is replaced."""
+    ana, ben = await friends(made)
+    await ben.workspace.new_document("notes", "his own")
+    await ana.workspace.new_document("notes", "hers")
+    await ana.workspace.share_with("notes", "Ben", Role.WRITER)
+    await ben.workspace.sync()
+
+    assert await names(ben) == ["notes", "notes (2)"]
+    assert [ben.text(name) for name in await names(ben)] == ["his own", "hers"]
+
+
+async def test_strangers_wait(made: World) -> None:
+    """Who is no contact here asks: his share waits until it, or he, is accepted."""
+    ana, ben = await people(made, "Ana", "Ben")
+    await ana.workspace.add_contact(await ben.workspace.contact_card())
+    for path in ("one", "two"):
+        await ana.workspace.new_document(path, path)
+        await ana.workspace.share_with(path, "Ben", Role.WRITER)
+    await ben.workspace.sync()
+    assert await names(ben) == []
+    asked = await contact(ben, "Ana")
+    assert (asked.pending, asked.verified) == (True, False)
+    waiting = {each.path: each for each in await ben.workspace.invitations()}
+    assert {(each.who, each.role, each.kind, each.account) for each in waiting.values()} == {
+        ("Ana", Role.WRITER, "doc", asked.account)
+    }
+    with pytest.raises(NotFound):
+        await ben.workspace.share_with("one", "Ana", Role.READER)
+
+    assert await ben.workspace.accept_invitation(waiting["one"].id, "mine") == "mine"
+    assert ben.text("mine") == "one"
+    await ben.workspace.decline_invitation(waiting["two"].id)
+    assert await ben.workspace.invitations() == []
+    assert (await contact(ben, "Ana")).pending
+    for id_ in (waiting["one"].id, "x"):
+        with pytest.raises(NotFound):
+            await ben.workspace.accept_invitation(id_)
+
+
+async def test_accepting_a_person_accepts_his_invitations(made: World) -> None:
+    """And from then on mail between them goes through mailboxes that nobody else knows."""
+    ana, ben = await people(made, "Ana", "Ben")
+    await ana.workspace.add_contact(await ben.workspace.contact_card())
+    await ana.workspace.new_document("one", "1")
+    await ana.workspace.share_with("one", "Ben", Role.WRITER)
+    await ben.workspace.sync()
+    assert not (await ben.workspace.accept_contact("Ana")).pending
+    await ben.workspace.sync()
+    assert await names(ben) == ["one"]
+    await ana.workspace.sync()
+    await ben.workspace.new_document("back", "2")
+    await ben.workspace.share_with("back", "Ana", Role.READER)
+    await ana.workspace.sync()
+
+    assert ana.text("back") == "2"
+
+
+async def test_adding_the_card_of_who_asked_accepts_him(made: World) -> None:
+    """It says the same, and more surely."""
+    ana, ben = await people(made, "Ana", "Ben")
+    await ana.workspace.add_contact(await ben.workspace.contact_card())
+    await ana.workspace.sync()
+    await ben.workspace.sync()
+    assert (await contact(ben, "Ana")).pending
+    assert not (await ben.workspace.add_contact(await ana.workspace.contact_card())).pending
+
+
+async def test_verifying(made: World) -> None:
+    """The same twelve words on both sides, or the other's card scanned."""
+    ana, ben, eve = await people(made, "Ana", "Ben", "Eve")
+    await acquaint(ana, ben)
+    await acquaint(ana, eve)
+    words = await ana.workspace.contact_words("Ben")
+    assert len(words) == 12
+    assert words == await ben.workspace.contact_words("Ana")
+    assert words != await ana.workspace.contact_words("Eve")
+    assert not (await contact(ana, "Ben")).verified
+    assert (await ana.workspace.mark_verified("Ben")).verified
+    assert (await ben.workspace.mark_verified("Ana", await ana.workspace.contact_card())).verified
+    with pytest.raises(Conflict):
+        await ana.workspace.mark_verified("Eve", await ben.workspace.contact_card())
+
+    assert [each.verified for each in await ana.workspace.contacts()] == [True, False]
+    with pytest.raises(NotFound):
+        await ana.workspace.contact_words("Zoe")
+
+
+async def test_petnames(made: World) -> None:
+    """The name on the card, suffixed if taken; renamed at will, never to a name in use."""
+    ana, ben = await people(made, "Ana", "Ben")
+    other = await made.person("other Ben")
+    engine = other.engine
+    from dataclasses import replace
+
+    engine.keys = replace(engine.keys, credentials=replace(engine.keys.credentials, name="Ben"))
+    await ana.workspace.add_contact(await ben.workspace.contact_card())
+    assert (await ana.workspace.add_contact(await other.workspace.contact_card())).name == "Ben (2)"
+    await ana.workspace.rename_contact("Ben (2)", "Benjamin")
+    assert [each.name for each in await ana.workspace.contacts()] == ["Ben", "Benjamin"]
+    for taken in ("Ben", "Benjamin"):
+        with pytest.raises(Conflict):
+            await ana.workspace.rename_contact("Ben", taken)
+    with pytest.raises(NotFound):
+        await ana.workspace.rename_contact("Zoe", "x")
+    for bad in ("", "a\u202eb", "a/b", " x"):
+        with pytest.raises(UsageError):
+            await ana.workspace.rename_contact("Ben", bad)
+    await ana.workspace.remove_contact("Ben")
+
+    assert [each.name for each in await ana.workspace.contacts()] == ["Benjamin"]
+
+
+async def test_names_that_would_deceive(made: World) -> None:
+    """Controls and bidirectional marks in the name on a card are shown escaped, and end no line."""
+    from dataclasses import replace
+
+    ana, eve = await people(made, "Ana", "Eve")
+    keys = eve.engine.keys
+    for name in ("\u202eevE", "Ben\nAna", "a/b", "", "\x1b[31mred", "x" * 64, " Ana "):
+        eve.engine.keys = replace(keys, credentials=replace(keys.credentials, name=name))
+        shown = (await ana.workspace.add_contact(await eve.workspace.contact_card())).name
+        assert shown.isprintable()
+        assert "/" not in shown
+        assert shown == shown.strip() != ""
+        await ana.workspace.remove_contact(shown)
+
+
+async def test_bad_cards_change_nothing(made: World) -> None:
+    """Cut, mistyped, one's own: each says what it is."""
+    ana, ben, cai = await people(made, "Ana", "Ben", "Cai")
+    card = await ben.workspace.contact_card()
+    refused: list[tuple[str, type[PeergosCollabError]]] = [
+        (card[:-1], BadCard),
+        (card[:-3] + ("AAA" if card[-3:] != "AAA" else "BBB"), BadCard),
+        ("pgc://x", BadCard),
+        (await ana.workspace.contact_card(), Conflict),
+    ]
+    for text, kind in refused:
+        with pytest.raises(kind):
+            await ana.workspace.add_contact(text)
+    assert await ana.workspace.contacts() == []
+    await ana.workspace.add_contact(card)
+    with pytest.raises(Conflict):
+        await ana.workspace.add_contact(await cai.workspace.contact_card(), "Ben")
+    assert [each.name for each in await ana.workspace.contacts()] == ["Ben"]
+
+
+async def test_introductions(made: World) -> None:
+    """Ana passes Ben's card on to Cai, who sees through whom, and accepts or not."""
+    ana, ben, cai = await people(made, "Ana", "Ben", "Cai")
+    await acquaint(ana, ben)
+    await acquaint(ana, cai)
+    await ana.workspace.introduce("Ben", "Cai")
+    await ana.workspace.sync()
+    await cai.workspace.sync()
+    introduced = await contact(cai, "Ben")
+    assert (introduced.via, introduced.pending) == ("Ana", True)
+    await cai.workspace.accept_contact("Ben")
+    await cai.workspace.sync()
+    await ben.workspace.sync()
+
+    assert (await contact(ben, "Cai")).pending
+    assert (await contact(cai, "Ben")).account == (await contact(ana, "Ben")).account
+    with pytest.raises(UsageError):
+        await ana.workspace.introduce("Ben", "Ben")
+
+
+async def test_without_nodes(made: World) -> None:
+    """Nothing to share through: exit 5, and nobody became a member."""
+    ana, ben = await made.person("Ana"), await made.person("Ben")
+    await acquaint(ana, ben)
+    await ana.workspace.new_document("notes")
+    with pytest.raises(NoNode):
+        await ana.workspace.share_with("notes", "Ben", Role.READER)
+    assert len(await ana.workspace.members("notes")) == 1
+    with pytest.raises(NotFound):
+        await ana.workspace.share_with("notes", "Zoe", Role.READER)
+
+
+async def test_an_invitation_made_offline_goes_out_later(made: World) -> None:
+    """The node is away, and the sharer is killed; when both are back it is delivered by a sync."""
+    ana, ben = await friends(made)
+    await ana.workspace.new_document("notes", "hello")
+    node = made.nodes[0]
+    port = node.port
+    await node.close()
+    with pytest.raises(Offline):
+        await ana.workspace.share_with("notes", "Ben", Role.WRITER)
+    await made.crash(ana)
+    ana = await made.person("Ana")
+    made.nodes[0] = await made.node(port=port)
+    made.nodes.pop()
+    await ana.workspace.sync()
+    await ben.workspace.sync()
+
+    assert ben.text("notes") == "hello"
