@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .errors import (
         BadCard,
+        BadCode,
         BadLink,
         Conflict,
         Damaged,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 
 _ERRORS = (
     "BadCard",
+    "BadCode",
     "BadLink",
     "Conflict",
     "Damaged",
@@ -119,6 +121,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "BadCard",
+    "BadCode",
     "BadLink",
     "ChatHandle",
     "Conflict",
