@@ -11,6 +11,7 @@ import click
 
 from ..errors import UsageError
 from .chat import chat
+from .contacts import contact, invitation
 from .demo import demo
 from .doctor import doctor
 from .documents import doc
@@ -119,6 +120,6 @@ def _open_tui(settings: Settings) -> int:
 
 for command in (
     *(init, status, list_entries, move, remove, doc, chat, share, join, members),
-    *(node, sync, online, watch, key, doctor, demo),
+    *(contact, invitation, node, sync, online, watch, key, doctor, demo),
 ):
     main.add_command(command)

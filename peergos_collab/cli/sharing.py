@@ -1,4 +1,4 @@
-"""Sharing by link, joining, and who is in."""
+"""Sharing, joining, and who is in."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ MAY = {"reader": "read this", "writer": "read and change this", "admin": "read, 
 @click.command(cls=Command)
 @click.argument("path")
 @click.option("--link", "as_link", is_flag=True, help="Make a link.")
+@click.option("--with", "contact", metavar="CONTACT", help="Share with a contact, who need not be online.")
 @click.option(
     "--role",
     type=click.Choice(["reader", "writer", "admin"]),
@@ -42,11 +43,23 @@ MAY = {"reader": "read this", "writer": "read and change this", "admin": "read, 
 )
 @click.option("--expires", metavar="T", help="After how long (30m, 12h, 7d), or when (2030-01-31T12:00).")
 @click.option("--link-password-file", metavar="FILE", help="Ask whoever opens it for the password in FILE.")
-def share(path: str, as_link: bool, role: str, expires: str | None, link_password_file: str | None) -> None:
-    """Share PATH: prints a link. Needs a node."""
+def share(
+    path: str,
+    as_link: bool,
+    contact: str | None,
+    role: str,
+    expires: str | None,
+    link_password_file: str | None,
+) -> None:
+    """Share PATH by a link, or with a contact. Needs a node."""
     settings = current()
-    if not as_link:
-        refuse("Say how to share: --link makes a link.")
+    if as_link == (contact is not None):
+        refuse("Say how to share: --link makes a link, --with CONTACT shares with a person.")
+    if contact is not None:
+        if expires is not None or link_password_file is not None:
+            refuse("Only a link expires or has a password; a contact's access ends when you end it.")
+        _share_with(settings, path, contact, role)
+        return
     until = None if expires is None else parse_expiry(expires, int(time.time() * 1000))
     password = _link_password(settings, link_password_file)
 
@@ -58,6 +71,16 @@ def share(path: str, as_link: bool, role: str, expires: str | None, link_passwor
     link = in_workspace(settings, make)
     narrate(settings, LINK_WARNING.format(what=MAY[role]))
     print_result(settings, {"link": link, "role": role, "expires": until}, [link])
+
+
+def _share_with(settings: Settings, path: str, contact: str, role: str) -> None:
+    async def deliver(workspace: Workspace) -> str:
+        from ..workspace.api import Role
+
+        return await workspace.share_with(path, contact, Role(role))
+
+    name = in_workspace(settings, deliver)
+    print_result(settings, {"delivered_to": name, "role": role}, [f"shared with {show_person(name)}"])
 
 
 def parse_expiry(text: str, now: int) -> int:

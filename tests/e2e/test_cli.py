@@ -254,6 +254,37 @@ def test_nodes_and_a_link(home: Home, node: str, tmp_path: Path) -> None:
     assert home.json("node", "list")["nodes"] == []
 
 
+def test_contacts(home: Home, node: str, tmp_path: Path) -> None:
+    """Cards go both ways, what is shared comes by itself while the other was away, and edits come back."""
+    ben = Home(tmp_path / "ben", process=False)
+    ben.pgc("init", "--name", "Ben", "--no-passphrase")
+    for each in (home, ben):
+        each.pgc("node", "add", node)
+    card = ben.json("contact", "card")["card"]
+    assert home.json("contact", "add", "-", stdin=card.encode())["name"] == "Ben"
+    assert home.fails(2, "contact", "add", card[:-2]) == "bad_card"
+    ben.pgc("contact", "add", home.json("contact", "card")["card"])
+    account = ben.json("status")["account"]
+    listed = home.json("contact", "list")["contacts"]
+    assert [(each["name"], each["verified"], each["account"]) for each in listed] == [("Ben", False, account)]
+    words = home.json("contact", "verify", "Ben")["words"]
+    assert words == ben.json("contact", "verify", "Ana")["words"]
+    assert home.json("contact", "verify", "Ben", "--equal")["verified"] is True
+
+    home.pgc("doc", "new", "notes", "--from", "-", stdin=AWKWARD.encode())
+    assert home.fails(3, "share", "notes", "--with", "Zoe") == "not_found"
+    assert home.json("share", "notes", "--with", "Ben", "--role", "writer")["delivered_to"] == "Ben"
+    assert ben.json("ls")["entries"] == []
+    ben.pgc("sync")
+    assert ben.pgc("doc", "cat", "notes") == AWKWARD.encode()
+    ben.pgc("doc", "write", "notes", "-", stdin=AWKWARD.encode() + b" more")
+    ben.pgc("sync")
+    home.pgc("sync")
+    assert home.pgc("doc", "cat", "notes") == AWKWARD.encode() + b" more"
+    listed = ben.json("members", "notes")["members"]
+    assert {(each["who"], each["role"]) for each in listed} == {("Ana", "admin"), ("Ben", "writer")}
+
+
 def _other_pin(address: str) -> str:
     """The same place under another key."""
     pin, at, place = address.removeprefix("pgc://").partition("@")

@@ -11,8 +11,10 @@ from typing import Any
 
 from peergos_collab.errors import Conflict, NotFound, PassphraseNeeded, WrongPassphrase
 from peergos_collab.workspace.api import (
+    Contact,
     Entry,
     Event,
+    Invitation,
     Member,
     Message,
     NodeState,
@@ -26,6 +28,8 @@ from peergos_collab.workspace.api import (
 )
 
 NODE = "pgc://z6Node@127.0.0.1:8470"
+CARD = "pgc-card:AAAA"
+WORDS = [f"word{number}" for number in range(12)]
 
 
 @dataclass
@@ -171,6 +175,58 @@ class FakeWorkspace:
             Member("Ana", Role.ADMIN, "account", "z6A", me=True),
             Member("Ben\u202eneB", Role.WRITER, "guest", "z6B"),
         ]
+
+    async def share_with(self, path: str, contact: str, role: Role) -> str:
+        self._called("share_with", path, contact, role)
+        return contact
+
+    async def contact_card(self) -> str:
+        self._called("contact_card")
+        return CARD
+
+    async def add_contact(self, card: str, name: str = "") -> Contact:
+        self._called("add_contact", card, name)
+        return Contact(name or "Ben", "z6B", False)
+
+    async def accept_contact(self, name: str) -> Contact:
+        self._called("accept_contact", name)
+        return Contact(name, "z6B", False)
+
+    async def introduce(self, name: str, to: str) -> None:
+        self._called("introduce", name, to)
+
+    async def contacts(self) -> list[Contact]:
+        self._called("contacts")
+        return [
+            Contact("Ben", "z6B", True),
+            Contact("Cai", "z6C", False, via="Ben", pending=True),
+            Contact("Dora", "z6D", False, changed=True),
+        ]
+
+    async def rename_contact(self, old: str, new: str) -> None:
+        self._called("rename_contact", old, new)
+
+    async def remove_contact(self, name: str) -> None:
+        self._called("remove_contact", name)
+
+    async def contact_words(self, name: str) -> list[str]:
+        self._called("contact_words", name)
+        return WORDS
+
+    async def mark_verified(self, name: str, card: str = "") -> Contact:
+        self._called("mark_verified", name, card)
+        return Contact(name, "z6B", True)
+
+    async def invitations(self) -> list[Invitation]:
+        self._called("invitations")
+        return [Invitation("z6I", "plan\u202e", "doc", Role.WRITER, "Eve", "z6E")]
+
+    async def accept_invitation(self, id: str, path: str = "") -> str:
+        self._called("accept_invitation", id, path)
+        return path or "plan"
+
+    async def decline_invitation(self, id: str) -> None:
+        self._called("decline_invitation", id)
 
     async def sync(self, timeout: float = 30.0) -> None:
         self._called("sync", timeout)

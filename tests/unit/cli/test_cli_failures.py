@@ -126,7 +126,7 @@ def test_interrupted(pgc: Any, workspace: FakeWorkspace) -> None:
         ["share", "a", "--link", "--role", "owner"],
         ["share", "a", "--link", "--expires", "soon"],
         ["share", "a", "--link", "--expires", "2001-01-01"],
-        ["share", "a", "--with", "Ben"],
+        ["share", "a", "--with", "Ben", "--link"],
         ["node", "serve", "--listen", "nowhere"],
         ["node", "serve", "--listen", "::1:80"],
         ["node", "serve", "--listen", "h:99999"],

@@ -171,6 +171,9 @@ def test_the_commands_of_this_version() -> None:
         *("sync", "online", "watch", "demo", "doctor", "key passphrase", "key recover"),
         *("node serve", "node add", "node list", "node remove"),
         *("doc new", "doc cat", "doc write", "doc edit", "doc export"),
+        *("contact card", "contact add", "contact list", "contact verify", "contact rename"),
+        *("contact remove", "contact accept", "contact introduce"),
+        *("invitation list", "invitation accept", "invitation decline"),
         *("chat new", "chat send", "chat log", "chat search", "chat follow"),
     }
 
