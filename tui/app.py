@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
@@ -26,6 +27,7 @@ from .screens.welcome import Fault, FirstRun, RecoveryCode, Stopped, Unlock, Wai
 from .screens.writing import Writing
 from .textual_private import QuietFailure, Unbroken
 from .viewmodels.cells import shown
+from .viewmodels.contacts import People
 from .viewmodels.faults import error_words, fault_words
 from .widgets.chat_pane import ChatPane
 
@@ -58,6 +60,7 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
         self._gate = gate
         self._workspace: Workspace | None = None
         self.status: Status | None = None
+        self.waiting = 0
         self._asking = False
         self._ask_again = False
         self._edits = 0
@@ -185,7 +188,8 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
         edits = self._edits
         status = await self.workspace.status()
         entries = await self.workspace.list_entries()
-        self.status = status
+        people = People(tuple(await self.workspace.contacts()), tuple(await self.workspace.invitations()))
+        self.status, self.waiting = status, people.waiting
         self._proved = edits
         for screen in self.screen_stack:
             if isinstance(screen, Home):
@@ -254,25 +258,9 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         yield SystemCommand("Help", "The keys that work here", self.action_keys)
         yield SystemCommand("Theme", "Other colours, dark or light", self.action_change_theme)
-        if isinstance(screen, Home):
-            yield SystemCommand("New document", "Write something new", lambda: screen.action_new("doc"))
-            yield SystemCommand("New chat", "Start a chat", lambda: screen.action_new("chat"))
-            yield SystemCommand("Join", "With a link somebody gave you", screen.action_join)
-            yield SystemCommand("Share", "Make a link for the chosen entry", screen.action_share)
-            yield SystemCommand("Members", "Who is in the chosen entry", screen.action_members)
-            yield SystemCommand("Rename", "Give the chosen entry another name", screen.action_rename)
-            yield SystemCommand("Remove", "Take the chosen entry off your list", screen.action_remove)
-            yield SystemCommand("Nodes", "See, add and remove nodes", screen.action_nodes)
-        if isinstance(screen, Writing):
-            yield SystemCommand("Find", "Look for text", screen.action_find)
-            yield SystemCommand("Export", "Write the text to a file", screen.action_export)
-            yield SystemCommand("Share", "Make a link for this document", screen.action_share)
-            yield SystemCommand("Members", "Who is in this document", screen.action_members)
-            yield SystemCommand("Chat beside", "Show or hide a chat beside the text", screen.action_chat)
-        if isinstance(screen, Chatting):
-            yield SystemCommand("Search", "Look through the history", screen.action_search)
-            yield SystemCommand("Share", "Make a link for this chat", screen.action_share)
-            yield SystemCommand("Members", "Who is in this chat", screen.action_members)
+        if isinstance(screen, FullScreen):
+            for title, what, action in screen.PALETTE:
+                yield SystemCommand(title, what, partial(screen.run_action, action))
         yield SystemCommand("Quit", "Everything is saved", self.action_leave)
 
 

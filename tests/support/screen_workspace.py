@@ -10,8 +10,10 @@ from dataclasses import replace
 from peergos_collab.documents.document import Document
 from peergos_collab.errors import BadLink, Conflict, NoNode, NotFound, UsageError
 from peergos_collab.workspace.api import (
+    Contact,
     Entry,
     Event,
+    Invitation,
     Member,
     Message,
     NodeState,
@@ -26,6 +28,7 @@ from peergos_collab.workspace.api import (
 
 DAY = 86_400_000
 START = 1_700_000_000_000
+WORDS = ["acid", "bone", "calm", "deer", "echo", "fish", "gold", "harp", "iris", "jazz", "kite", "lamp"]
 
 
 class FakeDocumentHandle:
@@ -134,6 +137,10 @@ class FakeWorkspace:
         self.open_handles: dict[str, FakeDocumentHandle] = {}
         self.people: list[Member] = [Member("Me", Role.ADMIN, "account", "id", me=True)]
         self.shared: tuple[str, Role, int | None, str] | None = None
+        self.known: list[Contact] = []
+        self.invited: list[Invitation] = []
+        self.cards: dict[str, Contact] = {}
+        self.done: list[tuple[str, ...]] = []
         self.online = False
         self.closed = False
         self._queues: list[asyncio.Queue[Event]] = []
@@ -256,6 +263,77 @@ class FakeWorkspace:
     async def members(self, path: str) -> list[Member]:
         self._known(path)
         return list(self.people)
+
+    async def share_with(self, path: str, contact: str, role: Role) -> str:
+        self._known(path)
+        if not self.node_states:
+            raise NoNode
+        self._contact(contact)
+        self.people.append(Member(contact, role, "account", f"account of {contact}"))
+        self.done.append(("share_with", path, contact, role))
+        return contact
+
+    def _contact(self, name: str) -> Contact:
+        found = next((one for one in self.known if one.name == name), None)
+        if found is None:
+            raise NotFound
+        return found
+
+    def _replace(self, name: str, contact: Contact | None) -> None:
+        place = self.known.index(self._contact(name))
+        self.known[place : place + 1] = [contact] if contact is not None else []
+
+    async def contact_card(self) -> str:
+        return "pgc-card:mine-0123456789"
+
+    async def add_contact(self, card: str, name: str = "") -> Contact:
+        if card not in self.cards:
+            raise UsageError("This is not a contact card.", hint="Copy the whole card again.")
+        contact = self.cards[card]
+        contact = replace(contact, name=name or contact.name)
+        self.known.append(contact)
+        return contact
+
+    async def contacts(self) -> list[Contact]:
+        return list(self.known)
+
+    async def accept_contact(self, name: str) -> Contact:
+        self._replace(name, replace(self._contact(name), pending=False))
+        return self._contact(name)
+
+    async def introduce(self, name: str, to: str) -> None:
+        self.done.append(("introduce", name, to))
+
+    async def rename_contact(self, old: str, new: str) -> None:
+        self._replace(old, replace(self._contact(old), name=new))
+
+    async def remove_contact(self, name: str) -> None:
+        self._replace(name, None)
+
+    async def contact_words(self, name: str) -> list[str]:
+        self._contact(name)
+        return WORDS
+
+    async def mark_verified(self, name: str, card: str = "") -> Contact:
+        if card and (card not in self.cards or self.cards[card].account != self._contact(name).account):
+            raise Conflict("This card is not theirs.", hint="Ask for the card anew.")
+        self._replace(name, replace(self._contact(name), verified=True, changed=False))
+        return self._contact(name)
+
+    async def invitations(self) -> list[Invitation]:
+        return list(self.invited)
+
+    def _invitation(self, id: str) -> Invitation:
+        return next(one for one in self.invited if one.id == id)
+
+    async def accept_invitation(self, id: str, path: str = "") -> str:
+        invitation = self._invitation(id)
+        await self.new_document(path or invitation.path)
+        self.invited.remove(invitation)
+        return path or invitation.path
+
+    async def decline_invitation(self, id: str) -> None:
+        self.invited.remove(self._invitation(id))
 
     async def sync(self, timeout: float = 30.0) -> None:
         return

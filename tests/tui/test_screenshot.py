@@ -1,6 +1,6 @@
-"""The picture in the README: two people in a document, a chat beside it.
+"""The pictures in the documents: two people in a document with a chat beside it, and the people one knows.
 
-``PGC_WRITE_IMAGES=1`` writes it; otherwise the picture kept must say what the program shows now.
+``PGC_WRITE_IMAGES=1`` writes them; otherwise the pictures kept must say what the program shows now.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import re
 from datetime import datetime
 from pathlib import Path
 
-from peergos_collab.workspace.api import NodeState, ObjectState, Presence
+from peergos_collab.workspace.api import Contact, Invitation, NodeState, ObjectState, Presence, Role
 from peergos_collab.workspace.api import Path as Way
 from support.screen_workspace import FakeGate, FakeWorkspace, said
+from support.screens import settle
 from tui.app import PgcApp
 
-PICTURE = Path(__file__).parents[2] / "docs" / "images" / "editor.svg"
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
 WRITE = bool(os.environ.get("PGC_WRITE_IMAGES"))
 NOON = int(datetime(2026, 3, 1, 12).astimezone().timestamp() * 1000)
 """Wherever one is, so that the day line is the same."""
@@ -72,6 +73,34 @@ async def scene() -> str:
             await pilot.pause()
         picture = app.export_screenshot(title="peergos_collab")
     await app.close_workspace()
+    return portable(picture)
+
+
+async def people_scene() -> str:
+    """The SVG of the people screen: one of each, an invitation first."""
+    workspace = FakeWorkspace()
+    workspace.known = [
+        Contact("Ana", "z1", verified=True),
+        Contact("Ben", "z2", verified=True),
+        Contact("Chloé", "z3", verified=False, via="Ana"),
+        Contact("Dora", "z4", verified=True, changed=True),
+        Contact("Emil", "z5", verified=False, pending=True),
+    ]
+    workspace.invited = [Invitation("i", "street party", "doc", Role.WRITER, "Farid", "z6")]
+    app = PgcApp(FakeGate(workspace))
+    async with app.run_test(size=(84, 18)) as pilot:
+        await pilot.pause()
+        await pilot.press("p")
+        await settle(pilot, "✓ verified")
+        await pilot.press("end")
+        await settle(pilot, "Dora has other keys")
+        picture = app.export_screenshot(title="peergos_collab")
+    await app.close_workspace()
+    return portable(picture)
+
+
+def portable(picture: str) -> str:
+    """A picture that every program draws alike."""
     # Whoever looks at the picture should not be sent to a server for its font.
     picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
     return re.sub(r'x="([\d.]+)"( y="[\d.]+") textLength="([\d.]+)"([^>]*)>([^<]+)<', without_blanks, picture)
@@ -97,13 +126,26 @@ def words_of(picture: str) -> set[str]:
     return set(re.findall(r"[a-zA-Z]{3,}", text.replace("\xa0", " ")))
 
 
+def kept(name: str, picture: str) -> set[str]:
+    """The words of the picture in the documents, which is written first where that is wanted."""
+    file = IMAGES / name
+    if WRITE:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(picture, encoding="utf-8")
+    return words_of(file.read_text(encoding="utf-8"))
+
+
 async def test_the_picture_shows_what_the_program_shows() -> None:
     """The README's picture is of this program, with both people, the chat and the true state in it."""
     picture = await scene()
-    if WRITE:
-        PICTURE.parent.mkdir(parents=True, exist_ok=True)
-        PICTURE.write_text(picture, encoding="utf-8")
-    kept = words_of(PICTURE.read_text(encoding="utf-8"))
 
     assert {"garden", "larch", "Ben", "Ann", "direct", "saved", "node", "typing"} <= words_of(picture)
-    assert kept == words_of(picture)
+    assert kept("editor.svg", picture) == words_of(picture)
+
+
+async def test_the_picture_of_people_shows_what_the_program_shows() -> None:
+    """Verified, introduced, changed, asking and inviting: all are in it."""
+    picture = await people_scene()
+
+    assert {"verified", "via", "changed", "asks", "shares", "Verify", "Introduce"} <= words_of(picture)
+    assert kept("people.svg", picture) == words_of(picture)

@@ -28,54 +28,15 @@ from peergos_collab.workspace.api import (
     Writer,
 )
 from support.screen_workspace import FakeGate, FakeWorkspace, join, said
+from support.screens import painted, running, settle, stocked
 from tui.app import PgcApp
 from tui.screens.home import Home
-from tui.screens.welcome import Fault, FirstRun, RecoveryCode, Unlock
+from tui.screens.welcome import FirstRun, RecoveryCode, Unlock
 from tui.screens.writing import Writing
 from tui.viewmodels.people import COLOURS
 from tui.widgets.message_box import MessageBox
 
 NODE = "pgc://abcdef@node.example:7000"
-
-
-def painted(app: PgcApp) -> str:
-    """What the terminal shows."""
-    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
-
-
-async def settle(pilot: Pilot[Any], text: str, *, gone: bool = False) -> str:
-    """Lets the program work until a text is shown, or is gone."""
-    deadline = time.monotonic() + 15
-    while time.monotonic() < deadline:
-        await pilot.pause()
-        shown = painted(pilot.app)  # type: ignore[arg-type]
-        if (text in shown) is not gone:
-            return shown
-    raise AssertionError(f"{text!r} {'stayed' if gone else 'never came'}:\n{painted(pilot.app)}")  # type: ignore[arg-type]
-
-
-@asynccontextmanager
-async def running(
-    workspace: FakeWorkspace,
-    *,
-    gate: FakeGate | None = None,
-    size: tuple[int, int] = (80, 24),
-    at: str = "Name",
-) -> AsyncIterator[Pilot[Any]]:
-    app = PgcApp(gate or FakeGate(workspace))
-    async with app.run_test(size=size, notifications=True) as pilot:
-        if at:
-            await settle(pilot, at)
-        yield pilot
-        assert not any(isinstance(screen, Fault) for screen in app.screen_stack), app.faults
-    await app.close_workspace()
-
-
-async def stocked() -> FakeWorkspace:
-    workspace = FakeWorkspace()
-    await workspace.new_document("notes", "first line\nsecond line\n")
-    await workspace.new_chat("talk")
-    return workspace
 
 
 # The first minute

@@ -81,7 +81,7 @@ def test_entries_show_problems_before_anything_else() -> None:
     entries = [Entry("notes", "doc", 1, START, Role.READER), Entry("Alpha", "chat", 1, START, Role.ADMIN)]
     lines = lines_of(entries, status_of(state))
 
-    assert [line.path for line in lines] == ["Alpha", "notes"]
+    assert [line.key for line in lines] == ["Alpha", "notes"]
     assert lines[1].cells[1] == "document, read only"
     assert lines[1].cells[3].startswith("⚠ A page")
 

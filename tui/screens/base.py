@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual.screen import Screen
 
@@ -19,6 +19,9 @@ Result = TypeVar("Result")
 
 class FullScreen(Unbroken, Screen[None]):
     """A screen that knows the app, and hears of every new status."""
+
+    PALETTE: ClassVar[tuple[tuple[str, str, str], ...]] = ()
+    """(name, what it does, action) for the command palette."""
 
     @property
     def pgc(self) -> PgcApp:

@@ -17,11 +17,17 @@ from ..widgets.status_bar import StatusBar
 from .base import FullScreen
 from .chat_search import ChatSearch
 from .members import Members
-from .sharing import Share
+from .sharing import share
 
 
 class Chatting(FullScreen):
     """One chat, open."""
+
+    PALETTE = (
+        ("Search", "Look through the history", "search"),
+        ("Share", "With a contact, or by a link", "share"),
+        ("Members", "Who is in this chat", "members"),
+    )
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "Back"),
@@ -79,7 +85,10 @@ class Chatting(FullScreen):
             self.pane.log_view.show_message(index)
 
     def action_share(self) -> None:
-        self.app.push_screen(Share(self.workspace, self.handle.path))
+        self.start(self._share())
+
+    async def _share(self) -> None:
+        self.app.push_screen(await share(self.workspace, self.handle.path))
 
     def action_members(self) -> None:
         self.app.push_screen(Members(self.workspace, self.handle.path))

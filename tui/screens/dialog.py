@@ -36,7 +36,7 @@ class Dialog(Unbroken, ModalScreen[Result]):
         width: 72; max-width: 96%; height: auto; max-height: 96%;
         border: round $primary; background: $surface; padding: 0 2;
     }
-    Dialog Label { margin-top: 1; }
+    Dialog Label { margin-top: 1; width: 100%; }
     Dialog .error { color: $text-error; height: auto; }
     Dialog .note { color: $foreground 70%; height: auto; }
     Dialog .loud { text-style: bold; height: auto; margin: 1 0; }
@@ -44,13 +44,18 @@ class Dialog(Unbroken, ModalScreen[Result]):
     Dialog Input:focus { background: $primary 30%; }
     Dialog .buttons { height: auto; margin-top: 1; }
     Dialog Button { margin-right: 1; }
+    Dialog.-narrow .buttons { layout: vertical; }
     Dialog OptionList { height: auto; max-height: 12; border: none; padding: 0; background: $boost; }
     Dialog RadioSet { border: none; padding: 0; background: $surface; width: 1fr; }
     """
 
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-wide")]  # noqa: RUF012  declared so by textual
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Leave"),
         Binding("f1", "app.keys", "Keys"),
+        Binding("pageup", "turn(-1)", "A page up", show=False),
+        Binding("pagedown", "turn(1)", "A page down", show=False),
     ]
 
     title_words = ""
@@ -86,20 +91,34 @@ class Dialog(Unbroken, ModalScreen[Result]):
     def action_leave(self) -> None:
         self.dismiss(None)
 
+    def action_turn(self, pages: int) -> None:
+        """On a small terminal not all of it is in sight."""
+        box = self.query_one(VerticalScroll)
+        box.scroll_relative(y=pages * box.size.height, animate=False)
+
 
 class AskName(Dialog[str]):
     """Asks for a name."""
 
-    def __init__(self, title: str, note: str, button: str, value: str = "") -> None:
+    def __init__(
+        self,
+        title: str,
+        note: str,
+        button: str,
+        value: str = "",
+        *,
+        placeholder: str = "a name, like notes or plans/summer",
+    ) -> None:
         super().__init__()
         self.title_words = title
         self._note = note
         self._button = button
         self._value = value
+        self._placeholder = placeholder
 
     def body(self) -> ComposeResult:
         yield words(self._note, classes="note")
-        yield Field(self._value, id="name", placeholder="a name, like notes or plans/summer")
+        yield Field(self._value, id="name", placeholder=self._placeholder)
         with Horizontal(classes="buttons"):
             yield Button(self._button, variant="primary", id="ok", compact=True)
             yield Button("Cancel", id="cancel", compact=True)

@@ -16,9 +16,11 @@ from ..widgets.entry_list import EntryList
 from ..widgets.key_bar import KeyBar
 from .base import FullScreen
 from .dialog import AskName, Confirm
+from .joining import Join
 from .members import Members
 from .nodes import Nodes
-from .sharing import Join, Share
+from .people import PeopleScreen
+from .sharing import share
 
 
 class Home(FullScreen):
@@ -32,12 +34,25 @@ class Home(FullScreen):
     Home > EntryList { height: 1fr; }
     """
 
+    PALETTE = (
+        ("New document", "Write something new", "new('doc')"),
+        ("New chat", "Start a chat", "new('chat')"),
+        ("Join", "With a link somebody gave you", "join"),
+        ("Share", "With a contact, or by a link", "share"),
+        ("Members", "Who is in the chosen entry", "members"),
+        ("People", "Contacts, invitations, your own card", "people"),
+        ("Rename", "Give the chosen entry another name", "rename"),
+        ("Remove", "Take the chosen entry off your list", "remove"),
+        ("Nodes", "See, add and remove nodes", "nodes"),
+    )
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new('doc')", "Document"),
         Binding("c", "new('chat')", "Chat"),
         Binding("j", "join", "Join"),
         Binding("s", "share", "Share"),
         Binding("m", "members", "Members"),
+        Binding("p", "people", "People"),
         Binding("r", "rename", "Rename", show=False),
         Binding("delete,d", "remove", "Remove", show=False),
         Binding("o", "nodes", "Nodes"),
@@ -71,7 +86,7 @@ class Home(FullScreen):
 
     def _show(self) -> None:
         status = self.pgc.status
-        self.query_one("#title", Static).update(Text(title_words(status), no_wrap=True))
+        self.query_one("#title", Static).update(Text(title_words(status, self.pgc.waiting), no_wrap=True))
         lines = lines_of(self._entries, status)
         self.set_class(not lines, "-empty")
         self.query_one(EntryList).show(lines)
@@ -89,8 +104,8 @@ class Home(FullScreen):
     def choose(self, path: str) -> None:
         self.query_one(EntryList).choose(path)
 
-    def on_entry_list_opened(self, event: EntryList.Opened) -> None:
-        self.start(self.pgc.open_entry(event.path))
+    def on_line_list_opened(self, event: EntryList.Opened) -> None:
+        self.start(self.pgc.open_entry(event.key))
 
     def action_new(self, kind: str) -> None:
         self.start(self._new(kind))
@@ -119,11 +134,14 @@ class Home(FullScreen):
 
     def action_share(self) -> None:
         if path := self._chosen_or_say():
-            self.app.push_screen(Share(self.workspace, path))
+            self.start(self._share(path))
+
+    async def _share(self, path: str) -> None:
+        self.app.push_screen(await share(self.workspace, path))
 
     def action_members(self) -> None:
         if path := self._chosen_or_say():
-            self.app.push_screen(Members(self.workspace, path))
+            self.app.push_screen(Members(self.workspace, path), lambda _: self.pgc.refresh_status())
 
     def action_rename(self) -> None:
         if path := self._chosen_or_say():
@@ -146,6 +164,9 @@ class Home(FullScreen):
         if await self.app.push_screen_wait(Confirm("Remove", note, "Remove")):
             await self.workspace.remove(path)
             await self.pgc.update_status()
+
+    def action_people(self) -> None:
+        self.app.push_screen(PeopleScreen())
 
     def action_nodes(self) -> None:
         self.app.push_screen(Nodes(self.workspace), lambda _: self.pgc.refresh_status())

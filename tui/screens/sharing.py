@@ -1,28 +1,38 @@
-"""Sharing by link, and joining by one."""
+"""Sharing with a contact, or by a link."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import time
 from typing import ClassVar
 
-from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
-from textual.widgets import Button, Label, RadioButton, RadioSet, Static
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Button, Label, OptionList, RadioButton, RadioSet, Static
+from textual.widgets.option_list import Option
 
 from peergos_collab.errors import PeergosCollabError
-from peergos_collab.workspace.api import Role, Workspace
+from peergos_collab.workspace.api import Contact, Role, Workspace
 
 from ..viewmodels.cells import shown
-from ..viewmodels.sharing import CAN, LASTING, ROLES, qr_lines, warning
+from ..viewmodels.contacts import People, names_of
+from ..viewmodels.sharing import CAN, LASTING, ROLES, contact_words, shared_words, warning
 from ..widgets.field import Field
+from ..widgets.qr_code import QrCode
 from .dialog import Dialog, words
+
+_LINK = "a link, for whoever has it"
+
+
+async def share(workspace: Workspace, path: str) -> Share:
+    """The dialog, with the contacts there are now."""
+    return Share(workspace, path, People(tuple(await workspace.contacts())).known)
 
 
 class Share(Dialog[None]):
-    """Makes a link for one object and shows it."""
+    """Shares one object with a contact; or makes a link for it and shows that."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c,c", "copy", "Copy the link"),
@@ -30,44 +40,65 @@ class Share(Dialog[None]):
     ]
 
     DEFAULT_CSS = """
-    Share #qr { width: auto; height: auto; margin-top: 1; }
+    Share #with { max-height: 6; margin-bottom: 1; }
     Share #link { margin-top: 1; }
     Share #warning { margin: 0; }
+    Share #for-link { height: auto; }
     Share #ends { height: 1; margin-top: 1; }
     Share #ends-label { width: auto; padding: 0 1 0 0; }
     Share #lasting { layout: horizontal; height: 1; }
     Share #lasting RadioButton { width: auto; margin-right: 2; }
     """
 
-    HELP = """Choose what the holder of the link may do, then make it.
-c copies the link, ctrl+r shows it as a QR code, Escape leaves."""
+    HELP = """Choose with whom, and what they may do. A contact finds it on their list, also when they are
+away now. A link opens it for whoever has it: c copies it, ctrl+r shows it as a QR code."""
 
-    def __init__(self, workspace: Workspace, path: str) -> None:
+    def __init__(self, workspace: Workspace, path: str, contacts: Sequence[Contact] = ()) -> None:
         super().__init__()
         self._workspace = workspace
         self._path = path
+        self._contacts = contacts
         self._link = ""
         self.title_words = f"Share {shown(path, 50)}"
 
     def body(self) -> ComposeResult:
+        if self._contacts:
+            choices = [text for _, text in names_of(self._contacts)]
+            yield OptionList(*(Option(Text(text)) for text in (*choices, _LINK)), id="with", compact=True)
         with RadioSet(id="role", compact=True):
             for number, role in enumerate(ROLES):
                 yield RadioButton(Text(f"{role.value}: can {CAN[role]}"), value=number == 0)
-        yield words(warning(ROLES[0]), id="warning", classes="loud")
-        yield Label("A password for the link (may stay empty; tell it another way)")
-        yield Field(id="password", password=True)
-        with Horizontal(id="ends"):
-            yield Static("The link ends", id="ends-label")
-            with RadioSet(id="lasting", compact=True):
-                for number, (text, _) in enumerate(LASTING):
-                    yield RadioButton(Text(text), value=number == 0)
+        yield words("", id="warning", classes="loud")
+        with Vertical(id="for-link"):
+            yield Label("A password for the link (may stay empty; tell it another way)")
+            yield Field(id="password", password=True)
+            with Horizontal(id="ends"):
+                yield Static("The link ends", id="ends-label")
+                with RadioSet(id="lasting", compact=True):
+                    for number, (text, _) in enumerate(LASTING):
+                        yield RadioButton(Text(text), value=number == 0)
         with Horizontal(classes="buttons"):
             yield Button("Make the link", variant="primary", id="make", compact=True)
             yield Button("Copy", id="copy", compact=True, disabled=True)
             yield Button("QR code", id="picture", compact=True, disabled=True)
             yield Button("Close", id="close", compact=True)
         yield Static(id="link")
-        yield Static(id="qr")
+        yield QrCode()
+
+    def on_mount(self) -> None:
+        if self._contacts:
+            self.query_one("#with", OptionList).highlighted = 0
+        self._show_choice()
+
+    # What is chosen
+
+    @property
+    def _contact(self) -> Contact | None:
+        """With whom; None for a link."""
+        if not self._contacts:
+            return None
+        at = self.query_one("#with", OptionList).highlighted
+        return self._contacts[at] if at is not None and at < len(self._contacts) else None
 
     @property
     def _role(self) -> Role:
@@ -79,8 +110,25 @@ c copies the link, ctrl+r shows it as a QR code, Escape leaves."""
         _, lasting = LASTING[max(0, self.query_one("#lasting", RadioSet).pressed_index)]
         return None if lasting is None else int(time() * 1000) + lasting
 
+    def _show_choice(self) -> None:
+        contact, role = self._contact, self._role
+        text = contact_words(contact, role) if contact is not None else warning(role)
+        self.query_one("#warning", Static).update(Text(text))
+        self.query_one("#for-link").display = contact is None
+        self.query_one("#make", Button).label = Text("Share" if contact is not None else "Make the link")
+        for name in ("copy", "picture"):
+            self.query_one(f"#{name}").display = contact is None
+
     def on_radio_set_changed(self) -> None:
-        self.query_one("#warning", Static).update(Text(warning(self._role)))
+        self._show_choice()
+
+    def on_option_list_option_highlighted(self) -> None:
+        self._show_choice()
+
+    def on_option_list_option_selected(self) -> None:
+        self.query_one("#role").focus()
+
+    # Doing it
 
     def on_input_submitted(self) -> None:
         self._make()
@@ -97,10 +145,21 @@ c copies the link, ctrl+r shows it as a QR code, Escape leaves."""
                 self.dismiss(None)
 
     def _make(self) -> None:
-        self.show_error("Making the link…")
-        self.run_worker(self._share(), exclusive=True, exit_on_error=False)
+        contact = self._contact
+        self.show_error("Making the link…" if contact is None else "Making a key for them…")
+        work = self._make_link() if contact is None else self._share_with(contact)
+        self.run_worker(work, exclusive=True, exit_on_error=False)
 
-    async def _share(self) -> None:
+    async def _share_with(self, contact: Contact) -> None:
+        try:
+            name = await self._workspace.share_with(self._path, contact.name, self._role)
+        except PeergosCollabError as problem:
+            self.show_error(problem)
+            return
+        self.notify(shared_words(name, self._role), markup=False)
+        self.dismiss(None)
+
+    async def _make_link(self) -> None:
         try:
             self._link = await self._workspace.share_link(
                 self._path, self._role, expires=self._expires, password=self.field("password")
@@ -123,66 +182,6 @@ c copies the link, ctrl+r shows it as a QR code, Escape leaves."""
     def action_picture(self) -> None:
         if not self._link:
             return
-        lines = qr_lines(self._link, self.size.width - 8, self.size.height - 4)
-        if not lines:
-            self.show_error("The terminal is too small for the QR code: make it larger, or copy the link.")
-            return
-        ink = Style(color="#000000", bgcolor="#ffffff")
-        self.query_one("#qr", Static).update(Text("\n".join(lines), style=ink, no_wrap=True))
-        self.query_one("#link", Static).update(Text())
-        self.query_one("#qr").scroll_visible(animate=False)
-
-
-class Join(Dialog[str]):
-    """Takes a link; gives the name under which the content is here."""
-
-    title_words = "Join by link"
-
-    HELP = """Paste the whole link, from 'pgc://' to its last character.
-A name of your own and a password are only needed where you want one or were given one."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        super().__init__()
-        self._workspace = workspace
-        self._busy = False
-
-    def body(self) -> ComposeResult:
-        yield Label("The link somebody gave you")
-        yield Field(id="link", placeholder="pgc://…")
-        yield Label("Your name for it (may stay empty)")
-        yield Field(id="name")
-        yield Label("Password of the link (if it has one)")
-        yield Field(id="password", password=True)
-        with Horizontal(classes="buttons"):
-            yield Button("Join", variant="primary", id="ok", compact=True)
-            yield Button("Cancel", id="cancel", compact=True)
-
-    def on_input_submitted(self) -> None:
-        self._accept()
-
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        if event.button.id == "ok":
-            self._accept()
-        else:
-            self.dismiss(None)
-
-    def _accept(self) -> None:
-        link = "".join(self.field("link").split())
-        if not link:
-            self.show_error("Paste the link first.")
-        elif not self._busy:
-            self._busy = True
-            self.show_error("Joining… the content is fetched and checked.")
-            self.run_worker(self._join(link), exit_on_error=False)
-
-    async def _join(self, link: str) -> None:
-        try:
-            path = await self._workspace.join(
-                link, self.field("name").strip(), password=self.field("password")
-            )
-        except PeergosCollabError as problem:
-            self.show_error(problem)
-            return
-        finally:
-            self._busy = False
-        self.dismiss(path)
+        drawn = self.query_one(QrCode).show(self._link)
+        self.query_one("#link").display = not drawn
+        self.show_error("" if drawn else QrCode.TOO_SMALL)

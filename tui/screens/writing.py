@@ -29,7 +29,7 @@ from .base import FullScreen
 from .chat_search import ChatSearch
 from .dialog import AskName, Choose, Confirm
 from .members import Members
-from .sharing import Share
+from .sharing import share
 
 _REST = 0.25
 """Seconds the cursor rests before the bar says who wrote the text under it."""
@@ -49,6 +49,14 @@ class Writing(FullScreen):
     """
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-wide")]  # noqa: RUF012  declared so by textual
+
+    PALETTE = (
+        ("Find", "Look for text", "find"),
+        ("Export", "Write the text to a file", "export"),
+        ("Share", "With a contact, or by a link", "share"),
+        ("Members", "Who is in this document", "members"),
+        ("Chat beside", "Show or hide a chat beside the text", "chat"),
+    )
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back"),
@@ -257,7 +265,10 @@ class Writing(FullScreen):
             self.notify(shown(f"Written to {target.absolute()}.", 400), markup=False)
 
     def action_share(self) -> None:
-        self.app.push_screen(Share(self.workspace, self.handle.path))
+        self.start(self._share())
+
+    async def _share(self) -> None:
+        self.app.push_screen(await share(self.workspace, self.handle.path))
 
     def action_members(self) -> None:
         self.app.push_screen(Members(self.workspace, self.handle.path))

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from peergos_collab.workspace.api import Entry, Role, Status
 
 from .cells import shown
+from .contacts import waiting_words
+from .lines import Line
 from .status import connection_words, saved_words, state_of
 
 _KINDS = {"doc": "document", "chat": "chat"}
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One entry: its path, and what is shown of it."""
-
-    path: str
-    cells: tuple[str, str, str, str]
 
 
 def lines_of(entries: list[Entry], status: Status | None) -> list[Line]:
@@ -35,14 +27,15 @@ def lines_of(entries: list[Entry], status: Status | None) -> list[Line]:
     return lines
 
 
-def title_words(status: Status | None) -> str:
-    """The first line of the screen."""
+def title_words(status: Status | None, waiting: int = 0) -> str:
+    """The first line of the screen; ``waiting`` people wait for an answer."""
     if status is None:
         return "peergos_collab"
     connected = sum(node.connected for node in status.nodes)
     nodes = "no node yet" if not status.nodes else f"{connected} of {len(status.nodes)} nodes connected"
     peers = "" if not status.peers else f"  ·  {status.peers} direct"
-    return f"peergos_collab  ·  {shown(status.name, 30)}  ·  {nodes}{peers}"
+    people = f"{waiting_words(waiting)}  ·  " if waiting else ""
+    return f"peergos_collab  ·  {shown(status.name, 30)}  ·  {people}{nodes}{peers}"
 
 
 def empty_words() -> str:
@@ -51,6 +44,7 @@ def empty_words() -> str:
         "  n   write a new document\n"
         "  c   start a chat\n"
         "  j   join with a link somebody gave you\n"
+        "  p   people: add contacts to share with\n"
         "  o   add a node, so that others can reach you while you are away\n"
         "  ?   all keys\n\n"
         "What you write is saved on this device as you type, encrypted."

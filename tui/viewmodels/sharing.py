@@ -1,8 +1,10 @@
-"""What a share link allows, in plain words, and its picture for a phone's camera."""
+"""What sharing allows, by contact and by link, in plain words, and a picture for a phone's camera."""
 
 from __future__ import annotations
 
-from peergos_collab.workspace.api import Role
+from peergos_collab.workspace.api import Contact, Role
+
+from .contacts import person
 
 CAN = {
     Role.READER: "read it",
@@ -24,6 +26,24 @@ def warning(role: Role) -> str:
     return (
         f"Anyone with this link can {CAN[role]}. It shows its holder the history and the members' ids. "
         "It cannot be revoked yet."
+    )
+
+
+def contact_words(contact: Contact, role: Role) -> str:
+    """What sharing with somebody means, and what one does not know of him."""
+    name = person(contact.name)
+    can = f"{name} can {CAN[role]}, history included."
+    if contact.changed:
+        return f"{can} ⚠ Their keys changed since you verified them: compare words first (p, then v)."
+    if not contact.verified:
+        return f"{can} You have not verified yet that this is {name}."
+    return can
+
+
+def shared_words(name: str, role: Role) -> str:
+    """Said once it is on its way."""
+    return (
+        f"{person(name)} gets it, as {role.value}: it appears on their list, at once or when they are back."
     )
 
 

@@ -1,0 +1,78 @@
+"""People, whole: two terminals, two homes on disk and a node in a process of its own between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from support.programs import Node, Person, pgc
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[tuple[Person, Person]]:
+    """Ana and Ben, who use one node and do not know each other, each at the list."""
+    node = Node(tmp_path / "node")
+    with ExitStack() as stack:
+        stack.callback(node.kill)
+        ana, ben = Person(tmp_path, "Ana"), Person(tmp_path, "Ben")
+        for person in (ana, ben):
+            pgc(person.home, "node", "add", node.address)
+            person.start()
+            stack.callback(person.screen.close)
+        for person in (ana, ben):
+            person.screen.wait_for("write a new document", 30)
+        yield ana, ben
+        for person in (ana, ben):
+            person.screen.press("ctrl+q")
+            assert person.screen.wait_end() == 0
+
+
+def test_sharing_with_somebody(two: tuple[Person, Person]) -> None:
+    """Ana adds Ben's card and shares; it appears on his list, and both write."""
+    ana, ben = two
+    ben.screen.send("p")
+    ben.sees("Nobody here yet.")
+    ben.screen.send("c")
+    ben.sees("Your contact card")
+    ben.screen.send("c")
+    ben.screen.wait_until(lambda _: ben.copied().startswith("pgc-card:"), what="the card on the clipboard")
+    ben.screen.press("escape")
+
+    ana.screen.send("p")
+    ana.sees("Nobody here yet.")
+    ana.screen.send("a")
+    ana.screen.wait_cursor_below("Their contact card")
+    ana.screen.paste(ben.copied())
+    ana.screen.press("enter")
+    ana.sees("○ not verified")
+
+    ben.sees("asks to be a contact")
+    ben.screen.press("enter")
+    ben.sees("Somebody who says: Ana")
+    ben.screen.press("tab", "enter")
+    ben.sees("○ not verified")
+
+    for person in (ana, ben):
+        person.screen.press("escape")
+    ana.screen.wait_for("write a new document")
+    ana.screen.send("n")
+    ana.screen.wait_cursor_below("Only you can see it")
+    ana.screen.send("plan")
+    ana.screen.press("enter")
+    ana.sees("Back")
+    ana.screen.send("first words")
+    ana.screen.press("ctrl+l")
+    ana.sees("Ben can read it")
+    ana.screen.press("tab", "down")
+    ana.screen.send(" ")
+    ana.sees("Ben can read and change it")
+    ana.screen.press("tab", "enter")
+    ana.sees("Ben gets it, as writer")
+
+    ben.open("plan")
+    ben.sees("first words")
+    ben.screen.send("his ")
+    ana.sees("his first words")

@@ -1,0 +1,91 @@
+"""What is said about people, worked out without a screen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from peergos_collab.workspace.api import Contact, Invitation, Role
+from tui.viewmodels.contacts import People, about, heading, invitation_words, sure, waiting_words
+from tui.viewmodels.sharing import contact_words
+from tui.viewmodels.verifying import how_words, word_rows
+
+BEN = Contact("Ben", "zben", verified=False)
+INVITED = Invitation("i1", "party", "chat", Role.READER, "Farid", "zfarid")
+
+
+@pytest.mark.parametrize(
+    ("contact", "words"),
+    [
+        (BEN, "○ not verified"),
+        (replace(BEN, verified=True), "✓ verified"),
+        (replace(BEN, changed=True), "⚠ keys changed"),
+        (replace(BEN, verified=True, changed=True), "⚠ keys changed"),
+        (replace(BEN, pending=True), "asks to be a contact"),
+        (replace(BEN, pending=True, via="Ana"), "is introduced to you"),
+        (replace(BEN, pending=True, changed=True, verified=True), "asks to be a contact"),
+    ],
+)
+def test_verified_is_said_only_of_keys_that_were_compared(contact: Contact, words: str) -> None:
+    """Changed keys are never shown as verified, nor is anybody who was not accepted."""
+
+    assert sure(contact) == words
+
+
+def test_those_who_wait_come_first_and_are_counted() -> None:
+    """Invitations, then requests, then contacts by name; only those one answers count as waiting."""
+    people = People((replace(BEN, name="zoe", account="z1"), BEN, replace(BEN, pending=True)), (INVITED,))
+
+    assert [line.cells[0] for line in people.lines()] == ["Farid", "Ben", "Ben", "zoe"]
+    assert [one.name for one in people.known] == ["Ben", "zoe"]
+    assert heading(people) == "People  ·  2 contacts  ·  2 waiting for your answer"
+    assert [waiting_words(count) for count in (0, 1, 2)] == [
+        "",
+        "1 person waits for an answer: p",
+        "2 people wait for an answer: p",
+    ]
+
+
+def test_a_line_leads_to_its_person() -> None:
+    """Keys tell an invitation from a contact of the same account; an unknown one is nobody."""
+    people = People((replace(BEN, account="zfarid"),), (INVITED,))
+    first, second = people.lines()
+
+    assert people.invitation(first.key) == INVITED
+    assert people.contact(first.key) is None
+    assert people.contact(second.key) is not None
+    assert about(people, None) == ""
+
+
+def test_a_stranger_is_quoted_and_a_contact_named() -> None:
+    """What a stranger calls himself is never told as if it were known."""
+
+    assert invitation_words(INVITED, known=False).startswith("Somebody who says: Farid shares the chat")
+    assert invitation_words(INVITED, known=True).startswith(
+        "Farid shares the chat “party” with you, as reader"
+    )
+
+
+def test_sharing_says_what_one_does_not_know_of_somebody() -> None:
+    """Nothing of a verified contact; of the others, that they are not, or that keys changed."""
+
+    assert contact_words(replace(BEN, verified=True), Role.READER) == "Ben can read it, history included."
+    assert "not verified yet" in contact_words(BEN, Role.READER)
+    assert "compare words first" in contact_words(replace(BEN, verified=True, changed=True), Role.READER)
+
+
+@pytest.mark.parametrize(("width", "columns"), [(200, 4), (60, 4), (30, 2), (5, 1)])
+def test_twelve_words_fit_any_width(width: int, columns: int) -> None:
+    """They are numbered in the order of reading, at most four beside each other."""
+    rows = word_rows([f"word{number}" for number in range(1, 13)], width)
+
+    assert len(rows) == 12 // columns
+    assert " ".join(rows).split() == [part for n in range(1, 13) for part in (str(n), f"word{n}")]
+
+
+def test_changed_keys_are_explained_before_words_are_compared() -> None:
+    """The dialog says so first."""
+
+    assert how_words(replace(BEN, changed=True)).startswith("Ben has other keys than those you verified")
+    assert "other keys" not in how_words(BEN)
