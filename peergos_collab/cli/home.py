@@ -10,22 +10,19 @@ import click
 from ..codec.shown import escape_hidden, show_person
 from ..errors import Conflict, NotFound, PassphraseNeeded
 from .output import local_time, narrate, print_result, table, warn
+from .passphrases import WITHOUT_PASSPHRASE, new_passphrase
 from .session import in_workspace, known_passphrase
-from .settings import Command, Group, Settings, ask_secret, current, has_terminal, read_secret, refuse
+from .settings import Command, Group, ask_secret, current, has_terminal, read_secret, refuse
 
 if TYPE_CHECKING:
     from ..workspace.api import Entry, Status, Workspace
 
-WITHOUT_PASSPHRASE = (
-    "No passphrase: the master key lies in a file that only your user may read. "
-    "Whoever gets a copy of this home can read everything in it."
-)
-
 
 @click.command(cls=Command)
 @click.option("--name", metavar="NAME", help="What others see as your name.")
+@click.option("--device", metavar="NAME", default="", help="What to call this device; default: the machine.")
 @click.option("--no-passphrase", is_flag=True, help="Keep the master key in a file only you may read.")
-def init(name: str | None, no_passphrase: bool) -> None:
+def init(name: str | None, device: str, no_passphrase: bool) -> None:
     """Make an account, a device and a home.
 
     Prints the account's id, and shows the recovery code this once.
@@ -43,7 +40,8 @@ def init(name: str | None, no_passphrase: bool) -> None:
         if not has_terminal():
             refuse("Without a terminal 'pgc init' needs --name NAME; nothing was made.")
         name = click.prompt("Your name, as others see it", err=True)
-    made = create_workspace(home, name=name, passphrase=_new_passphrase(settings, no_passphrase, "init"))
+    passphrase = new_passphrase(settings, no_passphrase, "init")
+    made = create_workspace(home, name=name, passphrase=passphrase, device_name=device)
     if no_passphrase:
         narrate(settings, WITHOUT_PASSPHRASE)
     if not settings.json:
@@ -51,26 +49,6 @@ def init(name: str | None, no_passphrase: bool) -> None:
         warn("It is shown only now, and opens your account if this device or its passphrase is lost.")
     fields = {"account": made.account, "device": made.device, "recovery_code": made.recovery_code}
     print_result(settings, {**fields, "home": str(home)}, [made.account])
-
-
-def _new_passphrase(
-    settings: Settings, none_wanted: bool, command: str, file: str | None = None
-) -> str | None:
-    """The passphrase for a new lock: from its file, or asked for twice; None where none is wanted."""
-    source = file or (settings.secret_file() if command == "init" else None)
-    if none_wanted and (file or (command == "init" and settings.passphrase_file)):
-        refuse("A passphrase file and --no-passphrase exclude each other; nothing was changed.")
-    if none_wanted:
-        return None
-    if source is not None:
-        return read_secret(source, "passphrase")
-    if not has_terminal():
-        option = "--passphrase-file FILE" if command == "init" else "--new-passphrase-file FILE"
-        refuse(
-            f"Without a terminal 'pgc {command}' needs {option} or --no-passphrase; nothing was changed.",
-            "--no-passphrase keeps the master key in a file that only your user may read.",
-        )
-    return ask_secret("New passphrase", confirm=True)
 
 
 @click.command(cls=Command)
@@ -173,7 +151,7 @@ def recover(recovery_code_file: str | None, new_passphrase_file: str | None, no_
         refuse("Without a terminal 'pgc key recover' needs --recovery-code-file FILE; nothing was changed.")
     given = recovery_code_file
     code = ask_secret("Recovery code") if given is None else read_secret(given, "recovery code")
-    new = _new_passphrase(settings, no_passphrase, "key recover", new_passphrase_file)
+    new = new_passphrase(settings, no_passphrase, "key recover", new_passphrase_file)
     recover_home(settings.home_directory(), code, new)
     if new is None:
         narrate(settings, WITHOUT_PASSPHRASE)
@@ -189,7 +167,7 @@ def passphrase(new_passphrase_file: str | None, no_passphrase: bool) -> None:
     if new_passphrase_file == "-" and settings.secret_file() == "-":
         refuse("Only one of the two passphrases can come from stdin; nothing was changed.")
     old = known_passphrase(settings)
-    new = _new_passphrase(settings, no_passphrase, "key passphrase", new_passphrase_file)
+    new = new_passphrase(settings, no_passphrase, "key passphrase", new_passphrase_file)
 
     async def change(workspace: Workspace) -> None:
         given = settings.known or old

@@ -13,6 +13,7 @@ from ..errors import UsageError
 from .chat import chat
 from .contacts import contact, invitation
 from .demo import demo
+from .devices import device
 from .doctor import doctor
 from .documents import doc
 from .failures import INTERRUPTED, report
@@ -120,6 +121,6 @@ def _open_tui(settings: Settings) -> int:
 
 for command in (
     *(init, status, list_entries, move, remove, doc, chat, share, join, members),
-    *(contact, invitation, node, sync, online, watch, key, doctor, demo),
+    *(contact, invitation, device, node, sync, online, watch, key, doctor, demo),
 ):
     main.add_command(command)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from ..codec.shown import show_person
+from .devices import PREFIX, join_account_here
 from .output import narrate, print_result, table, warn
 from .session import in_workspace
 from .settings import Command, Settings, current, read_secret, refuse
@@ -121,7 +122,7 @@ def _link_password(settings: Settings, file: str | None) -> str:
     "--timeout", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds to wait."
 )
 def join(link: str, path: str | None, link_password_file: str | None, timeout: float) -> None:
-    """Accept a share link, under the name PATH.
+    """Accept a share link, under the name PATH; or a device's code, as 'pgc device join' does.
 
     LINK '-' reads it from stdin. Done once the content is here; prints the name it has here.
     """
@@ -130,8 +131,11 @@ def join(link: str, path: str | None, link_password_file: str | None, timeout: f
         if "-" in (settings.secret_file(), link_password_file):
             refuse("Only one thing can come from stdin: the link or a password.")
         link = sys.stdin.buffer.read(MAX_LINK).decode("utf-8", "replace").strip()
-    else:
+    elif not link.startswith(PREFIX):
         warn("Note: other users of this machine can see a link in the command line. 'pgc join -' reads it.")
+    if link.startswith(PREFIX):
+        join_account_here(settings, link)
+        return
     password = _link_password(settings, link_password_file)
 
     async def accept(workspace: Workspace) -> str:

@@ -67,6 +67,7 @@ class Tag(enum.Enum):
     # Hashes that name records
     ACCOUNT_ID = b"account id"
     ACCOUNT_OP_ID = b"account op id"
+    DEVICE_ENTRY = b"device entry"
     DEVICE_CODE = b"device code"
     DEVICE_CHECK = b"device check"
     DEVICE_PROMISE = b"device promise"

@@ -24,6 +24,9 @@ from .user_keys import UserPair, check_seed, new_generation, open_seeds, user_pa
 __all__ = ["Credentials", "DeviceSecrets", "UserPair", "user_pair"]
 
 VERSION: Final = 1
+MAX_DEVICE_NAME: Final = 64
+"""Code points."""
+
 MAX_CREDENTIALS: Final = 2 * MAX_WHOLE_LOG
 
 
@@ -59,12 +62,14 @@ class Credentials:
     Args:
         name: what this person calls himself to others.
         user_seeds: all generations of the user key that this device knows, by name.
+        device_name: what this device is called among those of the account.
     """
 
     name: str
     account: Account
     user_seeds: Mapping[bytes, UserSeed] = field(repr=False)
     device: DeviceSecrets = field(repr=False)
+    device_name: str = ""
 
     @property
     def account_id(self) -> AccountId:
@@ -102,7 +107,7 @@ class Credentials:
         return self.device_id in self.account.devices
 
     @classmethod
-    def found(cls, name: str, recovery: RecoveryCode, random: Random) -> Credentials:
+    def found(cls, name: str, recovery: RecoveryCode, random: Random, device_name: str = "") -> Credentials:
         """A new account on its first device. ``recovery`` holds its next root key."""
         device, seed = DeviceSecrets.generate(random), UserSeed.generate(random)
         box = recovery.seeds_pair().public_key
@@ -114,7 +119,7 @@ class Credentials:
             new_generation(seed, [device.public], box, {}, random),
             random,
         )
-        return cls(name, account, {account.user_key.generation: seed}, device)
+        return cls(name, account, {account.user_key.generation: seed}, device, device_name)
 
     def with_log(self, account: Account) -> Credentials:
         """These, with what another log of this account adds.
@@ -161,12 +166,14 @@ class Credentials:
     def encode(self) -> bytes:
         """Secret bytes, for the key store only."""
         device = [self.device.sign.seed.expose(), self.device.box_seed.expose(), self.local.expose()]
-        return encode([VERSION, self.name, self.account.raw, write_seeds(self.user_seeds), device])
+        return encode(
+            [VERSION, self.name, self.account.raw, write_seeds(self.user_seeds), device, self.device_name]
+        )
 
     @classmethod
     def decode_untrusted(cls, raw: bytes) -> Credentials:
         """Raises RemoteProtocolError."""
-        fields = array(decode_untrusted(raw, MAX_CREDENTIALS), 5, "credentials")
+        fields = array(decode_untrusted(raw, MAX_CREDENTIALS), 6, "credentials")
         number(fields[0], VERSION, VERSION, "credentials version")
         name = string(fields[1], 256, "name")
         account = Account.parse_untrusted(some_bytes(fields[2], MAX_WHOLE_LOG, "account log"))
@@ -175,7 +182,7 @@ class Credentials:
         device = DeviceSecrets(SigningKey.from_seed(SignSeed(sign)), BoxSeed(box), LocalKey(local))
         if device.public.id not in (account.devices.keys() | account.standing.gone):
             raise RemoteProtocolError("the device is not one of its account's devices")
-        return cls(name, account, seeds, device)
+        return cls(name, account, seeds, device, string(fields[5], MAX_DEVICE_NAME, "device name"))
 
 
 def read_seeds_untrusted(value: object, account: Account) -> dict[bytes, UserSeed]:

@@ -117,6 +117,23 @@ class KeyStore:
         return cls._build(contents, passphrase, recovery_key, random, parameters)
 
     @classmethod
+    def create_for(
+        cls,
+        contents: bytes,
+        passphrase: str | None,
+        recovery_key: BoxPublic,
+        random: Random,
+        parameters: PasswordParameters = DEFAULT_PARAMETERS,
+    ) -> tuple[KeyStore, bytes]:
+        """As ``create``, for a code that is not at hand: ``recovery_key`` is that of a store it opens."""
+        return cls._build(contents, passphrase, recovery_key, random, parameters)
+
+    @property
+    def recovery_key(self) -> BoxPublic:
+        """What makes a recovery slot for the same recovery code."""
+        return self._recovery
+
+    @classmethod
     def open_untrusted(
         cls,
         raw: bytes,

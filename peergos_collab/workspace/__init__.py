@@ -8,16 +8,19 @@ from .api import Options, Role, Workspace
 from .home import CreatedHome, create_home, home_exists, recover_home
 
 
-def create_workspace(home: Path, *, name: str, passphrase: str | None) -> CreatedHome:
+def create_workspace(home: Path, *, name: str, passphrase: str | None, device_name: str = "") -> CreatedHome:
     """Makes a new home with an account, a device and a profile.
 
     Args:
+        device_name: what to call this device among those of the account; by default, as the machine.
         passphrase: None keeps the key that opens the home in a file of mode 0600 beside it.
 
     Raises:
         Conflict: there is a home already.
     """
-    return create_home(home, name=name, passphrase=passphrase)
+    from .machine import host_name
+
+    return create_home(home, name=name, passphrase=passphrase, device_name=device_name or host_name())
 
 
 async def open_workspace(

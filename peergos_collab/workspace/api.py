@@ -99,6 +99,45 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class Device:
+    """A device of this account. ``added`` in ms since 1970, 0 where that is not known; ``me``: this one."""
+
+    name: str
+    id: str
+    me: bool
+    added: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceOffer:
+    """A code to show, for one more device to join with.
+
+    Args:
+        id: names it in later calls.
+        code: one line, also for a QR code; as secret as the account until it is used or ``expires``.
+        words: the same for those who cannot copy; the new device then needs the address of ``node`` too.
+        expires: ms since 1970.
+    """
+
+    id: str
+    code: str
+    words: tuple[str, ...]
+    node: str
+    expires: int
+
+    def __repr__(self) -> str:
+        return f"<DeviceOffer {self.id}>"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceComparison:
+    """What both screens show once the devices have met. ``name`` is what the new one calls itself."""
+
+    digits: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Invitation:
     """An object that somebody made this account a member of, not accepted yet.
 
@@ -411,6 +450,21 @@ class Workspace(Protocol):
         """Returns its path once the content is here. Raises NotFound, Conflict, Offline, Refused."""
 
     async def decline_invitation(self, id: str) -> None: ...
+
+    async def devices(self) -> list[Device]:
+        """The account's devices, this one first."""
+
+    async def link_device(self) -> DeviceOffer:
+        """Makes a code that another device joins with. Raises NoNode, Offline, Conflict."""
+
+    async def compare_device(self, id: str) -> DeviceComparison:
+        """Returns once a device has come with the code. Raises NotFound, TimedOut, MeetingEnded, Offline."""
+
+    async def finish_linking(self, id: str, *, same: bool) -> Device | None:
+        """Hands the account over to the other device, or with ``same`` False refuses it and returns None.
+
+        Call it only after a person compared the digits. Raises NotFound, TimedOut, MeetingEnded, Offline.
+        """
 
     async def sync(self, timeout: float = 30.0) -> None:
         """Returns once all local data is durable on every node and everything there is here.

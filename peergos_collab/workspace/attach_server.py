@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from ..codec import to_multibase
 from ..codec.ids import RunId
 from ..errors import Offline, PeergosCollabError, RemoteProtocolError
-from .api import Options, Role, Writer
+from .api import Device, Options, Role, Writer
 from .engine import Engine
 from .folds import DocumentFold
 from .handles import LocalChat, subscribe
@@ -177,6 +177,9 @@ class AttachedClient:
     async def join(self, link: str, path: str, password: str, timeout: int) -> str:
         return await self.workspace.join(link, path, password=password, timeout=timeout / 1000)
 
+    async def finish_linking(self, id: str, same: bool) -> Device | None:
+        return await self.workspace.finish_linking(id, same=same)
+
     async def sync(self, timeout: int) -> None:
         await self.workspace.sync(timeout / 1000)
 
@@ -292,6 +295,9 @@ _PLAIN: Final = (
     "remove_contact",
     "contact_words",
     "mark_verified",
+    "devices",
+    "link_device",
+    "compare_device",
     "invitations",
     "accept_invitation",
     "decline_invitation",
@@ -302,6 +308,7 @@ _CALLS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
     "share_link": AttachedClient.share_link,
     "share_with": AttachedClient.share_with,
     "join": AttachedClient.join,
+    "finish_linking": AttachedClient.finish_linking,
     "sync": AttachedClient.sync,
     "write_document": AttachedClient.write_document,
     "durable": AttachedClient.durable,

@@ -28,6 +28,7 @@ from .api import (
     Unsubscribe,
     Writer,
 )
+from .attached_devices import AttachedDevices
 from .attached_people import AttachedPeople
 from .handles import subscribe
 from .socket_frames import ERROR, ITEM, error_from, read_frame_untrusted, write_frame
@@ -118,7 +119,7 @@ class EngineSocket:
         self._writer.close()
 
 
-class AttachedWorkspace(AttachedPeople):
+class AttachedWorkspace(AttachedPeople, AttachedDevices):
     """Implements ``Workspace``."""
 
     attached = True

@@ -75,6 +75,8 @@ class Engine:
     problems: list[str] = field(default_factory=list)
     news: News = field(default_factory=News)
     mailroom: Mailroom = field(init=False)
+    devices: DeviceBook = field(init=False)
+    linkings: Linkings = field(init=False)
     _holds: int = 0
     _stays: int = 0
     _staying: bool = False
@@ -82,9 +84,13 @@ class Engine:
     _closed: bool = False
 
     def __post_init__(self) -> None:
-        from .mailroom import Mailroom  # it uses the engine, as everything above does
+        from .device_book import DeviceBook  # these use the engine, as everything above does
+        from .linking import Linkings
+        from .mailroom import Mailroom
 
         self.mailroom = Mailroom(self)
+        self.devices = DeviceBook(self)
+        self.linkings = Linkings(self, self.devices)
 
     @classmethod
     async def open(
@@ -351,6 +357,7 @@ class Engine:
         self._profile_changed()
 
     def _profile_changed(self) -> None:
+        self.devices.take_logs()
         self.objects[self.keys.profile].live.nodes = self._own_nodes()
         for view in self.profile.view.entries().values():
             try:
@@ -545,6 +552,7 @@ class Engine:
         if self._closed:
             return
         self._closed = True
+        await self.linkings.end_all()
         await self._disconnect()
         for opened in self.objects.values():
             opened.live.stop()
@@ -559,6 +567,8 @@ _TASKS: Final[set[asyncio.Task[None]]] = set()
 """Keeps short background tasks alive until they end."""
 
 if TYPE_CHECKING:
+    from .device_book import DeviceBook
+    from .linking import Linkings
     from .mailroom import Mailroom
     from .sync_link import LinkOwner
 

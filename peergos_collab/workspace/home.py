@@ -14,7 +14,7 @@ the whole store is lost.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -36,13 +36,13 @@ from ..objects.wraps import Recipient
 from ..ports import Random
 from ..storage import HomeLock, SqliteStore, read_file, write_atomic
 from ..sync.logbook import epoch_batch
+from .account_parcel import MAX_NODES, AccountParcel
 
 VERSION: Final = 1
 KEYS: Final = "keys"
 MASTER: Final = "master.key"
 STORE: Final = "store.db"
 LOCK: Final = "lock"
-MAX_NODES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,22 @@ class HomeKeys:
     def actor(self) -> Actor:
         """This device, acting for its own account."""
         return account_actor(self.credentials)
+
+
+def parcel_of(keys: HomeKeys) -> AccountParcel:
+    """What of this home is the account's."""
+    known = keys.credentials
+    return AccountParcel(
+        known.name,
+        known.account,
+        known.user_seeds,
+        keys.store.recovery_key,
+        keys.profile,
+        keys.profile_epoch,
+        keys.profile_keys,
+        keys.profile_record,
+        keys.nodes,
+    )
 
 
 def account_actor(credentials: Credentials) -> Actor:
@@ -107,10 +123,18 @@ def has_passphrase(home: Path) -> bool:
     return not (home / MASTER).exists()
 
 
-def create_home(home: Path, *, name: str, passphrase: str | None, random: Random = os.urandom) -> CreatedHome:
+def create_home(
+    home: Path,
+    *,
+    name: str,
+    passphrase: str | None,
+    device_name: str = "",
+    random: Random = os.urandom,
+) -> CreatedHome:
     """Makes account, device, profile and store.
 
     Args:
+        device_name: what this device is called among those of the account.
         passphrase: None keeps the master key in a file of mode 0600 instead.
 
     Raises:
@@ -122,18 +146,54 @@ def create_home(home: Path, *, name: str, passphrase: str | None, random: Random
         if home_exists(home):
             raise Conflict(f"{home} holds an account already; nothing was changed")
         code = RecoveryCode.generate(random)
-        credentials = Credentials.found(name, code, random)
+        credentials = Credentials.found(name, code, random, device_name)
         epoch, keys = found_object(credentials, Kind.ENTRIES, random)
         _store_first(home / STORE, epoch)
         contents = _encode(credentials, epoch.object, epoch.id, keys, epoch.raw, ())
-        key_store, raw = KeyStore.create(contents, passphrase, code, random)
-        if passphrase is None:
-            write_atomic(home / MASTER, key_store.master.expose())
-        write_atomic(home / KEYS, raw)
+        _write_keys(home, passphrase, *KeyStore.create(contents, passphrase, code, random))
     finally:
         lock.release()
     account, device = to_multibase(credentials.account_id), to_multibase(credentials.device_id)
     return CreatedHome(account, device, code.show())
+
+
+def create_linked_home(
+    home: Path,
+    credentials: Credentials,
+    parcel: AccountParcel,
+    passphrase: str | None,
+    random: Random = os.urandom,
+) -> None:
+    """Makes the home of one more device of an account. What is in the account comes from its nodes.
+
+    Raises:
+        Conflict: there is a home already.
+        RemoteProtocolError: the profile's record is false.
+    """
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with HomeLock(home / LOCK):
+        if home_exists(home):
+            raise Conflict(f"{home} holds an account already; nothing was changed")
+        epoch = Epoch.parse_untrusted(parcel.profile_record)
+        if epoch.object != parcel.profile:
+            raise RemoteProtocolError("the record of another profile")
+        _store_first(home / STORE, epoch)
+        contents = _encode(
+            credentials,
+            parcel.profile,
+            parcel.profile_epoch,
+            parcel.profile_keys,
+            parcel.profile_record,
+            parcel.nodes,
+        )
+        made = KeyStore.create_for(contents, passphrase, parcel.recovery_key, random)
+        _write_keys(home, passphrase, *made)
+
+
+def _write_keys(home: Path, passphrase: str | None, key_store: KeyStore, raw: bytes) -> None:
+    if passphrase is None:
+        write_atomic(home / MASTER, key_store.master.expose())
+    write_atomic(home / KEYS, raw)
 
 
 def open_keys(home: Path, passphrase: str | None) -> HomeKeys:
@@ -169,8 +229,24 @@ def remember_nodes(
     home: Path, keys: HomeKeys, nodes: tuple[str, ...], random: Random = os.urandom
 ) -> HomeKeys:
     """Notes this account's nodes beside its keys: where to fetch the profile again if the store is lost."""
+    return _keep(home, replace(keys, nodes=nodes), random)
+
+
+def keep_credentials(
+    home: Path, keys: HomeKeys, credentials: Credentials, random: Random = os.urandom
+) -> HomeKeys:
+    """Keeps what this device knows of its account now: it is durable when this returns."""
+    return _keep(home, replace(keys, credentials=credentials), random)
+
+
+def _keep(home: Path, keys: HomeKeys, random: Random) -> HomeKeys:
     contents = _encode(
-        keys.credentials, keys.profile, keys.profile_epoch, keys.profile_keys, keys.profile_record, nodes
+        keys.credentials,
+        keys.profile,
+        keys.profile_epoch,
+        keys.profile_keys,
+        keys.profile_record,
+        keys.nodes,
     )
     key_store, raw = keys.store.with_contents(contents, random)
     write_atomic(home / KEYS, raw)

@@ -55,6 +55,7 @@ from .handles import LocalChat, LocalDocument
 from .history import NOT_VERIFIED
 from .home import change_passphrase, found_object, has_passphrase, open_keys
 from .live_object import stored_summary
+from .local_devices import LocalDevices
 from .local_people import LocalPeople
 from .machine import now_ms
 from .network import with_node
@@ -68,7 +69,7 @@ VERSIONS: Final = "versions"
 KEPT_VERSIONS: Final = 8
 
 
-class LocalWorkspace(LocalPeople):
+class LocalWorkspace(LocalPeople, LocalDevices):
     """Implements ``Workspace``."""
 
     attached = False

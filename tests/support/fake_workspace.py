@@ -271,7 +271,9 @@ class FakeHomes:
             raise WrongPassphrase
         return self.workspace
 
-    def create_workspace(self, home: Path, *, name: str, passphrase: str | None) -> Any:
+    def create_workspace(
+        self, home: Path, *, name: str, passphrase: str | None, device_name: str = ""
+    ) -> Any:
         self.created.append((home, name, passphrase))
         return SimpleNamespace(account="z6Account", device="z6Device", recovery_code="abcd-efgh")
 
