@@ -122,7 +122,9 @@ def _link_password(settings: Settings, file: str | None) -> str:
     "--timeout", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds to wait."
 )
 def join(link: str, path: str | None, link_password_file: str | None, timeout: float) -> None:
-    """Accept a share link, under the name PATH; or a device's code, as 'pgc device join' does.
+    """Accept a share link, under the name PATH.
+
+    A code of 'pgc device link' is taken too, as by 'pgc device join'.
 
     LINK '-' reads it from stdin. Done once the content is here; prints the name it has here.
     """

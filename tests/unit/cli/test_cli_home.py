@@ -76,8 +76,8 @@ def test_init_asks_on_a_terminal(pgc: Any, no_home: FakeHomes, monkeypatch: pyte
         asked.append(confirm)
         return "secret"
 
-    monkeypatch.setattr("peergos_collab.cli.home.has_terminal", lambda: True)
-    monkeypatch.setattr("peergos_collab.cli.home.ask_secret", ask)
+    monkeypatch.setattr("peergos_collab.cli.passphrases.has_terminal", lambda: True)
+    monkeypatch.setattr("peergos_collab.cli.passphrases.ask_secret", ask)
     pgc("init", "--name", "Ana")
 
     assert asked == [True]

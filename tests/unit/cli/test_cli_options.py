@@ -170,6 +170,7 @@ def test_the_commands_of_this_version() -> None:
         *("init", "status", "ls", "mv", "rm", "members", "share", "join"),
         *("sync", "online", "watch", "demo", "doctor", "key passphrase", "key recover"),
         *("node serve", "node add", "node list", "node remove"),
+        *("device link", "device join", "device list"),
         *("doc new", "doc cat", "doc write", "doc edit", "doc export"),
         *("contact card", "contact add", "contact list", "contact verify", "contact rename"),
         *("contact remove", "contact accept", "contact introduce"),
