@@ -22,7 +22,8 @@ from peergos_collab.errors import (
     RemoteProtocolError,
     WrongPin,
 )
-from peergos_collab.ports.transport import Address, Connection
+from peergos_collab.ports.transport import Address, Connection, Transport
+from peergos_collab.ports.tunnels import Tunnels
 
 from .timers import Timers
 from .websocket_connection import MAX_MESSAGE, WebSocketConnection
@@ -37,7 +38,7 @@ _TLS_BUFFER: Final = 16 * 1024
 
 
 class WebSocketTransport:
-    """Implements ``ports.Transport``.
+    """Implements ``ports.RelayTransport``.
 
     Args:
         keepalive: seconds of silence before a ping, and again before the other end counts as lost.
@@ -50,12 +51,33 @@ class WebSocketTransport:
 
     async def connect(self, address: Address, *, timeout: float = 10.0) -> Connection:
         """See ``ports.Transport``. The pin is compared before anything but TLS is sent."""
-        place = _place(address)
+        place = place_of(address)
         try:
             async with asyncio.timeout(timeout):
                 return await self._connect(address, place)
         except TimeoutError as error:
             raise Offline(f"{place} did not answer within {timeout:g} s.") from error
+
+    async def connect_over(self, sock: socket.socket, address: Address, place: str) -> Connection:
+        """As ``connect``, without a deadline, through a socket that is connected already.
+
+        Args:
+            sock: non-blocking; the connection takes it over.
+            place: what messages call the other end.
+        """
+        return await self._connect(address, place, sock)
+
+    def through(self, entry: Address) -> Transport:
+        """See ``ports.RelayTransport``."""
+        from .relay import TunnelTransport  # it is made of this
+
+        return TunnelTransport(entry, self)
+
+    def tunnels(self, *, private: bool) -> Tunnels:
+        """See ``ports.RelayTransport``."""
+        from .tunnels import EntryTunnels
+
+        return EntryTunnels(private=private, transport=self)
 
     async def listen(
         self,
@@ -76,8 +98,10 @@ class WebSocketTransport:
         await listener.start(host, port)
         return listener
 
-    async def _connect(self, address: Address, place: str) -> WebSocketConnection:
-        connection = await self._open_tls(address, place)
+    async def _connect(
+        self, address: Address, place: str, sock: socket.socket | None = None
+    ) -> WebSocketConnection:
+        connection = await self._open_tls(address, place, sock)
         try:
             pin = pin_of_untrusted(connection.peer_certificate())
             if pin != address.pin:
@@ -89,9 +113,14 @@ class WebSocketTransport:
             raise
         return connection
 
-    async def _open_tls(self, address: Address, place: str) -> WebSocketConnection:
+    async def _open_tls(
+        self, address: Address, place: str, sock: socket.socket | None
+    ) -> WebSocketConnection:
         _shrink_tls_buffers()
         loop = asyncio.get_running_loop()
+        where: dict[str, Any] = (
+            {"host": address.host, "port": address.port} if sock is None else {"sock": sock}
+        )
 
         def factory() -> WebSocketConnection:
             uri = WebSocketURI(secure=True, host=address.host, port=address.port, path="/", query="")
@@ -106,8 +135,7 @@ class WebSocketTransport:
         try:
             transport, connection = await loop.create_connection(
                 factory,
-                address.host,
-                address.port,
+                **where,
                 ssl=client_context(),
                 server_hostname="",  # no SNI: the pin names the node, and nobody else needs to hear
                 ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
@@ -118,7 +146,8 @@ class WebSocketTransport:
             raise RemoteProtocolError(f"{place} does not speak TLS 1.3: {error.reason}.") from error
         except (OSError, UnicodeError) as error:
             raise Offline(f"{place} could not be reached: {error}.") from error
-        _no_delay(transport)
+        if sock is None:
+            _no_delay(transport)
         return connection
 
 
@@ -255,5 +284,6 @@ async def _one_address(host: str) -> str:
         return cast(str, found[0][4][0])
 
 
-def _place(address: Address) -> str:
+def place_of(address: Address) -> str:
+    """Host and port, as messages name them."""
     return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"

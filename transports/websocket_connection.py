@@ -174,6 +174,12 @@ class WebSocketConnection(asyncio.Protocol):
         tls = self._transport.get_extra_info("ssl_object")
         return cast(bytes, tls.getpeercert(binary_form=True) or b"")
 
+    @property
+    def peer_host(self) -> str:
+        """The IP address of the other end; empty where it has none."""
+        name = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return str(name[0]) if isinstance(name, tuple) else ""
+
     def abort(self, reason: str) -> None:
         """Cuts the connection at once; what is queued is lost."""
         self._reason = reason

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..ports.installed import installed_tunnels
 from .output import narrate, print_json, print_line, print_result, table
 from .session import in_workspace, run
 from .settings import Group, Settings, current, refuse
 
 if TYPE_CHECKING:
+    from ..ports import Tunnels
     from ..workspace.api import NodeState, Workspace
 
 DEFAULT_LISTEN = "127.0.0.1:8470"
@@ -31,7 +33,11 @@ def node() -> None:
     show_default=True,
     help="Where to listen; port 0 takes a free one.",
 )
-def serve(listen: str) -> None:
+@click.option("--relay", is_flag=True, help="Be an entry node too: carry others' sessions to other nodes.")
+@click.option(
+    "--relay-private", is_flag=True, help="Carry them to addresses of this machine and its networks too."
+)
+def serve(listen: str, relay: bool, relay_private: bool) -> None:
     """Run a blind node until interrupted. Needs no account.
 
     The first line of stdout is its address, to be given to 'pgc node add'. Keeps its data in --home, or
@@ -39,7 +45,10 @@ def serve(listen: str) -> None:
     """
     settings = current()
     host, port = _host_and_port(listen)
-    run(_serve(settings, _node_home(settings), host, port), lasting=True)
+    if relay_private and not relay:
+        refuse("--relay-private says where to relay to, and needs --relay; nothing was started.")
+    tunnels = installed_tunnels(private=relay_private) if relay else None
+    run(_serve(settings, _node_home(settings), host, port, tunnels), lasting=True)
 
 
 def _node_home(settings: Settings) -> Path:
@@ -58,16 +67,17 @@ def _host_and_port(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-async def _serve(settings: Settings, home: Path, host: str, port: int) -> None:
+async def _serve(settings: Settings, home: Path, host: str, port: int, tunnels: Tunnels | None) -> None:
     from ..node import serve_node
 
-    running = await serve_node(home, host, port)
+    running = await serve_node(home, host, port, tunnels=tunnels)
     try:
         if settings.json:
             print_json({"event": "listening", "address": running.address})
         else:
             print_line(running.address)
-        narrate(settings, f"Serving from {str(home)!r}; Ctrl+C ends it.")
+        also = ", and carrying others' sessions to other nodes" if tunnels is not None else ""
+        narrate(settings, f"Serving from {str(home)!r}{also}; Ctrl+C ends it.")
         await running.closed()
     finally:
         await running.close()

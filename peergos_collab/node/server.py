@@ -11,7 +11,7 @@ from typing import Final
 
 from ..codec.address import format_address
 from ..errors import Offline, RemoteProtocolError
-from ..ports import Connection, Listener, Transport
+from ..ports import Connection, Listener, Transport, Tunnels
 from ..ports.installed import installed_transport
 from ..storage import HomeLock, SqliteStore, open_store
 from ..sync.session import Session
@@ -33,12 +33,18 @@ class RunningNode:
     """A node that serves until closed.
 
     ``address`` is what clients add: its pin, host and port.
+
+    Args:
+        tunnels: makes it an entry node too.
     """
 
-    def __init__(self, shelf: Shelf, store: SqliteStore, lock: HomeLock) -> None:
+    def __init__(
+        self, shelf: Shelf, store: SqliteStore, lock: HomeLock, tunnels: Tunnels | None = None
+    ) -> None:
         self._shelf = shelf
         self._store = store
         self._lock = lock
+        self._tunnels = tunnels
         self._connections: dict[int, Connection] = {}
         self._sent: dict[int, int] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -69,6 +75,9 @@ class RunningNode:
         try:
             while True:
                 message = await connection.receive()
+                if self._tunnels is not None and not session.greeted and self._tunnels.is_asked_for(message):
+                    await self._relay(session, connection, message, self._tunnels)
+                    return
                 for commit in self._shelf.receive_untrusted(session, message):
                     self._write(commit)
                 self._flush_soon()
@@ -83,6 +92,13 @@ class RunningNode:
             self._connections.pop(id(session), None)
             self._sent.pop(id(session), None)
             await connection.close()
+
+    async def _relay(
+        self, session: Session, connection: Connection, message: bytes, tunnels: Tunnels
+    ) -> None:
+        """From here on the connection carries bytes of a tunnel, and nothing of this node's own."""
+        self._shelf.detach(session)
+        await tunnels.serve_untrusted(connection, message)
 
     def _write(self, commit: Commit) -> None:
         future = asyncio.wrap_future(self._store.write(commit.batch), loop=self._loop)
@@ -162,13 +178,21 @@ class RunningNode:
         self._closed.set()
 
 
-async def serve_node(home: Path, host: str, port: int, *, transport: Transport | None = None) -> RunningNode:
+async def serve_node(
+    home: Path,
+    host: str,
+    port: int,
+    *,
+    transport: Transport | None = None,
+    tunnels: Tunnels | None = None,
+) -> RunningNode:
     """Starts a node whose key and store live in ``home``; makes them at the first start.
 
     Args:
         home: a directory, mode 0700; made if missing.
         port: 0 takes the port used before, or a free one.
         transport: for tests; the installed WebSocket transport otherwise.
+        tunnels: makes it an entry node for others too.
 
     Raises:
         Conflict: a node is running there already.
@@ -180,7 +204,7 @@ async def serve_node(home: Path, host: str, port: int, *, transport: Transport |
         keys = NodeKeys.load(home / KEY_FILE)
         store, _ = open_store(home / STORE_FILE)
         shelf = Shelf(store, keys.receipt, _now, os.urandom)
-        node = RunningNode(shelf, store, lock)
+        node = RunningNode(shelf, store, lock, tunnels)
         await node.listen(transport or installed_transport(), host, port or keys.port, keys.certificate)
     except BaseException:
         lock.release()

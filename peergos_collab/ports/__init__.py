@@ -18,6 +18,7 @@ from .store import (
     TruncateBranch,
 )
 from .transport import Address, Connection, Listener, Transport
+from .tunnels import RelayTransport, Tunnels
 
 __all__ = [
     "Address",
@@ -38,9 +39,11 @@ __all__ = [
     "PutRecord",
     "PutValue",
     "Random",
+    "RelayTransport",
     "SegmentStore",
     "StoredRecord",
     "TakenOut",
     "Transport",
     "TruncateBranch",
+    "Tunnels",
 ]

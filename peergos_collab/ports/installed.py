@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from ..errors import LocalProtocolError
 from .peers import PeerTransport
 from .transport import Address, Connection, Listener, Transport
+from .tunnels import RelayTransport, Tunnels
 
 GROUP: Final = "peergos_collab.transports"
 
@@ -38,6 +39,16 @@ class _Installed:
 def installed_transport() -> Transport:
     """The transport that reaches nodes. Using it raises LocalProtocolError where none is installed."""
     return _Installed()
+
+
+def installed_relay(entry: Address) -> Transport:
+    """The transport that reaches nodes only through ``entry``. Raises LocalProtocolError as above."""
+    return cast(RelayTransport, _load("websocket")()).through(entry)
+
+
+def installed_tunnels(*, private: bool) -> Tunnels:
+    """What makes a node an entry node for others. Raises LocalProtocolError where it is not installed."""
+    return cast(RelayTransport, _load("websocket")()).tunnels(private=private)
 
 
 def installed_peers() -> PeerTransport:

@@ -180,11 +180,12 @@ async def check_connections(pair: Callable[[], Awaitable[tuple[Connection, Conne
         pair: opens two connected ends; called several times. Both are closed by the check.
     """
     before = asyncio.all_tasks()
-    await _check_pairs(pair)
+    await check_pairs(pair)
     await _no_new_tasks(before)
 
 
-async def _check_pairs(pair: Callable[[], Awaitable[tuple[Connection, Connection]]]) -> None:
+async def check_pairs(pair: Callable[[], Awaitable[tuple[Connection, Connection]]]) -> None:
+    """As ``check_connections``, where tasks of somebody in between may end a little later."""
     for check in (_both_ways, _sizes_and_order, _slow_reader, _refuses_too_much, _end_of_one, _last_words):
         left, right = await _step(pair(), "opening")
         try:
@@ -230,7 +231,7 @@ async def check_transport(
         await _no_new_tasks(before)
 
     try:
-        await _check_pairs(pair)
+        await check_pairs(pair)
         await let_handlers_go()
         await _refuses_strangers(transport, address, unused_port)
         near, _ = await _step(pair(), "opening")
@@ -393,6 +394,7 @@ __all__ = [
     "MemoryConnection",
     "MemoryTransport",
     "check_connections",
+    "check_pairs",
     "check_transport",
     "memory_pair",
 ]
