@@ -1,7 +1,8 @@
 """What a node does with the frames of its sessions: check, keep, pass on. No key, no I/O, no names.
 
 A node is a peer without keys. It keeps the same log books as members do, serves an object to sessions
-that prove a read key of it, and takes segments from those that prove a write key.
+that prove a read key of it, and takes segments from those that prove a write key. Which epochs count is
+in ``sync.rights``: with a key of an old one a session gets membership records, and nothing else.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..codec.ids import ObjectId
+from ..codec.ids import EpochId, ObjectId
 from ..crypto import SigningKey
 from ..errors import Damaged, RemoteProtocolError
 from ..objects.links import Drop
+from ..objects.records import Epoch
 from ..ports import Clock, PutValue, Random, SegmentStore
 from ..sync.heads import Tip
-from ..sync.logbook import LogBook, Offered
+from ..sync.logbook import LogBook, Offered, Record
 from ..sync.session import Session, receipt_frame
 from ..sync.session_events import (
     DropOffered,
@@ -57,6 +59,7 @@ class _Recent:
     counter: int
     sealed: bytes
     time: int
+    epochs: frozenset[EpochId]
 
 
 @dataclass(slots=True)
@@ -173,9 +176,12 @@ class Shelf:
 
     # -- objects --------------------------------------------------------------------------------
 
-    def _opened(self, session: Session, object_id: ObjectId) -> Commit:
+    def _opened(self, session: Session, object_id: ObjectId) -> Commit | None:
         """Says what is durable, once everything taken before is; and who else is here."""
-        tips = self._books[object_id].tips()
+        rights = session.channels[object_id].rights
+        if not rights.have:
+            return None  # it comes once a newest epoch is proved
+        tips = self._books[object_id].tips_within(rights.have)
 
         def durable() -> None:
             session.send_frame(receipt_frame(self.receipt_key, object_id, tips, whole=True))
@@ -187,65 +193,83 @@ class Shelf:
     def _say_who_is_here(self, session: Session, object_id: ObjectId) -> None:
         """Only after the records, without which a newcomer cannot check who speaks."""
         now = self.clock()
+        channel = session.channels.get(object_id)
+        newest = channel.rights.newest if channel is not None else frozenset()
         for key, recent in self._ephemerals.get(object_id, {}).items():
-            if now - recent.time < EPHEMERAL_LIFETIME:
+            if now - recent.time < EPHEMERAL_LIFETIME and recent.epochs & newest:
                 session.send_ephemeral(object_id, key, recent.counter, recent.sealed)
 
     def _records(self, session: Session, event: RecordsCame) -> Commit | None:
         book = self.find_book(event.object)
+        channel = session.channels.get(event.object)
         if book is None:
             book = self._stored_book(event.object) or LogBook(event.object, self.store)
-        elif event.object not in session.channels:
+            offered = book.take_records(event.raws, _makes_an_object)
+        elif channel is None:
             session.refuse(event.object, "unknown", "no such object here, or no right to it")
             return None
-        offered = book.take_records(event.raws)
+        else:
+            offered = book.take_records(event.raws, channel.rights.admits)
         if not book.epochs:
             session.refuse(event.object, "unknown", "no such object here, or no right to it")
             return None
         self._books[event.object] = book
-        self._answer(session, event.object, offered)
+        if channel is not None:
+            self._answer(session, event.object, offered)
         self._spread(session, event.object, offered)
         return Commit(offered.batch, nothing) if offered.batch else None
 
     def _segments(self, session: Session, event: SegmentsCame) -> Commit | None:
         channel = session.channels.get(event.object)
         if channel is None or not channel.may_write:
-            session.refuse(event.object, "read_only", "no right to write to this object was proved")
+            self._bar(session, event.object)
             session.grant_credit(event.size)
             return None
-        offered = channel.book.take_segments(event.raws)
+        offered = channel.book.take_segments(event.raws, channel.rights.give)
         session.note_taken(event.object, offered.arrivals, offered.known)
         self._answer(session, event.object, offered)
         self._spread(session, event.object, offered)
-        changed = {arrival.branch.number: arrival.branch for arrival in offered.arrivals}
-        tips = [tip for tip in channel.book.tips() if any(tip.log == b.log for b in changed.values())]
+        tips = channel.book.tips_of(dict.fromkeys(arrival.segment.log for arrival in offered.arrivals))
+        epochs = {arrival.segment.epoch for arrival in offered.arrivals}
 
         def durable() -> None:
             session.grant_credit(event.size)
             self._touch(session)
             if tips:
-                self._send_receipt(event.object, tips)
+                self._send_receipt(event.object, tips, epochs)
 
         return Commit(offered.batch, durable)
 
-    def _send_receipt(self, object_id: ObjectId, tips: list[Tip]) -> None:
+    def _send_receipt(self, object_id: ObjectId, tips: list[Tip], epochs: set[EpochId]) -> None:
         frame = receipt_frame(self.receipt_key, object_id, tips)
         for other in self._readers(object_id):
-            other.send_frame(frame)
-            self._touch(other)
+            channel = other.channels[object_id]
+            if all(channel.book.graph.covers(channel.rights.have, epoch) for epoch in epochs):
+                other.send_frame(frame)
+                self._touch(other)
 
     def _answer(self, session: Session, object_id: ObjectId, offered: Offered) -> None:
         if offered.refused:
             session.refuse(object_id, "false", offered.refused[0])
-        if offered.gaps:
+        if offered.gaps or offered.early:
+            session.refuse(object_id, "gap", "something that comes before is missing; compare again")
+        elif offered.barred:
+            self._bar(session, object_id)
+
+    def _bar(self, session: Session, object_id: ObjectId) -> None:
+        """Says why something is not taken: other keys might help, or only a writer's."""
+        channel = session.channels.get(object_id)
+        if channel is not None and (channel.may_write or not channel.may_read):
             session.refuse(
-                object_id, "gap", "something before these segments is missing; compare heads again"
+                object_id, "gap", "a key of a newer epoch has to be proved for this; compare again"
             )
+        else:
+            session.refuse(object_id, "read_only", "no right to write to this object was proved")
 
     def _spread(self, origin: Session, object_id: ObjectId, offered: Offered) -> None:
         if not offered.arrivals and not offered.records:
             return
-        for other in self._readers(object_id):
+        for other in [other for other in self.sessions.values() if object_id in other.channels]:
             other.announce(object_id, offered.arrivals, offered.forked)
             self._touch(other)
 
@@ -258,6 +282,7 @@ class Shelf:
         channel = session.channels.get(event.object)
         if channel is None or not channel.may_read or self._too_fast(session):
             return
+        epochs = channel.rights.newest
         kept = self._ephemerals.setdefault(event.object, {})
         known = kept.pop(event.key, None)
         if known is not None and known.counter >= event.counter:
@@ -265,7 +290,7 @@ class Shelf:
             return
         if known is not None:
             self._let_go([known])
-        kept[event.key] = _Recent(event.counter, event.sealed, self.clock())
+        kept[event.key] = _Recent(event.counter, event.sealed, self.clock(), epochs)
         self._ephemeral_bytes += len(event.sealed)
         if len(kept) > EPHEMERALS:
             self._let_go([kept.pop(next(iter(kept)))])
@@ -273,7 +298,7 @@ class Shelf:
             self._ephemerals.clear()
             self._ephemeral_bytes = 0
         for other in self._readers(event.object):
-            if other is not session and other.backlog < BACKLOG:
+            if other is not session and other.backlog < BACKLOG and _meet(other, event.object, epochs):
                 other.send_ephemeral(event.object, event.key, event.counter, event.sealed)
                 self._touch(other)
 
@@ -327,3 +352,13 @@ class Shelf:
 
     def _touch(self, session: Session) -> None:
         self.touched[id(session)] = session
+
+
+def _makes_an_object(record: Record) -> bool:
+    """What is taken before anything is proved."""
+    return isinstance(record, Epoch) and record.first
+
+
+def _meet(session: Session, object_id: ObjectId, epochs: frozenset[EpochId]) -> bool:
+    """Whether a session proved one of these epochs, and they are newest."""
+    return bool(session.channels[object_id].rights.newest & epochs)

@@ -83,6 +83,18 @@ class Segment:
         return unpad_untrusted(copen(key, Tag.SEAL, self.body, self.prefix))
 
 
+def epoch_of(raw: bytes) -> EpochId | None:
+    """The epoch of a stored segment; None where it is damaged. Cheap: its body is not hashed."""
+    try:
+        prefix = array(decode_untrusted(raw, MAX_SEGMENT), 3, "segment")[0]
+        fields = array(
+            decode_untrusted(some_bytes(prefix, _PREFIX_LIMIT, "prefix"), _PREFIX_LIMIT), 7, "prefix"
+        )
+        return EpochId(blob(fields[5], 32, "epoch id"))
+    except RemoteProtocolError:
+        return None
+
+
 def seal_segment(
     object_id: ObjectId,
     log_key: SigningKey,

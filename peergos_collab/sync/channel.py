@@ -6,14 +6,22 @@ it. So a slow peer costs no memory, and a change of path or a repeated segment c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from ..codec.ids import EpochId, LogId
 from ..objects.certificates import Certificate
+from ..objects.epoch_keys import EpochKeys
+from ..objects.records import Epoch, MembershipRecord
+from ..objects.segments import epoch_of
+from .epoch_graph import EVERYTHING
 from .frames import SEGMENTS_PER_FRAME
 from .heads import Tip
 from .logbook import BranchState, LogBook
+from .rights import Rights
+
+_NEVER: Final = (-1, -1, -1)
 
 
 @dataclass(slots=True)
@@ -21,43 +29,77 @@ class Channel:
     """See the module's text.
 
     Args:
+        rights: what the other side proved.
+        ours: the epochs of which it takes segments from us.
+        told: the epochs we proved to it, with the level.
         has: branch number → seq up to which the other side has it.
         tips: the other side's heads, as it said them or proved them by sending.
         assumed: logs in which its unknown head is taken to be ahead of ours.
         dirty: branches that may hold something it lacks.
+        withheld: branches whose next segment is of an epoch that one of us has not proved.
         opened_here, opened_there: which sides have opened the object on this session.
-        may_read, may_write: what the other side has proved (a node proves nothing, and may both).
-        push: whether segments may be sent to it at all.
+        met: it told us which membership records it has.
+        heads_owed: it has proved no newest epoch, so it was not told our heads.
         refused: it refused our last OPEN, so it does not know yet what we have and may do.
     """
 
     book: LogBook
+    rights: Rights
+    ours: int = EVERYTHING
+    told: dict[EpochId, int] = field(default_factory=dict)
     has: dict[int, int] = field(default_factory=dict)
     tips: dict[LogId, list[Tip]] = field(default_factory=dict)
     assumed: set[LogId] = field(default_factory=set)
     dirty: dict[int, None] = field(default_factory=dict)
+    withheld: dict[int, None] = field(default_factory=dict)
     certified: set[tuple[LogId, EpochId]] = field(default_factory=set)
     records: set[bytes] = field(default_factory=set)
     opened_here: bool = False
     opened_there: bool = False
-    may_read: bool = False
-    may_write: bool = False
-    push: bool = True
+    met: bool = False
+    heads_owed: bool = False
     refused: bool = False
     told_caught_up: bool = False
     caught_up: bool = False
+    _within: int = EVERYTHING
+    _compared: tuple[int, int, int] = _NEVER
+
+    @property
+    def may_read(self) -> bool:
+        """Whether segments are sent to it at all."""
+        return self.rights.have != 0
+
+    @property
+    def may_write(self) -> bool:
+        """Whether segments are taken from it at all."""
+        return self.rights.give != 0
+
+    @property
+    def acquainted(self) -> bool:
+        """Both sides have opened it, and the other may have membership records."""
+        return self.opened_here and self.met and self.rights.knows
 
     @property
     def live(self) -> bool:
         """Both sides have opened it, and the other may read."""
         return self.opened_here and self.opened_there and self.may_read
 
+    def look_again(self) -> None:
+        """Tries what was withheld once more, if other epochs are proved by now."""
+        within = self.rights.have & self.ours
+        if within != self._within:
+            self._within = within
+            self.dirty.update(self.withheld)
+            self.withheld.clear()
+
     def set_tips(self, tips: Iterable[Tip]) -> None:
         """Takes the other side's heads, and finds what it lacks."""
+        self._compared = _NEVER
         self.tips = {}
         for tip in tips:
             self.tips.setdefault(tip.log, []).append(tip)
         self.has = {}
+        self.withheld.clear()
         self.assumed = set()
         for log in self.book.branches:
             self._match(log)
@@ -94,7 +136,9 @@ class Channel:
                 continue
             base = branch.base
             if base is not None and (had := self.has.get(base.number, base.first - 1)) < branch.first - 1:
-                if had < self.book.sendable(base):
+                if base.number in self.withheld:
+                    self._withhold(number)
+                elif had < self.book.sendable(base):
                     self.dirty = {base.number: None} | self.dirty
                 else:
                     del self.dirty[number]
@@ -103,22 +147,59 @@ class Channel:
                 if not raws:  # damaged on this disk: what follows will be a gap for them, not a loop for us
                     self.has[number] = last
                     continue
+                raws = self._allowed(raws)
+                if not raws:
+                    self._withhold(number)
+                    continue
                 self.has[number] = start + len(raws) - 1
                 return self._certificates(branch.log), raws
         return [], []
 
-    def next_records(self) -> list[bytes]:
-        """Membership records the other side lacks."""
-        lacking = [r for r in self.book.membership_records() if r.id not in self.records]
+    def _withhold(self, number: int) -> None:
+        del self.dirty[number]
+        self.withheld[number] = None
+
+    def _allowed(self, raws: list[bytes]) -> list[bytes]:
+        """Segments up to the first that it may not have, or would not take from us."""
+        graph, within = self.book.graph, self._within
+        if graph.covers_all(within):
+            return raws
+        for at, raw in enumerate(raws):
+            epoch = epoch_of(raw)
+            if epoch is None or not graph.covers(within, epoch):
+                return raws[:at]
+        return raws
+
+    def has_news(self, held: Mapping[EpochId, EpochKeys]) -> bool:
+        """Whether there are other records or keys than at the last time: to look at all is dear, and this is
+        asked at each segment."""
+        before = self._compared
+        levels = sum(held[epoch].level for epoch in self.told if epoch in held)
+        self._compared = len(self.book.epochs) + len(self.book.grants), len(held), levels
+        return self._compared != before
+
+    def next_records(self, held: Collection[EpochId] | None = None) -> list[MembershipRecord]:
+        """Membership records the other side lacks.
+
+        Args:
+            held: epochs we can prove; who brings an epoch has to prove its parents. None: we need not.
+        """
+        lacking = [
+            record
+            for record in self.book.membership_records()
+            if record.id not in self.records
+            and (held is None or all(parent in held for parent in _parents(record)))
+        ]
         self.records.update(record.id for record in lacking)
-        return [record.raw for record in lacking]
+        return lacking
+
+    def unproved_parents(self, record: MembershipRecord) -> list[EpochId]:
+        """The parents of an epoch that we have not proved on this session."""
+        return [parent for parent in _parents(record) if parent not in self.told]
 
     def _certificates(self, log: LogId) -> list[Certificate]:
-        fresh = [
-            certificate
-            for key, certificate in self.book.certificates.items()
-            if key[0] == log and key not in self.certified
-        ]
+        certificates = self.book.certified.get(log, ())
+        fresh = [c for c in certificates if (c.log, c.epoch) not in self.certified]
         self.certified.update((certificate.log, certificate.epoch) for certificate in fresh)
         return fresh
 
@@ -141,3 +222,7 @@ class Channel:
             return
         for branch in branches:
             self.dirty[branch.number] = None
+
+
+def _parents(record: MembershipRecord) -> tuple[EpochId, ...]:
+    return record.parents if isinstance(record, Epoch) else ()

@@ -27,7 +27,8 @@ class Frame(enum.IntEnum):
     HELLO = 0
     """[version, nonce (16), receipt key (32, a node's) or empty]"""
     OPEN = 1
-    """[object, proofs [[epoch, level, signature] …], membership record ids, heads]"""
+    """[object, proofs [[epoch, level, signature] …], membership record ids, heads]; a node that got no
+    proof of a newest epoch does not tell its heads: null"""
     CLOSE = 2
     """[object]"""
     RECORDS = 3
@@ -71,6 +72,9 @@ class Frame(enum.IntEnum):
     MAIL_KEPT = 21
     """[id of the mail]: it is durable at the node"""
 
+    PROVE = 22
+    """[object, proofs]: of epochs that came, or were needed, after the OPEN"""
+
 
 _LENGTHS: Final = {
     Frame.HELLO: 4,
@@ -95,6 +99,7 @@ _LENGTHS: Final = {
     Frame.MAIL: 4,
     Frame.DROP_MAIL: 4,
     Frame.MAIL_KEPT: 2,
+    Frame.PROVE: 3,
 }
 
 

@@ -14,7 +14,8 @@ from ..codec.ids import LogId, SegmentId
 from ..codec.shape import array, blob, many, number
 from ..crypto import Tag, hash256
 
-MAX_TIPS: Final = 20_000
+MAX_TIPS: Final = 8_000
+"""Branches of all logs of one object: their heads and the ids of all its records fit into one frame."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

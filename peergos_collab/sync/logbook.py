@@ -4,19 +4,24 @@ Nodes and members keep the same book; it needs no key. Whatever enters it was ve
 its parents, a certificate by its epoch, a segment by its log's signature and that log's certificate.
 Verdicts follow from the set of records; where something arrives too early (its parent, certificate
 or predecessor is missing), it is not kept, and the sender is asked again.
+
+Who holds a key of an object can add to its book, so what a book takes has bounds. They differ by the key
+that signed: what readers fill up leaves room for writers, and what writers fill up for admins.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from itertools import takewhile
+from typing import Final, TypeAlias
 
 from ..codec.ids import EpochId, LogId, ObjectId, RecordId, SegmentId
 from ..errors import Damaged, PeergosCollabError, RemoteProtocolError
 from ..objects.certificates import Certificate
+from ..objects.epoch_keys import Level
 from ..objects.records import Epoch, Grant, MembershipRecord, parse_record_untrusted
-from ..objects.segments import Segment
+from ..objects.segments import Segment, epoch_of
 from ..ports import (
     AppendSegment,
     Batch,
@@ -27,7 +32,8 @@ from ..ports import (
     StoredRecord,
     TruncateBranch,
 )
-from .heads import Tip
+from .epoch_graph import EVERYTHING, EpochGraph
+from .heads import MAX_TIPS, Tip
 
 COPIES: Final = "epochs"
 MAX_BRANCHES: Final = 64
@@ -36,12 +42,37 @@ MAX_BRANCHES: Final = 64
 RECENT_BYTES: Final = 64 << 10
 """Of the newest segments, kept to be passed on at once, without a look into the store."""
 
+MAX_RECORDS: Final = {Level.READ: 8_000, Level.WRITE: 10_000, Level.ADMIN: 12_000}
+"""Membership records of one object, up to which one more is taken that a key of this level signed: 12,000
+ids and all heads still fit into the frame that compares them."""
+
+MAX_RECORD_BYTES: Final = {Level.READ: 256 << 20, Level.WRITE: 384 << 20, Level.ADMIN: 512 << 20}
+"""The same in bytes: 8,000 changes of keys among 1,000 members."""
+
+MAX_NEW_LOGS: Final = 2_000
+"""Logs that one epoch's write key may certify: past it new keys are needed, which an admin can keep from
+whoever certified them all. A device has one, and one more after each unclean start."""
+
 _READ: Final = 1 << 18
+
+Record: TypeAlias = MembershipRecord | Certificate
+Admits: TypeAlias = Callable[[Record], bool]
+"""Whether a verified record is taken from whoever sent it."""
+
+
+def anybody(_: Record) -> bool:
+    """Takes every record that is true, whoever brings it."""
+    return True
 
 
 @dataclass(slots=True)
 class BranchState:
-    """A run of consecutive segments of a log. ``base`` is the branch it forks from, or None."""
+    """A run of consecutive segments of a log.
+
+    Args:
+        base: the branch it forks from, or None.
+        tip_epoch: of its last segment; None until somebody asked for it.
+    """
 
     number: int
     log: LogId
@@ -49,6 +80,7 @@ class BranchState:
     first: int
     tip: int
     tip_id: bytes
+    tip_epoch: EpochId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +100,19 @@ class Offered:
         records: new records, in the order they entered.
         known: places of segments that were known already.
         gaps: logs of which a predecessor or certificate is missing.
+        early: records whose epoch or parents are missing.
+        barred: something came from who has no right to give it, or none yet.
         refused: what was false, in words.
         forked: logs that turned out to be forked.
         batch: what must be written.
     """
 
     arrivals: list[Arrival] = field(default_factory=list)
-    records: list[MembershipRecord | Certificate] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     known: list[tuple[BranchState, int]] = field(default_factory=list)
     gaps: set[LogId] = field(default_factory=set)
+    early: list[Record] = field(default_factory=list)
+    barred: bool = False
     refused: list[str] = field(default_factory=list)
     forked: set[LogId] = field(default_factory=set)
     batch: Batch = field(default_factory=list)
@@ -89,8 +125,10 @@ class LogBook:
         self.object = object_id
         self.store = store
         self.epochs: dict[EpochId, Epoch] = {}
+        self.graph = EpochGraph()
         self.grants: dict[RecordId, Grant] = {}
         self.certificates: dict[tuple[LogId, EpochId], Certificate] = {}
+        self.certified: dict[LogId, list[Certificate]] = {}
         self.branches: dict[LogId, list[BranchState]] = {}
         self.numbered: dict[int, BranchState] = {}
         self.damage: list[str] = []
@@ -98,6 +136,9 @@ class LogBook:
         self._fresh: dict[tuple[int, int], SegmentId] = {}
         self._recent: dict[tuple[int, int], Segment] = {}
         self._recent_bytes = 0
+        self._record_bytes = 0
+        self._logs_in: dict[EpochId, int] = {}
+        self._made_by_writers: set[EpochId] = set()
 
     @classmethod
     def load(cls, object_id: ObjectId, store: SegmentStore) -> LogBook:
@@ -128,7 +169,9 @@ class LogBook:
     def _load(cls, object_id: ObjectId, store: SegmentStore) -> LogBook:
         book = cls(object_id, store)
         stored = [record.raw for record in store.records(object_id)]
-        book.damage = [f"a stored record is damaged ({why})" for why in book.take_records(stored).refused]
+        offered = book.take_records(stored)
+        why = [*offered.refused, *("what it follows is missing" for _ in offered.early)]
+        book.damage = [f"a stored record is damaged ({words})" for words in why]
         for branch in sorted(store.branches(object_id), key=lambda branch: branch.number):
             base = book.numbered.get(branch.parent)
             state = BranchState(branch.number, branch.log, base, branch.first, branch.tip, branch.tip_id)
@@ -137,22 +180,34 @@ class LogBook:
 
     # -- records --------------------------------------------------------------------------------
 
-    def take_records(self, raws: Iterable[bytes]) -> Offered:
-        """Takes epochs, grants and certificates, in any order. See ``Offered``."""
+    def take_records(self, raws: Iterable[bytes], admits: Admits = anybody) -> Offered:
+        """Takes epochs, grants and certificates, in any order. See ``Offered``.
+
+        Args:
+            admits: judges what is new by the rights of who sent it.
+        """
         offered = Offered()
-        waiting = [record for raw in raws if (record := self._parse_record(raw, offered)) is not None]
-        progress = True
-        while waiting and progress:
-            remaining = [record for record in waiting if not self._take_record(record, offered)]
-            progress = len(remaining) < len(waiting)
-            waiting = remaining
-        if waiting:
-            offered.refused.append("a membership record whose epoch is not known")
+        ready = [record for raw in raws if (record := self._parse_record(raw, offered)) is not None]
+        ready.reverse()
+        waiting: dict[EpochId, list[Record]] = {}
+        while ready:
+            record = ready.pop()
+            missing = self._missing(record)
+            if missing is not None:
+                waiting.setdefault(missing, []).append(record)
+            elif self._take_record(record, offered, admits) and isinstance(record, Epoch):
+                ready += reversed(waiting.pop(record.id, []))
+        offered.early = [record for records in waiting.values() for record in records]
         return offered
 
-    def _parse_record(self, raw: bytes, offered: Offered) -> MembershipRecord | Certificate | None:
+    def _missing(self, record: Record) -> EpochId | None:
+        """An epoch that has to be here first."""
+        needed = record.parents if isinstance(record, Epoch) else (record.epoch,)
+        return next((epoch for epoch in needed if epoch not in self.epochs), None)
+
+    def _parse_record(self, raw: bytes, offered: Offered) -> Record | None:
         try:
-            record: MembershipRecord | Certificate
+            record: Record
             if len(raw) <= 256:
                 record = Certificate.parse_untrusted(raw)
             else:
@@ -164,22 +219,19 @@ class LogBook:
             offered.refused.append(str(error))
             return None
 
-    def _take_record(self, record: MembershipRecord | Certificate, offered: Offered) -> bool:
-        """False where it has to wait for another record."""
+    def _take_record(self, record: Record, offered: Offered, admits: Admits) -> bool:
+        """Whether it is in the book now."""
         if self._knows(record):
             return True
-        if isinstance(record, Epoch) and not record.first:
-            # Whoever may write could sign one, and a newer epoch decides who proves what to nodes: until its
-            # sealed op is judged, accepting it would let any writer shut out everybody else.
-            offered.refused.append("a second epoch, which belongs to a later version")
-            return True
-        if not isinstance(record, Epoch) and record.epoch not in self.epochs:
-            return False
         try:
+            self._check_room(record)
             record.verify(self.epochs)
         except RemoteProtocolError as error:
             offered.refused.append(str(error))
-            return True
+            return False
+        if not admits(record):
+            offered.barred = True
+            return False
         self._keep(record)
         offered.records.append(record)
         if isinstance(record, Epoch):
@@ -188,16 +240,44 @@ class LogBook:
             offered.batch.append(PutRecord(self.object, StoredRecord(record.kind, record.id, record.raw)))
         return True
 
-    def _knows(self, record: MembershipRecord | Certificate) -> bool:
+    def _knows(self, record: Record) -> bool:
         if isinstance(record, Certificate):
             return (record.log, record.epoch) in self.certificates
         return record.id in (self.epochs if isinstance(record, Epoch) else self.grants)
 
-    def _keep(self, record: MembershipRecord | Certificate) -> None:
+    def _check_room(self, record: Record) -> None:
+        """Raises RemoteProtocolError where an object has as many records as it may."""
+        if isinstance(record, Certificate):
+            new = record.log not in self.certified
+            if new and self._logs_in.get(record.epoch, 0) >= MAX_NEW_LOGS:
+                raise RemoteProtocolError("too many logs in one epoch")
+            return
+        level = self._signed_level(record)
+        count = len(self.epochs) + len(self.grants)
+        size = self._record_bytes + len(record.raw)
+        if count >= MAX_RECORDS[level] or size > MAX_RECORD_BYTES[level]:
+            raise RemoteProtocolError("too many membership records")
+
+    def _signed_level(self, record: MembershipRecord) -> Level:
+        """The level of the key that signed a record; an admin key that a writer made up counts as his."""
+        signer = record.sealed.outer.signer or EpochId(record.id)
+        if record.sealed.outer.level is Level.ADMIN and signer in self._made_by_writers:
+            return Level.WRITE
+        return record.sealed.outer.level
+
+    def _keep(self, record: Record) -> None:
         if isinstance(record, Certificate):
             self.certificates[record.log, record.epoch] = record
-        elif isinstance(record, Epoch):
+            if record.log not in self.certified:
+                self._logs_in[record.epoch] = self._logs_in.get(record.epoch, 0) + 1
+            self.certified.setdefault(record.log, []).append(record)
+            return
+        self._record_bytes += len(record.raw)
+        if isinstance(record, Epoch):
             self.epochs[record.id] = record
+            self.graph.add(record)
+            if not record.first and self._signed_level(record) < Level.ADMIN:
+                self._made_by_writers.add(record.id)
         else:
             self.grants[record.id] = record
 
@@ -206,10 +286,13 @@ class LogBook:
 
     # -- segments -------------------------------------------------------------------------------
 
-    def take_segments(self, raws: Iterable[bytes]) -> Offered:
+    def take_segments(self, raws: Iterable[bytes], within: int = EVERYTHING) -> Offered:
         """Takes segments as a peer, a node or the disk sent them. See ``Offered``.
 
         The batch has to be written before the book is given anything more.
+
+        Args:
+            within: the epochs (a set of ``graph``) whose segments are taken from who sent them.
         """
         offered = Offered()
         self._fresh.clear()
@@ -223,11 +306,11 @@ class LogBook:
                 offered.refused.append(str(error))
                 continue
             if run and (segment.log != run[-1].log or segment.previous != run[-1].id):
-                self._take_run(run, offered)
+                self._take_run(run, offered, within)
                 run = []
             run.append(segment)
         if run:
-            self._take_run(run, offered)
+            self._take_run(run, offered, within)
         return offered
 
     def append_own(self, segment: Segment) -> Offered:
@@ -257,16 +340,21 @@ class LogBook:
         """Up to which seq a branch may leave this device."""
         return min(branch.tip, self._unsettled.get(branch.number, branch.tip + 1) - 1)
 
-    def _take_run(self, run: list[Segment], offered: Offered) -> None:
+    def _take_run(self, run: list[Segment], offered: Offered, within: int) -> None:
         fresh = [segment for segment in run if not self._note_known(segment, offered)]
+        if within != EVERYTHING:
+            count = len(fresh)
+            fresh = list(takewhile(lambda segment: self.graph.covers(within, segment.epoch), fresh))
+            offered.barred |= len(fresh) < count
         if not fresh:
             return
         if any((fresh[0].log, segment.epoch) not in self.certificates for segment in fresh):
             offered.gaps.add(fresh[0].log)
             return
         for segment in self._authentic(fresh, offered):
-            if not self._has_room(segment):
-                offered.refused.append("a log with too many forks")
+            full = self._no_room(segment)
+            if full:
+                offered.refused.append(full)
                 return
             branch = self._place(segment, offered)
             if branch is None:
@@ -274,9 +362,14 @@ class LogBook:
                 return
             self._append(branch, segment, offered)
 
-    def _has_room(self, segment: Segment) -> bool:
+    def _no_room(self, segment: Segment) -> str:
+        """Why a segment would begin one branch too many; empty where it does not."""
         branches = self.branches.get(segment.log, [])
-        return len(branches) < MAX_BRANCHES or any(branch.tip_id == segment.previous for branch in branches)
+        if any(branch.tip_id == segment.previous for branch in branches):
+            return ""
+        if len(branches) >= MAX_BRANCHES:
+            return "a log with too many forks"
+        return "a log too many for one object" if len(self.numbered) >= MAX_TIPS else ""
 
     def _note_known(self, segment: Segment, offered: Offered) -> bool:
         branch = self.find(segment.log, segment.seq, segment.id)
@@ -320,7 +413,7 @@ class LogBook:
         return state
 
     def _append(self, branch: BranchState, segment: Segment, offered: Offered) -> None:
-        branch.tip, branch.tip_id = segment.seq, segment.id
+        branch.tip, branch.tip_id, branch.tip_epoch = segment.seq, segment.id, segment.epoch
         self._fresh[branch.number, segment.seq] = segment.id
         self._remember(branch.number, segment)
         offered.arrivals.append(Arrival(segment, branch))
@@ -368,12 +461,43 @@ class LogBook:
 
     def tips(self) -> list[Tip]:
         """All heads of all logs, forks included."""
-        return [
-            Tip(branch.log, branch.tip, branch.tip_id)  # type: ignore[arg-type]
-            for branches in self.branches.values()
-            for branch in branches
-            if branch.tip >= branch.first
-        ]
+        return self.tips_of(self.branches)
+
+    def tips_of(self, logs: Iterable[LogId]) -> list[Tip]:
+        """The heads of some logs."""
+        branches = [branch for log in logs for branch in self.branches.get(log, ())]
+        return [tip for branch in branches for tip in _tip(branch)]
+
+    def tips_within(self, within: int) -> list[Tip]:
+        """The heads as somebody sees them who may have only segments of some epochs."""
+        if self.graph.covers_all(within):
+            return self.tips()
+        return [tip for branch in self.numbered.values() for tip in self._tip_within(branch, within)]
+
+    def _tip_within(self, branch: BranchState, within: int) -> list[Tip]:
+        """The last segment of a branch that is in ``within``, if the epochs of a log only follow each other.
+
+        Where they do not, it is some other segment that is here; a head that is too low costs no more than
+        that something is sent twice.
+        """
+        if branch.tip_epoch is None:
+            branch.tip_epoch = self._epoch_at(branch, branch.tip)
+        if branch.tip_epoch is not None and self.graph.covers(within, branch.tip_epoch):
+            return _tip(branch)
+        low, high = branch.first - 1, branch.tip
+        while low < high - 1:
+            middle = (low + high) // 2
+            epoch = self._epoch_at(branch, middle)
+            if epoch is not None and self.graph.covers(within, epoch):
+                low = middle
+            else:
+                high = middle
+        id_ = self._id_at(branch.number, low) if low >= branch.first else None
+        return [Tip(branch.log, low, SegmentId(id_))] if id_ else []
+
+    def _epoch_at(self, branch: BranchState, seq: int) -> EpochId | None:
+        raws = self.read(branch, seq, 1) if branch.first <= seq <= branch.tip else []
+        return epoch_of(raws[0]) if raws else None
 
     def read(self, branch: BranchState, start: int, max_bytes: int) -> list[bytes]:
         """Raw segments of a branch from ``start`` on; about ``max_bytes``."""
@@ -434,6 +558,7 @@ class LogBook:
                 batch += self.truncate(other, other.first)
         branch.tip = seq - 1
         branch.tip_id = self._id_before(branch, seq)
+        branch.tip_epoch = None
         return batch
 
     def _id_before(self, branch: BranchState, seq: int) -> bytes:
@@ -458,6 +583,10 @@ def epoch_batch(epoch: Epoch) -> Batch:
     """Keeps an epoch, and a copy: without it nothing of an object can be read, and it may be nowhere else."""
     record = StoredRecord(epoch.kind, epoch.id, epoch.raw)
     return [PutRecord(epoch.object, record), PutValue(COPIES, epoch.object + epoch.id, epoch.raw)]
+
+
+def _tip(branch: BranchState) -> list[Tip]:
+    return [Tip(branch.log, branch.tip, SegmentId(branch.tip_id))] if branch.tip >= branch.first else []
 
 
 def _values(store: SegmentStore) -> list[tuple[bytes, bytes]]:

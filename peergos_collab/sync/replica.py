@@ -41,9 +41,10 @@ from ..objects.payload import (
 from ..objects.segments import Segment, seal_segment
 from ..objects.snapshots import Snapshot, SnapshotPlace
 from ..ports import Batch, Clock, DropJournal, PutJournal, Random, SegmentStore
+from .epoch_graph import EVERYTHING
 from .fold import Fold
 from .journal import ENTRY_CHANGES, ENTRY_CONTENT, LocalChange, open_entry_untrusted, seal_entry
-from .logbook import Arrival, BranchState, LogBook, Offered
+from .logbook import Admits, Arrival, BranchState, LogBook, Offered, anybody
 from .own_log import OwnLogs
 
 SNAPSHOT_CONTENT: Final = 4 << 20
@@ -157,8 +158,8 @@ class Replica:
         if not self.can_write:
             raise NoAccess("you may read this, but not change it; nothing was changed")
 
-    def take_records(self, raws: Iterable[bytes]) -> Offered:
-        offered = self.book.take_records(raws)
+    def take_records(self, raws: Iterable[bytes], admits: Admits = anybody) -> Offered:
+        offered = self.book.take_records(raws, admits)
         if any(not isinstance(record, Certificate) for record in offered.records):
             self.refresh_view()
         return offered
@@ -374,10 +375,14 @@ class Replica:
 
     # -- what comes from others -----------------------------------------------------------------
 
-    def take_segments(self, raws: Iterable[bytes], via: str) -> Taken:
-        """Takes segments from a peer or node; gives what they made deliverable, in causal order."""
+    def take_segments(self, raws: Iterable[bytes], via: str, within: int = EVERYTHING) -> Taken:
+        """Takes segments from a peer or node; gives what they made deliverable, in causal order.
+
+        Args:
+            within: the epochs of which the sender has proved that it may give segments.
+        """
         self._arrived.clear()  # what came before is in the store by now
-        offered = self.book.take_segments(raws)
+        offered = self.book.take_segments(raws, within)
         touched = self._ready()
         for arrival in offered.arrivals:
             self._arrived[arrival.branch.number, arrival.segment.seq] = arrival.segment

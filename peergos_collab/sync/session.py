@@ -7,6 +7,9 @@ States of an object on a session::
 
     closed ──open() sends OPEN──► opened here ──OPEN received──► live
     closed ──OPEN received──► opened there ──open()──► live        (a node answers at once)
+
+What was proved counts until a newer epoch is known: see ``rights``. Who then holds that epoch's keys
+proves it with PROVE, in front of the next segments, so that nothing waits for an answer.
 """
 
 from __future__ import annotations
@@ -15,15 +18,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from ..codec.ids import EpochId, LogId, ObjectId
-from ..codec.shape import array, blob, many, number, some_bytes, string
+from ..codec.shape import blob, many, number, some_bytes, string
 from ..crypto import SigningKey, Tag, VerifyKey
 from ..errors import Damaged, RemoteProtocolError
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.mail import Mail
-from ..objects.records import Epoch
+from ..objects.segments import epoch_of
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Random
 from .channel import Channel
+from .epoch_graph import EVERYTHING
 from .frames import (
     MAX_FRAME,
     PROTOCOL_VERSION,
@@ -34,7 +38,9 @@ from .frames import (
     encode_frame,
 )
 from .heads import Tip, heads_digest, tips_untrusted, tips_value
-from .logbook import Arrival, LogBook, record_ids
+from .logbook import Admits, Arrival, LogBook, Record, record_ids
+from .proving import fresh_proofs, opening_proofs, prove
+from .rights import MAX_PROOFS, Proof, Rights, proofs_untrusted
 from .session_events import (
     CaughtUp,
     DropCame,
@@ -56,8 +62,8 @@ from .session_mail import MAIL_FRAMES, SessionMail
 CREDIT_PARTS: Final = 16
 """A part of the window is worked off before that is told: a credit a keystroke doubles the messages."""
 
-MAX_PROOFS: Final = 16
-MAX_IDS: Final = 20_000
+MAX_IDS: Final = 12_000
+"""Membership records one object has at most, and items of one frame."""
 
 
 class Session:
@@ -138,7 +144,7 @@ class Session:
         if channel is None:
             return
         if object_id in self._unproved and object_id in self._wanted and channel.book.epochs:
-            # They proved a key before we had the records to see it: with a new OPEN they prove it again.
+            # They proved a key before we had the records to see it: they answer a new OPEN with theirs.
             self._unproved.discard(object_id)
             self._send_open(object_id)
         arrivals = list(arrivals)
@@ -213,6 +219,16 @@ class Session:
     def ping(self, number_: int) -> None:
         self._send(Frame.PING, number_)
 
+    def gives(self, object_id: ObjectId) -> int:
+        """The epochs of an object whose segments are taken from the other side, by what it proved."""
+        channel = self.channels.get(object_id)
+        return channel.rights.give if channel is not None else 0
+
+    def admits(self, object_id: ObjectId) -> Admits:
+        """Which records of an object are taken from the other side, by what it proved."""
+        channel = self.channels.get(object_id)
+        return channel.rights.admits if channel is not None else _nothing
+
     def grant_credit(self, size: int) -> None:
         """Segments of ``size`` bytes are worked off; the other side soon hears that it may send more."""
         self._worked_off += size
@@ -254,49 +270,57 @@ class Session:
     def _on_open(self, fields: list[Any], _: int) -> list[SessionEvent]:
         object_id = _object(fields[0])
         book = self._find_book(object_id)
-        proofs = many(fields[1], MAX_PROOFS, "proofs")
+        proofs = proofs_untrusted(fields[1])
         ids = [blob(item, 32, "record id") for item in many(fields[2], MAX_IDS, "record ids")]
-        tips = tips_untrusted(fields[3])
-        level = self._proved(object_id, book, proofs) if book is not None else None
-        if book is None or level is None:
+        tips = tips_untrusted(fields[3]) if fields[3] is not None else None
+        channel = self._proved_channel(object_id, book, proofs) if book is not None else None
+        if channel is None:
             # An object that is not here and one that is not theirs are answered alike.
-            if book is not None and not book.epochs:
-                self._unproved.add(object_id)
             self.refuse(object_id, "unknown", "no such object here, or no right to it")
             return []
-        channel = self.channels.setdefault(object_id, Channel(book))
-        channel.may_read = True
-        channel.may_write = level >= Level.WRITE
-        channel.opened_there = True
+        self.channels[object_id] = channel
+        channel.met = True
+        channel.opened_there = tips is not None
         self._stirred[object_id] = None
         channel.records = set(ids)
         channel.told_caught_up = False
         channel.certified.clear()
         try:
-            channel.set_tips(tips)
+            channel.set_tips(tips or [])
         except Damaged as damage:
             self.damaged[object_id] = damage
             return []
         if self._serving or (channel.refused and object_id in self._wanted):
             self._send_open(object_id)
-        return [Opened(object_id)]
+        return [Opened(object_id)] if tips is not None else []
 
-    def _proved(self, object_id: ObjectId, book: LogBook, proofs: list[Any]) -> Level | None:
-        """The highest level that holds for one of the newest epochs. A node proves nothing."""
-        if self._with_node:
-            return Level.WRITE
-        newest = _newest(book.epochs)
-        best: Level | None = None
-        for proof in proofs:
-            epoch_id, level_value, signature = array(proof, 3, "proof")
-            level = Level(number(level_value, 1, 2, "proof level"))
-            epoch = newest.get(EpochId(blob(epoch_id, 32, "epoch id")))
-            if epoch is None:
-                continue
-            message = self._channel + self._nonce + object_id + epoch.id
-            epoch.keys.sign[level].verify(Tag.SIGN_PROOF, message, blob(signature, 64, "proof"))
-            best = max(best or level, level)
-        return best
+    def _proved_channel(self, object_id: ObjectId, book: LogBook, proofs: list[Proof]) -> Channel | None:
+        """The channel of who proved a key of any epoch, or None."""
+        channel = self.channels.get(object_id) or self._new_channel(object_id, book)
+        channel.rights.take_untrusted(proofs)
+        if channel.rights.knows:
+            return channel
+        if channel.rights.waits:
+            self._unproved.add(object_id)
+        return None
+
+    def _new_channel(self, object_id: ObjectId, book: LogBook) -> Channel:
+        # A node takes from writers only; a member takes from any member what a writer signed.
+        to_give = Level.WRITE if self._serving else Level.READ
+        claim = self._channel + self._nonce + object_id
+        return Channel(book, Rights(book, claim, trusted=self._with_node, to_give=to_give))
+
+    def _on_prove(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        object_id, proofs = _object(fields[0]), proofs_untrusted(fields[1])
+        channel = self.channels.get(object_id)
+        if channel is None or not channel.met:
+            return []
+        channel.rights.take_untrusted(proofs)
+        self._stirred[object_id] = None
+        if not (channel.heads_owed and channel.may_read):
+            return []
+        self._send_open(object_id)
+        return [Opened(object_id)]
 
     def _on_close(self, fields: list[Any], _: int) -> list[SessionEvent]:
         self.channels.pop(_object(fields[0]), None)
@@ -354,7 +378,10 @@ class Session:
             branch = next((b for b in book.branches.get(log, []) if b.first <= seq <= b.tip), None)
             if branch is not None:
                 raw = next(iter(book.read(branch, seq, 1)), b"")
-            certificates = [c.raw for (of, _), c in book.certificates.items() if of == log]
+            epoch = epoch_of(raw)
+            if epoch is None or not book.graph.covers(channel.rights.have, epoch):
+                raw = b""
+            certificates = [certificate.raw for certificate in book.certified.get(log, ())]
         self._send(Frame.SNAPSHOT, object_id, certificates, raw)
         return []
 
@@ -401,6 +428,7 @@ class Session:
         Frame.CREDIT: _on_credit,
         Frame.GET_SNAPSHOT: _on_get_snapshot,
         Frame.SNAPSHOT: _on_snapshot,
+        Frame.PROVE: _on_prove,
     }
 
     # -- sending --------------------------------------------------------------------------------
@@ -412,44 +440,75 @@ class Session:
         book = self._find_book(object_id)
         if book is None:
             return
-        channel = self.channels.setdefault(object_id, Channel(book))
+        channel = self.channels.setdefault(object_id, self._new_channel(object_id, book))
         channel.opened_here = True
         channel.refused = False
         self._stirred[object_id] = None
         channel.caught_up = False
-        proofs = self._proofs(object_id, book)
-        # A node takes segments only from writers; a reader who has some it lacks leaves them to others.
-        held = self._wanted.get(object_id, {}).values()
-        channel.push = not self._with_node or any(keys.level >= Level.WRITE for keys in held)
-        self._send(Frame.OPEN, object_id, proofs, record_ids(book), tips_value(book.tips()))
+        proved = opening_proofs(book, self._wanted.get(object_id, {}))
+        channel.told.clear()
+        proofs = self._signed(object_id, channel, proved)
+        # Heads tell how much is written. A peer whose OPEN is still to come came by an offer of a member.
+        channel.heads_owed = channel.met and not channel.may_read
+        within = channel.rights.have if channel.met else EVERYTHING
+        tips = None if channel.heads_owed else tips_value(book.tips_within(within))
+        self._send(Frame.OPEN, object_id, proofs, record_ids(book), tips)
 
-    def _proofs(self, object_id: ObjectId, book: LogBook) -> list[list[Any]]:
-        keys = self._wanted.get(object_id, {})
-        known = [epoch for epoch in _newest(book.epochs) if epoch in keys] or list(keys)
-        proofs = []
-        for epoch in known[:MAX_PROOFS]:
-            level = min(keys[epoch].level, Level.WRITE)
-            message = self._channel + self._their_nonce + object_id + epoch
-            signature = keys[epoch].signing_key(level).sign(Tag.SIGN_PROOF, message)
-            proofs.append([epoch, int(level), signature])
+    def _taken_from_us(self, book: LogBook, held: Mapping[EpochId, EpochKeys]) -> int:
+        """The epochs of which the other side takes segments; a node proves nothing and is sent all."""
+        if self._serving:
+            return EVERYTHING
+        least = Level.WRITE if self._with_node else Level.READ
+        newest = (epoch for epoch in book.graph.newest if epoch in held and held[epoch].level >= least)
+        return book.graph.past(newest)
+
+    def _signed(self, object_id: ObjectId, channel: Channel, epochs: Iterable[EpochId]) -> list[list[Any]]:
+        claim = self._channel + self._their_nonce + object_id
+        held = self._wanted.get(object_id, {})
+        proofs = [prove(epoch, held[epoch], claim) for epoch in epochs]
+        channel.told.update((epoch, level) for epoch, level, _ in proofs)
         return proofs
+
+    def _send_proofs(self, object_id: ObjectId, channel: Channel, epochs: list[EpochId]) -> None:
+        for start in range(0, len(epochs), MAX_PROOFS):
+            proofs = self._signed(object_id, channel, epochs[start : start + MAX_PROOFS])
+            self._send(Frame.PROVE, object_id, proofs)
 
     def _pump(self) -> None:
         for object_id in list(self._stirred):
             channel = self.channels.get(object_id)
+            if channel is not None and channel.acquainted:
+                self._pump_records(object_id, channel)
+                channel.look_again()
             if channel is not None and channel.live:
-                records = channel.next_records()
-                self.send_records(object_id, records)
                 try:
                     self._pump_segments(object_id, channel)
                 except Damaged as damage:
                     self.damaged[object_id] = damage
-                if channel.push and channel.dirty and object_id not in self.damaged:
+                if channel.dirty and object_id not in self.damaged:
                     continue  # out of credit: stays stirred until more is granted
             del self._stirred[object_id]
 
+    def _pump_records(self, object_id: ObjectId, channel: Channel) -> None:
+        """Membership records they lack, each after the proofs it needs; then proofs of what is newest."""
+        held = self._wanted.get(object_id, {})
+        if not channel.has_news(held):
+            return
+        batch: list[bytes] = []
+        for record in channel.next_records(None if self._serving else held):
+            lacking = [] if self._serving else channel.unproved_parents(record)
+            if lacking:
+                self.send_records(object_id, batch)
+                batch = []
+                self._send_proofs(object_id, channel, lacking)
+            batch.append(record.raw)
+        self.send_records(object_id, batch)
+        if not self._serving:
+            self._send_proofs(object_id, channel, fresh_proofs(channel.book, held, channel.told))
+            channel.ours = self._taken_from_us(channel.book, held)
+
     def _pump_segments(self, object_id: ObjectId, channel: Channel) -> None:
-        while channel.push and channel.dirty and self._credit > 0:
+        while channel.dirty and self._credit > 0:
             certificates, raws = channel.next_segments(self._credit)
             self.send_records(object_id, [certificate.raw for certificate in certificates])
             if not raws:
@@ -457,7 +516,7 @@ class Session:
             frame = encode_frame(Frame.SEGMENTS, object_id, raws)
             self._credit -= len(frame)
             self._outgoing.append(frame)
-        if not (channel.push and channel.dirty) and not channel.told_caught_up:
+        if not channel.dirty and not channel.told_caught_up:
             channel.told_caught_up = True
             self._send(Frame.CAUGHT_UP, object_id)
 
@@ -471,14 +530,12 @@ def receipt_frame(
     return encode_frame(Frame.RECEIPT, object_id, tips_value(ordered), whole, signature)
 
 
+def _nothing(_: Record) -> bool:
+    return False
+
+
 def _object(value: object) -> ObjectId:
     return ObjectId(blob(value, 32, "object id"))
-
-
-def _newest(epochs: Mapping[EpochId, Epoch]) -> dict[EpochId, Epoch]:
-    """The epochs that are no known epoch's parent."""
-    parents = {parent for epoch in epochs.values() for parent in epoch.parents}
-    return {id_: epoch for id_, epoch in epochs.items() if id_ not in parents}
 
 
 def _receipt_message(object_id: ObjectId, tips: Iterable[Tip], whole: bool) -> bytes:

@@ -18,8 +18,9 @@ from ..objects.epoch_keys import Level
 from ..objects.payload import MAX_CHANGES, Author, Delivery
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Batch, PutValue, Random, SegmentStore
+from ..sync.epoch_graph import EVERYTHING
 from ..sync.heads import Tip
-from ..sync.logbook import Arrival, Offered
+from ..sync.logbook import Arrival, Offered, anybody
 from ..sync.replica import Collected, Replica, SetAside, Taken
 from ..sync.session import Session
 
@@ -193,7 +194,7 @@ class LiveObject:
 
     def take_segments(self, raws: Iterable[bytes], via: str, origin: Session | None) -> Taken:
         """Folds segments in at once, makes them durable in the background, passes them on."""
-        taken = self.replica.take_segments(raws, via)
+        taken = self.replica.take_segments(raws, via, origin.gives(self.id) if origin else EVERYTHING)
         if taken.offered.batch:
             self.replica.store.write(taken.offered.batch)
         size = sum(len(delivery.content) for delivery in taken.deliveries)
@@ -205,9 +206,11 @@ class LiveObject:
         self._plan_checkpoint()
         return taken
 
-    def take_records(self, raws: Iterable[bytes], via: str = "local") -> Offered:
+    def take_records(
+        self, raws: Iterable[bytes], via: str = "local", origin: Session | None = None
+    ) -> Offered:
         """Takes records, and folds in what waited for them."""
-        offered = self.replica.take_records(raws)
+        offered = self.replica.take_records(raws, origin.admits(self.id) if origin else anybody)
         if offered.batch:
             self.replica.store.write(offered.batch)
         if offered.records:

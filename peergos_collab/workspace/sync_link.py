@@ -238,9 +238,11 @@ class SyncLink:
         live = self._objects.get(event.object)
         if live is None:
             return
-        offered = live.take_records(event.raws, self.via)
+        offered = live.take_records(event.raws, self.via, self.session)
         if offered.refused:
             self._owner.on_problem(live, f"{self._who()} sent a false record: {offered.refused[0]}")
+        if offered.early or offered.barred:
+            self._compare_again(live)
 
     def _segments(self, event: SegmentsCame) -> None:
         live = self._objects.get(event.object)
@@ -249,7 +251,7 @@ class SyncLink:
             if taken.offered.refused:
                 words = f"{self._who()} sent a false segment: {taken.offered.refused[0]}"
                 self._owner.on_problem(live, words)
-            if taken.offered.gaps:
+            if taken.offered.gaps or taken.offered.barred:
                 self._compare_again(live)
             elif taken.offered.arrivals:
                 self._compares.pop(live.id, None)
@@ -327,7 +329,8 @@ class SyncLink:
         if tries > MAX_COMPARES:
             self._owner.on_problem(live, f"{self._who()} does not take it; it is safe here")
         else:
-            self.session.send_records(live.id, [epoch.raw for epoch in book.epochs.values()])
+            # With its first epoch the node can check our proof of it, and then takes the others from us.
+            self.session.send_records(live.id, [epoch.raw for epoch in book.epochs.values() if epoch.first])
             self.session.open(live.id, live.replica.keys)
 
     def _who(self) -> str:

@@ -29,7 +29,7 @@ from peergos_collab.sync.replica import Replica
 from peergos_collab.sync.session import Session
 from peergos_collab.testing.store import MemoryStore
 from support.circle import Membership, account_principal, found, make_circle
-from support.forge import Forger, child_epoch, cite, replica_of, take, take_certificates
+from support.forge import Forger, cite, replica_of, take, take_certificates
 
 RANDOM = random.Random(11).randbytes
 CIRCLE = make_circle(Kind.CHAT, [Level.WRITE, Level.READ], RANDOM)
@@ -367,16 +367,6 @@ def test_a_spoiled_signature_in_the_middle_is_not_kept() -> None:
 
     assert [arrival.segment.seq for arrival in offered.arrivals] == [1]
     assert len(offered.refused) == 1
-
-
-def test_a_second_epoch_shuts_nobody_out() -> None:
-    """A writer cannot publish an epoch whose keys nobody else has: proofs of the first one still count."""
-    replica = replica_of(CIRCLE, ANA, RANDOM)
-
-    offered = replica.take_records([child_epoch(CIRCLE, BOB, RANDOM)])
-
-    assert offered.refused == ["a second epoch, which belongs to a later version"]
-    assert list(replica.book.epochs) == [CIRCLE.epoch_id]
 
 
 def test_a_link_has_its_own_key() -> None:

@@ -264,6 +264,7 @@ def _frames() -> list[bytes]:
     fields: dict[Frame, list[Any]] = {
         Frame.HELLO: [1, RANDOM(16), key.public],
         Frame.OPEN: [CIRCLE.object, [[CIRCLE.epoch_id, 2, bytes(64)]], [CIRCLE.epoch_id], tips],
+        Frame.PROVE: [CIRCLE.object, [[CIRCLE.epoch_id, 1, bytes(64)]]],
         Frame.CLOSE: [CIRCLE.object],
         Frame.RECORDS: [CIRCLE.object, [FORGER.certificate]],
         Frame.SEGMENTS: [CIRCLE.object, [SEGMENT]],

@@ -320,10 +320,12 @@ class MemberSite(Site):
     def _handle(self, end: End, event: object) -> None:
         match event:
             case RecordsCame():
-                offered = self.replica.take_records(event.raws)
+                offered = self.replica.take_records(event.raws, end.session.admits(event.object))
                 self.world.require(not offered.refused, f"{self.name} refused {offered.refused}")
                 self.write(offered.batch, lambda: None)
                 self.replica.deliver_waiting("memory")
+                if offered.early or offered.barred:
+                    self._compare_again(end)
                 if offered.records:
                     for each in self.ends:
                         each.session.announce(self.world.circle.object)
@@ -342,14 +344,14 @@ class MemberSite(Site):
                 pass
 
     def _segments(self, end: End, event: SegmentsCame) -> None:
-        taken = self.replica.take_segments(event.raws, "memory")
+        taken = self.replica.take_segments(event.raws, "memory", end.session.gives(event.object))
         offered = taken.offered
         self.world.require(not offered.refused, f"{self.name} refused {offered.refused}")
         self.write(offered.batch, lambda: None)
         end.session.note_taken(event.object, offered.arrivals, offered.known)
         for each in self.ends:
             each.session.announce(event.object, offered.arrivals, sorted(offered.forked))
-        if offered.gaps:
+        if offered.gaps or offered.barred:
             self._compare_again(end)
         elif offered.arrivals:
             end.compares = 0
@@ -366,7 +368,7 @@ class MemberSite(Site):
         elif event.reason == "unknown" and end.other.site.is_node:
             end.compares += 1
             if end.compares <= MAX_COMPARES and self.replica.book.epochs:
-                raws = [epoch.raw for epoch in self.replica.book.epochs.values()]
+                raws = [epoch.raw for epoch in self.replica.book.epochs.values() if epoch.first]
                 end.session.send_records(self.world.circle.object, raws)
                 self._open(end)
         elif event.reason != "unknown":

@@ -10,6 +10,7 @@ from peergos_collab.objects.payload import Kind
 from peergos_collab.sync.channel import Channel
 from peergos_collab.sync.heads import Tip
 from peergos_collab.sync.logbook import LogBook
+from peergos_collab.sync.rights import Rights
 from peergos_collab.testing.store import MemoryStore
 from support.circle import make_circle
 from support.forge import Forger
@@ -32,6 +33,11 @@ def book_of(forger: Forger) -> LogBook:
     return book
 
 
+def channel_of(book: LogBook) -> Channel:
+    """To somebody who may have everything."""
+    return Channel(book, Rights(book, b"", trusted=True))
+
+
 def tip(forger: Forger, at: int) -> Tip:
     segment = forger.segments[at]
     return Tip(segment.log, segment.seq, segment.id)
@@ -49,7 +55,7 @@ def test_what_follows_its_heads_is_sent() -> None:
     forger = log_of(4)
     raws = [segment.raw for segment in forger.segments]
     for tips, expected in (([], raws), ([tip(forger, 1)], raws[2:]), ([tip(forger, 3)], [])):
-        channel = Channel(book_of(forger))
+        channel = channel_of(book_of(forger))
         channel.set_tips(tips)
 
         assert sent(channel) == expected
@@ -59,7 +65,7 @@ def test_what_follows_its_heads_is_sent() -> None:
 def test_certificates_go_once() -> None:
     """With the first segments of their log; again after the other side compared heads anew."""
     forger = log_of(2)
-    channel = Channel(book_of(forger))
+    channel = channel_of(book_of(forger))
     channel.set_tips([])
     certificates, _ = channel.next_segments(1)
 
@@ -72,7 +78,7 @@ def test_who_is_ahead_is_sent_nothing() -> None:
     forger = log_of(3)
     book = book_of(forger)
     ahead = [Tip(forger.log, 9, SegmentId(RANDOM(32)))]
-    channel = Channel(book)
+    channel = channel_of(book)
     channel.set_tips(ahead)
     before = sent(channel)
     raw = forger.write_raw(forger.payload(b"fork"), after=1)
@@ -90,7 +96,7 @@ def test_both_branches_of_a_fork_are_sent() -> None:
     """The base before the branch."""
     forger = log_of(3)
     forger.write_raw(forger.payload(b"fork"), after=1)
-    channel = Channel(book_of(forger))
+    channel = channel_of(book_of(forger))
     channel.set_tips([])
 
     assert sorted(sent(channel)) == sorted(segment.raw for segment in forger.segments)
@@ -103,7 +109,7 @@ def test_a_branch_whose_base_may_not_leave_waits() -> None:
     forger.write_raw(forger.payload(b"fork"), after=1)
     book.store.write(book.take_segments([forger.segments[2].raw]).batch)
     book._unsettled[1] = 1
-    channel = Channel(book)
+    channel = channel_of(book)
     channel.set_tips([])
 
     assert sent(channel) == []
@@ -111,17 +117,17 @@ def test_a_branch_whose_base_may_not_leave_waits() -> None:
 
 def test_records_are_sent_once() -> None:
     """Those the other side did not name."""
-    channel = Channel(book_of(log_of(0)))
+    channel = channel_of(book_of(log_of(0)))
     channel.records = {CIRCLE.epoch_id}
 
-    assert channel.next_records() == [CIRCLE.grants[0].raw]
+    assert [record.raw for record in channel.next_records()] == [CIRCLE.grants[0].raw]
     assert channel.next_records() == []
 
 
 def test_room_is_kept_to() -> None:
     """At least one segment, and then as many as fit."""
     forger = log_of(4)
-    channel = Channel(book_of(forger))
+    channel = channel_of(book_of(forger))
     channel.set_tips([])
     two = sum(len(segment.raw) for segment in forger.segments[1:3])
 

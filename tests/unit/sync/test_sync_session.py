@@ -149,12 +149,15 @@ def test_no_proof_no_service() -> None:
 
 
 def test_a_reader_proves_reading_only() -> None:
-    """The other side knows that he may not write."""
-    one, other = pair(book(), book(), READER)
-    talk(one, other)
+    """A node takes nothing from him; a member takes what writers signed from any other."""
+    for serving in (True, False):
+        one, other = session(book()), session(book(), serving=serving, receipt_key=RECEIPT)
+        one.open(CIRCLE.object, keys_of(READER))
+        other.open(CIRCLE.object, keys_of(BOB))
+        talk(one, other)
 
-    assert other.channels[CIRCLE.object].may_read
-    assert not other.channels[CIRCLE.object].may_write
+        assert other.channels[CIRCLE.object].may_read
+        assert other.channels[CIRCLE.object].may_write != serving
 
 
 @pytest.mark.parametrize("place", ["another channel", "another session"])

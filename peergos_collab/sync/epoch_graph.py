@@ -1,0 +1,59 @@
+"""Which epochs follow which, as everybody can see it from the parents that each of them names.
+
+Each epoch has a bit, in the order of arrival, and the epochs in its past are a set of bits. So whether a
+session may have a segment is one look at a bit, however long the history of an object is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from ..codec.ids import EpochId
+from ..objects.records import Epoch
+
+EVERYTHING: Final = -1
+"""The set that holds all epochs, those to come included."""
+
+
+class EpochGraph:
+    """See the module's text.
+
+    Attributes:
+        newest: the epochs that no known one names as a parent.
+        version: grows with each epoch, so that what was judged before is judged again.
+    """
+
+    def __init__(self) -> None:
+        self.newest: dict[EpochId, None] = {}
+        self.version = 0
+        self._bits: dict[EpochId, int] = {}
+        self._pasts: dict[EpochId, int] = {}
+
+    def add(self, epoch: Epoch) -> None:
+        """Takes an epoch whose parents are all here."""
+        bit = len(self._bits)
+        past = 1 << bit
+        for parent in epoch.parents:
+            past |= self._pasts[parent]
+            self.newest.pop(parent, None)
+        self._bits[epoch.id] = bit
+        self._pasts[epoch.id] = past
+        self.newest[epoch.id] = None
+        self.version += 1
+
+    def past(self, epochs: Iterable[EpochId]) -> int:
+        """The set of some epochs and all before them."""
+        together = 0
+        for epoch in epochs:
+            together |= self._pasts[epoch]
+        return together
+
+    def covers(self, within: int, epoch: EpochId) -> bool:
+        """Whether a known epoch is in a set."""
+        bit = self._bits.get(epoch)
+        return bit is not None and bool(within >> bit & 1)
+
+    def covers_all(self, within: int) -> bool:
+        """Whether every epoch known is in a set: then none has to be looked at."""
+        return not ((1 << len(self._bits)) - 1) & ~within
