@@ -13,15 +13,15 @@ meets its own later segments before it could reuse their numbers.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
-from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId, SegmentId
+from ..codec.ids import DeviceId, EpochId, LogId, ObjectId, RunId, SegmentId
 from ..codec.shown import show_person
 from ..crypto import LocalKey, SigningKey
-from ..errors import Damaged, NoAccess, PeergosCollabError, Quarantined, RemoteProtocolError
-from ..objects.bindings import Introduced, NoMember, check_introduction_untrusted, introduce
+from ..errors import Damaged, NoAccess, Quarantined, RemoteProtocolError
+from ..objects.bindings import introduce
 from ..objects.certificates import Certificate
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.membership import View
@@ -35,12 +35,12 @@ from ..objects.payload import (
     Delivery,
     Kind,
     Payload,
-    decode_payload_untrusted,
     encode_payload,
 )
-from ..objects.segments import Segment, seal_segment
+from ..objects.segments import seal_segment
 from ..objects.snapshots import Snapshot, SnapshotPlace
 from ..ports import Batch, Clock, DropJournal, PutJournal, Random, SegmentStore
+from .causal_order import CausalOrder
 from .epoch_graph import EVERYTHING
 from .fold import Fold
 from .journal import ENTRY_CHANGES, ENTRY_CONTENT, LocalChange, open_entry_untrusted, seal_entry
@@ -52,16 +52,6 @@ SNAPSHOT_CONTENT: Final = 4 << 20
 
 SEGMENT_CONTENT: Final = 48 << 10
 """Bytes of changes merged into one segment: keeps single segments far below the largest size."""
-
-
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """A segment that was quarantined: its author broke a rule. It is kept, shown and not applied."""
-
-    log: LogId
-    seq: int
-    name: str
-    reason: str
 
 
 @dataclass(slots=True)
@@ -109,14 +99,8 @@ class Replica:
         self.keys = dict(keys)
         self.actor = actor
         self.run = run
-        self.view = View()
+        self.order = CausalOrder(object_id, book, fold, self.keys, self._forget_damaged)
         self.released = False
-        self.applied: dict[int, int] = {}
-        self.authors: dict[tuple[LogId, EpochId], Introduced] = {}
-        self.changes: dict[tuple[DeviceId, RunId], int] = {}
-        self.set_aside: list[SetAside] = []
-        self.snapshot: SnapshotPlace | None = None
-        self.since_snapshot = 0
         self.problems: list[str] = list(book.damage)
         self.own = OwnLogs(object_id, local, book.store, random)
         self.journaled: deque[LocalChange] = deque()
@@ -125,13 +109,8 @@ class Replica:
         self._local = local
         self._clock = clock
         self._random = random
-        self._arrived: dict[tuple[int, int], Segment] = {}
-        self._blocked: dict[int, Callable[[], bool]] = {}
-        self._uncited: dict[int, None] = {}
         self._citing: list[int] = []
-        self._introduced: set[tuple[LogId, EpochId]] = set()
         self._told_epochs = False
-        self._strict = False
         self._collected: tuple[Arrival, ...] = ()
         if new_log and self.own.current is not None:
             self.store.write([self.own.retire()])
@@ -141,7 +120,12 @@ class Replica:
 
     def refresh_view(self) -> None:
         """Folds the membership anew, after records came."""
-        self.view = fold_membership(self.book.membership_records(), self.keys)
+        self.order.view = fold_membership(self.book.membership_records(), self.keys)
+
+    @property
+    def view(self) -> View:
+        """Who is a member, as far as the records here say."""
+        return self.order.view
 
     @property
     def author(self) -> Author:
@@ -183,9 +167,15 @@ class Replica:
         """
         self.check_may_write()
         run = run or self.run
-        number = self._numbers.get(run) or self.changes.get((DeviceId(self.actor.device.public), run), 1)
+        number = self._numbers.get(run) or self.order.changes.get(
+            (DeviceId(self.actor.device.public), run), 1
+        )
         self._numbers[run] = number + 1
         self.pending.append(LocalChange(run, number, self._clock(), content))
+
+    def _next_number(self, run: RunId) -> int:
+        """Of the changes of a run of this device, the first that is in no segment yet."""
+        return self.order.changes.get((DeviceId(self.actor.device.public), run), 1)
 
     def collect(self) -> Collected | None:
         """The next batch to make durable: a segment if released, else a journal entry. None if idle.
@@ -230,10 +220,9 @@ class Replica:
 
     def _drop_sealed(self) -> None:
         """Forgets changes that turned out to be in a segment already (a restored backup's)."""
-        device = DeviceId(self.actor.device.public)
         while self.journaled:
             change = self.journaled[0]
-            if change.number >= self.changes.get((device, change.run), 1):
+            if change.number >= self._next_number(change.run):
                 return
             self.journaled.popleft()
             self.fold.forget(1)
@@ -257,32 +246,28 @@ class Replica:
 
         Never with a change waiting to be sealed or a segment waiting for what it cites.
         """
-        waiting = self.journaled or self.pending or self._blocked
+        waiting = self.journaled or self.pending or self.order.waiting
         if waiting or not self.released or not self.can_write:
             return None
         state = self.fold.snapshot_state()
         if state is None:
             return None
-        previous = self.snapshot.id if self.snapshot is not None else b""
+        previous = self.order.snapshot.id if self.order.snapshot is not None else b""
         records = tuple(record.id for record in self.book.membership_records())
         content = Snapshot(self._applied_heads(), records, previous, state).encode()
         if len(content) > SNAPSHOT_CONTENT:
             return None
-        number = self.changes.get((DeviceId(self.actor.device.public), self.run), 1)
+        number = self._next_number(self.run)
         return self._seal_payload(self.run, number, 0, Kind.SNAPSHOT, self._clock(), content)
 
     def _applied_heads(self) -> tuple[SnapshotPlace, ...]:
         heads = []
-        for number, seq in self.applied.items():
+        for number, seq in self.order.applied.items():
             branch = self.book.numbered[number]
             id_ = branch.tip_id if seq == branch.tip else self.store.segment_id(number, seq)
             if id_:
                 heads.append(SnapshotPlace(branch.log, seq, SegmentId(id_)))
         return tuple(heads)
-
-    def _note_snapshot(self, segment: Segment) -> None:
-        self.snapshot = SnapshotPlace(segment.log, segment.seq, segment.id)
-        self.since_snapshot = 0
 
     def _seal_payload(
         self, run: RunId, number: int, count: int, kind: Kind, time: int, content: bytes
@@ -293,7 +278,7 @@ class Replica:
         log_key = self._log_key(epoch, keys, collected)
         log = LogId(log_key.public)
         branch = self._own_branch(log)
-        introduced = (log, epoch) in self.authors
+        introduced = (log, epoch) in self.order.authors
         payload = Payload(
             run,
             number,
@@ -313,24 +298,8 @@ class Replica:
         collected.arrivals += offered.arrivals
         self._collected = tuple(offered.arrivals)
         self._told_epochs = True
-        self._apply_own(offered.arrivals[0], payload)
+        self.order.take_own(offered.arrivals[0], payload, self._citing)
         return collected
-
-    def _apply_own(self, arrival: Arrival, payload: Payload) -> None:
-        segment = arrival.segment
-        author = self._author(segment, payload).author
-        self.applied[arrival.branch.number] = segment.seq
-        self.since_snapshot += 1
-        if payload.kind is Kind.SNAPSHOT:
-            self._note_snapshot(segment)
-        self.changes[author.device, payload.run] = payload.first + payload.count
-        for number in self._citing:
-            self._uncited.pop(number, None)
-        delivery = self._delivery(segment, payload, author, self._cite_ids(payload), 0, "local")
-        if payload.kind is self.fold.kind:
-            self.fold.take_own(delivery)
-        else:
-            self.fold.pass_by(delivery)
 
     def current_epoch(self) -> EpochId:
         """The epoch to write in. This version has one per object. Raises NoAccess."""
@@ -344,7 +313,7 @@ class Replica:
         if log_key is None:
             log_key, put = self.own.open_new()
             collected.batch.append(put)
-            self._uncited = dict.fromkeys(self.applied)
+            self.order.uncited = dict.fromkeys(self.order.applied)
             self._told_epochs = False
         log = LogId(log_key.public)
         if (log, epoch) not in self.book.certificates:
@@ -360,12 +329,12 @@ class Replica:
     def _cites(self, own_log: LogId) -> tuple[Cite, ...]:
         cites: list[Cite] = []
         self._citing = []
-        for number in self._uncited:
+        for number in self.order.uncited:
             if len(cites) == MAX_CITES:
                 break  # the rest is cited by the next segment
             self._citing.append(number)
             branch = self.book.numbered[number]
-            seq = self.applied.get(number, 0)
+            seq = self.order.applied.get(number, 0)
             if branch.log == own_log or seq < branch.first:
                 continue
             id_ = branch.tip_id if seq == branch.tip else self.store.segment_id(number, seq)
@@ -381,17 +350,12 @@ class Replica:
         Args:
             within: the epochs of which the sender has proved that it may give segments.
         """
-        self._arrived.clear()  # what came before is in the store by now
         offered = self.book.take_segments(raws, within)
-        touched = self._ready()
-        for arrival in offered.arrivals:
-            self._arrived[arrival.branch.number, arrival.segment.seq] = arrival.segment
-            touched[arrival.branch.number] = None
         met_own = any(self.own.owns(arrival.segment.log) for arrival in offered.arrivals)
         if met_own:
             offered.batch.append(self.own.retire())
         self._tell_forks(offered.forked)
-        taken = Taken(offered, self._deliver(touched, via))
+        taken = Taken(offered, self.order.take(offered.arrivals, via))
         if met_own:
             self._drop_sealed()
         return taken
@@ -399,7 +363,7 @@ class Replica:
     def deliver_waiting(self, via: str) -> list[Delivery]:
         """Delivers what waited for something that is here now, such as the record that makes its author a
         member: call it after ``take_records``."""
-        return self._deliver(self._ready(), via)
+        return self.order.take_waiting(via)
 
     def deliver_stored(self, *, strict: bool = False) -> list[Delivery]:
         """Delivers what is stored but not applied yet, after opening.
@@ -409,172 +373,33 @@ class Replica:
         Args:
             strict: raise Damaged instead.
         """
-        self._strict = strict
-        deliveries = self._deliver(dict.fromkeys(self.book.numbered), "local")
-        self._uncited = dict.fromkeys(self.applied)
-        self._strict = False
+        order = self.order
+        order.strict = strict
+        deliveries = order.take_stored()
+        order.uncited = dict.fromkeys(order.applied)
+        order.strict = False
         return deliveries
 
     def _tell_forks(self, logs: Iterable[LogId]) -> None:
         for log in logs:
-            known = (show_person(who.author.name) for (of, _), who in self.authors.items() if of == log)
+            known = (show_person(who.author.name) for (of, _), who in self.order.authors.items() if of == log)
             name = next(known, "somebody")
             self.problems.append(
                 f"a device of {name} was restored or copied and wrote twice from one point; all of it is kept"
             )
 
-    def _deliver(self, touched: dict[int, None], via: str) -> list[Delivery]:
-        deliveries: list[Delivery] = []
-        while touched:
-            before = len(deliveries), len(self.set_aside)
-            for number in touched:
-                self._deliver_branch(self.book.numbered[number], via, deliveries)
-            progress = (len(deliveries), len(self.set_aside)) != before
-            touched = self._ready() if progress else {}
-        return deliveries
-
-    def _ready(self) -> dict[int, None]:
-        """Branches whose next segment waited for something that is here now.
-
-        The others are left alone: to open a large segment again at every arrival would be too dear.
-        """
-        return dict.fromkeys([number for number, ready in self._blocked.items() if ready()])
-
-    def _deliver_branch(self, branch: BranchState, via: str, deliveries: list[Delivery]) -> None:
-        self._blocked.pop(branch.number, None)
-        seq = self.applied.get(branch.number, branch.first - 1) + 1
-        if seq > branch.tip:
-            return
-        base = branch.base
-        if base is not None and self.applied.get(base.number, 0) < branch.first - 1:
-            self._blocked[branch.number] = lambda: self.applied.get(base.number, 0) >= branch.first - 1
-            return
-        for segment in self._segments_from(branch, seq):
-            ready = self._deliver_segment(branch, segment, via, deliveries)
-            if ready is not None:
-                self._blocked[branch.number] = ready
-                return
-            self._arrived.pop((branch.number, segment.seq), None)
-            self.applied[branch.number] = segment.seq
-            self._uncited[branch.number] = None
-
-    def _segments_from(self, branch: BranchState, seq: int) -> Iterable[Segment]:
-        while (branch.number, seq) in self._arrived:
-            yield self._arrived[branch.number, seq]
-            seq += 1
-        if seq <= branch.tip:
-            try:
-                yield from self.book.stored(branch, seq)
-            except Damaged as damage:
-                if self._strict:
-                    raise
-                self._forget_damaged(branch, damage)
-
     def _forget_damaged(self, branch: BranchState, damage: Damaged) -> None:
-        bad = self.applied.get(branch.number, branch.first - 1) + 1
+        bad = self.order.applied.get(branch.number, branch.first - 1) + 1
         self.problems.append(f"{damage}; it is fetched again from a node or peer that has it")
         batch = self.book.truncate(branch, bad)
         if self.own.owns(branch.log):
             batch.append(self.own.retire())
         self.store.write(batch)
 
-    def _deliver_segment(
-        self, branch: BranchState, segment: Segment, via: str, deliveries: list[Delivery]
-    ) -> Callable[[], bool] | None:
-        """None once it is dealt with; else says when to try again: it waits for what it cites, for the key
-        that opens it, or for the record that makes its author a member."""
-        keys = self.keys.get(segment.epoch)
-        if keys is None:
-            return lambda: segment.epoch in self.keys
-        name = "an unknown writer"
-        try:
-            payload = decode_payload_untrusted(segment.open(keys.content))
-            missing = next((cite for cite in payload.cites if not self._is_applied(cite)), None)
-            if missing is not None:
-                cite = missing
-                return lambda: self._is_applied(cite)
-            introduced = self._author(segment, payload)
-            name = show_person(introduced.author.name)
-            skip = self._skip(introduced, payload)
-            cites = self._cite_ids(payload)
-            delivery = self._delivery(segment, payload, introduced.author, cites, skip, via)
-        except NoMember:
-            view = self.view
-            return lambda: self.view is not view
-        except (RemoteProtocolError, Quarantined) as error:
-            self._set_aside(segment, name, error)
-            return None
-        device_run = introduced.author.device, payload.run
-        self.changes[device_run] = max(payload.first + payload.count, self.changes.get(device_run, 1))
-        self.since_snapshot += 1
-        try:
-            if payload.kind is self.fold.kind:
-                self.fold.take_untrusted(delivery)
-            else:
-                self.fold.pass_by(delivery)
-        except (RemoteProtocolError, Quarantined) as error:
-            self._set_aside(segment, name, error)
-            return None
-        if payload.kind is Kind.SNAPSHOT:
-            self._note_snapshot(segment)
-        deliveries.append(delivery)
-        return None
-
-    def _set_aside(self, segment: Segment, name: str, error: PeergosCollabError) -> None:
-        """Keeps a segment without using it; later ones may cite it, so the fold hears of its place."""
-        self.set_aside.append(SetAside(segment.log, segment.seq, name, error.message))
-        nobody = Author(AccountId(bytes(32)), DeviceId(bytes(32)), PrincipalId(bytes(32)), name)
-        nothing = Payload(RunId(bytes(16)), 1, 0, (), (), Kind.HELLO, 0, b"")
-        self.fold.pass_by(self._delivery(segment, nothing, nobody, [], 0, "local"))
-
-    def _is_applied(self, cite: Cite) -> bool:
-        branch = self.book.find_prefix(cite.log, cite.seq, cite.id)
-        return branch is not None and self.applied.get(branch.number, 0) >= cite.seq
-
-    @staticmethod
-    def _cite_ids(payload: Payload) -> list[SegmentId]:
-        return [cite.id for cite in payload.cites]
-
-    def _author(self, segment: Segment, payload: Payload) -> Introduced:
-        known = self.authors.get((segment.log, segment.epoch))
-        if known is None:
-            known = check_introduction_untrusted(
-                payload.introduction, self.object, segment.epoch, segment.log, self.view, Level.WRITE
-            )
-            self.authors[segment.log, segment.epoch] = known
-        return known
-
-    def _skip(self, introduced: Introduced, payload: Payload) -> int:
-        """How many of the payload's changes are applied already. Raises Quarantined for a gap."""
-        expected = self.changes.get((introduced.author.device, payload.run), 1)
-        if payload.count and payload.first > expected:
-            raise Quarantined(f"changes {expected} to {payload.first - 1} of its run are missing")
-        return min(expected - payload.first, payload.count) if payload.count else 0
-
-    def _delivery(
-        self, segment: Segment, payload: Payload, author: Any, cites: list[SegmentId], skip: int, via: str
-    ) -> Delivery:
-        return Delivery(
-            self.object,
-            segment.id,
-            segment.log,
-            segment.seq,
-            SegmentId(segment.previous) if segment.previous else None,
-            tuple(cites),
-            author,
-            payload.run,
-            payload.time,
-            payload.kind,
-            payload.content,
-            via,
-            skip,
-        )
-
     # -- opening --------------------------------------------------------------------------------
 
     def restore_journal(self) -> None:
         """Takes back from the journal what is not in a segment yet, after ``deliver_stored``."""
-        device = DeviceId(self.actor.device.public)
         for entry in self.store.journal(self.object):
             try:
                 changes = open_entry_untrusted(self.object, entry.number, entry.raw, self._local)
@@ -582,7 +407,7 @@ class Replica:
                 self.problems.append(f"an unsent local change is damaged on this disk ({error})")
                 continue
             for change in changes:
-                if change.number < self.changes.get((device, change.run), 1):
+                if change.number < self._next_number(change.run):
                     continue
                 try:
                     self.fold.restore(change.content, change.time)

@@ -18,10 +18,11 @@ from ..objects.epoch_keys import Level
 from ..objects.payload import MAX_CHANGES, Author, Delivery
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Batch, PutValue, Random, SegmentStore
+from ..sync.causal_order import SetAside
 from ..sync.epoch_graph import EVERYTHING
 from ..sync.heads import Tip
 from ..sync.logbook import Arrival, Offered, anybody
-from ..sync.replica import Collected, Replica, SetAside, Taken
+from ..sync.replica import Collected, Replica, Taken
 from ..sync.session import Session
 
 CHECKPOINTS: Final = "checkpoints"
@@ -159,7 +160,7 @@ class LiveObject:
 
     def _plan_snapshot(self) -> None:
         """A snapshot is due once enough came since the last one that its cost is small beside it."""
-        segments, size = self.replica.since_snapshot, self.replica.fold.size
+        segments, size = self.replica.order.since_snapshot, self.replica.fold.size
         if segments < max(SNAPSHOT_SEGMENTS, size // SNAPSHOT_SHARE) or self._stopped:
             return
         if self._snapshot_timer is not None:
@@ -362,17 +363,17 @@ class LiveObject:
             raise Damaged(f"what was saved of it on this disk is damaged ({error})") from None
 
     def _checkpoint(self) -> bytes:
-        replica = self.replica
+        order = self.replica.order
         authors = [
             [log, epoch, *_author_fields(who.author), who.device_key.public, int(who.level)]
-            for (log, epoch), who in replica.authors.items()
+            for (log, epoch), who in order.authors.items()
         ]
-        changes = [[device, run, following] for (device, run), following in replica.changes.items()]
-        aside = [[s.log, s.seq, s.name, s.reason] for s in replica.set_aside]
+        changes = [[device, run, following] for (device, run), following in order.changes.items()]
+        aside = [[s.log, s.seq, s.name, s.reason] for s in order.set_aside]
         saved = [[node, [list(item) for item in seqs.items()]] for node, seqs in self.saved_at.items()]
-        applied = [list(item) for item in replica.applied.items()]
-        place = replica.snapshot.fields() if replica.snapshot is not None else []
-        snapshot = [place, replica.since_snapshot, self.unverified]
+        applied = [list(item) for item in order.applied.items()]
+        place = order.snapshot.fields() if order.snapshot is not None else []
+        snapshot = [place, order.since_snapshot, self.unverified]
         stated = self._stated
         return encode([1, applied, changes, authors, aside, saved, self.modified, snapshot, stated])
 
@@ -381,19 +382,19 @@ class LiveObject:
         limit = 1 << 30
         fields = array(decode_untrusted(checkpoint, limit), 9, "state")
         _, applied, changes, authors, aside, saved, self.modified, snapshot, stated = fields
-        replica = self.replica
-        replica.applied = dict(many(applied, limit, "state"))
-        if not replica.applied.keys() <= replica.book.numbered.keys():
+        order = self.replica.order
+        order.applied = dict(many(applied, limit, "state"))
+        if not order.applied.keys() <= order.book.numbered.keys():
             raise Damaged("it goes beyond what is stored")
         for device, run, following in many(changes, limit, "state"):
-            replica.changes[DeviceId(device), RunId(run)] = following
+            order.changes[DeviceId(device), RunId(run)] = following
         for log, epoch, account, device, principal, name, key, level in many(authors, limit, "state"):
             author = Author(account, DeviceId(device), PrincipalId(principal), name)
             introduced = Introduced(author, VerifyKey(key), Level(level))
-            replica.authors[LogId(log), EpochId(epoch)] = introduced
-        replica.set_aside = [SetAside(LogId(log), seq, name, why) for log, seq, name, why in aside]
-        place, replica.since_snapshot, self.unverified = array(snapshot, 3, "state")
-        replica.snapshot = SnapshotPlace.parse_untrusted(place) if place else None
+            order.authors[LogId(log), EpochId(epoch)] = introduced
+        order.set_aside = [SetAside(LogId(log), seq, name, why) for log, seq, name, why in aside]
+        place, order.since_snapshot, self.unverified = array(snapshot, 3, "state")
+        order.snapshot = SnapshotPlace.parse_untrusted(place) if place else None
         self.saved_at = {node: dict(seqs) for node, seqs in saved}
         return bool(stated)
 

@@ -107,7 +107,7 @@ class LocalWorkspace(LocalPeople, LocalDevices):
         problems = list(dict.fromkeys(replica.problems))
         if live.unverified:
             problems.append(NOT_VERIFIED)
-        aside = ((show_person(item.name), item.reason) for item in replica.set_aside)
+        aside = ((show_person(item.name), item.reason) for item in replica.order.set_aside)
         problems += [f"a change by {name} was set aside: {reason}" for name, reason in aside]
         problems += list(replica.view.void.values())
         kind = KIND_NAMES.get(Kind(replica.fold.kind), "other")

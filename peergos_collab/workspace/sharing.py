@@ -96,7 +96,7 @@ async def store_on_node(engine: Engine, opened: OpenObject, network: Network, pa
     network.refresh()  # a new member made it a circle of its own
     session = await link_ready(engine, opened, network, address)
     await session.confirmed(opened.live.id)
-    if opened.live.replica.since_snapshot >= SNAPSHOT_MIN:
+    if opened.live.replica.order.since_snapshot >= SNAPSHOT_MIN:
         opened.live.snapshot()
     saved = f"storing {path!r} on the node"
     await engine.news.wait_until(lambda: opened.live.saved_on(address), SHARE_SECONDS, saved)
@@ -108,7 +108,7 @@ def capability_for(opened: OpenObject, level: Level, title: str) -> Capability:
     epoch, keys = _admin_keys(opened)
     held = EpochKeys(level, keys.secret(level).expose())
     nodes = opened.live.nodes[:16]
-    return Capability(replica.object, epoch, held, replica.view.kind, title, nodes, replica.snapshot)
+    return Capability(replica.object, epoch, held, replica.view.kind, title, nodes, replica.order.snapshot)
 
 
 def links(engine: Engine, path: str) -> list[ShareLink]:
@@ -305,7 +305,7 @@ def members(engine: Engine, path: str) -> list[Member]:
             name = petnames.get(bytes(member.principal.id)) or show_person(said)
             listed.append(Member(name, role, "account", id_, me))
     guests = {}
-    for introduced in replica.authors.values():
+    for introduced in replica.order.authors.values():
         author = introduced.author
         if bytes(author.principal) != bytes(author.account):
             role = ROLES[introduced.level]
@@ -317,7 +317,7 @@ def members(engine: Engine, path: str) -> list[Member]:
 
 def _said(replica: Replica, member: GroupMember) -> str:
     """What a member said of himself in what he wrote; empty while he has written nothing."""
-    for introduced in replica.authors.values():
+    for introduced in replica.order.authors.values():
         if bytes(introduced.author.account) == bytes(member.principal.id):
             return introduced.author.name
     return ""

@@ -16,12 +16,12 @@ def writer_of(replica: Replica, client: int, own: AccountId) -> Writer | None:
 
     Client ids are hashes of an object, a device and a run, so those known are tried.
     """
-    for device, run in replica.changes:
+    for device, run in replica.order.changes:
         if client == client_id(replica.object, device, run):
             return next(
                 (
                     _writer(known.author, own)
-                    for known in replica.authors.values()
+                    for known in replica.order.authors.values()
                     if known.author.device == device
                 ),
                 None,

@@ -69,7 +69,7 @@ async def test_a_link_to_a_long_history_names_a_snapshot(tmp_path: Path) -> None
     async with two_homes(tmp_path) as (ana, bo):
         fold = await write_history(ana, "notes")
         link = await ana.share_link("notes", Role.WRITER)
-        snapshot = ana.engine.find("notes").live.replica.snapshot
+        snapshot = ana.engine.find("notes").live.replica.order.snapshot
         await bo.join(link)
         await bo.go_online(Options(webrtc=False))
         live = bo.engine.find("notes").live
@@ -79,7 +79,7 @@ async def test_a_link_to_a_long_history_names_a_snapshot(tmp_path: Path) -> None
         assert snapshot is not None
         assert fold.document.text == text
         assert problems(bo.engine, "notes") == []
-        assert snapshot == live.replica.snapshot
+        assert snapshot == live.replica.order.snapshot
 
 
 @pytest.mark.usefixtures("small_window")

@@ -157,7 +157,7 @@ def test_a_writer_who_is_only_a_reader_member_waits_for_ever() -> None:
     take(replica, forger.write(say("I write")))
 
     assert texts(replica) == []
-    assert list(replica._blocked) == [1]
+    assert list(replica.order.waiting) == [1]
 
 
 # -- a hostile writer: who he says he is
@@ -210,7 +210,7 @@ def test_nobody_writes_as_somebody_else(claim: str) -> None:
     take(replica, honest.write(say("true")))
 
     assert texts(replica) == ["true"]
-    assert [aside.name for aside in replica.set_aside] == ["an unknown writer"]
+    assert [aside.name for aside in replica.order.set_aside] == ["an unknown writer"]
 
 
 def test_a_later_introduction_changes_nothing() -> None:
@@ -234,7 +234,7 @@ def test_names_that_move_the_cursor_are_escaped() -> None:
 
     take(replica, forger.write(say("bad lamport", 7)))
 
-    assert [aside.name for aside in replica.set_aside] == ["<U+001B>[2Jp<U+202E>1"]
+    assert [aside.name for aside in replica.order.set_aside] == ["<U+001B>[2Jp<U+202E>1"]
 
 
 # -- a hostile writer: what he puts into payloads
@@ -281,7 +281,7 @@ def test_a_bad_payload_is_set_aside(fault: str) -> None:
     take(replica, forger.write(say("after it"), run=RunId(RANDOM(16)), introduction=forger.introduction()))
     take(replica, honest.write(say("honest", 1)))
 
-    assert [aside.seq for aside in replica.set_aside] == [1]
+    assert [aside.seq for aside in replica.order.set_aside] == [1]
     assert sorted(texts(replica)) == ["after it", "honest"]
 
 
@@ -293,8 +293,8 @@ def test_the_author_of_a_bad_payload_is_named() -> None:
 
     take(replica, forger.write(say("gap", 2), first=9))
 
-    assert [(aside.name, aside.seq) for aside in replica.set_aside] == [("p1", 2)]
-    assert "changes 2 to 8 of its run are missing" in replica.set_aside[0].reason
+    assert [(aside.name, aside.seq) for aside in replica.order.set_aside] == [("p1", 2)]
+    assert "changes 2 to 8 of its run are missing" in replica.order.set_aside[0].reason
 
 
 @pytest.mark.parametrize("seq", [1, 2**32 - 1])
@@ -308,8 +308,8 @@ def test_a_cite_of_nothing_blocks_its_own_log_only(seq: int) -> None:
     take(replica, honest.write(say("still", 2), first=2))
 
     assert texts(replica) == ["goes on", "still"]
-    assert len(replica._blocked) == 1
-    assert not replica._ready()
+    assert len(replica.order.waiting) == 1
+    assert not replica.order._ready()
 
 
 def test_kinds_of_other_folds_are_passed_by() -> None:

@@ -91,10 +91,10 @@ def verdict(replica: Replica) -> object:
     timeline = replica.fold.timeline  # type: ignore[attr-defined]
     return (
         sorted(replica.book.tips()),
-        sorted((aside.log, aside.seq, aside.name, aside.reason) for aside in replica.set_aside),
+        sorted((aside.log, aside.seq, aside.name, aside.reason) for aside in replica.order.set_aside),
         sorted(replica.view.members),
         timeline.messages(0, len(timeline)),
-        sorted((replica.book.numbered[number].log, number > 0) for number in replica._blocked),
+        sorted((replica.book.numbered[number].log, number > 0) for number in replica.order.waiting),
     )
 
 
@@ -107,8 +107,8 @@ def test_the_history_has_all_kinds_of_verdicts() -> None:
     texts = [message.text for message in replica.fold.timeline.messages(0, 99)]  # type: ignore[attr-defined]
 
     assert {"one", "two", "three", "four", "fork", "after it", "after nonsense"} == set(texts)
-    assert len(replica.set_aside) == 2
-    assert len(replica._blocked) == 1
+    assert len(replica.order.set_aside) == 2
+    assert len(replica.order.waiting) == 1
     assert len(replica.book.tips()) == 4
 
 

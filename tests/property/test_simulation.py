@@ -18,6 +18,7 @@ import pytest
 
 from peergos_collab.objects.payload import Kind
 from peergos_collab.objects.segments import Segment
+from peergos_collab.sync.causal_order import CausalOrder
 from peergos_collab.sync.journal import LocalChange
 from peergos_collab.sync.logbook import BranchState, LogBook, Offered
 from peergos_collab.sync.replica import Collected, Replica
@@ -80,12 +81,12 @@ def _no_deduplication(patch: pytest.MonkeyPatch) -> None:
 
 
 def _changes_taken_twice(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Replica, "_skip", lambda self, introduced, payload: 0)
+    patch.setattr(CausalOrder, "_skip", lambda self, introduced, payload: 0)
     patch.setattr(Replica, "_drop_sealed", lambda self: None)
 
 
 def _no_causal_order(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Replica, "_is_applied", lambda self, cite: True)
+    patch.setattr(CausalOrder, "_is_applied", lambda self, cite: True)
 
 
 def _seals_early(patch: pytest.MonkeyPatch) -> None:

@@ -717,10 +717,10 @@ class World:
             self.require(len(tips) == len({tip.id for tip in tips}), "a segment is kept twice")
         for site in self.members:
             replica = site.replica
-            self.require(not replica.set_aside, f"{site.name} set aside {replica.set_aside}")
-            self.require(not replica._blocked, f"{site.name} still waits for something")
+            self.require(not replica.order.set_aside, f"{site.name} set aside {replica.order.set_aside}")
+            self.require(not replica.order.waiting, f"{site.name} still waits for something")
             self.require(not replica.unsealed, f"{site.name} has changes that are not sealed")
-            applied = {n: s for n, s in replica.applied.items() if s >= replica.book.numbered[n].first}
+            applied = {n: s for n, s in replica.order.applied.items() if s >= replica.book.numbered[n].first}
             ends = {branch.number: branch.tip for branch in replica.book.numbered.values()}
             self.require(applied == ends, f"{site.name} has not applied everything")
         for site in self.members:

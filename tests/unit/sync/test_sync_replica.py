@@ -208,7 +208,7 @@ def test_segments_wait_for_the_grant_of_their_author() -> None:
     deliveries = replica.deliver_waiting("memory")
 
     assert before == []
-    assert not replica.set_aside
+    assert not replica.order.set_aside
     assert len(deliveries) == 1
     assert texts(replica) == ["early"]
 

@@ -1,0 +1,279 @@
+"""Segments of one object, opened and handed to its fold in causal order.
+
+A segment is delivered after what it follows and what it cites, once its key is here and its author is
+known as a writer. Until then it waits; what breaks a rule is set aside, and keeps its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId, SegmentId
+from ..codec.shown import show_person
+from ..errors import Damaged, PeergosCollabError, Quarantined, RemoteProtocolError
+from ..objects.bindings import Introduced, NoMember, check_introduction_untrusted
+from ..objects.epoch_keys import EpochKeys, Level
+from ..objects.membership import View
+from ..objects.payload import Author, Cite, Delivery, Kind, Payload, decode_payload_untrusted
+from ..objects.segments import Segment
+from ..objects.snapshots import SnapshotPlace
+from .fold import Fold
+from .logbook import Arrival, BranchState, LogBook
+
+_NOBODY: Final = Author(AccountId(bytes(32)), DeviceId(bytes(32)), PrincipalId(bytes(32)), "")
+_NOTHING: Final = Payload(RunId(bytes(16)), 1, 0, (), (), Kind.HELLO, 0, b"")
+_UNKNOWN: Final = "an unknown writer"
+
+Ready: TypeAlias = Callable[[], bool]
+"""Says when what is waiting should be tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A segment that was quarantined: its author broke a rule. It is kept, shown and not applied."""
+
+    log: LogId
+    seq: int
+    name: str
+    reason: str
+
+
+class Waits(Exception):
+    """A segment cannot be delivered yet; ``ready`` says when to try again."""
+
+    def __init__(self, ready: Ready) -> None:
+        super().__init__()
+        self.ready = ready
+
+
+class CausalOrder:
+    """See the module's text.
+
+    Args:
+        keys: of the epochs that can be opened; the owner may add to it.
+        on_damage: called with a branch of which a stored segment is damaged.
+
+    Attributes:
+        view: who is a member; the owner renews it when records came.
+        applied: per branch number, the last seq that was delivered or set aside.
+        authors: who writes a log in an epoch.
+        changes: per device and run, the number of the next change.
+        uncited: branches with something delivered that this device has not cited yet.
+        strict: raise Damaged where a stored segment is damaged, instead of calling ``on_damage``.
+    """
+
+    def __init__(
+        self,
+        object_id: ObjectId,
+        book: LogBook,
+        fold: Fold,
+        keys: Mapping[EpochId, EpochKeys],
+        on_damage: Callable[[BranchState, Damaged], None],
+    ) -> None:
+        self.object = object_id
+        self.book = book
+        self.fold = fold
+        self.keys = keys
+        self.view = View()
+        self.applied: dict[int, int] = {}
+        self.authors: dict[tuple[LogId, EpochId], Introduced] = {}
+        self.changes: dict[tuple[DeviceId, RunId], int] = {}
+        self.set_aside: list[SetAside] = []
+        self.snapshot: SnapshotPlace | None = None
+        self.since_snapshot = 0
+        self.uncited: dict[int, None] = {}
+        self.strict = False
+        self._on_damage = on_damage
+        self._arrived: dict[tuple[int, int], Segment] = {}
+        self._blocked: dict[int, Ready] = {}
+
+    @property
+    def waiting(self) -> tuple[int, ...]:
+        """Numbers of the branches of which a segment waits for something that is not here."""
+        return tuple(self._blocked)
+
+    # -- as they come ---------------------------------------------------------------------------
+
+    def take(self, arrivals: Iterable[Arrival], via: str) -> list[Delivery]:
+        """Delivers what is new, and what waited for it."""
+        self._arrived.clear()  # what came before is in the store by now
+        touched = self._ready()
+        for arrival in arrivals:
+            self._arrived[arrival.branch.number, arrival.segment.seq] = arrival.segment
+            touched[arrival.branch.number] = None
+        return self._deliver(touched, via)
+
+    def take_waiting(self, via: str) -> list[Delivery]:
+        """Delivers what waited for something that is here now."""
+        return self._deliver(self._ready(), via)
+
+    def take_stored(self) -> list[Delivery]:
+        """Delivers what is stored and not delivered yet."""
+        return self._deliver(dict.fromkeys(self.book.numbered), "local")
+
+    def take_own(self, arrival: Arrival, payload: Payload, cited: Iterable[int]) -> None:
+        """Takes a segment this device has just sealed on top of everything delivered.
+
+        Args:
+            cited: the branches it cites.
+        """
+        segment = arrival.segment
+        author = self._author(segment, payload).author
+        self.applied[arrival.branch.number] = segment.seq
+        for number in cited:
+            self.uncited.pop(number, None)
+        self._count(author, payload)
+        self._hand_over(self._delivery(segment, payload, author, 0, "local"), own=True)
+        self._note_snapshot(segment, payload)
+
+    def _deliver(self, touched: dict[int, None], via: str) -> list[Delivery]:
+        deliveries: list[Delivery] = []
+        while touched:
+            before = len(deliveries), len(self.set_aside)
+            for number in touched:
+                self._deliver_branch(self.book.numbered[number], via, deliveries)
+            progress = (len(deliveries), len(self.set_aside)) != before
+            touched = self._ready() if progress else {}
+        return deliveries
+
+    def _ready(self) -> dict[int, None]:
+        """Branches whose next segment waited for something that is here now.
+
+        The others are left alone: to open a large segment again at every arrival would be too dear.
+        """
+        return dict.fromkeys([number for number, ready in self._blocked.items() if ready()])
+
+    def _deliver_branch(self, branch: BranchState, via: str, deliveries: list[Delivery]) -> None:
+        self._blocked.pop(branch.number, None)
+        seq = self.applied.get(branch.number, branch.first - 1) + 1
+        if seq > branch.tip:
+            return
+        if not self._base_applied(branch):
+            self._blocked[branch.number] = lambda: self._base_applied(branch)
+            return
+        for segment in self._segments_from(branch, seq):
+            try:
+                deliveries += self._deliver_segment(segment, via)
+            except Waits as waits:
+                self._blocked[branch.number] = waits.ready
+                return
+            self._arrived.pop((branch.number, segment.seq), None)
+            self.applied[branch.number] = segment.seq
+            self.uncited[branch.number] = None
+
+    def _base_applied(self, branch: BranchState) -> bool:
+        return branch.base is None or self.applied.get(branch.base.number, 0) >= branch.first - 1
+
+    def _segments_from(self, branch: BranchState, seq: int) -> Iterable[Segment]:
+        while (branch.number, seq) in self._arrived:
+            yield self._arrived[branch.number, seq]
+            seq += 1
+        if seq <= branch.tip:
+            try:
+                yield from self.book.stored(branch, seq)
+            except Damaged as damage:
+                if self.strict:
+                    raise
+                self._on_damage(branch, damage)
+
+    # -- one segment ----------------------------------------------------------------------------
+
+    def _deliver_segment(self, segment: Segment, via: str) -> list[Delivery]:
+        """Hands a segment to the fold, or sets it aside. Raises Waits."""
+        name = _UNKNOWN
+        try:
+            payload = self._open(segment)
+            introduced = self._author(segment, payload)
+            name = show_person(introduced.author.name)
+            skip = self._skip(introduced, payload)
+            self._count(introduced.author, payload)
+            delivery = self._delivery(segment, payload, introduced.author, skip, via)
+            self._hand_over(delivery)
+        except NoMember:
+            view = self.view
+            raise Waits(lambda: self.view is not view) from None
+        except (RemoteProtocolError, Quarantined) as error:
+            self._put_aside(segment, name, error)
+            return []
+        self._note_snapshot(segment, payload)
+        return [delivery]
+
+    def _open(self, segment: Segment) -> Payload:
+        """The payload, once its key and all that it cites are here.
+
+        Raises:
+            Waits: they are not.
+            RemoteProtocolError, Quarantined: it breaks its form.
+        """
+        keys = self.keys.get(segment.epoch)
+        if keys is None:
+            raise Waits(lambda: segment.epoch in self.keys)
+        payload = decode_payload_untrusted(segment.open(keys.content))
+        missing = next((cite for cite in payload.cites if not self._is_applied(cite)), None)
+        if missing is not None:
+            cite = missing
+            raise Waits(lambda: self._is_applied(cite))
+        return payload
+
+    def _is_applied(self, cite: Cite) -> bool:
+        branch = self.book.find_prefix(cite.log, cite.seq, cite.id)
+        return branch is not None and self.applied.get(branch.number, 0) >= cite.seq
+
+    def _author(self, segment: Segment, payload: Payload) -> Introduced:
+        """Who wrote it: here it is decided whether he may. Raises NoMember, RemoteProtocolError."""
+        known = self.authors.get((segment.log, segment.epoch))
+        if known is None:
+            known = check_introduction_untrusted(
+                payload.introduction, self.object, segment.epoch, segment.log, self.view, Level.WRITE
+            )
+            self.authors[segment.log, segment.epoch] = known
+        return known
+
+    def _skip(self, introduced: Introduced, payload: Payload) -> int:
+        """How many of the payload's changes are applied already. Raises Quarantined for a gap."""
+        expected = self.changes.get((introduced.author.device, payload.run), 1)
+        if payload.count and payload.first > expected:
+            raise Quarantined(f"changes {expected} to {payload.first - 1} of its run are missing")
+        return min(expected - payload.first, payload.count) if payload.count else 0
+
+    def _count(self, author: Author, payload: Payload) -> None:
+        device_run = author.device, payload.run
+        self.changes[device_run] = max(payload.first + payload.count, self.changes.get(device_run, 1))
+        self.since_snapshot += 1
+
+    def _hand_over(self, delivery: Delivery, *, own: bool = False) -> None:
+        if delivery.kind is not self.fold.kind:
+            self.fold.pass_by(delivery)
+        elif own:
+            self.fold.take_own(delivery)
+        else:
+            self.fold.take_untrusted(delivery)
+
+    def _note_snapshot(self, segment: Segment, payload: Payload) -> None:
+        if payload.kind is Kind.SNAPSHOT:
+            self.snapshot = SnapshotPlace(segment.log, segment.seq, segment.id)
+            self.since_snapshot = 0
+
+    def _put_aside(self, segment: Segment, name: str, error: PeergosCollabError) -> None:
+        """Keeps a segment without using it; later ones may cite it, so the fold hears of its place."""
+        self.set_aside.append(SetAside(segment.log, segment.seq, name, error.message))
+        self.fold.pass_by(self._delivery(segment, _NOTHING, _NOBODY, 0, "local"))
+
+    def _delivery(self, segment: Segment, payload: Payload, author: Author, skip: int, via: str) -> Delivery:
+        return Delivery(
+            self.object,
+            segment.id,
+            segment.log,
+            segment.seq,
+            SegmentId(segment.previous) if segment.previous else None,
+            tuple([cite.id for cite in payload.cites]),
+            author,
+            payload.run,
+            payload.time,
+            payload.kind,
+            payload.content,
+            via,
+            skip,
+        )
