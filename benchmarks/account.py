@@ -1,4 +1,4 @@
-"""How long a long account log takes to verify: cold, and from a checkpoint ten ops before its end."""
+"""Accounts: verifying a long log, cold and from a checkpoint ten ops before its end; linking a device."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from peergos_collab.identity.credentials import Credentials, DeviceSecrets
 from peergos_collab.identity.recovery_code import RecoveryCode
 from peergos_collab.identity.user_keys import new_generation
 
+from .linking import add_linking
 from .report import Report
 
 OPS = 10_000
@@ -65,4 +66,5 @@ async def measure() -> Report:
     report.add(f"log of {OPS:,} ops, cold", _least_ms(raw, None), "ms", "<= 1500", size)
     found = _least_ms(raw, before.checkpoint())
     report.add(f"log of {OPS:,} ops, {AFTER} after a checkpoint", found, "ms", "<= 100", size)
+    await add_linking(report)
     return report

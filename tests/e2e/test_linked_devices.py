@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
+from peergos_collab.errors import NotFound, TimedOut
+from peergos_collab.identity.device_meeting import MeetingEnded
+from peergos_collab.workspace import Options, open_workspace
 from peergos_collab.workspace.new_device import LinkedHome, join_account
-from support.homes import World, world
+from support.homes import DIRECT, RELAYED, Person, World, agree, online, until, world
 
 
 async def link(place: World, name: str, new: str, *, same: bool = True) -> LinkedHome:
@@ -27,6 +32,19 @@ async def link(place: World, name: str, new: str, *, same: bool = True) -> Linke
         finish(), join_account(place.root / new, offer.code, compare, device_name=new, passphrase=None)
     )
     return joined
+
+
+async def two_devices(place: World) -> tuple[Person, Person]:
+    """A laptop with a document, and a phone of the same account; both have everything."""
+    node = await place.node()
+    laptop = await place.person("laptop")
+    await laptop.workspace.add_node(node.address)
+    await laptop.workspace.new_document("notes", "hello")
+    await laptop.workspace.sync()
+    await link(place, "laptop", "phone")
+    phone = await place.person("phone")
+    await phone.workspace.sync()
+    return laptop, phone
 
 
 async def test_a_linked_device_has_everything(tmp_path: Path) -> None:
@@ -52,3 +70,177 @@ async def test_a_linked_device_has_everything(tmp_path: Path) -> None:
         assert {
             id_: list(opened.live.replica.book.epochs) for id_, opened in phone.engine.objects.items()
         } == before
+
+
+@pytest.mark.parametrize("options", [RELAYED, DIRECT], ids=["relayed", "direct"])
+async def test_two_devices_of_one_account_write_live(tmp_path: Path, options: Options) -> None:
+    """In one document at once, and each sees the other's cursor under the person's name."""
+    async with world(tmp_path) as place:
+        laptop, phone = await two_devices(place)
+        await online("notes", options, laptop, phone)
+        laptop.append("notes", " from the laptop")
+        phone.append("notes", " from the phone")
+        text = await agree("notes", laptop, phone)
+        handle = await laptop.workspace.open_document("notes")
+        (await phone.workspace.open_document("notes")).set_cursor(0, 0)
+        await until(lambda: bool(handle.presences), laptop, phone, what="the other's cursor")
+
+        assert sorted(text.split(" from ")) == sorted(["hello", "the laptop", "the phone"])
+        assert [present.name for present in handle.presences] == ["laptop"]
+        assert await laptop.problems() == await phone.problems() == []
+
+
+async def test_what_each_device_made_offline_is_on_both(tmp_path: Path) -> None:
+    """New documents, and a third device linked by the second, of which the first learns by itself."""
+    async with world(tmp_path) as place:
+        laptop, phone = await two_devices(place)
+        await laptop.workspace.new_document("by laptop", "1")
+        await phone.workspace.new_document("by phone", "2")
+        await link(place, "phone", "tablet")
+        tablet = await place.person("tablet")
+        for person in (laptop, phone, tablet, laptop, phone):
+            await person.workspace.sync()
+        for person in (laptop, phone, tablet):
+            names = {entry.name for entry in await person.workspace.list_entries()}
+            devices = await person.workspace.devices()
+
+            assert names == {"notes", "by laptop", "by phone"}
+            assert {device.name for device in devices} == {"laptop", "phone", "tablet"}
+            assert [device.me for device in devices] == [True, False, False]
+        heads = {person.engine.keys.credentials.account.head for person in (laptop, phone, tablet)}
+
+        assert len(heads) == 1
+
+
+async def test_others_take_what_a_new_device_writes(tmp_path: Path) -> None:
+    """In an object shared before the device was there: its log says whose it is."""
+    async with world(tmp_path) as place:
+        node = await place.node()
+        ana, ben = await place.pair(node.address, "notes", "hello")
+        await link(place, "Ana", "phone")
+        phone = await place.person("phone")
+        await phone.workspace.sync()
+        await online("notes", RELAYED, ana, ben, phone)
+        phone.append("notes", " by phone")
+        await until(lambda: "by phone" in ben.text("notes"), ana, ben, phone, what="the phone's text")
+        writer = await (await ben.workspace.open_document("notes")).writer_at(8)
+
+        assert await ben.problems() == []
+        assert writer is not None
+        assert (writer.name, writer.me) == ("Ana", False)
+
+
+async def test_digits_that_differ_link_nothing(tmp_path: Path) -> None:
+    """The new device's user says no: the other one hears of it, and the code is used up."""
+    async with world(tmp_path) as place:
+        node = await place.node()
+        laptop = await place.person("laptop")
+        await laptop.workspace.add_node(node.address)
+        offer = await laptop.workspace.link_device()
+
+        async def compare(_: str) -> bool:
+            return False
+
+        with pytest.raises(MeetingEnded):
+            await join_account(place.root / "phone", offer.code, compare, device_name="", passphrase=None)
+        await laptop.workspace.compare_device(offer.id)
+        with pytest.raises(MeetingEnded):
+            await laptop.workspace.finish_linking(offer.id, same=True)
+        with pytest.raises(NotFound):
+            await laptop.workspace.compare_device(offer.id)
+
+        assert len(await laptop.workspace.devices()) == 1
+        assert not (place.root / "phone").exists()
+
+
+async def test_a_second_reader_of_the_code_ends_it(tmp_path: Path) -> None:
+    """Somebody photographed the code and came first; when the right device comes, neither is linked."""
+    async with world(tmp_path) as place:
+        node = await place.node()
+        laptop = await place.person("laptop")
+        await laptop.workspace.add_node(node.address)
+        offer = await laptop.workspace.link_device()
+        met = asyncio.Event()
+
+        async def wait(_: str) -> bool:
+            met.set()
+            await asyncio.Event().wait()
+            return False
+
+        async def yes(_: str) -> bool:
+            return True
+
+        thief = asyncio.create_task(
+            join_account(place.root / "thief", offer.code, wait, device_name="", passphrase=None)
+        )
+        await laptop.workspace.compare_device(offer.id)
+        await met.wait()
+        phone = asyncio.create_task(
+            join_account(place.root / "phone", offer.code, yes, device_name="", passphrase=None)
+        )
+        with pytest.raises(MeetingEnded, match="one code"):
+            await laptop.workspace.finish_linking(offer.id, same=True)
+        for task in (thief, phone):
+            task.cancel()
+        await asyncio.gather(thief, phone, return_exceptions=True)
+
+        assert len(await laptop.workspace.devices()) == 1
+
+
+async def test_a_code_that_nobody_serves_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its device has ended, or it was used: the new device says so, and makes no home."""
+    monkeypatch.setattr("peergos_collab.workspace.new_device.ANSWER_SECONDS", 0.2)
+    async with world(tmp_path) as place:
+        node = await place.node()
+        laptop = await place.person("laptop")
+        await laptop.workspace.add_node(node.address)
+        offer = await laptop.workspace.link_device()
+        await laptop.workspace.finish_linking(offer.id, same=False)
+
+        async def compare(_: str) -> bool:
+            raise AssertionError
+
+        with pytest.raises(TimedOut, match="expired"):
+            await join_account(place.root / "phone", offer.code, compare, device_name="", passphrase=None)
+
+        assert not (place.root / "phone").exists()
+
+
+async def test_a_code_that_nobody_uses_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After its time, and its place is free again."""
+    monkeypatch.setattr("peergos_collab.workspace.linking.CODE_SECONDS", 0.1)
+    async with world(tmp_path) as place:
+        node = await place.node()
+        laptop = await place.person("laptop")
+        await laptop.workspace.add_node(node.address)
+        for _ in range(5):
+            offer = await laptop.workspace.link_device()
+            with pytest.raises(TimedOut):
+                await laptop.workspace.compare_device(offer.id)
+
+
+async def test_an_attached_process_links_too(tmp_path: Path) -> None:
+    """The interface runs; the command line beside it shows the code."""
+    async with world(tmp_path) as place:
+        node = await place.node()
+        laptop = await place.person("laptop")
+        await laptop.workspace.add_node(node.address)
+        beside = await open_workspace(laptop.home)
+        assert beside.attached
+        try:
+            offer = await beside.link_device()
+
+            async def compare(digits: str) -> bool:
+                return digits == (await beside.compare_device(offer.id)).digits
+
+            joining = asyncio.create_task(
+                join_account(place.root / "phone", offer.code, compare, device_name="ph", passphrase=None)
+            )
+            await beside.compare_device(offer.id)
+            linked = await beside.finish_linking(offer.id, same=True)
+            await joining
+
+            assert linked is not None
+            assert linked in await beside.devices()
+        finally:
+            await beside.close()

@@ -222,7 +222,7 @@ class World:
     def home(self, name: str) -> Path:
         home = self.root / name
         if not home.exists():
-            create_workspace(home, name=name, passphrase=None)
+            create_workspace(home, name=name, passphrase=None, device_name=name)
         return home
 
     async def person(self, name: str) -> Person:
