@@ -1,4 +1,4 @@
-"""Runs the measures: ``python -m benchmarks [latency replay footprint imports tui account] [--json]``."""
+"""Runs the measures: ``python -m benchmarks [GROUP …] [--json]``; all groups by default."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ GROUPS = {
     "imports": "imports",
     "tui": "tui",
     "account": "account",
+    "sharing": "sharing",
 }
 
 

@@ -475,6 +475,7 @@ class Engine:
             problems.append(words)
             opened = self.objects.get(live.id) if live is not None else None
             self.news.tell(Event("problem", opened.path if opened is not None else "", text=words))
+        self.news.pulse()
 
     def on_damage(self, live: LiveObject, damage: Damaged) -> None:
         self.start_over(live.id, damage)

@@ -269,20 +269,23 @@ async def _first_content(
         if node_link is not None and node_link.problem and node_link.link is None:
             raise (WrongPin if node_link.wrong_pin else Offline)(node_link.problem)
         link = node_link.link if node_link is not None else None
+        if link is not None and opened.live.id in link.lacking:
+            raise Offline(f"the node {address} does not have it yet, or not for you; nothing was changed")
         return opened.live.unverified or (link is not None and opened.live.id in link.ready)
 
     await engine.news.wait_until(here, seconds, "fetching the content")
     capability = reference.capability
+    promise = "link" if reference.link is not None else "invitation"
     epoch = replica.book.epochs.get(capability.epoch)
     member = replica.view.members.get(replica.actor.principal)
     try:
         if epoch is None or member is None or replica.view.kind != capability.kind:
-            raise RemoteProtocolError("the object does not know this link")
+            raise RemoteProtocolError(f"the object does not know this {promise}")
         capability.keys.check(epoch.keys)
     except RemoteProtocolError as error:
         raise Refused(
-            f"what the node gave does not fit the link ({error}); nothing was kept",
-            hint="Try again; if it stays so, ask whoever shared it for a new link.",
+            f"what the node gave does not fit the {promise} ({error}); nothing was kept",
+            hint=f"Try again; if it stays so, ask whoever shared it for a new {promise}.",
         ) from None
 
 

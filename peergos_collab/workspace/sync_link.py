@@ -79,6 +79,8 @@ class SyncLink:
         self.ready: set[ObjectId] = set()
         self.checked: set[ObjectId] = set()
         """Objects for which the node has said in this very session all that it has."""
+        self.lacking: set[ObjectId] = set()
+        """Objects that the node does not have, or not for us, and of which nothing is here yet."""
         self.drops: dict[bytes, asyncio.Future[bytes]] = {}
         self._connection = connection
         self._objects = dict(objects)
@@ -117,6 +119,7 @@ class SyncLink:
         live = self._objects.pop(object_id, None)
         self.ready.discard(object_id)
         self.checked.discard(object_id)
+        self.lacking.discard(object_id)
         if live is not None:
             live.links.pop(id(self), None)
             if not live.links:
@@ -177,6 +180,7 @@ class SyncLink:
 
     def _flush(self) -> None:
         self._flushing = False
+        self._introduce_found()
         for message in self.session.take_outgoing():
             self._connection.send(message)
         damaged = dict(self.session.damaged)
@@ -322,7 +326,8 @@ class SyncLink:
         """The node does not have the object (yet, or any more): it gets the records, then we open again."""
         book = live.replica.book
         if not self.node or not book.epochs:
-            self._owner.on_problem(live, f"{self._who()} does not have it, or we have no right to it")
+            self.lacking.add(live.id)
+            self._owner.on_problem(live, self._lacks())
             return
         tries = self._compares.get(live.id, 0) + 1
         self._compares[live.id] = tries
@@ -332,6 +337,19 @@ class SyncLink:
             # With its first epoch the node can check our proof of it, and then takes the others from us.
             self.session.send_records(live.id, [epoch.raw for epoch in book.epochs.values() if epoch.first])
             self.session.open(live.id, live.replica.keys)
+
+    def _introduce_found(self) -> None:
+        """What another node or peer had meanwhile is for this node too."""
+        for object_id in [each for each in self.lacking if self._objects[each].replica.book.epochs]:
+            self.lacking.discard(object_id)
+            live = self._objects[object_id]
+            if self._lacks() in live.replica.problems:
+                live.replica.problems.remove(self._lacks())
+            if self.node:
+                self._introduce(live)
+
+    def _lacks(self) -> str:
+        return f"{self._who()} does not have it, or we have no right to it"
 
     def _who(self) -> str:
         return f"the node {self.node}" if self.node else "a peer"

@@ -349,3 +349,23 @@ async def test_an_invitation_made_offline_goes_out_later(made: World) -> None:
     await ben.workspace.sync()
 
     assert ben.text("notes") == "hello"
+
+
+async def test_each_with_a_node_of_his_own(made: World) -> None:
+    """What is shared lies at the sharer's node, goes on to the receiver's, and is saved on both."""
+    nodes = [await made.node("one"), await made.node("two")]
+    ana, ben = await made.person("Ana"), await made.person("Ben")
+    for person, node in zip((ana, ben), nodes, strict=True):
+        await person.workspace.add_node(node.address)
+    await acquaint(ana, ben)
+    await ana.workspace.new_document("notes", "hello")
+    await ana.workspace.share_with("notes", "Ben", Role.WRITER)
+    await ben.workspace.sync()
+    await ben.workspace.write_document("notes", "hello from Ben")
+    await ben.workspace.sync()
+    assert all(ben.saved_on("notes", node.address) for node in nodes)
+    await nodes[1].close()
+    await ana.workspace.sync()
+
+    assert ana.text("notes") == "hello from Ben"
+    assert await ben.problems() == []

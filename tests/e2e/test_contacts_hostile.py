@@ -1,0 +1,391 @@
+"""Mail from those who mean no good: junk, forgeries, replays, floods, and keys that are swapped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from peergos_collab.codec.ids import MailAddress
+from peergos_collab.crypto import SigningKey, UserSeed
+from peergos_collab.errors import Conflict, PeergosCollabError
+from peergos_collab.identity.account_ops import AddDevice, RemoveDevice
+from peergos_collab.identity.cards import ContactCard, mailbox_key
+from peergos_collab.identity.credentials import Credentials, DeviceSecrets
+from peergos_collab.identity.pairs import Pair
+from peergos_collab.identity.recovery_code import RecoveryCode
+from peergos_collab.identity.user_keys import new_generation
+from peergos_collab.node import RunningNode
+from peergos_collab.node.mailboxes import MAIL
+from peergos_collab.objects.epoch_keys import EpochKeys, Level
+from peergos_collab.objects.letters import LetterKind, Writer, seal_in_pair, seal_to_stranger
+from peergos_collab.objects.links import Capability
+from peergos_collab.objects.mail import LEAST_WORK, Mail, day_of
+from peergos_collab.objects.payload import Kind
+from peergos_collab.workspace import Role, invitations, mail_sender
+from peergos_collab.workspace.home import found_object
+from peergos_collab.workspace.machine import now_ms
+from peergos_collab.workspace.mail_session import MailSession
+from support.homes import Person, World, world
+
+
+@pytest.fixture
+async def made(tmp_path: Path) -> AsyncIterator[World]:
+    async with world(tmp_path) as made:
+        yield made
+
+
+async def friends(made: World, *names: str) -> list[Person]:
+    """Persons with one node; the first one and each of the others have each other's cards."""
+    node = await made.node()
+    first, *others = [await made.person(name) for name in names]
+    for person in (first, *others):
+        await person.workspace.add_node(node.address)
+    for other in others:
+        await first.workspace.add_contact(await other.workspace.contact_card())
+        await other.workspace.add_contact(await first.workspace.contact_card())
+    for person in (first, *others, first):
+        await person.workspace.sync()
+    return [first, *others]
+
+
+def node_of(made: World) -> RunningNode:
+    (node,) = made.nodes
+    assert isinstance(node, RunningNode)
+    return node
+
+
+def credentials(person: Person) -> Credentials:
+    return person.engine.keys.credentials
+
+
+def become(person: Person, changed: Credentials) -> None:
+    person.engine.keys = replace(person.engine.keys, credentials=changed)
+
+
+async def post(made: World, address: bytes, sealed: bytes, work: int = LEAST_WORK) -> None:
+    """Puts mail as anybody can, over a real connection."""
+    person = made.open_now[0]
+    mail = Mail.stamp(MailAddress(address), sealed, day_of(now_ms()), os.urandom, work)
+    session = await MailSession.connect(person.engine.transport, node_of(made).address, os.urandom)
+    await session.put(mail)
+
+
+def kept(made: World) -> dict[bytes, bytes]:
+    """All mail at the node."""
+    return dict(node_of(made)._store.values(MAIL))
+
+
+def invitation_of(person: Person, title: str = "plan") -> Capability:
+    """To an object that this person made, and that nobody has."""
+    epoch, keys = found_object(credentials(person), Kind.DOCUMENT, os.urandom)
+    return Capability(epoch.object, epoch.id, keys, int(Kind.DOCUMENT), title, ())
+
+
+def to_stranger(letter: bytes, person: Person) -> tuple[bytes, bytes]:
+    """Address and seal for the mailbox on somebody's card."""
+    user, box = credentials(person).user, MailAddress(mailbox_key(credentials(person).user_seed).public)
+    return box, seal_to_stranger(letter, user.box.public_key, box, os.urandom)
+
+
+def write(
+    card: ContactCard, device: SigningKey, to: Person, kind: LetterKind, content: bytes = b"", age: int = 0
+) -> bytes:
+    time = now_ms() - age
+    receiver = credentials(to).account_id
+    return Writer(card, device).write(receiver, kind, content, id=os.urandom(16), time=time)
+
+
+async def nothing_came(person: Person) -> None:
+    assert await person.workspace.list_entries() == []
+    assert await person.workspace.invitations() == []
+
+
+async def test_a_mailbox_full_of_junk(made: World) -> None:
+    """256 pieces of junk with enough work to be kept: the real invitation does more, gets in and is found."""
+    ana, ben = await friends(made, "Ana", "Ben")
+    eve = await made.person("Eve")
+    await eve.workspace.add_node(node_of(made).address)
+    await eve.workspace.add_contact(await ben.workspace.contact_card())
+    box = MailAddress(mailbox_key(credentials(ben).user_seed).public)
+    boxes, store = node_of(made)._shelf.mailboxes, node_of(made)._store
+    for _ in range(256):
+        mail = Mail.stamp(box, os.urandom(1024), day_of(now_ms()), os.urandom, LEAST_WORK)
+        commit = boxes.put(node_of(made)._shelf.attach(b""), mail.raw)
+        assert commit is not None
+        store.write(commit.batch)
+    await eve.workspace.new_document("plan", "from Eve")
+    await eve.workspace.share_with("plan", "Ben", Role.READER)
+    await ben.workspace.sync()
+
+    (invited,) = await ben.workspace.invitations()
+    assert (invited.path, invited.who) == ("plan", "Eve")
+    assert kept(made) == {}
+    await ana.workspace.sync()
+
+
+async def test_forged_letters_do_nothing(made: World) -> None:
+    """In Ana's name by somebody else's device, for somebody else, altered, in the pair's mailbox or not."""
+    ana, ben = await friends(made, "Ana", "Ben")
+    eve = Credentials.found("Eve", RecoveryCode.generate(os.urandom), os.urandom)
+    card, content = ana.engine.mailroom.card(), invitation_of(ana).encode()
+    good = write(card, credentials(ana).device_sign, ben, LetterKind.SHARE, content)
+    other = write(card, credentials(ana).device_sign, ana, LetterKind.SHARE, content)
+    forged = write(card, eve.device_sign, ben, LetterKind.SHARE, content)
+    for letter in (other, forged, good[:-1], good.replace(b"plan", b"plot")):
+        await post(made, *to_stranger(letter, ben))
+    address, sealed = to_stranger(good, ben)
+    await post(made, address, sealed[:-1] + bytes([sealed[-1] ^ 1]))
+    pair = Pair.of(credentials(ana).account_id, credentials(ana).user, credentials(ben).account)
+    daily = pair.outbox(day_of(now_ms()))
+    stranger = write(ContactCard.make(eve, (), 1), eve.device_sign, ben, LetterKind.SHARE, content)
+    for letter in (forged, stranger):
+        box = MailAddress(daily.key.public)
+        await post(made, box, seal_in_pair(letter, daily.seal, box, os.urandom))
+    await ben.workspace.sync()
+
+    await nothing_came(ben)
+    assert [each.name for each in await ben.workspace.contacts()] == ["Ana"]
+    assert kept(made) == {}
+
+
+async def test_a_replayed_letter_does_nothing(made: World) -> None:
+    """The node gives it again after what it brought was removed: it stays removed."""
+    ana, ben = await friends(made, "Ana", "Ben")
+    await ana.workspace.new_document("notes", "x")
+    await ana.workspace.share_with("notes", "Ben", Role.WRITER)
+    raws = kept(made)
+    assert raws
+    await ben.workspace.sync()
+    await ben.workspace.remove("notes")
+    boxes, store = node_of(made)._shelf.mailboxes, node_of(made)._store
+    for raw in raws.values():
+        commit = boxes.put(node_of(made)._shelf.attach(b""), raw)
+        assert commit is not None
+        store.write(commit.batch)
+    ben = await made.reopen(ben)
+    await ben.workspace.sync()
+
+    await nothing_came(ben)
+    assert kept(made) == {}
+
+
+async def test_letters_of_long_ago_do_nothing(made: World) -> None:
+    """Their ids are no longer remembered, so they are not taken either."""
+    ana, ben = await friends(made, "Ana", "Ben")
+    card, content = ana.engine.mailroom.card(), invitation_of(ana).encode()
+    for age in (40 * 86_400_000, -40 * 86_400_000):
+        letter = write(card, credentials(ana).device_sign, ben, LetterKind.SHARE, content, age)
+        await post(made, *to_stranger(letter, ben))
+    await ben.workspace.sync()
+
+    await nothing_came(ben)
+
+
+async def test_false_invitations_of_a_contact(made: World) -> None:
+    """To what he may not have, with a key that is none, of no known kind: nothing is entered."""
+    ana, ben = await friends(made, "Ana", "Ben")
+    await ana.workspace.new_document("notes", "x")
+    await ana.workspace.sync()
+    replica = ana.opened("notes").live.replica
+    epoch, keys = next(iter(replica.keys.items()))
+    read = EpochKeys(Level.READ, keys.secret(Level.READ).expose())
+    nodes = (node_of(made).address,)
+    good = Capability(replica.object, epoch, read, int(Kind.DOCUMENT), "notes", nodes)
+    false = [
+        good,  # Ben is no member
+        replace(good, object=invitation_of(ana).object),
+        replace(good, kind=int(Kind.CHAT)),
+        replace(good, keys=EpochKeys(Level.WRITE, os.urandom(32))),
+        replace(good, kind=99),
+    ]
+    for content in (*(each.encode() for each in false), b"", b"junk", good.encode()[:-1]):
+        card = ana.engine.mailroom.card()
+        letter = write(card, credentials(ana).device_sign, ben, LetterKind.SHARE, content)
+        await post(made, *to_stranger(letter, ben))
+        ben = await made.reopen(ben)
+        await ben.workspace.sync()
+        assert await ben.workspace.list_entries() == []
+        for invited in await ben.workspace.invitations():
+            with pytest.raises(PeergosCollabError):
+                await ben.workspace.accept_invitation(invited.id)
+            assert await ben.workspace.list_entries() == []
+            await ben.workspace.decline_invitation(invited.id)
+
+    assert kept(made) == {}
+
+
+async def test_a_flood_of_strangers(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many may wait; more stay at the node, and contacts' shares are not held up by them."""
+    monkeypatch.setattr("peergos_collab.workspace.mailroom.MAX_PENDING", 2)
+    ana, ben = await friends(made, "Ana", "Ben")
+    for number in range(4):
+        eve = Credentials.found(f"Eve {number}", RecoveryCode.generate(os.urandom), os.urandom)
+        card = ContactCard.make(eve, (), 1)
+        await post(made, *to_stranger(write(card, eve.device_sign, ben, LetterKind.HELLO), ben))
+    await ana.workspace.new_document("notes", "x")
+    await ana.workspace.share_with("notes", "Ben", Role.WRITER)
+    await ben.workspace.sync()
+    assert [entry.name for entry in await ben.workspace.list_entries()] == ["notes"]
+    assert len([each for each in await ben.workspace.contacts() if each.pending]) == 2
+    assert len(kept(made)) == 2
+    for each in await ben.workspace.contacts():
+        if each.pending:
+            await ben.workspace.remove_contact(each.name)
+    ben = await made.reopen(ben)
+    await ben.workspace.sync()
+
+    assert len([each for each in await ben.workspace.contacts() if each.pending]) == 2
+    assert kept(made) == {}
+
+
+async def test_strangers_introduce_nobody(made: World) -> None:
+    """Only contacts do; anybody else could fill the list in others' names."""
+    _, ben = await friends(made, "Ana", "Ben")
+    eve, zoe = (Credentials.found(name, RecoveryCode.generate(os.urandom), os.urandom) for name in ("E", "Z"))
+    card = ContactCard.make(zoe, (), 1)
+    letter = write(ContactCard.make(eve, (), 1), eve.device_sign, ben, LetterKind.INTRODUCE, card.raw)
+    await post(made, *to_stranger(letter, ben))
+    await ben.workspace.sync()
+
+    assert [(each.name, each.pending) for each in await ben.workspace.contacts()] == [
+        ("Ana", False),
+        ("E", True),
+    ]
+
+
+async def test_a_flood_of_invitations(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of strangers only so many are kept here."""
+    monkeypatch.setattr(invitations, "MAX_OF_STRANGERS", 2)
+    ana, ben = await friends(made, "Ana", "Ben")
+    eve = Credentials.found("Eve", RecoveryCode.generate(os.urandom), os.urandom)
+    card = ContactCard.make(eve, (), 1)
+    for _ in range(3):
+        letter = write(card, eve.device_sign, ben, LetterKind.SHARE, invitation_of(ana).encode())
+        await post(made, *to_stranger(letter, ben))
+    await ben.workspace.sync()
+
+    assert len(await ben.workspace.invitations()) == 2
+    assert len(kept(made)) == 1
+
+
+def with_new_keys(old: Credentials) -> Credentials:
+    """The account after one of its devices made a new user key."""
+    seed = UserSeed.generate(os.urandom)
+    made = new_generation(seed, [old.device.public], None, dict(old.user_seeds), os.urandom)
+    account = old.account.with_op(made, old.device_sign)
+    return replace(old, account=account, user_seeds={**old.user_seeds, account.user_key.generation: seed})
+
+
+async def test_changed_keys_are_shown_and_wait(made: World) -> None:
+    """Nothing goes to new keys, and nothing from them is accepted, before a person says so."""
+    ana, ben = await friends(made, "Ana", "Ben")
+    await ana.workspace.mark_verified("Ben")
+    await ana.workspace.new_document("notes", "x")
+    before = await ana.workspace.contact_words("Ben")
+    await made.close(ben)
+    ben = await made.person("Ben")
+    become(ben, with_new_keys(credentials(ben)))
+    await ben.workspace.new_document("from Ben", "y")
+    await ben.engine.mailroom.tell_card()
+    await ben.workspace.sync()
+    await ana.workspace.sync()
+    (shown,) = await ana.workspace.contacts()
+    assert shown.changed
+    assert await ana.workspace.contact_words("Ben") != before
+    assert await ana.workspace.contact_words("Ben") == await ben.workspace.contact_words("Ana")
+    with pytest.raises(Conflict):
+        await ana.workspace.share_with("notes", "Ben", Role.READER)
+    assert any("keys of Ben have changed" in problem for problem in ana.engine.problems)
+    capability = invitation_of(ben)
+    card = ben.engine.mailroom.card()
+    letter = write(card, credentials(ben).device_sign, ana, LetterKind.SHARE, capability.encode())
+    await post(made, *to_stranger(letter, ana))
+    await ana.workspace.sync()
+    assert [each.path for each in await ana.workspace.invitations()] == ["plan"]
+
+    verified = await ana.workspace.mark_verified("Ben")
+    assert (verified.verified, verified.changed) == (True, False)
+
+
+async def test_mail_after_new_keys_still_finds_the_other(made: World) -> None:
+    """Who has a new key reads what comes to the old one, and tells the new one where the other looks."""
+    ana, ben = await friends(made, "Ana", "Ben")
+    become(ben, with_new_keys(credentials(ben)))
+    await ana.workspace.new_document("notes", "x")
+    await ana.workspace.share_with("notes", "Ben", Role.READER)
+    await ben.workspace.sync()
+    assert [entry.name for entry in await ben.workspace.list_entries()] == ["notes"]
+    await ben.engine.mailroom.tell(credentials(ana).account_id, LetterKind.HELLO)
+    await ben.workspace.sync()
+    await ana.workspace.sync()
+
+    assert (await ana.workspace.contacts())[0].changed
+
+
+async def test_a_removed_device_speaks_for_nobody(made: World) -> None:
+    """It signs with an account log from before its removal; Ben knows the later one."""
+    ana, ben = await friends(made, "Ana", "Ben")
+    stolen = DeviceSecrets.generate(os.urandom)
+    before = credentials(ana)
+    added = replace(before, account=before.account.with_op(AddDevice(stolen.public), before.device_sign))
+    removal = RemoveDevice(stolen.public.id)
+    become(ana, replace(added, account=added.account.with_op(removal, before.device_sign)))
+    await ana.engine.mailroom.tell_card()
+    await ana.workspace.sync()
+    await ben.workspace.sync()
+    old_card = ContactCard.make(added, (), now_ms() + 5)
+    letter = write(old_card, stolen.sign, ben, LetterKind.SHARE, invitation_of(ana).encode())
+    await post(made, *to_stranger(letter, ben))
+    await ben.workspace.sync()
+
+    await nothing_came(ben)
+    assert any("removed" in problem for problem in ben.engine.problems)
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+async def test_a_clock_that_is_a_day_off(made: World, monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+    """The sender's day is yesterday or tomorrow for the receiver: the mail arrives."""
+    ana, ben = await friends(made, "Ana", "Ben")
+    await ana.workspace.new_document("notes", "x")
+    monkeypatch.setattr(mail_sender, "now_ms", lambda: now_ms() + days * 86_400_000)
+    await ana.workspace.share_with("notes", "Ben", Role.WRITER)
+    monkeypatch.undo()
+    await ben.workspace.sync()
+
+    assert [entry.name for entry in await ben.workspace.list_entries()] == ["notes"]
+
+
+async def test_addresses_tell_nothing(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of different contacts and days no mailbox comes twice; no account, name or title is at the node."""
+    ana, ben, cai = await friends(made, "Anastasia", "Benedikt", "Caitlin")
+    seen: list[bytes] = []
+    put = node_of(made)._shelf.mailboxes.put
+    monkeypatch.setattr(
+        node_of(made)._shelf.mailboxes, "put", lambda session, raw: (seen.append(raw), put(session, raw))[1]
+    )
+    await ana.workspace.new_document("secret title")
+    for name in ("Benedikt", "Caitlin"):
+        await ana.workspace.share_with("secret title", name, Role.READER)
+    later = now_ms() + 86_400_000
+    monkeypatch.setattr(mail_sender, "now_ms", lambda: later)
+    for person in (ben, cai):
+        receiver = credentials(person).account_id
+        letter = await ana.engine.mailroom.tell(receiver, LetterKind.HELLO)
+        async with ana.engine.online():
+            ana.engine.mailroom.start(reading=False)
+            await ana.engine.mailroom.delivered(letter)
+    addresses = [Mail.parse_untrusted(raw).address for raw in seen]
+    assert len(set(addresses)) == len(addresses) == 4
+    cards = {mailbox_key(credentials(person).user_seed).public for person in (ana, ben, cai)}
+    assert cards.isdisjoint(addresses)
+    stored = b"".join(key + raw for key, raw in kept(made).items())
+    for person in (ana, ben, cai):
+        account = credentials(person).account
+        secrets: list[bytes] = [account.id, account.user_key.sign.public, account.user_key.box.public]
+        secrets += [*account.devices, credentials(person).name.encode(), b"secret title"]
+        assert not any(secret[:8] in stored for secret in secrets)
+    assert len({len(Mail.parse_untrusted(raw).sealed) for raw in seen}) == 1
