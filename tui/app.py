@@ -21,9 +21,19 @@ from peergos_collab.workspace.api import Options, Status, Workspace
 from .gate import Gate, HomeGate
 from .screens.base import FullScreen
 from .screens.chatting import Chatting
+from .screens.device_joining import JoinDevice, Joined
 from .screens.home import Home
 from .screens.keys import Keys, help_of, keys_of
-from .screens.welcome import Fault, FirstRun, RecoveryCode, Stopped, Unlock, Waiting
+from .screens.welcome import (
+    Fault,
+    FirstRun,
+    Newcomer,
+    OtherDevice,
+    RecoveryCode,
+    Stopped,
+    Unlock,
+    Waiting,
+)
 from .screens.writing import Writing
 from .textual_private import QuietFailure, Unbroken
 from .viewmodels.cells import shown
@@ -82,22 +92,10 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
     async def _begin(self) -> None:
         passphrase = self._gate.given_passphrase()
         if not self._gate.exists():
-            newcomer = await self.push_screen_wait(FirstRun())
-            if newcomer is None:
-                self.exit(0)
+            began = await self._first_minute()
+            if began is None:
                 return
-            passphrase = newcomer.passphrase
-            waiting = Waiting("Making your keys…")
-            await self.push_screen(waiting)
-            try:
-                code = await self._gate.create(newcomer.name, passphrase)
-            except PeergosCollabError as problem:
-                waiting.dismiss()
-                await self.push_screen_wait(Stopped(error_words(problem)))
-                self.exit(problem.exit_code)
-                return
-            waiting.dismiss()
-            await self.push_screen_wait(RecoveryCode(code))
+            passphrase = began.passphrase
         workspace = await self._open(passphrase)
         if workspace is None:
             self.exit(0)
@@ -108,6 +106,34 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
         self.set_interval(_STATUS_AT_LEAST, self.refresh_status)
         self.start(workspace.go_online(Options()))
         await self.update_status()
+
+    async def _first_minute(self) -> Newcomer | Joined | None:
+        """Makes a home. None where the user leaves, or nothing can be made."""
+        while True:
+            answer = await self.push_screen_wait(FirstRun())
+            if isinstance(answer, OtherDevice):
+                joined = await self.push_screen_wait(JoinDevice(self._gate))
+                if joined is not None:
+                    return joined
+            elif answer is None:
+                self.exit(0)
+                return None
+            else:
+                return await self._make_account(answer)
+
+    async def _make_account(self, newcomer: Newcomer) -> Newcomer | None:
+        waiting = Waiting("Making your keys…")
+        await self.push_screen(waiting)
+        try:
+            code = await self._gate.create(newcomer.name, newcomer.passphrase)
+        except PeergosCollabError as problem:
+            waiting.dismiss()
+            await self.push_screen_wait(Stopped(error_words(problem)))
+            self.exit(problem.exit_code)
+            return None
+        waiting.dismiss()
+        await self.push_screen_wait(RecoveryCode(code))
+        return newcomer
 
     async def _open(self, passphrase: str | None) -> Workspace | None:
         problem = ""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from support.programs import Node, Person, pgc
+from support.programs import PROGRAM, ROOT, Node, Person, pgc
+from support.terminal import Terminal
 
 
 @pytest.fixture
@@ -76,3 +78,43 @@ def test_sharing_with_somebody(two: tuple[Person, Person]) -> None:
     ben.sees("first words")
     ben.screen.send("his ")
     ana.sees("his first words")
+
+
+def test_a_new_device_of_ana(two: tuple[Person, Person], tmp_path: Path) -> None:
+    """Her screen shows a code, the first screen of another home takes it; same digits, same documents."""
+    ana, _ = two
+    pgc(ana.home, "doc", "new", "plan")
+    pgc(ana.home, "doc", "write", "plan", "-", stdin="first words")
+    ana.sees("plan")
+    ana.screen.send("e")
+    ana.sees("this one")
+    ana.screen.send("l")
+    ana.sees("On the new device choose")
+    ana.screen.send("c")
+    ana.screen.wait_until(lambda _: ana.copied().startswith("pgc-device:"), what="the code on the clipboard")
+
+    phone = tmp_path / "phone"
+    with Terminal([*PROGRAM, "--home", str(phone)], 30, 100, cwd=str(ROOT)) as screen:
+        screen.wait_for("any name", 30)
+        screen.wait_cursor_below("Your name")
+        screen.press("f2")
+        screen.wait_cursor_below("The code, or its eight words")
+        screen.paste(ana.copied())
+        for label in ("The node, if you type words", "A passphrase for this device", "The passphrase again"):
+            screen.press("enter")
+            screen.wait_cursor_below(label)
+        screen.press("enter")
+        digits = re.search(r"\d{3} \d{3}", screen.wait_for("Does your other device show the same digits?"))
+        assert digits is not None
+        ana.sees(digits[0])
+        for terminal in (screen, ana.screen):
+            terminal.press("tab", "enter")
+        ana.sees("is a device of this account now")
+        screen.wait_for("plan", 30)
+        screen.press("enter")
+        screen.wait_for("first words", 30)
+        screen.press("ctrl+q")
+        assert screen.wait_end() == 0
+
+    ana.screen.press("escape")
+    ana.sees("plan")

@@ -8,9 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 
 from peergos_collab.documents.document import Document
-from peergos_collab.errors import BadLink, Conflict, NoNode, NotFound, UsageError
+from peergos_collab.errors import BadCode, BadLink, Conflict, NoNode, NotFound, Refused, UsageError
 from peergos_collab.workspace.api import (
     Contact,
+    Device,
+    DeviceComparison,
+    DeviceOffer,
     Entry,
     Event,
     Invitation,
@@ -25,6 +28,7 @@ from peergos_collab.workspace.api import (
     Status,
     Writer,
 )
+from tui.gate import Compare
 
 DAY = 86_400_000
 START = 1_700_000_000_000
@@ -140,6 +144,8 @@ class FakeWorkspace:
         self.known: list[Contact] = []
         self.invited: list[Invitation] = []
         self.cards: dict[str, Contact] = {}
+        self.device_list = [Device("laptop", "zd1", me=True, added=START)]
+        self.meeting: asyncio.Future[DeviceComparison]
         self.done: list[tuple[str, ...]] = []
         self.online = False
         self.closed = False
@@ -335,6 +341,25 @@ class FakeWorkspace:
     async def decline_invitation(self, id: str) -> None:
         self.invited.remove(self._invitation(id))
 
+    async def devices(self) -> list[Device]:
+        return list(self.device_list)
+
+    async def link_device(self) -> DeviceOffer:
+        if not self.node_states:
+            raise NoNode
+        self.meeting = asyncio.get_running_loop().create_future()
+        return DeviceOffer("o1", "pgc-device://node/#code", tuple(WORDS[:8]), "pgc://x@node:7000", START)
+
+    async def compare_device(self, id: str) -> DeviceComparison:
+        return await self.meeting
+
+    async def finish_linking(self, id: str, *, same: bool) -> Device | None:
+        self.done.append(("finish_linking", id, str(same)))
+        if not same:
+            return None
+        self.device_list.append(Device("phone", "zd2", me=False, added=START))
+        return self.device_list[-1]
+
     async def sync(self, timeout: float = 30.0) -> None:
         return
 
@@ -382,6 +407,13 @@ class FakeGate:
     async def create(self, name: str, passphrase: str | None) -> str:
         self.name, self.passphrase, self._exists = name, passphrase, True
         return "apple-birch-cedar-drift-ember-flint"
+
+    async def join(self, code: str, compare: Compare, passphrase: str | None, node: str) -> None:
+        if code != "pgc-device://good":
+            raise BadCode("This is not a whole code.", hint="Copy it again.")
+        if not await compare("123456"):
+            raise Refused("The two devices did not show the same code.")
+        self.passphrase, self._exists = passphrase, True
 
     async def open(self, passphrase: str | None) -> FakeWorkspace:
         from peergos_collab.errors import PassphraseNeeded, WrongPassphrase

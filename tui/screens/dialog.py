@@ -40,6 +40,7 @@ class Dialog(Unbroken, ModalScreen[Result]):
     Dialog .error { color: $text-error; height: auto; }
     Dialog .note { color: $foreground 70%; height: auto; }
     Dialog .loud { text-style: bold; height: auto; margin: 1 0; }
+    Dialog .digits { text-align: center; color: $accent; }
     Dialog Input { padding: 0 1; background: $boost; }
     Dialog Input:focus { background: $primary 30%; }
     Dialog .buttons { height: auto; margin-top: 1; }
@@ -83,13 +84,20 @@ class Dialog(Unbroken, ModalScreen[Result]):
     def show_error(self, error: PeergosCollabError | str) -> None:
         """Says what went wrong and what to do, inside the dialog."""
         text = error if isinstance(error, str) else error_words(error)
-        self.query_one(".error", Static).update(Text(text))
+        place = self.query_one(".error", Static)
+        place.update(Text(text))
+        if text:
+            self.call_after_refresh(place.scroll_visible, animate=False)
 
     def field(self, name: str) -> str:
         return self.query_one(f"#{name}", Input).value
 
     def action_leave(self) -> None:
         self.dismiss(None)
+
+    def to_top(self) -> None:
+        """Brings the beginning into sight, wherever the focus is, once what is shown has its place."""
+        self.call_after_refresh(self.query_one(VerticalScroll).scroll_home, animate=False)
 
     def action_turn(self, pages: int) -> None:
         """On a small terminal not all of it is in sight."""

@@ -15,6 +15,7 @@ from ..viewmodels.entries import empty_words, lines_of, title_words
 from ..widgets.entry_list import EntryList
 from ..widgets.key_bar import KeyBar
 from .base import FullScreen
+from .devices import Devices
 from .dialog import AskName, Confirm
 from .joining import Join
 from .members import Members
@@ -41,6 +42,7 @@ class Home(FullScreen):
         ("Share", "With a contact, or by a link", "share"),
         ("Members", "Who is in the chosen entry", "members"),
         ("People", "Contacts, invitations, your own card", "people"),
+        ("Devices", "The devices of this account; link one more", "devices"),
         ("Rename", "Give the chosen entry another name", "rename"),
         ("Remove", "Take the chosen entry off your list", "remove"),
         ("Nodes", "See, add and remove nodes", "nodes"),
@@ -56,6 +58,7 @@ class Home(FullScreen):
         Binding("r", "rename", "Rename", show=False),
         Binding("delete,d", "remove", "Remove", show=False),
         Binding("o", "nodes", "Nodes"),
+        Binding("e", "devices", "Devices", show=False),
         Binding("question_mark,f1", "app.keys", "Help"),
         Binding("q", "app.leave", "Quit"),
     ]
@@ -167,6 +170,9 @@ class Home(FullScreen):
 
     def action_people(self) -> None:
         self.app.push_screen(PeopleScreen())
+
+    def action_devices(self) -> None:
+        self.app.push_screen(Devices(self.workspace))
 
     def action_nodes(self) -> None:
         self.app.push_screen(Nodes(self.workspace), lambda _: self.pgc.refresh_status())

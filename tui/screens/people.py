@@ -28,6 +28,7 @@ from ..widgets.people_list import PeopleList
 from .answering import AnswerInvitation, AnswerRequest
 from .base import FullScreen
 from .cards import AddContact, OwnCard
+from .devices import Devices
 from .dialog import AskName, Choose, Confirm
 from .verifying import verify
 
@@ -51,6 +52,7 @@ class PeopleScreen(FullScreen):
         ("My card", "Show your own card, as text or QR code", "card"),
         ("Verify", "Compare words with the chosen contact", "verify"),
         ("Introduce", "Send the card of the chosen contact to another", "introduce"),
+        ("Devices", "The devices of this account; link one more", "devices"),
         ("Rename", "Your own name for the chosen contact", "rename"),
         ("Remove", "Take the chosen contact off your list", "remove"),
     )
@@ -61,6 +63,7 @@ class PeopleScreen(FullScreen):
         Binding("c", "card", "My card"),
         Binding("v", "verify", "Verify"),
         Binding("i", "introduce", "Introduce"),
+        Binding("e", "devices", "Devices"),
         Binding("r", "rename", "Rename"),
         Binding("delete,d", "remove", "Remove"),
         Binding("question_mark,f1", "app.keys", "Help"),
@@ -154,6 +157,9 @@ class PeopleScreen(FullScreen):
         if await self.app.push_screen_wait(await verify(self.workspace, contact)):
             self.pgc.say(verified_words(contact))
             await self.load()
+
+    def action_devices(self) -> None:
+        self.app.push_screen(Devices(self.workspace))
 
     def action_introduce(self) -> None:
         if contact := self._contact():

@@ -14,7 +14,6 @@ from peergos_collab.errors import PeergosCollabError
 from peergos_collab.workspace.api import Contact, Workspace
 
 from ..viewmodels.contacts import person
-from ..viewmodels.faults import error_words
 from ..viewmodels.verifying import differ_words, how_words, word_rows
 from ..widgets.field import Field
 from ..widgets.qr_code import QrCode
@@ -88,20 +87,16 @@ what the camera read is pasted into the field and compared for you."""
         try:
             await self._workspace.mark_verified(self._contact.name, card)
         except PeergosCollabError as problem:
-            self._say(error_words(problem))
+            self.show_error(problem)
             return
         self.dismiss(True)
-
-    def _say(self, text: str) -> None:
-        self.show_error(text)
-        self.call_after_refresh(self.query_one(".error").scroll_visible, animate=False)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         match event.button.id:
             case "same":
                 self._mark()
             case "differ":
-                self._say(differ_words(self._contact))
+                self.show_error(differ_words(self._contact))
             case "picture":
                 self.action_picture()
             case _:

@@ -25,12 +25,19 @@ class Newcomer:
         return f"Newcomer({self.name!r})"
 
 
-class FirstRun(Dialog[Newcomer]):
+class OtherDevice:
+    """The answer that the account is on another device already."""
+
+
+class FirstRun(Dialog[Newcomer | OtherDevice]):
     """Makes an account on this device; nothing is registered anywhere."""
 
     title_words = "Welcome to peergos_collab"
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Quit")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Quit"),
+        Binding("f2", "other", "Another device of mine"),
+    ]
 
     def body(self) -> ComposeResult:
         yield words(
@@ -46,6 +53,7 @@ class FirstRun(Dialog[Newcomer]):
         yield words("Without one, whoever can read your files can open this home.", classes="note")
         with Horizontal(classes="buttons"):
             yield Button("Begin", variant="primary", id="ok", compact=True)
+            yield Button("This is another device of mine", id="other", compact=True)
             yield Button("Quit", id="cancel", compact=True)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -57,10 +65,16 @@ class FirstRun(Dialog[Newcomer]):
             self.query_one(following).focus()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        if event.button.id == "ok":
-            self._accept()
-        else:
-            self.dismiss(None)
+        match event.button.id:
+            case "ok":
+                self._accept()
+            case "other":
+                self.action_other()
+            case _:
+                self.dismiss(None)
+
+    def action_other(self) -> None:
+        self.dismiss(OtherDevice())
 
     def _accept(self) -> None:
         name = self.field("name").strip()

@@ -1,0 +1,198 @@
+"""The devices of this account, and linking one more."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Button, OptionList, Static
+from textual.widgets.option_list import Option
+
+from peergos_collab.errors import PeergosCollabError
+from peergos_collab.workspace.api import Device, DeviceComparison, DeviceOffer, Workspace
+
+from ..viewmodels.devices import (
+    EXPLAINED,
+    REFUSED,
+    compare_words,
+    device_lines,
+    device_name,
+    digit_words,
+    linked_words,
+    word_lines,
+)
+from ..widgets.qr_code import QrCode
+from .dialog import Dialog, words
+
+
+class Devices(Dialog[None]):
+    """Lists them."""
+
+    title_words = "Your devices"
+
+    HELP = """The devices of this account. l links one more: it shows a code that you give to the new device,
+then both show six digits that must be the same."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("l", "link", "Link one more")]
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__()
+        self._workspace = workspace
+
+    def body(self) -> ComposeResult:
+        yield words(EXPLAINED)
+        yield OptionList(id="devices", compact=True)
+        with Horizontal(classes="buttons"):
+            yield Button("Link one more", variant="primary", id="link", compact=True)
+            yield Button("Close", id="close", compact=True)
+
+    def on_mount(self) -> None:
+        self.run_worker(self._show(), exit_on_error=False)
+
+    async def _show(self) -> None:
+        try:
+            devices = await self._workspace.devices()
+        except PeergosCollabError as problem:
+            self.show_error(problem)
+            return
+        listed = self.query_one(OptionList)
+        listed.clear_options()
+        listed.add_options([Option(Text(line, no_wrap=True)) for line in device_lines(devices)])
+        listed.highlighted = 0 if devices else None
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        if event.button.id == "link":
+            self.action_link()
+        else:
+            self.dismiss(None)
+
+    def action_link(self) -> None:
+        self.show_error("Making a code…")
+        self.run_worker(self._link(), exclusive=True, exit_on_error=False)
+
+    async def _link(self) -> None:
+        try:
+            offer = await self._workspace.link_device()
+        except PeergosCollabError as problem:
+            self.show_error(problem)
+            return
+        self.show_error("")
+        device = await self.app.push_screen_wait(LinkDevice(self._workspace, offer))
+        if device is not None:
+            self.notify(linked_words(device), markup=False)
+            await self._show()
+
+
+class LinkDevice(Dialog[Device]):
+    """Shows a code until a device has come with it, then the digits to compare."""
+
+    title_words = "Link a device"
+
+    HELP = """Start the program on the new device and choose "another device of mine" there. Type, paste or
+scan the code. Both devices then show six digits: say that they are the same only if they are."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c", "copy", "Copy the code"),
+        Binding("ctrl+r", "picture", "QR code"),
+    ]
+
+    DEFAULT_CSS = """
+    LinkDevice Vertical { height: auto; }
+    LinkDevice #comparing { display: none; }
+    LinkDevice.-met #comparing { display: block; }
+    LinkDevice.-met #offering { display: none; }
+    """
+
+    def __init__(self, workspace: Workspace, offer: DeviceOffer) -> None:
+        super().__init__()
+        self._workspace = workspace
+        self._offer = offer
+
+    def body(self) -> ComposeResult:
+        with Vertical(id="offering"):
+            yield words("On the new device choose “another device of mine” and give it this code:")
+            yield Static(Text(self._offer.code, overflow="fold"), id="code", classes="loud")
+            yield words(f"or these words, with the node {self._offer.node}", id="or", classes="note")
+            yield words(word_lines(self._offer.words), id="words", classes="loud")
+            yield words(
+                "It is good for ten minutes and for one device. Show it to nobody else.", classes="note"
+            )
+            yield QrCode()
+            with Horizontal(classes="buttons"):
+                yield Button("Copy", variant="primary", id="copy", compact=True)
+                yield Button("QR code", id="picture", compact=True)
+                yield Button("Cancel", id="cancel", compact=True)
+        with Vertical(id="comparing"):
+            yield Static(id="digits", classes="loud digits")
+            yield words("", id="question")
+            with Horizontal(classes="buttons"):
+                yield Button("Not the same", variant="warning", id="differ", compact=True)
+                yield Button("The same", variant="primary", id="same", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#copy").focus(scroll_visible=False)
+        self.run_worker(self._meet(), group="meeting", exclusive=True, exit_on_error=False)
+
+    async def _meet(self) -> None:
+        try:
+            found = await self._workspace.compare_device(self._offer.id)
+        except PeergosCollabError as problem:
+            self.show_error(problem)
+            return
+        self._show_digits(found)
+
+    def _show_digits(self, found: DeviceComparison) -> None:
+        self.add_class("-met")
+        self.query_one("#digits", Static).update(Text(digit_words(found.digits)))
+        question = compare_words(f"the new device, {device_name(found.name)},")
+        self.query_one("#question", Static).update(Text(question))
+        # The harmless one has the focus: an Enter too many must not give the account away.
+        self.query_one("#differ").focus(scroll_visible=False)
+        self.to_top()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        match event.button.id:
+            case "copy":
+                self.action_copy()
+            case "picture":
+                self.action_picture()
+            case "same":
+                self._finish(same=True)
+            case "differ":
+                self._finish(same=False)
+            case _:
+                self.action_leave()
+
+    def action_copy(self) -> None:
+        if not self.has_class("-met"):
+            self.app.copy_to_clipboard(self._offer.code)
+            self.notify("The code was copied, if your terminal allows it.", markup=False)
+
+    def action_picture(self) -> None:
+        drawn = self.query_one(QrCode).show(self._offer.code)
+        for name in ("code", "or", "words"):
+            self.query_one(f"#{name}").display = not drawn
+        self.show_error("" if drawn else QrCode.TOO_SMALL)
+
+    def _finish(self, *, same: bool) -> None:
+        self.show_error("Handing the account over…" if same else "")
+        self.run_worker(self._finished(same), group="meeting", exclusive=True, exit_on_error=False)
+
+    async def _finished(self, same: bool) -> None:
+        try:
+            device = await self._workspace.finish_linking(self._offer.id, same=same)
+        except PeergosCollabError as problem:
+            if same:
+                self.show_error(problem)
+                return
+            device = None  # it has ended already, which is what was asked for
+        if not same and self.has_class("-met"):
+            self.notify(REFUSED, severity="warning", markup=False)
+        self.dismiss(device)
+
+    def action_leave(self) -> None:
+        """A code that is no longer shown is no longer good."""
+        self._finish(same=False)
