@@ -37,7 +37,7 @@ from .screens.welcome import (
 from .screens.writing import Writing
 from .textual_private import QuietFailure, Unbroken
 from .viewmodels.cells import shown
-from .viewmodels.contacts import People
+from .viewmodels.contacts import People, shares_words
 from .viewmodels.faults import error_words, fault_words
 from .widgets.chat_pane import ChatPane
 
@@ -170,6 +170,8 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
         async for event in self.workspace.events():
             if event.event == "problem" and event.text:
                 self._say_problem(event.text)
+            if event.event == "joined" and event.author:
+                self.say(shares_words(event.author, event.path))
             self.refresh_status()
 
     def _say_problem(self, text: str) -> None:

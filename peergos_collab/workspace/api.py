@@ -202,7 +202,8 @@ class Event:
 
     ``event`` is one of: ``change`` (an object's content changed), ``message`` (a chat message),
     ``connected`` / ``disconnected`` (``via`` says which path), ``problem`` (``text`` says what, in a
-    sentence), ``joined``. Where things are saved is for ``status`` to say.
+    sentence), ``joined`` (a new object is here; ``author`` shared it, unless
+    a link led to it). Where things are saved is for ``status`` to say.
     ``via`` is ``webrtc``, ``node``, ``lan`` or ``local``. ``delay_ms`` is left out (None) unless both
     ends share one clock. ``author`` is a display name.
     """
@@ -253,10 +254,10 @@ class Writer:
     """Who wrote a piece of a document.
 
     Args:
-        name: what they say of themselves.
+        name: the petname of a contact; of anybody else what they say of themselves.
         account: stable; use it to pick a colour, never trust ``name`` instead.
         me: written by this account, on whichever device.
-        guest: seen acting through a link, so nobody vouches for the name.
+        guest: no contact, seen acting through a link: nobody vouches for the name.
     """
 
     name: str

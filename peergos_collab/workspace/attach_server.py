@@ -191,7 +191,8 @@ class AttachedClient:
 
     async def writer(self, path: str, client: int) -> Writer | None:
         engine = self._engine
-        return writer_of(engine.find(path).live.replica, client, engine.keys.credentials.account_id)
+        own, petnames = engine.keys.credentials.account_id, engine.mailroom.book.petnames()
+        return writer_of(engine.find(path).live.replica, client, own, petnames)
 
     async def send(self, path: str, text: str, reply_to: str) -> str:
         return await LocalChat(self._engine, self._engine.find(path)).send(text, reply_to=reply_to)

@@ -55,6 +55,10 @@ class ContactBook:
         self._engine = engine
         self._records: dict[bytes, ContactRecord | None] = {}
 
+    def petnames(self) -> dict[bytes, str]:
+        """Every contact's name by the bytes of his account."""
+        return {bytes(account): known.name for account, known in self.all().items()}
+
     def all(self) -> dict[AccountId, Known]:
         """By account, sorted by petname. What cannot be read is left out."""
         views = self._engine.profile.view.apart(CONTACT)

@@ -75,8 +75,8 @@ class LocalDocument(_Handle):
         return subscribe(self._opened.presence.on_change, callback)
 
     async def writer_at(self, offset: int) -> Writer | None:
-        own = self._engine.keys.credentials.account_id
-        return writer_of(self._opened.live.replica, self.document.writer_at(offset), own)
+        own, petnames = self._engine.keys.credentials.account_id, self._engine.mailroom.book.petnames()
+        return writer_of(self._opened.live.replica, self.document.writer_at(offset), own, petnames)
 
     async def saved(self) -> None:
         await self._opened.live.durable()

@@ -108,22 +108,26 @@ class Invitations:
         """
         engine, capability = self._engine, invited.capability
         reference = ObjectReference(capability)
-        known = entry_of(engine, capability.object)
-        if known is not None:
+        entry = entry_of(engine, capability.object)
+        if entry is not None:
             await engine.change_profile(
-                replace_reference(known.id, reference.encode(), now=now_ms()), remove(invited.entry.id)
+                replace_reference(entry.id, reference.encode(), now=now_ms()), remove(invited.entry.id)
             )
-            return known.shown
+            return entry.shown
         title = _short(show_name(capability.title) or "shared")
         name = check_name(path) if path else free_name(engine, title)
         if path and engine.profile.view.find(name) is not None:
             raise Conflict(f"there is a {name!r} here already; nothing was changed")
         entry_id = hash256(Tag.SHARED_ENTRY, capability.object)[:ENTRY_ID]
         nodes = tuple(dict.fromkeys((*capability.nodes, *engine.profile.view.nodes())))
+        known = self._book.of(invited.account)
+        sharer = known.name if known is not None else show_person(invited.who)
         failure = Offline("the invitation names no node; nothing was changed")
         for node in nodes:
             try:
-                entered = await enter(engine, network, name, reference, node, ACCEPT_SECONDS, entry_id)
+                entered = await enter(
+                    engine, network, name, reference, node, ACCEPT_SECONDS, entry_id, sharer
+                )
             except Offline as error:
                 failure = error
                 continue

@@ -230,8 +230,12 @@ async def enter(
     address: str,
     seconds: float,
     entry_id: bytes,
+    sharer: str = "",
 ) -> str:
     """Puts an object into the profile, once its content is here and fits the promise.
+
+    Args:
+        sharer: who shared it, as shown; empty where a link led to it.
 
     Raises:
         Offline, WrongPin: the node at ``address`` is not to be reached, or has nothing. Refused.
@@ -249,7 +253,7 @@ async def enter(
     except BaseException:
         engine.forget(capability.object)
         raise
-    engine.news.tell(Event("joined", name))
+    engine.news.tell(Event("joined", name, sharer))
     return name
 
 
@@ -293,7 +297,7 @@ def members(engine: Engine, path: str) -> list[Member]:
     """See ``Workspace.members``."""
     replica = engine.find(path).live.replica
     own = engine.keys.credentials.account_id
-    petnames = {bytes(account): known.name for account, known in engine.mailroom.book.all().items()}
+    petnames = engine.mailroom.book.petnames()
     listed = []
     for member in replica.view.members.values():
         role, id_ = ROLES[member.level], to_multibase(member.principal.id)

@@ -74,10 +74,13 @@ def test_sharing_with_somebody(two: tuple[Person, Person]) -> None:
     ana.screen.press("tab", "enter")
     ana.sees("Ben gets it, as writer")
 
+    ben.sees("Ana shares “plan” with you")
     ben.open("plan")
     ben.sees("first words")
     ben.screen.send("his ")
     ana.sees("his first words")
+    ana.screen.press("ctrl+home")
+    ana.sees("by Ben")
 
 
 def test_a_new_device_of_ana(two: tuple[Person, Person], tmp_path: Path) -> None:

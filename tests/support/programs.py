@@ -64,10 +64,12 @@ class Person:
 
     def open(self, path: str) -> None:
         """Opens an entry of the list."""
-        self.screen.wait_for(path)
-        names = [line.split()[0] for line in self.screen.lines[2:] if line.strip()]
-        self.screen.press("home", *["down"] * names.index(path), "enter")
+        self.screen.wait_until(lambda _: path in self._names(), what=f"{path} on the list")
+        self.screen.press("home", *["down"] * self._names().index(path), "enter")
         self.screen.wait_for("Back")
+
+    def _names(self) -> list[str]:
+        return [line.split()[0] for line in self.screen.lines[2:] if line.strip()]
 
     def to_list(self) -> None:
         """Leaves whatever is open."""

@@ -232,6 +232,19 @@ async def test_an_invitation_is_declined() -> None:
     assert "street party" not in workspace.documents
 
 
+async def test_what_somebody_shares_is_announced() -> None:
+    """A notice says who and what, also while one writes; one's own joining by link is not news."""
+    workspace = await peopled(BEN)
+    async with running(workspace) as pilot:
+        await pilot.press("enter")
+        await settle(pilot, "Back")
+        workspace.announce(Event("joined", "other"))
+        workspace.announce(Event("joined", "plan [b]", "Ben"))
+        shown = await reads(pilot, "Ben shares “plan [b]” with you: it is on your list.")
+
+        assert "other" not in shown
+
+
 async def test_who_comes_in_meanwhile_appears_by_himself() -> None:
     """An event of the workspace brings the screen up to date without a key."""
     workspace = await peopled()

@@ -197,6 +197,11 @@ def introduced_words(contact: Contact, to: str) -> str:
     return f"{person(to)} gets the card of {person(contact.name)}, and sees that it comes from you."
 
 
+def shares_words(who: str, path: str) -> str:
+    """Something that was shared is on the list now."""
+    return f"{person(who)} shares {title_of(path)} with you: it is on your list."
+
+
 def waiting_words(count: int) -> str:
     """For the list: that somebody waits for an answer."""
     if not count:
