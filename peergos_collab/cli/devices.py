@@ -109,19 +109,26 @@ def _show_comparison(
 @device.command("join")
 @click.argument("code")
 @click.option("--node", metavar="ADDRESS", default="", help="Where to meet, for a code in words.")
+@click.option("--entry", metavar="ADDRESS", default="", help="Go there through this entry node.")
 @click.option("--name", metavar="NAME", default="", help="What to call this device; default: the machine.")
 @click.option("--no-passphrase", is_flag=True, help="Keep the master key in a file only you may read.")
-def join_device(code: str, node: str, name: str, no_passphrase: bool) -> None:
+def join_device(code: str, node: str, entry: str, name: str, no_passphrase: bool) -> None:
     """Make this an additional device of the account that shows CODE.
 
     CODE '-' reads it from the first line of stdin. Asks whether both devices show the same digits; a
     script answers with a line on stdin. Then fetches what is in the account.
     """
-    join_account_here(current(), code, node=node, name=name, no_passphrase=no_passphrase)
+    join_account_here(current(), code, node=node, entry=entry, name=name, no_passphrase=no_passphrase)
 
 
 def join_account_here(
-    settings: Settings, code: str, *, node: str = "", name: str = "", no_passphrase: bool = False
+    settings: Settings,
+    code: str,
+    *,
+    node: str = "",
+    entry: str = "",
+    name: str = "",
+    no_passphrase: bool = False,
 ) -> None:
     """What 'pgc device join' does, and 'pgc join' with such a code."""
     if settings.secret_file() == "-":
@@ -137,7 +144,7 @@ def join_account_here(
             hint="--home DIR names another place for this account.",
         )
     passphrase = new_passphrase(settings, no_passphrase, "device join")
-    joined = run(_join(settings, code, node, name, passphrase))
+    joined = run(_join(settings, code, (node, entry), name, passphrase))
     if no_passphrase:
         narrate(settings, WITHOUT_PASSPHRASE)
     entries = run(_fetch(settings, passphrase))
@@ -145,7 +152,12 @@ def join_account_here(
     print_result(settings, {**fields, "entries": entries}, [joined.account])
 
 
-async def _join(settings: Settings, code: str, node: str, name: str, passphrase: str | None) -> LinkedHome:
+async def _join(
+    settings: Settings, code: str, way: tuple[str, str], name: str, passphrase: str | None
+) -> LinkedHome:
+    """``way``: the node to meet at, for a code in words, and the entry node on the way there, or empty."""
+    from ..codec.address import parse_address
+    from ..ports.installed import installed_relay
     from ..workspace.machine import host_name
     from ..workspace.new_device import join_account
 
@@ -158,8 +170,17 @@ async def _join(settings: Settings, code: str, node: str, name: str, passphrase:
         return await answers.says_same(digits)
 
     home = settings.home_directory()
-    device_name = name or host_name()
-    return await join_account(home, code, compare, device_name=device_name, passphrase=passphrase, node=node)
+    (node, entry), device_name = way, name or host_name()
+    transport = installed_relay(parse_address(entry)) if entry else None
+    return await join_account(
+        home,
+        code,
+        compare,
+        device_name=device_name,
+        passphrase=passphrase,
+        node=node,
+        transport=transport,
+    )
 
 
 async def _fetch(settings: Settings, passphrase: str | None) -> int:

@@ -73,6 +73,7 @@ def _status_lines(found: Status) -> list[str]:
     heads += [
         ("node", f"{each.address}  {_node_words(each.connected, each.problem)}") for each in found.nodes
     ]
+    heads += [("entry node", found.entry_node)] if found.entry_node else []
     lines = table(heads) + [f"! {escape_hidden(problem)}" for problem in found.problems]
     for each in found.objects:
         places = ", ".join(each.saved) or "nowhere yet"

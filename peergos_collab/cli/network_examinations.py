@@ -7,7 +7,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from ..errors import NotFound, Offline, PassphraseNeeded, PeergosCollabError, WrongPin
-from ..ports.installed import installed_peers, installed_transport
+from ..ports.installed import installed_peers, installed_relay, installed_transport
 from .examinations import Finding
 from .session import opened, run
 from .settings import Settings
@@ -32,23 +32,24 @@ async def _nodes(settings: Settings) -> list[Finding]:
         return [Finding("nodes", "ok", "none yet: there is no home")]
     try:
         async with opened(settings) as workspace:
-            addresses = [node.address for node in await workspace.nodes()]
+            status = await workspace.status()
     except (PassphraseNeeded, NotFound) as error:
         return [Finding("nodes", "warn", f"not looked at: {error.message}", error.hint)]
     except PeergosCollabError as error:
         return [Finding("nodes", "bad", f"the home does not open: {error.message}", error.hint)]
-    if not addresses:
+    if not status.nodes:
         todo = "'pgc node add ADDRESS' adds one, 'pgc node serve' runs your own."
         return [Finding("nodes", "warn", "none: nothing is stored away from this device", todo)]
-    return [await node(address) for address in addresses]
+    return [await node(each.address, status.entry_node) for each in status.nodes]
 
 
-async def node(address: str) -> Finding:
-    """Whether the node at ``address`` answers, under its pin."""
+async def node(address: str, entry_node: str = "") -> Finding:
+    """Whether the node at ``address`` answers, under its pin; through the entry node, if there is one."""
     from ..codec.address import parse_address
 
     try:
-        connection = await installed_transport().connect(parse_address(address), timeout=PATIENCE)
+        way = installed_relay(parse_address(entry_node)) if entry_node else installed_transport()
+        connection = await way.connect(parse_address(address), timeout=PATIENCE)
     except WrongPin as error:
         return Finding("node", "bad", error.message, error.hint)
     except Offline as error:

@@ -101,14 +101,42 @@ def list_nodes() -> None:
     """List the nodes of this account."""
     settings = current()
 
-    async def show(workspace: Workspace) -> list[NodeState]:
-        return await workspace.nodes()
+    async def show(workspace: Workspace) -> tuple[list[NodeState], str]:
+        return await workspace.nodes(), (await workspace.status()).entry_node
 
-    found = in_workspace(settings, show)
+    found, entry_node = in_workspace(settings, show)
     rows = [
         (each.address, each.problem or ("connected" if each.connected else "not connected")) for each in found
     ]
-    print_result(settings, {"nodes": [dataclasses.asdict(each) for each in found]}, table(rows))
+    if entry_node:
+        rows.append((entry_node, "entry node: the others are reached through it"))
+    fields = {"nodes": [dataclasses.asdict(each) for each in found], "entry_node": entry_node}
+    print_result(settings, fields, table(rows))
+
+
+@node.command("entry")
+@click.argument("address", required=False)
+@click.option("--none", "direct", is_flag=True, help="Reach nodes directly again; they see your address.")
+def entry(address: str | None, direct: bool) -> None:
+    """Reach every node through the node at ADDRESS, so that none sees who you are.
+
+    It should be of another operator than the nodes that store. It sees your network address and how much
+    goes by, but not what, for whom or of whom. While it cannot be reached nothing is sent. Without
+    ADDRESS, shows which one is used.
+    """
+    settings = current()
+    if address and direct:
+        refuse("An address or --none, not both; nothing was changed.")
+
+    async def use(workspace: Workspace) -> str:
+        if address or direct:
+            await workspace.set_entry_node(address or "")
+        return (await workspace.status()).entry_node
+
+    used = in_workspace(settings, use)
+    print_result(settings, {"entry_node": used}, [used] if used else [])
+    if not used:
+        narrate(settings, "Nodes are reached directly, and see your network address.")
 
 
 @node.command("remove")

@@ -11,6 +11,7 @@ from .changes import (
     remove_node,
     rename,
     replace_reference,
+    set_entry_node,
     set_name,
 )
 from .entries import EntryMap, EntryView
@@ -30,6 +31,7 @@ __all__ = [
     "remove_node",
     "rename",
     "replace_reference",
+    "set_entry_node",
     "set_name",
     "show_name",
 ]

@@ -90,7 +90,16 @@ class SetOwnName:
     name: str
 
 
-EntryChange: TypeAlias = PutEntry | RenameEntry | ReplaceReference | RemoveEntry | SetNode | SetOwnName
+@dataclass(frozen=True, slots=True)
+class SetEntryNode:
+    """Through which node of another operator this account reaches its nodes; empty for none."""
+
+    address: str
+
+
+EntryChange: TypeAlias = (
+    PutEntry | RenameEntry | ReplaceReference | RemoveEntry | SetNode | SetOwnName | SetEntryNode
+)
 
 
 def put_entry(id: bytes, name: str, kind: str, reference: bytes, *, now: int, created: int = 0) -> PutEntry:
@@ -125,6 +134,11 @@ def add_node(address: str) -> SetNode:
 
 def remove_node(address: str) -> SetNode:
     return SetNode(address, False)
+
+
+def set_entry_node(address: str) -> SetEntryNode:
+    """``address`` is empty where nodes are to be reached directly again."""
+    return SetEntryNode(address)
 
 
 def set_name(name: str) -> SetOwnName:
@@ -181,6 +195,8 @@ def _fields(change: EntryChange) -> list[Any]:
             return [4, address, on]
         case SetOwnName(name):
             return [5, name]
+        case SetEntryNode(address):
+            return [6, address]
 
 
 def _put(fields: list[Any]) -> PutEntry:
@@ -218,6 +234,10 @@ def _set_name(fields: list[Any]) -> SetOwnName:
     return SetOwnName(_text(fields[0], MAX_OWN_NAME, "name"))
 
 
+def _set_entry_node(fields: list[Any]) -> SetEntryNode:
+    return SetEntryNode(_text(fields[0], MAX_ADDRESS, "address"))
+
+
 _FORMS: Final[tuple[tuple[int, Callable[[list[Any]], EntryChange]], ...]] = (
     (6, _put),
     (3, _rename),
@@ -225,6 +245,7 @@ _FORMS: Final[tuple[tuple[int, Callable[[list[Any]], EntryChange]], ...]] = (
     (1, _remove),
     (2, _set_node),
     (1, _set_name),
+    (1, _set_entry_node),
 )
 """Per change number: how many fields follow it, and how they are read."""
 

@@ -20,6 +20,7 @@ from .changes import (
     RemoveEntry,
     RenameEntry,
     ReplaceReference,
+    SetEntryNode,
     SetNode,
     SetOwnName,
     decode_changes_untrusted,
@@ -97,14 +98,14 @@ class _Entry:
 
 
 class EntryMap:
-    """A map of entries, a set of node addresses and the holder's name, folded from segments.
+    """A map of entries, node addresses, the entry node and the holder's name, folded from segments.
 
     Rules, for changes in the order (Lamport time, device, segment id, index):
 
     - of a group of fields (name; reference; kind and creation time) the last change wins;
     - an entry is there if its last put comes after its last removal. A rename or a new reference never
       brings it back, however late; only a new put does;
-    - an address is there if the last change to it added it; the last own name wins.
+    - an address is there if the last change to it added it; the last own name and entry node win.
     """
 
     def __init__(self) -> None:
@@ -113,6 +114,7 @@ class EntryMap:
         self._entries: dict[EntryId, _Entry] = {}
         self._nodes: dict[str, Written[bool]] = {}
         self._name: Written[str] | None = None
+        self._entry_node: Written[str] | None = None
         self._shown: dict[str, EntryView] | None = None
 
     def next_lamport(self) -> int:
@@ -160,6 +162,11 @@ class EntryMap:
         """What the holder calls himself; empty if never set."""
         return self._name.value if self._name else ""
 
+    @property
+    def entry_node(self) -> str:
+        """Address of the node that others are reached through; empty if there is none."""
+        return self._entry_node.value if self._entry_node else ""
+
     def nodes(self) -> list[str]:
         """Addresses of nodes, sorted."""
         return sorted(address for address, written in self._nodes.items() if written.value)
@@ -191,13 +198,13 @@ class EntryMap:
         ]
         nodes = [[address, *_flat(written)] for address, written in sorted(self._nodes.items())]
         clock = [self._chunks.following, self._clock.head(), [[n, raw] for n, raw in self._chunks.all()]]
-        return encode([_VERSION, clock, entries, nodes, _flat(self._name)])
+        return encode([_VERSION, clock, entries, nodes, _flat(self._name), _flat(self._entry_node)])
 
     @classmethod
     def from_state(cls, state: bytes) -> EntryMap:
         """Raises Damaged."""
         try:
-            _, (following, head, pages), entries, nodes, name = decode_untrusted(state, _STATE_LIMIT)
+            _, (following, head, pages), entries, nodes, name, entry = decode_untrusted(state, _STATE_LIMIT)
             entry_map = cls()
             entry_map._chunks.following = following
             for number, raw in pages:
@@ -206,6 +213,7 @@ class EntryMap:
             entry_map._entries = {EntryId(key): _restored(fields) for key, *fields in entries}
             entry_map._nodes = {address: Written(Stamp(*stamp), on) for address, stamp, on in nodes}
             entry_map._name = _unflat(name)
+            entry_map._entry_node = _unflat(entry)
         except (RemoteProtocolError, ValueError, TypeError) as error:
             raise Damaged("the local state of a map of entries cannot be read") from error
         return entry_map
@@ -216,6 +224,8 @@ class EntryMap:
                 self._nodes[address] = _newer(self._nodes.get(address), Written(stamp, on))
             case SetOwnName(name):
                 self._name = _newer(self._name, Written(stamp, name))
+            case SetEntryNode(address):
+                self._entry_node = _newer(self._entry_node, Written(stamp, address))
             case _:
                 self._apply_to(self._entries.setdefault(change.id, _Entry()), change, stamp)
 

@@ -1,7 +1,7 @@
 """What a home holds that is the account's and not the device's: what a new device is given.
 
     parcel = [1, name, account log, [[generation, user seed] …], recovery key, profile, its epoch, its admin
-              secret, its first record, [node address …]]
+              secret, its first record, [node address …], entry node's address or empty]
 
 Everything else of the account is in its profile, which the new device fetches from the nodes.
 """
@@ -43,6 +43,7 @@ class AccountParcel:
     profile_keys: EpochKeys
     profile_record: bytes
     nodes: tuple[str, ...]
+    entry_node: str
 
     def encode(self) -> bytes:
         """Secret bytes, for a device that people compared with."""
@@ -50,13 +51,16 @@ class AccountParcel:
         profile = [self.profile, self.profile_epoch, secret, self.profile_record]
         seeds, nodes = write_seeds(self.user_seeds), list(self.nodes[:MAX_NODES])
         return encode(
-            [VERSION, self.name, self.account.raw, seeds, self.recovery_key.public, *profile, nodes]
+            [
+                *(VERSION, self.name, self.account.raw, seeds, self.recovery_key.public),
+                *(*profile, nodes, self.entry_node),
+            ]
         )
 
     @classmethod
     def decode_untrusted(cls, raw: bytes) -> AccountParcel:
         """Raises RemoteProtocolError."""
-        fields = array(decode_untrusted(raw, MAX_PARCEL), 10, "account")
+        fields = array(decode_untrusted(raw, MAX_PARCEL), 11, "account")
         number(fields[0], VERSION, VERSION, "account version")
         account = Account.parse_untrusted(some_bytes(fields[2], MAX_LOG, "account log"))
         recovery, profile, epoch, secret = (blob(field, 32, "account") for field in fields[4:8])
@@ -70,4 +74,5 @@ class AccountParcel:
             EpochKeys(Level.ADMIN, secret),
             some_bytes(fields[8], 1 << 16, "profile record"),
             tuple(string(node, 512, "node") for node in many(fields[9], MAX_NODES, "nodes")),
+            string(fields[10], 512, "entry node"),
         )

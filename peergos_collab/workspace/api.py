@@ -184,7 +184,10 @@ class ObjectState:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The whole workspace. ``problems`` are plain sentences about no object in particular."""
+    """The whole workspace. ``problems`` are plain sentences about no object in particular.
+
+    With an ``entry_node`` nodes are reached only through that one, which is of another operator.
+    """
 
     account: str
     device: str
@@ -194,6 +197,7 @@ class Status:
     peers: int
     online: bool
     problems: tuple[str, ...] = ()
+    entry_node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +372,12 @@ class Workspace(Protocol):
     async def remove_node(self, address: str) -> None: ...
 
     async def nodes(self) -> list[NodeState]: ...
+
+    async def set_entry_node(self, address: str) -> None:
+        """From now on every session with a node goes through this one; empty: directly, as at first.
+
+        Checks that it answers and relays. Raises UsageError, WrongPin, Offline, Refused.
+        """
 
     async def new_document(self, path: str, text: str = "") -> None:
         """Raises Conflict where the name is taken, UsageError where it is no valid name."""

@@ -276,6 +276,7 @@ _PLAIN: Final = (
     "remove",
     "add_node",
     "remove_node",
+    "set_entry_node",
     "nodes",
     "new_document",
     "read_document",

@@ -149,6 +149,9 @@ class AttachedWorkspace(AttachedPeople, AttachedDevices):
     async def remove_node(self, address: str) -> None:
         await self._socket.call("remove_node", address)
 
+    async def set_entry_node(self, address: str) -> None:
+        await self._socket.call("set_entry_node", address)
+
     async def nodes(self) -> list[NodeState]:
         states: list[NodeState] = from_wire(list[NodeState], await self._socket.call("nodes"))
         return states

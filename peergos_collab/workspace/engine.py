@@ -19,8 +19,8 @@ from ..objects.epoch_keys import EpochKeys
 from ..objects.operations import Actor
 from ..objects.payload import Delivery, Kind
 from ..objects.snapshots import SnapshotPlace
-from ..ports import Batch, Connection, PutValue, Transport
-from ..ports.installed import installed_peers, installed_transport
+from ..ports import Address, Batch, Connection, PutValue, Transport
+from ..ports.installed import installed_peers, installed_relay, installed_transport
 from ..ports.peers import PeerOptions, PeerTransport
 from ..storage import HomeLock, SqliteStore, ask_for_salvage, open_store, salvage_words
 from ..sync.logbook import LogBook
@@ -39,6 +39,7 @@ from .peers import PeerMesh
 from .presence import PresenceBook
 from .references import ObjectReference
 from .sync_link import SyncLink
+from .way_out import WayOut
 
 META: Final = "meta"
 CLEAN: Final = b"clean"
@@ -66,7 +67,7 @@ class Engine:
     store: SqliteStore
     clean: bool
     salvaged: bool
-    transport: Transport
+    transport: WayOut
     peers: Callable[[], PeerTransport]
     run: RunId = field(default_factory=lambda: RunId(os.urandom(16)))
     options: Options = field(default_factory=Options)
@@ -82,6 +83,7 @@ class Engine:
     _staying: bool = False
     _distrusted: dict[ObjectId, Damaged] = field(default_factory=dict)
     _closed: bool = False
+    _entered_by: str = ""
 
     def __post_init__(self) -> None:
         from .device_book import DeviceBook  # these use the engine, as everything above does
@@ -99,6 +101,7 @@ class Engine:
         passphrase: str | None,
         *,
         transport: Transport | None = None,
+        relay: Callable[[Address], Transport] = installed_relay,
         peers: Callable[[], PeerTransport] | None = None,
     ) -> Engine:
         """Takes the home's lock and opens it.
@@ -123,7 +126,7 @@ class Engine:
             store,
             clean,
             report is not None,
-            transport or installed_transport(),
+            WayOut(transport or installed_transport(), relay, lambda: engine.entry_node()),  # noqa: PLW0108 not yet made
             peers or installed_peers,
         )
         if report is not None:
@@ -162,15 +165,23 @@ class Engine:
 
     def _own_nodes(self) -> tuple[str, ...]:
         """This account's nodes: from the profile, or, while that is damaged, as last remembered."""
-        nodes = tuple(self.profile.view.nodes())
-        replica = self.objects[self.keys.profile].live.replica
-        # After damage the profile may lack what it held; it is complete again once heads were compared.
-        incomplete = not replica.released and (self.salvaged or bool(replica.book.damage))
-        if incomplete or not (replica.book.branches or replica.unsealed):
+        nodes, entry = tuple(self.profile.view.nodes()), self.profile.view.entry_node
+        if self._profile_incomplete():
             return nodes or self.keys.nodes
-        if nodes != self.keys.nodes:
-            self.keys = remember_nodes(self.home, self.keys, nodes)
+        if (nodes, entry) != (self.keys.nodes, self.keys.entry_node):
+            self.keys = remember_nodes(self.home, self.keys, nodes, entry)
         return nodes
+
+    def entry_node(self) -> str:
+        """Through which node the others are reached; empty for none. Known as surely as the nodes are."""
+        entry = self.profile.view.entry_node
+        return entry or self.keys.entry_node if self._profile_incomplete() else entry
+
+    def _profile_incomplete(self) -> bool:
+        """After damage the profile may lack what it held; it is complete again once heads were compared."""
+        replica = self.objects[self.keys.profile].live.replica
+        damaged = not replica.released and (self.salvaged or bool(replica.book.damage))
+        return damaged or not (replica.book.branches or replica.unsealed)
 
     def _open(
         self, path: str, book: LogBook, kind: Kind, secrets: dict[EpochId, EpochKeys], actor: Actor
@@ -358,6 +369,10 @@ class Engine:
 
     def _profile_changed(self) -> None:
         self.devices.take_logs()
+        entry = self.entry_node()
+        if entry != self._entered_by:
+            self._entered_by = entry
+            self._leave_the_old_way()
         self.objects[self.keys.profile].live.nodes = self._own_nodes()
         for view in self.profile.view.entries().values():
             try:
@@ -372,6 +387,13 @@ class Engine:
             self.open_all()
             self.network.refresh()
         self.mailroom.refresh()
+
+    def _leave_the_old_way(self) -> None:
+        """Sessions that go through another entry node, or directly, end; they come back the new way."""
+        if self.network is not None:
+            self.network.start_over()
+        if self.mailroom.reader.running:
+            self._spawn(self.mailroom.reader.start_over())
 
     # -- network --------------------------------------------------------------------------------
 
@@ -413,6 +435,7 @@ class Engine:
         def objects() -> Iterable[LiveObject]:
             return [opened.live for opened in self.objects.values()]
 
+        self._entered_by = self.entry_node()
         self.network = Network(self.transport, self, os.urandom, objects, self._link_changed)
         self.open_all()
         for opened in self.objects.values():

@@ -7,8 +7,8 @@
     socket        where the engine answers other processes of this user
 
 The contents of the key store are [version, credentials, profile's object id, epoch id, admin secret, first
-epoch record of the profile, addresses of the account's nodes]: enough to get everything back from a node if
-the whole store is lost.
+epoch record of the profile, addresses of the account's nodes, of its entry node or empty]: enough to get
+everything back from a node if the whole store is lost.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class HomeKeys:
     profile_keys: EpochKeys
     profile_record: bytes
     nodes: tuple[str, ...]
+    entry_node: str
 
     @property
     def actor(self) -> Actor:
@@ -85,6 +86,7 @@ def parcel_of(keys: HomeKeys) -> AccountParcel:
         keys.profile_keys,
         keys.profile_record,
         keys.nodes,
+        keys.entry_node,
     )
 
 
@@ -149,7 +151,7 @@ def create_home(
         credentials = Credentials.found(name, code, random, device_name)
         epoch, keys = found_object(credentials, Kind.ENTRIES, random)
         _store_first(home / STORE, epoch)
-        contents = _encode(credentials, epoch.object, epoch.id, keys, epoch.raw, ())
+        contents = _encode(credentials, epoch.object, epoch.id, keys, epoch.raw, (), "")
         _write_keys(home, passphrase, *KeyStore.create(contents, passphrase, code, random))
     finally:
         lock.release()
@@ -185,6 +187,7 @@ def create_linked_home(
             parcel.profile_keys,
             parcel.profile_record,
             parcel.nodes,
+            parcel.entry_node,
         )
         made = KeyStore.create_for(contents, passphrase, parcel.recovery_key, random)
         _write_keys(home, passphrase, *made)
@@ -226,10 +229,10 @@ def recover_home(home: Path, code: str, passphrase: str | None, random: Random =
 
 
 def remember_nodes(
-    home: Path, keys: HomeKeys, nodes: tuple[str, ...], random: Random = os.urandom
+    home: Path, keys: HomeKeys, nodes: tuple[str, ...], entry_node: str, random: Random = os.urandom
 ) -> HomeKeys:
-    """Notes this account's nodes beside its keys: where to fetch the profile again if the store is lost."""
-    return _keep(home, replace(keys, nodes=nodes), random)
+    """Notes where to fetch the profile again if the store is lost, and through whom, beside the keys."""
+    return _keep(home, replace(keys, nodes=nodes, entry_node=entry_node), random)
 
 
 def keep_credentials(
@@ -247,6 +250,7 @@ def _keep(home: Path, keys: HomeKeys, random: Random) -> HomeKeys:
         keys.profile_keys,
         keys.profile_record,
         keys.nodes,
+        keys.entry_node,
     )
     key_store, raw = keys.store.with_contents(contents, random)
     write_atomic(home / KEYS, raw)
@@ -287,20 +291,23 @@ def _encode(
     keys: EpochKeys,
     record: bytes,
     nodes: tuple[str, ...],
+    entry_node: str,
 ) -> bytes:
     secret = keys.secret(Level.ADMIN).expose()
-    return encode([VERSION, credentials.encode(), profile, epoch, secret, record, list(nodes[:MAX_NODES])])
+    where = [list(nodes[:MAX_NODES]), entry_node]
+    return encode([VERSION, credentials.encode(), profile, epoch, secret, record, *where])
 
 
 def _decode(store: KeyStore) -> HomeKeys:
     try:
-        fields = array(decode_untrusted(store.contents, 1 << 20), 7, "home")
+        fields = array(decode_untrusted(store.contents, 1 << 20), 8, "home")
         number(fields[0], VERSION, VERSION, "home version")
         credentials = Credentials.decode_untrusted(some_bytes(fields[1], 1 << 20, "credentials"))
         profile, epoch, secret = (blob(field, 32, "home") for field in fields[2:5])
         record = some_bytes(fields[5], 1 << 16, "profile record")
         nodes = tuple(string(node, 512, "node") for node in many(fields[6], MAX_NODES, "nodes"))
+        entry_node = string(fields[7], 512, "entry node")
     except RemoteProtocolError as error:
         raise Damaged(f"the key store opens, but what is in it is damaged: {error}") from None
     keys = EpochKeys(Level.ADMIN, secret)
-    return HomeKeys(store, credentials, ObjectId(profile), EpochId(epoch), keys, record, nodes)
+    return HomeKeys(store, credentials, ObjectId(profile), EpochId(epoch), keys, record, nodes, entry_node)

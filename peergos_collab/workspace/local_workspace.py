@@ -50,6 +50,7 @@ from .api import (
     Status,
 )
 from .engine import Engine
+from .entry_node import use_entry_node
 from .folds import ChatFold, DocumentFold
 from .handles import LocalChat, LocalDocument
 from .history import NOT_VERIFIED
@@ -94,6 +95,7 @@ class LocalWorkspace(LocalPeople, LocalDevices):
             peers,
             engine.network is not None,
             tuple(engine.problems),
+            engine.entry_node(),
         )
 
     def _state(self, opened: OpenObject) -> ObjectState:
@@ -167,6 +169,9 @@ class LocalWorkspace(LocalPeople, LocalDevices):
             raise NotFound(f"{text} is none of this account's nodes")
         await self.engine.change_profile(remove_node(text))
         await self.engine.mailroom.tell_card()
+
+    async def set_entry_node(self, address: str) -> None:
+        await use_entry_node(self.engine, address)
 
     async def nodes(self) -> list[NodeState]:
         states = []

@@ -104,6 +104,11 @@ class MailReader:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def start_over(self) -> None:
+        """Ends all sessions and makes them anew."""
+        await self.stop()
+        self.start()
+
     def refresh(self) -> None:
         """Brings the sessions in line with contacts, nodes and the day."""
         if not self.running:

@@ -103,6 +103,13 @@ class Network:
             self._ending.add(node_link.task)
             node_link.task.add_done_callback(self._ending.discard)
 
+    def start_over(self) -> None:
+        """Ends all sessions and makes them anew."""
+        for node_link in self.links.values():
+            self._stop(node_link)
+        self.links.clear()
+        self.refresh()
+
     async def close(self) -> None:
         """Ends all sessions; leaves no task."""
         for node_link in self.links.values():

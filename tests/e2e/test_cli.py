@@ -315,6 +315,34 @@ def test_prompts_on_a_terminal(tmp_path: Path) -> None:
     assert opened.json("ls", "--passphrase-file", str(tmp_path / "p"))["entries"] == []
 
 
+def test_an_entry_node(home: Home, node: str, tmp_path: Path) -> None:
+    """Set, shown, in use, never bypassed, and taken away again; a node relays only if it was told to."""
+    home.pgc("doc", "new", "notes", "--from", "-", stdin=AWKWARD.encode())
+    home.pgc("node", "add", node)
+    plain = Home(tmp_path / "plain").start("node", "serve", "--listen", "127.0.0.1:0", "--relay")
+    with plain as process:
+        assert process.stdout is not None
+        entry = process.stdout.readline().decode().strip()
+        assert home.fails(7, "node", "entry", entry) == "refused"  # the node is on loopback
+        assert stop(process) == 0
+    options = ("node", "serve", "--listen", "127.0.0.1:0", "--relay", "--relay-private")
+    with Home(tmp_path / "entry").start(*options) as process:
+        assert process.stdout is not None
+        entry = process.stdout.readline().decode().strip()
+        assert home.fails(7, "node", "entry", _other_pin(entry)) == "wrong_pin"
+        assert home.json("node", "entry") == {"entry_node": ""}
+        assert home.json("node", "entry", entry) == {"entry_node": entry}
+        assert home.json("node", "list")["entry_node"] == home.json("status")["entry_node"] == entry
+        assert home.json("sync") == {"synced": True}
+        assert home.json("status")["objects"][0]["saved"] == ["here", node]
+        assert stop(process) == 0
+    home.pgc("doc", "write", "notes", "-", stdin=b"more")
+    assert home.fails(5, "sync", "--timeout", "1") == "offline"
+    assert b"nothing is sent directly" in home.error
+    home.pgc("node", "entry", "--none")
+    assert home.json("sync") == {"synced": True}
+
+
 def test_no_secret_in_any_output(home: Home, node: str) -> None:
     """With -v, errors around a link and a password hold neither."""
     home.pgc("doc", "new", "notes")

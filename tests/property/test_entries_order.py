@@ -21,10 +21,11 @@ from peergos_collab.files import (
     remove,
     remove_node,
     replace_reference,
+    set_entry_node,
     set_name,
     show_name,
 )
-from peergos_collab.files.changes import PutEntry, RemoveEntry, RenameEntry, ReplaceReference
+from peergos_collab.files.changes import PutEntry, RemoveEntry, RenameEntry, ReplaceReference, SetEntryNode
 from peergos_collab.files.names import is_hostile
 from peergos_collab.objects.payload import Kind
 from support.histories import History, Written, author
@@ -42,6 +43,7 @@ _CHANGE: st.SearchStrategy[EntryChange] = st.one_of(
     st.builds(add_node, st.sampled_from(["x", "y"])),
     st.builds(remove_node, st.sampled_from(["x", "y"])),
     st.builds(set_name, _NAME),
+    st.builds(set_entry_node, st.sampled_from(["x", ""])),
 )
 
 
@@ -68,7 +70,7 @@ def _histories(draw: st.DrawFn) -> History:
 def _model(history: History) -> Any:
     """docs/spec/entries.md with the whole set in hand: every change in total order, one after the other."""
     entries: dict[EntryId, dict[str, Any]] = {}
-    nodes, own_name = set[str](), ""
+    nodes, own_name, entry_node = set[str](), "", ""
     order = sorted(history.written, key=lambda one: (one.lamport, one.delivery.author.device, one.id))
     for change in (change for one in order for change in decode_changes_untrusted(one.delivery.content)[1]):
         match change:
@@ -87,6 +89,8 @@ def _model(history: History) -> Any:
                 entries.setdefault(key, {"there": False})["reference"] = reference
             case RemoveEntry(key):
                 entries.setdefault(key, {})["there"] = False
+            case SetEntryNode(address):
+                entry_node = address
             case _ if hasattr(change, "address"):
                 (nodes.add if change.on else nodes.discard)(change.address)
             case _:
@@ -96,13 +100,13 @@ def _model(history: History) -> Any:
         for key, one in entries.items()
         if one["there"]
     }
-    return there, sorted(nodes), own_name
+    return there, sorted(nodes), own_name, entry_node
 
 
 def _view(entry_map: EntryMap) -> Any:
     views = entry_map.entries().values()
     there = {view.id: (view.name, view.kind, view.reference, view.created) for view in views}
-    return there, entry_map.nodes(), entry_map.name
+    return there, entry_map.nodes(), entry_map.name, entry_map.entry_node
 
 
 def _fold(entry_map: EntryMap, order: list[Written]) -> EntryMap:

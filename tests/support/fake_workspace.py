@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -61,6 +61,7 @@ class FakeWorkspace:
     """What ``Workspace`` promises, as far as the command line uses it."""
 
     attached: bool = False
+    entry_node: str = ""
     texts: dict[str, str] = field(default_factory=dict)
     chats: dict[str, FakeChat] = field(default_factory=dict)
     addresses: list[str] = field(default_factory=list)
@@ -86,7 +87,8 @@ class FakeWorkspace:
         self._called("status")
         state = ObjectState("notes", "doc", ("here", NODE), 2, Way.NODE, 1, ("a fork was found",))
         nodes = (NodeState(NODE, True), NodeState("pgc://z6Other@h:1", False, "does not answer"))
-        return Status("z6Account", "z6Device", "Ana", nodes, (state,), 1, True)
+        status = Status("z6Account", "z6Device", "Ana", nodes, (state,), 1, True)
+        return replace(status, entry_node=self.entry_node)
 
     async def list_entries(self) -> list[Entry]:
         self._called("list_entries")
@@ -107,6 +109,10 @@ class FakeWorkspace:
     async def add_node(self, address: str) -> None:
         self._called("add_node", address)
         self.addresses.append(address)
+
+    async def set_entry_node(self, address: str) -> None:
+        self._called("set_entry_node", address)
+        self.entry_node = address
 
     async def remove_node(self, address: str) -> None:
         self._called("remove_node", address)

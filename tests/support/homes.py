@@ -3,6 +3,7 @@
 As a program, it is such a process::
 
     python tests/support/homes.py node HOME PORT     prints its address, serves until stdin ends
+    python tests/support/homes.py entry HOME PORT    the same, and relays, to loopback too
     python tests/support/homes.py engine HOME        answers JSON calls on stdin with JSON on stdout
 
     call     [id, method, argument …]         of Workspace, or one of ``Child``
@@ -27,6 +28,7 @@ from peergos_collab import errors
 from peergos_collab.documents import Document
 from peergos_collab.node import RunningNode, serve_node
 from peergos_collab.ports import Connection
+from peergos_collab.ports.installed import installed_tunnels
 from peergos_collab.workspace import Options, Role, create_workspace
 from peergos_collab.workspace.api import Event
 from peergos_collab.workspace.engine import Engine
@@ -93,11 +95,12 @@ class NodeProcess(_Process):
 
     address: str
     home: Path
+    entry: bool
 
     @classmethod
-    async def start(cls, home: Path, port: int = 0) -> NodeProcess:
-        node = cls(await cls.launch("node", str(home), str(port)))
-        node.home = home
+    async def start(cls, home: Path, port: int = 0, *, entry: bool = False) -> NodeProcess:
+        node = cls(await cls.launch("entry" if entry else "node", str(home), str(port)))
+        node.home, node.entry = home, entry
         node.address = (await node.line()).strip()
         assert node.address.startswith("pgc://")
         return node
@@ -117,7 +120,7 @@ class NodeProcess(_Process):
 
     async def again(self) -> NodeProcess:
         """A new process on the same home and port."""
-        node = await NodeProcess.start(self.home, self.port)
+        node = await NodeProcess.start(self.home, self.port, entry=self.entry)
         assert node.address == self.address
         return node
 
@@ -252,13 +255,14 @@ class World:
         copy.rename(person.home)
         assert engine.home == person.home
 
-    async def node(self, name: str = "node", port: int = 0) -> RunningNode:
-        node = await serve_node(self.root / name, "127.0.0.1", port)
+    async def node(self, name: str = "node", port: int = 0, *, entry: bool = False) -> RunningNode:
+        tunnels = installed_tunnels(private=True) if entry else None
+        node = await serve_node(self.root / name, "127.0.0.1", port, tunnels=tunnels)
         self.nodes.append(node)
         return node
 
-    async def node_process(self, name: str = "node") -> NodeProcess:
-        node = await NodeProcess.start(self.root / name)
+    async def node_process(self, name: str = "node", *, entry: bool = False) -> NodeProcess:
+        node = await NodeProcess.start(self.root / name, entry=entry)
         self.nodes.append(node)
         return node
 
@@ -472,8 +476,9 @@ async def _engine(home: Path) -> None:
     await workspace.close()
 
 
-async def _node(home: Path, port: int) -> None:
-    node = await serve_node(home, "127.0.0.1", port)
+async def _node(home: Path, port: int, *, entry: bool) -> None:
+    tunnels = installed_tunnels(private=True) if entry else None
+    node = await serve_node(home, "127.0.0.1", port, tunnels=tunnels)
     print(node.address, flush=True)
     reader = await _stdin()
     await reader.read()
@@ -481,7 +486,7 @@ async def _node(home: Path, port: int) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "node":
-        asyncio.run(_node(Path(sys.argv[2]), int(sys.argv[3])))
+    if sys.argv[1] in ("node", "entry"):
+        asyncio.run(_node(Path(sys.argv[2]), int(sys.argv[3]), entry=sys.argv[1] == "entry"))
     else:
         asyncio.run(_engine(Path(sys.argv[2])))

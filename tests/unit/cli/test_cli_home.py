@@ -195,3 +195,24 @@ def test_nodes(pgc: Any, workspace: FakeWorkspace) -> None:
     assert pgc("node", "list").out.decode() == f"{NODE}  not connected\n"
     assert pgc("node", "remove", NODE).code == 0
     assert workspace.addresses == []
+
+
+def test_the_entry_node(pgc: Any, workspace: FakeWorkspace) -> None:
+    """Set, shown among the nodes and in the status, and taken away."""
+    assert pgc("node", "entry", "--json").document == {"v": 1, "entry_node": ""}
+    assert "directly" in pgc("node", "entry").err
+    assert pgc("node", "entry", NODE).out.decode() == f"{NODE}\n"
+    assert pgc("node", "list", "--json").document == {"v": 1, "nodes": [], "entry_node": NODE}
+    assert "entry node" in pgc("node", "list").out.decode()
+    assert f"entry node  {NODE}" in pgc("status").out.decode()
+    assert pgc("node", "entry", NODE, "--none").code == 2
+    assert workspace.entry_node == NODE
+    assert pgc("node", "entry", "--none", "--json").document == {"v": 1, "entry_node": ""}
+
+
+def test_relaying_to_private_addresses_needs_relaying(pgc: Any) -> None:
+    """The one option alone would do nothing, which is said before anything starts."""
+    ran = pgc("node", "serve", "--relay-private", "--json")
+
+    assert ran.code == 2
+    assert "--relay" in ran.failure["message"]

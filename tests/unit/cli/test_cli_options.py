@@ -169,7 +169,7 @@ def test_the_commands_of_this_version() -> None:
     assert {" ".join(path) for path in commands(main)} == {
         *("init", "status", "ls", "mv", "rm", "members", "share", "join"),
         *("sync", "online", "watch", "demo", "doctor", "key passphrase", "key recover"),
-        *("node serve", "node add", "node list", "node remove"),
+        *("node serve", "node add", "node list", "node remove", "node entry"),
         *("device link", "device join", "device list"),
         *("doc new", "doc cat", "doc write", "doc edit", "doc export"),
         *("contact card", "contact add", "contact list", "contact verify", "contact rename"),

@@ -17,6 +17,7 @@ from peergos_collab.files import (
     remove_node,
     rename,
     replace_reference,
+    set_entry_node,
     set_name,
 )
 from peergos_collab.files.changes import MAX_CHANGES, MAX_REFERENCE
@@ -31,6 +32,8 @@ CHANGES: tuple[EntryChange, ...] = (
     add_node("pgc://zPin@127.0.0.1:4000"),
     remove_node("pgc://zPin@127.0.0.1:4000"),
     set_name("Ana"),
+    set_entry_node("pgc://zPin@127.0.0.1:4001"),
+    set_entry_node(""),
 )
 
 
@@ -69,6 +72,7 @@ def test_bad_names_are_refused_before_anything_is_written() -> None:
         [replace_reference(ONE, bytes(MAX_REFERENCE + 1), now=1)],
         [replace_reference(ONE, bytes(MAX_REFERENCE), now=1)] * 13,
         [add_node("x" * 513)],
+        [set_entry_node("x" * 513)],
     ],
 )
 def test_what_nobody_would_accept_is_not_written(changes: list[EntryChange]) -> None:
@@ -85,7 +89,8 @@ def test_what_nobody_would_accept_is_not_written(changes: list[EntryChange]) -> 
         [1, -1, [[3, ONE]]],
         [1, 1, []],
         [1, 1, [[]]],
-        [1, 1, [[6, ""]]],
+        [1, 1, [[7, ""]]],
+        [1, 1, [[6, 1]]],
         [1, 1, [[3, ONE, 1]]],
         [1, 1, [[1, ONE, "x" * 256, 1]]],
         [1, 1, [[1, ONE, "x", -1]]],

@@ -16,6 +16,7 @@ from peergos_collab.files import (
     remove_node,
     rename,
     replace_reference,
+    set_entry_node,
     set_name,
 )
 from peergos_collab.files.changes import RenameEntry
@@ -160,6 +161,22 @@ def test_nodes_and_name() -> None:
     assert profile.map.nodes() == ["b"]
     assert profile.map.name == "Ana B."
     assert EntryMap().name == ""
+
+
+def test_the_entry_node() -> None:
+    """The last choice counts, none included, and survives in the local state."""
+    profile = Profile()
+    assert profile.map.entry_node == ""
+    profile.change(PHONE, add_node("a"), set_entry_node("e"))
+    profile.change(LAPTOP, set_entry_node("f"))
+
+    assert profile.map.entry_node == "f"
+    assert profile.map.nodes() == ["a"]
+    assert EntryMap.from_state(profile.map.state()).entry_node == "f"
+
+    profile.change(PHONE, set_entry_node(""))
+
+    assert profile.map.entry_node == ""
 
 
 def test_a_wrong_lamport_time_is_set_aside_with_its_author() -> None:
