@@ -71,6 +71,7 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
         self._workspace: Workspace | None = None
         self.status: Status | None = None
         self.waiting = 0
+        self._people_at = -_STATUS_AT_LEAST
         self._asking = False
         self._ask_again = False
         self._edits = 0
@@ -215,15 +216,22 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
         self._ask_again = False
         edits = self._edits
         status = await self.workspace.status()
+        if monotonic() - self._people_at >= _STATUS_AT_LEAST:
+            await self._look_at_people()
         entries = await self.workspace.list_entries()
-        people = People(tuple(await self.workspace.contacts()), tuple(await self.workspace.invitations()))
-        self.status, self.waiting = status, people.waiting
+        self.status = status
         self._proved = edits
         for screen in self.screen_stack:
             if isinstance(screen, Home):
                 screen.entries_changed(entries)
             if isinstance(screen, FullScreen):
                 screen.status_changed(status)
+
+    async def _look_at_people(self) -> None:
+        """Less often than at the rest: it costs with the number of contacts, and typing must not feel it."""
+        contacts, invitations = await self.workspace.contacts(), await self.workspace.invitations()
+        self.waiting = People(tuple(contacts), tuple(invitations)).waiting
+        self._people_at = monotonic()
 
     # -------------------------------------------------------------- what others use
 
