@@ -18,7 +18,7 @@ from peergos_collab.errors import (
     UsageError,
 )
 from peergos_collab.node.mailboxes import MAIL
-from peergos_collab.workspace import Role
+from peergos_collab.workspace import Role, open_workspace
 from peergos_collab.workspace.api import Contact
 from support.homes import RELAYED, Person, World, agree, until, world
 
@@ -369,3 +369,37 @@ async def test_each_with_a_node_of_his_own(made: World) -> None:
 
     assert ana.text("notes") == "hello from Ben"
     assert await ben.problems() == []
+
+
+async def test_beside_a_running_program(made: World) -> None:
+    """A command that attaches to it can do all the same."""
+    ana, ben = await people(made, "Ana", "Ben")
+    attached = await open_workspace(ana.home)
+    try:
+        assert attached.attached
+        await ben.workspace.add_contact(await attached.contact_card())
+        assert (await attached.add_contact(await ben.workspace.contact_card(), "Benny")).name == "Benny"
+        assert await attached.contact_words("Benny") == await ben.workspace.contact_words("Ana")
+        assert (await attached.mark_verified("Benny")).verified
+        await attached.rename_contact("Benny", "Ben")
+        assert await attached.contacts() == await ana.workspace.contacts()
+        await attached.new_document("notes", "x")
+        assert await attached.share_with("notes", "Ben", Role.WRITER) == "Ben"
+        await ben.workspace.sync()
+        await ben.workspace.remove_contact("Ana")
+        await ben.workspace.new_document("plan", "y")
+        await ben.workspace.add_contact(await attached.contact_card())
+        await attached.remove_contact("Ben")
+        for title in ("one", "two"):
+            await ben.workspace.new_document(title)
+            await ben.workspace.share_with(title, "Ana", Role.READER)
+        await attached.sync()
+        one, two = await attached.invitations()
+        assert (one.path, one.role, one.who) == ("one", Role.READER, "Ben")
+        assert await attached.accept_invitation(one.id, "mine") == "mine"
+        await attached.decline_invitation(two.id)
+        assert not (await attached.accept_contact("Ben")).pending
+        with pytest.raises(NotFound):
+            await attached.introduce("Ben", "Zoe")
+    finally:
+        await attached.close()

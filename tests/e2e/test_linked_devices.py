@@ -9,7 +9,7 @@ import pytest
 
 from peergos_collab.errors import NotFound, TimedOut
 from peergos_collab.identity.device_meeting import MeetingEnded
-from peergos_collab.workspace import Options, open_workspace
+from peergos_collab.workspace import Options, Role, open_workspace
 from peergos_collab.workspace.new_device import LinkedHome, join_account
 from support.homes import DIRECT, RELAYED, Person, World, agree, online, until, world
 
@@ -244,3 +244,40 @@ async def test_an_attached_process_links_too(tmp_path: Path) -> None:
             assert linked in await beside.devices()
         finally:
             await beside.close()
+
+
+async def test_contacts_are_the_accounts(tmp_path: Path) -> None:
+    """A new device knows them, gets what they share (once, whoever reads the mail), and shares with them."""
+    async with world(tmp_path) as place:
+        node = await place.node()
+        ana, ben = await place.person("Ana"), await place.person("Ben")
+        for person, other in ((ana, ben), (ben, ana)):
+            await person.workspace.add_node(node.address)
+            await person.workspace.add_contact(await other.workspace.contact_card())
+        await ana.workspace.mark_verified("Ben")
+        for person in (ana, ben):
+            await person.workspace.sync()
+        await link(place, "Ana", "phone")
+        phone = await place.person("phone")
+        await phone.workspace.sync()
+        assert [(each.name, each.verified) for each in await phone.workspace.contacts()] == [("Ben", True)]
+        for person in (ana, phone):
+            await person.workspace.go_online(RELAYED)
+        await ben.workspace.new_document("from Ben", "hello")
+        await ben.workspace.share_with("from Ben", "Ana", Role.WRITER)
+
+        def has(person: Person) -> bool:
+            return person.engine.profile.view.find("from Ben") is not None
+
+        await until(lambda: has(ana) and has(phone), ana, phone, what="the share on both devices")
+        for person in (ana, phone):
+            assert [entry.name for entry in await person.workspace.list_entries()] == ["from Ben"]
+        await until(lambda: phone.text("from Ben") == "hello", phone, what="its text")
+        phone.append("from Ben", " phone")
+        await agree("from Ben", ana, phone)
+        await phone.workspace.new_document("from the phone", "x")
+        await phone.workspace.share_with("from the phone", "Ben", Role.READER)
+        await ben.workspace.sync()
+
+        assert (ben.text("from the phone"), ben.text("from Ben")) == ("x", "hello phone")
+        assert not (await ben.workspace.contacts())[0].changed
