@@ -120,7 +120,6 @@ class _Judge:
         self.additions: dict[bytes, list[bytes]] = {}
         self.voiders: dict[bytes, int] = {}
         self.removals: dict[bytes, int] = {}
-        self.root_removed: set[bytes] = set()
         self.steps = 0
         self._order()
         self._refuse_strangers()
@@ -183,15 +182,20 @@ class _Judge:
     # -- roots ------------------------------------------------------------------------------------
 
     def _find_roots(self) -> None:
-        """The chain of roots, each announced by the one before; of two announcements the lower id counts."""
+        """The chain of roots, each announced by the one before. A root takes over once.
+
+        Of two take-overs by one root that have not seen each other the one with the lower id counts.
+        """
         self.roots: dict[bytes, int] = {self.base.root: self.base.root_generation}
         self.taken_over: list[int] = [0]
         self.root, self.next_root = self.base.root, self.base.next_root
         self.root_forked = self.base.root_forked
         while found := self.taking_over.pop(self.next_root, None):
-            chosen = min(found, key=lambda op: op.id)
+            places = sum(1 << self.index[op.id] for op in found)
+            first = [op for op in found if not self.past[self.index[op.id]] & places]
+            chosen = min(first, key=lambda op: op.id)
             assert isinstance(chosen.action, RotateRoot)
-            self.root_forked = self.root_forked or len(found) > 1
+            self.root_forked = self.root_forked or len(first) > 1
             self.root, self.next_root = chosen.signer, chosen.action.next_hash
             self.roots[self.root] = self.base.root_generation + len(self.taken_over)
             self.taken_over.append(self.index[chosen.id])
@@ -292,7 +296,6 @@ class _Judge:
             assert isinstance(op.action, RemoveDevice)
             if device not in self.cuts:
                 return "it names ops that it has not seen"
-            self.root_removed.add(device)
         self.removals[device] = self.removals.get(device, 0) | 1 << at
         for child in self.additions.get(device, ()):
             if not self.past[at] >> self.added[child] & 1:
@@ -351,7 +354,7 @@ class _Judge:
             root_generation=self.base.root_generation + len(self.taken_over) - 1,
             devices=devices,
             gone=gone,
-            frozen=(self.base.frozen | self._frozen()) - {DeviceId(id_) for id_ in self.root_removed},
+            frozen=self.base.frozen | self._frozen(),
             forked=self.base.forked | self._forked(),
             root_forked=self.root_forked,
             recovery=recovery,
@@ -386,9 +389,7 @@ class _Judge:
     def _frozen(self) -> set[DeviceId]:
         """Devices removed only by devices whose own removal is concurrent with that."""
         return {
-            DeviceId(device)
-            for device, removals in self.removals.items()
-            if device not in self.root_removed and self._all_contested(removals)
+            DeviceId(device) for device, removals in self.removals.items() if self._all_contested(removals)
         }
 
     def _all_contested(self, removals: int) -> bool:

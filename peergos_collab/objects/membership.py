@@ -102,12 +102,11 @@ class View:
         return _closed(self, principal, {b"", bytes(device or b""), bytes(account or b"")}, epoch)
 
     def accounts(self) -> dict[AccountId, Account]:
-        """The newest verified log of each account that came with these records."""
+        """The verified log of each account that came with these records: all states of it, united."""
         newest: dict[AccountId, Account] = {}
         for account in self.history.accounts():
             known = newest.get(account.id)
-            if known is None or len(account.raw) > len(known.raw):
-                newest[account.id] = account
+            newest[account.id] = account if known is None else known.merge(account)
         return newest
 
     @cached_property

@@ -19,6 +19,7 @@ from .membership import Member, View
 from .op_kinds import Add, ChangeRole, Forward
 from .principals import Principal, PrincipalKind
 from .records import Epoch
+from .seats import Seat
 
 MAX_DEPTH: Final = 16
 """Objects in objects in objects: deeper ones are taken to be wrong."""
@@ -160,11 +161,24 @@ def _who_is_given(view: View, epoch: EpochId, found: dict[Pin, Level], most: Lev
 
 def _from_epoch(view: View, entry: Entry, found: dict[Pin, Level], most: Level) -> None:
     """An epoch's slots are those of the members after its op, and its author knows the keys anyway."""
-    author = entry.before.get(entry.signed.author.principal)
-    seats = view.history.seats_after(entry.index)
-    for seat in seats if author is None else (*seats, author):
+    for seat in view.history.seats_after(entry.index):
         if len(seat.pins) == 1:
             _give(found, seat.pins[0].principal.pin, min(most, seat.level))
+    author = entry.before.get(entry.signed.author.principal)
+    if author is not None:
+        for pin in _author_pins(entry, author):
+            _give(found, pin, min(most, author.level))
+
+
+def _author_pins(entry: Entry, seat: Seat) -> Iterable[Pin]:
+    """As which key version an op's author knew what he made.
+
+    An account that gives its own newer version knows it by that one. A device that was removed cannot
+    claim it: the log that lists the device has an older one.
+    """
+    if entry.signed.for_itself and entry.account is not None:
+        return [(seat.principal, entry.account.user_key.generation)]
+    return [pin.principal.pin for pin in seat.pins] if len(seat.pins) == 1 else []
 
 
 def _from_grant(entry: Entry, found: dict[Pin, Level], most: Level) -> None:

@@ -238,6 +238,34 @@ def test_a_checkpoint_that_does_not_fit_is_not_used() -> None:
     assert Account.parse_untrusted(aside.raw, account.checkpoint()) == aside
 
 
+def test_a_checkpoint_keeps_all_that_was_found_out() -> None:
+    """Freezes, forks, nodes and a rotation that is due are not forgotten over what comes later."""
+    laptop, phone = MAKER.add("first", "laptop"), MAKER.add("first", "phone", MAKER.add("first", "laptop"))
+    out = [MAKER.remove("first", "laptop", phone), MAKER.remove("laptop", "first", phone)]
+    forked = [MAKER.op("laptop", AddNode(f"pgc://{number}"), phone) for number in range(2)]
+    node = MAKER.op("phone", AddNode("pgc://kept"), phone)
+    before = MAKER.account(laptop, phone, *out, *forked, node)
+    after = before.with_op(AddNode("pgc://later"), MAKER.secret("phone").sign)
+    standing = Account.parse_untrusted(after.raw, before.checkpoint()).standing
+
+    assert standing == Account.parse_untrusted(after.raw).standing
+    assert len(standing.frozen) == 2
+    assert standing.forked == {MAKER.secret("laptop").public.id}
+    assert standing.rotation_due
+    assert {"pgc://kept", "pgc://later"} <= set(standing.nodes)
+
+
+def test_an_op_that_has_seen_part_of_a_checkpoint_is_judged_with_all() -> None:
+    """Else a user key would seem to follow one that its author had not seen."""
+    laptop, phone = MAKER.add("first", "laptop"), MAKER.add("first", "phone", MAKER.add("first", "laptop"))
+    one, other = MAKER.rotate("first", phone), MAKER.rotate("laptop", phone)
+    before, late = MAKER.account(laptop, phone, one, other), MAKER.rotate("phone", one)
+    after = MAKER.account(laptop, phone, one, other, late)
+
+    assert Account.parse_untrusted(after.raw, before.checkpoint()) == after
+    assert set(after.standing.newest) == {other.id, late.id}
+
+
 def test_what_a_root_does_is_judged_from_the_beginning() -> None:
     """A removal by the root may void what a checkpoint holds to be true."""
     laptop = MAKER.add("first", "laptop")

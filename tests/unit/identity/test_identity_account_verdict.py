@@ -8,7 +8,14 @@ import pytest
 
 from peergos_collab.crypto import BoxPair, SigningKey, SignSeed, Tag, hash256
 from peergos_collab.errors import RemoteProtocolError
-from peergos_collab.identity.account_ops import AccountOp, AddNode, RotateRoot, SetRecovery
+from peergos_collab.identity.account_ops import (
+    AccountOp,
+    AddDevice,
+    AddNode,
+    DevicePublic,
+    RotateRoot,
+    SetRecovery,
+)
 from support.accounts import AccountMaker
 
 
@@ -181,6 +188,52 @@ def test_a_root_removal_ends_a_freeze(ana: AccountMaker) -> None:
     assert ana.frozen(account) == set()
 
 
+def test_whom_the_root_removes_is_not_frozen(ana: AccountMaker) -> None:
+    """It decided, also where it lets both removals stand."""
+    laptop, phone = three(ana)
+    one, other = ana.remove("first", "laptop", phone), ana.remove("laptop", "first", phone)
+    root = ana.take_over(one, other)
+    first = ana.remove(ana.root, "first", root, accepted=[one])
+    both = ana.remove(ana.root, "laptop", first, accepted=[other])
+    account = ana.account(laptop, phone, one, other, root, first, both)
+
+    assert ana.names(account) == {"phone"}
+    assert ana.frozen(account) == set()
+
+
+def test_of_two_removals_by_the_root_the_stricter_counts(ana: AccountMaker) -> None:
+    """For each op, whichever of them came first."""
+    laptop, phone = three(ana)
+    spare = ana.add("first", "spare", phone)
+    root = ana.take_over(spare)
+    strict = ana.remove(ana.root, "first", root, accepted=[phone])
+    mild = ana.remove(ana.root, "first", root, accepted=[spare])
+    again = ana.remove(ana.root, "first", strict, mild, accepted=[spare])
+
+    assert ana.names(ana.account(laptop, phone, spare, root, strict, mild)) == {"laptop", "phone"}
+    assert ana.names(ana.account(laptop, phone, spare, root, strict, mild, again)) == {"laptop", "phone"}
+
+
+def test_a_device_acts_only_after_its_addition(ana: AccountMaker) -> None:
+    """An op of a device that has not seen that it is one is void: nobody could judge it in its past."""
+    laptop = ana.add("first", "laptop")
+    early = ana.add("laptop", "phone")
+    account = ana.account(laptop, early)
+
+    assert ana.names(account) == {"first", "laptop"}
+    assert early.id in account.standing.void
+
+
+def test_a_device_keeps_the_keys_it_was_added_with(ana: AccountMaker) -> None:
+    """Else whoever adds it again could have its seeds boxed to himself."""
+    laptop = ana.add("first", "laptop")
+    secret = ana.secret("laptop").public
+    false = DevicePublic(secret.id, secret.sign, BoxPair.generate(ana.random).public_key)
+    account = ana.account(laptop, ana.op("first", AddDevice(false), laptop))
+
+    assert account.devices[secret.id] == secret
+
+
 def test_only_the_announced_root_takes_over(ana: AccountMaker) -> None:
     """The first root key, stolen, cannot replace itself; a take-over by anybody else is no op of the log."""
     first_root = SigningKey.from_seed(SignSeed.generate(ana.random))
@@ -200,9 +253,10 @@ def test_an_old_root_signs_nothing_behind_the_new_ones_back(ana: AccountMaker) -
     seen = ana.add(ana.root, "laptop", announced)
     third = ana.take_over(seen, root=second)
     late = ana.remove(ana.root, "first", announced)
-    account = ana.account(announced, seen, third, late)
+    phone = ana.add("first", "phone", third)
+    account = ana.account(announced, seen, third, late, phone)
 
-    assert ana.names(account) == {"first", "laptop"}
+    assert ana.names(account) == {"first", "laptop", "phone"}
     assert late.id in account.standing.void
     assert account.standing.root_generation == 2
 
@@ -219,14 +273,32 @@ def test_a_root_counts_from_its_take_over_on(ana: AccountMaker) -> None:
 
 def test_a_recovery_code_used_twice_is_told(ana: AccountMaker) -> None:
     """One of the two take-overs counts, the same for everybody, and the account says so."""
-    one, other = ana.take_over(salt=b"1"), ana.take_over(salt=b"2")
-    account = ana.account(one, other)
-    chosen = min(one, other, key=lambda op: op.id)
+    node = ana.op("first", AddNode("pgc://a"))
+    one = ana.take_over(salt=b"1")
+    deeper = (ana.take_over(node, salt=bytes([number])) for number in range(256))
+    other = next(op for op in deeper if op.id < one.id)
+    account, chosen = ana.account(node, one, other), other
     assert isinstance(chosen.action, RotateRoot)
 
     assert account.standing.root_forked
+    assert account.standing.forked == frozenset()
+    assert account.standing.void.keys() == {one.id}
     assert account.standing.next_root == chosen.action.next_hash
     assert not ana.account(one).standing.root_forked
+
+
+def test_a_root_takes_over_once(ana: AccountMaker) -> None:
+    """What it announced stays announced: a code that was used cannot replace the new one."""
+    root = ana.take_over(salt=b"first")
+    seen = ana.add(ana.root, "laptop", root)
+    more = (ana.take_over(seen, salt=bytes([number])) for number in range(256))
+    again = next(op for op in more if op.id < root.id)
+    account = ana.account(root, seen, again)
+    assert isinstance(root.action, RotateRoot)
+
+    assert account.standing.next_root == root.action.next_hash
+    assert account.standing.void.keys() == {again.id}
+    assert ana.names(account) == {"first", "laptop"}
 
 
 def test_devices_do_nothing_that_is_the_roots(ana: AccountMaker) -> None:
