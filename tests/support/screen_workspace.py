@@ -25,6 +25,7 @@ from peergos_collab.workspace.api import (
     Path,
     Presence,
     Role,
+    ShareLink,
     Status,
     Writer,
 )
@@ -137,10 +138,11 @@ class FakeWorkspace:
         self.roles: dict[str, Role] = {}
         self.node_states: list[NodeState] = []
         self.states: dict[str, ObjectState] = {}
-        self.links: dict[str, str] = {}
+        self.offered: dict[str, str] = {}
         self.open_handles: dict[str, FakeDocumentHandle] = {}
         self.people: list[Member] = [Member("Me", Role.ADMIN, "account", "id", me=True)]
         self.shared: tuple[str, Role, int | None, str] | None = None
+        self.made_links: list[ShareLink] = []
         self.known: list[Contact] = []
         self.invited: list[Invitation] = []
         self.cards: dict[str, Contact] = {}
@@ -260,11 +262,15 @@ class FakeWorkspace:
         return f"pgc://node.example:7000/#{role.value}-{len(path)}-abcdefghijklmnopqrstuvwxyz0123456789"
 
     async def join(self, link: str, path: str = "", *, password: str = "", timeout: float = 30.0) -> str:
-        if link not in self.links:
+        if link not in self.offered:
             raise BadLink
-        path = path or self.links[link]
+        path = path or self.offered[link]
         await self.new_document(path)
         return path
+
+    async def links(self, path: str) -> list[ShareLink]:
+        self._known(path)
+        return list(self.made_links)
 
     async def members(self, path: str) -> list[Member]:
         self._known(path)

@@ -11,8 +11,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from peergos_collab.workspace.api import Contact, Event, Invitation, Member, NodeState, Role
-from support.screen_workspace import WORDS, FakeWorkspace
+from peergos_collab.workspace.api import Contact, Event, Invitation, Member, NodeState, Role, ShareLink
+from support.screen_workspace import START, WORDS, FakeWorkspace
 from support.screens import reads, running, settle, stocked
 from tui.screens.base import FullScreen
 from tui.screens.chatting import Chatting
@@ -297,6 +297,41 @@ async def test_sharing_with_a_contact_without_a_node_says_what_is_missing() -> N
         assert "pgc node add" in await settle(pilot, "no node yet")
 
     assert workspace.done == []
+
+
+# Members
+
+
+@asynccontextmanager
+async def members(workspace: FakeWorkspace) -> AsyncIterator[Pilot[Any]]:
+    """The members of the notes, with Ben, a guest and a link among them."""
+    workspace.people += [
+        Member("Ben", Role.READER, "account", "zben"),
+        Member("Gus", Role.WRITER, "guest", "zgus"),
+        Member("link (writer)", Role.WRITER, "link", "zlink1234"),
+    ]
+    async with running(workspace) as pilot:
+        await pilot.press("m")
+        await settle(pilot, "says: Gus")
+        yield pilot
+
+
+async def test_a_link_made_here_is_shown_again() -> None:
+    """With what is known of it; Enter on it shows it, to be copied. Another's link cannot be shown."""
+    workspace = await peopled()
+    made = ShareLink("zlink1234", "pgc://node/#again", Role.WRITER, password=True, expires=START)
+    async with members(workspace) as pilot:
+        await pilot.press("end", "l")
+        await settle(pilot, "Choose a link that was made here")
+        await pilot.press("escape")
+        workspace.made_links.append(made)
+        await pilot.press("m")
+        await settle(pilot, "link nk1234, yours, with a password")
+        await pilot.press("end", "enter")
+        await settle(pilot, "pgc://node/#again")
+        await pilot.press("enter")
+
+        assert pilot.app.clipboard == "pgc://node/#again"
 
 
 # Everywhere

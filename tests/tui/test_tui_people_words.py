@@ -6,13 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from peergos_collab.workspace.api import Contact, Invitation, Role
+from peergos_collab.workspace.api import Contact, Invitation, Member, Role
 from tui.viewmodels.contacts import People, about, heading, invitation_words, sure, waiting_words
+from tui.viewmodels.members import may_manage, member_lines, removal_words, together_words
 from tui.viewmodels.sharing import contact_words
 from tui.viewmodels.verifying import how_words, word_rows
 
 BEN = Contact("Ben", "zben", verified=False)
 INVITED = Invitation("i1", "party", "chat", Role.READER, "Farid", "zfarid")
+ME = Member("Me", Role.ADMIN, "account", "id", me=True)
+LINK = Member("link (writer)", Role.WRITER, "link", "zlink1234")
 
 
 @pytest.mark.parametrize(
@@ -89,3 +92,35 @@ def test_changed_keys_are_explained_before_words_are_compared() -> None:
 
     assert how_words(replace(BEN, changed=True)).startswith("Ben has other keys than those you verified")
     assert "other keys" not in how_words(BEN)
+
+
+def test_members_stand_in_columns_whatever_their_script() -> None:
+    """Wide characters take two cells each."""
+    lines = member_lines([ME, Member("漢字", Role.READER, "account", "z1")])
+
+    assert lines == ["Me    admin   you", "漢字  reader"]
+
+
+def test_removal_words_name_links_only_where_there_are_some() -> None:
+    """A link is another way back in; where there is none nothing is said of it."""
+    ben = Member("Ben", Role.READER, "account", "zben")
+    plain, linked = (removal_words(ben, "notes", [ME, ben, *links]) for links in ([], [LINK, LINK]))
+
+    assert "already saw" in plain
+    assert "link" not in plain
+    assert "There are 2 links to it as well" in linked
+    assert "whoever came by it is out" in removal_words(LINK, "notes", [ME, LINK])
+
+
+def test_only_an_admin_manages() -> None:
+    """Another's being admin is not one's own."""
+
+    assert may_manage([ME])
+    assert not may_manage([replace(ME, role=Role.WRITER), Member("Ana", Role.ADMIN, "account", "z")])
+
+
+def test_who_else_can_come_in_is_said() -> None:
+    """Alone, nobody; with a link, whoever holds it."""
+
+    assert together_words([ME]) == "Nobody else can read it."
+    assert "Anyone who holds a link" in together_words([ME, LINK])

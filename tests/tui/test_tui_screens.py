@@ -233,7 +233,7 @@ async def test_members_are_listed_and_guests_are_not_vouched_for() -> None:
 async def test_joining_explains_bad_links_and_opens_good_ones() -> None:
     """Line breaks in a pasted link do not matter."""
     workspace = await stocked()
-    workspace.links["pgc://good-link"] = "theirs"
+    workspace.offered["pgc://good-link"] = "theirs"
     async with running(workspace) as pilot:
         await pilot.press("j")
         await settle(pilot, "The link somebody gave you")

@@ -55,7 +55,7 @@ class AnswerInvitation(Dialog[str]):
 
     def _answer(self, *, accept: bool) -> None:
         self.show_error("Fetching it…" if accept else "")
-        self.run_worker(self._answered(accept), exclusive=True, exit_on_error=False)
+        self.begin(self._answered(accept), alone=True)
 
     async def _answered(self, accept: bool) -> None:
         path = ""
@@ -96,7 +96,7 @@ class AnswerRequest(Dialog[bool]):
         if event.button.id == "later":
             self.dismiss(False)
         else:
-            self.run_worker(self._answer(event.button.id == "ok"), exclusive=True, exit_on_error=False)
+            self.begin(self._answer(event.button.id == "ok"), alone=True)
 
     async def _answer(self, accept: bool) -> None:
         try:

@@ -2,71 +2,30 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import Button, Label, Static
+from textual.widgets import Button, Label
 
 from peergos_collab.errors import PeergosCollabError
 from peergos_collab.workspace.api import Contact, Workspace
 
 from ..widgets.field import Field
-from ..widgets.qr_code import QrCode
-from .dialog import Dialog, words
+from .dialog import Dialog
+from .giving import Giving
 
 
-class OwnCard(Dialog[None]):
+class OwnCard(Giving):
     """Shows this account's card."""
 
     title_words = "Your contact card"
+    what = "card"
+    note = (
+        "Give it to people who are to share with you. It is no secret: whoever has it can ask to be a "
+        "contact, and you decide."
+    )
 
     HELP = """Give this to somebody who is to share with you: as text by any way, or as QR code.
 It is no secret. c copies it, ctrl+r shows the QR code."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c,c", "copy", "Copy the card"),
-        Binding("ctrl+r", "picture", "QR code"),
-    ]
-
-    def __init__(self, card: str) -> None:
-        super().__init__()
-        self._card = card
-
-    def body(self) -> ComposeResult:
-        yield words(
-            "Give it to people who are to share with you. It is no secret: whoever has it can ask to be a "
-            "contact, and you decide."
-        )
-        yield Static(Text(self._card, overflow="fold"), id="card", classes="loud")
-        with Horizontal(classes="buttons"):
-            yield Button("Copy", variant="primary", id="copy", compact=True)
-            yield Button("QR code", id="picture", compact=True)
-            yield Button("Close", id="close", compact=True)
-        yield QrCode()
-
-    def on_mount(self) -> None:
-        self.query_one("#copy").focus()
-
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        match event.button.id:
-            case "copy":
-                self.action_copy()
-            case "picture":
-                self.action_picture()
-            case _:
-                self.dismiss(None)
-
-    def action_copy(self) -> None:
-        self.app.copy_to_clipboard(self._card)
-        self.notify("The card was copied, if your terminal allows it.", markup=False)
-
-    def action_picture(self) -> None:
-        shown = self.query_one(QrCode).show(self._card)
-        self.query_one("#card").display = not shown
-        self.show_error("" if shown else QrCode.TOO_SMALL)
 
 
 class AddContact(Dialog[Contact]):
@@ -107,7 +66,7 @@ the one on the card. Nothing proves yet whose card it is: compare words afterwar
         elif not self._busy:
             self._busy = True
             self.show_error("Checking the card…")
-            self.run_worker(self._add(card), exit_on_error=False)
+            self.begin(self._add(card))
 
     async def _add(self, card: str) -> None:
         try:

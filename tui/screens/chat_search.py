@@ -41,7 +41,7 @@ class ChatSearch(Dialog[int]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if event.value.strip():
-            self.run_worker(self._search(event.value.strip()), exclusive=True, exit_on_error=False)
+            self.begin(self._search(event.value.strip()), alone=True)
 
     async def _search(self, query: str) -> None:
         try:
@@ -63,7 +63,7 @@ class ChatSearch(Dialog[int]):
             results.focus()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        self.run_worker(self._go(self._found[event.option_index].id), exclusive=True, exit_on_error=False)
+        self.begin(self._go(self._found[event.option_index].id), alone=True)
 
     async def _go(self, message_id: str) -> None:
         """Looks for the place from the newest message back, letting keys through in between."""

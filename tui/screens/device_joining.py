@@ -101,7 +101,7 @@ Type or paste it here. Then both show six digits, which must be the same."""
         elif not self._busy:
             self._busy = True
             self.show_error("Looking for your other device…")
-            self.run_worker(self._join(), exit_on_error=False)
+            self.begin(self._join())
 
     async def _join(self) -> None:
         passphrase = self.field("passphrase") or None

@@ -50,7 +50,7 @@ then both show six digits that must be the same."""
             yield Button("Close", id="close", compact=True)
 
     def on_mount(self) -> None:
-        self.run_worker(self._show(), exit_on_error=False)
+        self.begin(self._show())
 
     async def _show(self) -> None:
         try:
@@ -71,7 +71,7 @@ then both show six digits that must be the same."""
 
     def action_link(self) -> None:
         self.show_error("Making a code…")
-        self.run_worker(self._link(), exclusive=True, exit_on_error=False)
+        self.begin(self._link(), alone=True)
 
     async def _link(self) -> None:
         try:
@@ -134,7 +134,7 @@ scan the code. Both devices then show six digits: say that they are the same onl
 
     def on_mount(self) -> None:
         self.query_one("#copy").focus(scroll_visible=False)
-        self.run_worker(self._meet(), group="meeting", exclusive=True, exit_on_error=False)
+        self.begin(self._meet(), alone=True)
 
     async def _meet(self) -> None:
         try:
@@ -179,7 +179,7 @@ scan the code. Both devices then show six digits: say that they are the same onl
 
     def _finish(self, *, same: bool) -> None:
         self.show_error("Handing the account over…" if same else "")
-        self.run_worker(self._finished(same), group="meeting", exclusive=True, exit_on_error=False)
+        self.begin(self._finished(same), alone=True)
 
     async def _finished(self, same: bool) -> None:
         try:

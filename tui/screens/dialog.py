@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from collections.abc import Coroutine
+from typing import Any, ClassVar, TypeVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -88,6 +89,24 @@ class Dialog(Unbroken, ModalScreen[Result]):
         place.update(Text(text))
         if text:
             self.call_after_refresh(place.scroll_visible, animate=False)
+
+    def begin(self, work: Coroutine[Any, Any, None], *, alone: bool = False) -> None:
+        """Runs work beside the keys; its errors show in here, its faults on the error screen.
+
+        ``alone`` ends what was begun before.
+        """
+        self.run_worker(self._guarded(work), exclusive=alone, exit_on_error=False)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except PeergosCollabError as problem:
+            self.show_error(problem)
+        except Exception as fault:
+            failed = getattr(self.app, "show_fault", None)
+            if failed is None:
+                raise
+            failed(fault)
 
     def field(self, name: str) -> str:
         return self.query_one(f"#{name}", Input).value

@@ -53,7 +53,7 @@ A name of your own and a password are only needed where you want one or were giv
         elif not self._busy:
             self._busy = True
             self.show_error("Joining… the content is fetched and checked.")
-            self.run_worker(self._join(link), exit_on_error=False)
+            self.begin(self._join(link))
 
     async def _join(self, link: str) -> None:
         try:

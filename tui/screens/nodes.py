@@ -47,7 +47,7 @@ Delete removes the chosen node."""
 
     def on_mount(self) -> None:
         self.query_one("#address").focus()
-        self.run_worker(self._show(), exit_on_error=False)
+        self.begin(self._show())
 
     async def _show(self) -> None:
         try:
@@ -81,14 +81,14 @@ Delete removes the chosen node."""
             self.show_error("Paste the address of a node first.")
             return
         self.show_error("Asking the node…")
-        self.run_worker(self._change(address, add=True), exit_on_error=False)
+        self.begin(self._change(address, add=True))
 
     def action_remove(self) -> None:
         chosen = self.query_one(OptionList).highlighted
         if chosen is None or chosen >= len(self._listed):
             self.show_error("Choose a node in the list first.")
             return
-        self.run_worker(self._change(self._listed[chosen].address, add=False), exit_on_error=False)
+        self.begin(self._change(self._listed[chosen].address, add=False))
 
     async def _change(self, address: str, *, add: bool) -> None:
         try:

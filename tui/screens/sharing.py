@@ -148,7 +148,7 @@ away now. A link opens it for whoever has it: c copies it, ctrl+r shows it as a 
         contact = self._contact
         self.show_error("Making the link…" if contact is None else "Making a key for them…")
         work = self._make_link() if contact is None else self._share_with(contact)
-        self.run_worker(work, exclusive=True, exit_on_error=False)
+        self.begin(work, alone=True)
 
     async def _share_with(self, contact: Contact) -> None:
         try:

@@ -81,7 +81,7 @@ what the camera read is pasted into the field and compared for you."""
             self.show_error("Scan or paste their card first.")
 
     def _mark(self, card: str = "") -> None:
-        self.run_worker(self._marked(card), exclusive=True, exit_on_error=False)
+        self.begin(self._marked(card), alone=True)
 
     async def _marked(self, card: str) -> None:
         try:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from rich.cells import cell_len
 
 from peergos_collab.workspace.api import Device
 
 from .cells import shown
+from .moments import day
 
 NAME = 32
 
@@ -30,9 +29,8 @@ def device_lines(devices: list[Device]) -> list[str]:
 
 
 def _since(device: Device) -> str:
-    if not 0 < device.added < 1 << 45:
-        return ""
-    return f"since {datetime.fromtimestamp(device.added / 1000, UTC).astimezone():%d %B %Y}"
+    added = day(device.added)
+    return f"since {added}" if added else ""
 
 
 def digit_words(digits: str) -> str:
