@@ -56,8 +56,8 @@ class ContactBook:
         self._records: dict[bytes, ContactRecord | None] = {}
 
     def petnames(self) -> dict[bytes, str]:
-        """Every contact's name by the bytes of his account."""
-        return {bytes(account): known.name for account, known in self.all().items()}
+        """By account; of accepted contacts only, because others call themselves what they like."""
+        return {bytes(account): known.name for account, known in self.all().items() if known.accepted}
 
     def all(self) -> dict[AccountId, Known]:
         """By account, sorted by petname. What cannot be read is left out."""

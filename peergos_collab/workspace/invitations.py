@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..codec import decode_untrusted, encode, to_multibase
-from ..codec.ids import AccountId
+from ..codec.ids import AccountId, PrincipalId
 from ..codec.shape import array, blob, number, some_bytes, string
 from ..codec.shown import show_person
 from ..crypto import Tag, hash256
-from ..errors import Conflict, NotFound, Offline, RemoteProtocolError
+from ..errors import Conflict, NotFound, Offline, Refused, RemoteProtocolError
 from ..files.changes import MAX_REFERENCE, put_entry, remove, replace_reference
 from ..files.entries import EntryView
 from ..files.names import check_name, show_name
@@ -24,6 +24,7 @@ from .api import Invitation
 from .contact_book import ContactBook
 from .machine import now_ms
 from .network import Network
+from .open_object import OpenObject
 from .references import ObjectReference
 from .sharing import KIND_NAMES, ROLES, enter, entry_of, free_name
 
@@ -38,6 +39,8 @@ MAX_OF_STRANGERS: Final = 64
 """Of people who are no contacts yet. Letters of more stay at the node until there is room."""
 
 ACCEPT_SECONDS: Final = 30.0
+GRANT_SECONDS: Final = 5.0
+"""For a membership record to come, which was on the node before the invitation to something known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ class Invitations:
         reference = ObjectReference(capability)
         entry = entry_of(engine, capability.object)
         if entry is not None:
+            await self._check(engine.open_entry(entry), invited)
             await engine.change_profile(
                 replace_reference(entry.id, reference.encode(), now=now_ms()), remove(invited.entry.id)
             )
@@ -134,6 +138,27 @@ class Invitations:
             await self.decline(invited)
             return entered
         raise failure
+
+    async def _check(self, opened: OpenObject, invited: Invited) -> None:
+        """An invitation to what is here already must not take away what one has of it.
+
+        Raises:
+            Refused: its key is false; it is forgotten. TimedOut: this account is no member, it seems.
+        """
+        replica, capability = opened.live.replica, invited.capability
+        own = PrincipalId(self._engine.keys.credentials.account_id)
+
+        def member() -> bool:
+            return capability.epoch in replica.book.epochs and own in replica.view.members
+
+        await self._engine.news.wait_until(member, GRANT_SECONDS, "learning of the membership")
+        try:
+            capability.keys.check(replica.book.epochs[capability.epoch].keys)
+        except RemoteProtocolError as error:
+            await self.decline(invited)
+            raise Refused(
+                f"the invitation to {opened.path!r} is false ({error}); nothing was changed"
+            ) from None
 
     async def decline(self, invited: Invited) -> None:
         """Forgets it. This account stays a member until an admin removes it."""

@@ -1,6 +1,6 @@
 """Reads this account's mailboxes: each on a session of its own, so that a node cannot tell whose they are.
 
-The mailbox for strangers and today's of each contact are held open. Those of other days (somebody's
+The mailbox for strangers and today's of the contacts are held open. Those of other days (somebody's
 clock is ahead or behind, or nobody here was online then) are read once, and again now and then.
 """
 
@@ -37,6 +37,12 @@ DAYS_BACK: Final = 31
 
 POLL_SECONDS: Final = (300.0, 900.0)
 """Between two readings of the mailboxes that are not held open."""
+
+SPREAD_SECONDS: Final = 60.0
+"""Over so long the sessions of one round are spread, so that they do not all begin at once."""
+
+MOST_HELD: Final = 24
+"""Contacts whose mailbox of today is held open: those of whom something changed last. Others' are polled."""
 
 AT_ONCE: Final = 8
 """Connections that are being made at the same time."""
@@ -80,6 +86,7 @@ class MailReader:
         self._boxes: dict[Place, Box] = {}
         self._done: set[Place] = set()
         self._failed: set[Place] = set()
+        self._made: dict[bytes, Pair] = {}
         self._making = asyncio.Semaphore(AT_ONCE)
         self._poll: asyncio.Task[None] | None = None
 
@@ -109,8 +116,8 @@ class MailReader:
         await self.stop()
         self.start()
 
-    def refresh(self) -> None:
-        """Brings the sessions in line with contacts, nodes and the day."""
+    def refresh(self, spread: float = 0.0) -> None:
+        """Brings sessions in line with contacts, nodes and the day; new ones begin within ``spread`` s."""
         if not self.running:
             return
         wanted = self._wanted()
@@ -119,7 +126,7 @@ class MailReader:
         for place, box in wanted.items():
             known = self._boxes.get(place)
             if place not in self._tasks or (box.hold and known is not None and not known.hold):
-                self._begin(place, box)
+                self._begin(place, box, spread)
         self._boxes = wanted
         self._done &= wanted.keys()
         self._failed &= wanted.keys()
@@ -128,10 +135,11 @@ class MailReader:
         """Whether every mailbox was read to its end, or could not be."""
         return self.running and self._boxes.keys() <= self._done | self._failed
 
-    def _begin(self, place: Place, box: Box) -> None:
+    def _begin(self, place: Place, box: Box, spread: float) -> None:
         if place in self._tasks:
             self._tasks[place].cancel()
-        self._tasks[place] = asyncio.create_task(self._keep_up(place, box))
+        wait = random.uniform(0.0, spread)  # noqa: S311 - spreads the sessions, decides nothing
+        self._tasks[place] = asyncio.create_task(self._keep_up(place, box, wait))
 
     # -- which ----------------------------------------------------------------------------------
 
@@ -143,27 +151,41 @@ class MailReader:
             for node in own:
                 wanted[strangers.address, node] = strangers
         today, read = day_of(now_ms()), self._days_read()
-        for known in self._book.all().values():
-            if known.accepted:
-                for box in self._of_contact(known, today, read.get(known.account, 0)):
+        people = [known for known in self._book.all().values() if known.accepted]
+        people.sort(key=lambda known: known.entry.modified, reverse=True)
+        pairs = self._pairs(people)
+        for at, known in enumerate(people):
+            first = min(today - 1, max(known.record.since, read.get(known.account, 0), today - DAYS_BACK))
+            for pair in pairs[known.account]:
+                for day in range(first, today + 2):
+                    box = _pair_box(pair, day, hold=day == today and at < MOST_HELD)
                     for node in own or known.record.card.nodes:
                         wanted[box.address, node] = box
         return wanted
 
-    def _of_contact(self, known: Known, today: int, read: int) -> Iterable[Box]:
-        """From the last day that was read to its end, to tomorrow; for all keys of either side."""
-        credentials, record = self._engine.keys.credentials, known.record
-        first = min(today - 1, max(record.since, read, today - DAYS_BACK))
-        cards = [record.card] if record.newer is None else [record.card, record.newer]
-        for card in cards:
-            for seed in credentials.user_seeds.values():
-                pair = Pair.of(credentials.account_id, user_pair(seed), card.account)
-                for day in range(first, today + 2):
-                    yield _pair_box(pair, day, hold=day == today)
+    def _pairs(self, people: Iterable[Known]) -> dict[AccountId, list[Pair]]:
+        """With each contact one for each of this side's user keys and of his; made once."""
+        credentials = self._engine.keys.credentials
+        made: dict[bytes, Pair] = {}
+        found: dict[AccountId, list[Pair]] = {}
+        for known in people:
+            record = known.record
+            cards = [record.card] if record.newer is None else [record.card, record.newer]
+            for card in cards:
+                for generation, seed in credentials.user_seeds.items():
+                    name = generation + card.account.user_key.generation
+                    pair = self._made.get(name)
+                    if pair is None:
+                        pair = Pair.of(credentials.account_id, user_pair(seed), card.account)
+                    made[name] = pair
+                    found.setdefault(known.account, []).append(pair)
+        self._made = made
+        return found
 
     # -- reading --------------------------------------------------------------------------------
 
-    async def _keep_up(self, place: Place, box: Box) -> None:
+    async def _keep_up(self, place: Place, box: Box, wait: float) -> None:
+        await asyncio.sleep(wait)
         pause = RETRY_SECONDS[0]
         while True:
             wrong_pin = False
@@ -207,7 +229,7 @@ class MailReader:
             for place, task in list(self._tasks.items()):
                 if task.done():
                     del self._tasks[place]
-            self.refresh()
+            self.refresh(SPREAD_SECONDS)
 
     # -- how far --------------------------------------------------------------------------------
 

@@ -218,6 +218,37 @@ async def test_false_invitations_of_a_contact(made: World) -> None:
     assert kept(made) == {}
 
 
+@pytest.mark.parametrize("member", [True, False])
+async def test_a_false_invitation_takes_nothing_away(
+    made: World, monkeypatch: pytest.MonkeyPatch, member: bool
+) -> None:
+    """To what is here already, with a false key that promises more: what one has stays as it is."""
+    monkeypatch.setattr(invitations, "GRANT_SECONDS", 0.1)
+    ana, ben = await friends(made, "Ana", "Ben")
+    await ana.workspace.new_document("notes", "x")
+    if member:
+        await ana.workspace.share_with("notes", "Ben", Role.WRITER)
+    else:
+        await ben.workspace.join(await ana.workspace.share_link("notes", Role.WRITER))
+    await ben.workspace.sync()
+    replica = ben.opened("notes").live.replica
+    epoch = next(iter(replica.keys))
+    false = EpochKeys(Level.ADMIN, os.urandom(32))
+    capability = Capability(replica.object, epoch, false, int(Kind.DOCUMENT), "notes", ())
+    card = ana.engine.mailroom.card()
+    letter = write(card, credentials(ana).device_sign, ben, LetterKind.SHARE, capability.encode())
+    await post(made, *to_stranger(letter, ben))
+    await ben.workspace.sync()
+    assert any("invitation" in problem for problem in ben.engine.problems) == member
+    ben = await made.reopen(ben)
+    await ben.workspace.write_document("notes", "y")
+    await ben.workspace.sync()
+    await ana.workspace.sync()
+
+    assert ana.text("notes") == "y"
+    assert (await ben.workspace.list_entries())[0].role == Role.WRITER
+
+
 async def test_a_flood_of_strangers(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """So many may wait; more stay at the node, and contacts' shares are not held up by them."""
     monkeypatch.setattr("peergos_collab.workspace.mailroom.MAX_PENDING", 2)

@@ -100,3 +100,11 @@ async def test_who_is_not_accepted_has_no_mailbox(people: tuple[Person, Person])
     await ana.workspace.remove_contact("Ben")
 
     assert days(ana, ben) == {}
+
+
+async def test_so_many_are_held_open(people: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond that today's mailbox is polled like those of other days."""
+    on_day(monkeypatch, TODAY)
+    monkeypatch.setattr(mail_reader, "MOST_HELD", 0)
+
+    assert days(*people) == {TODAY - 1: False, TODAY: False, TODAY + 1: False}
