@@ -150,6 +150,7 @@ class FakeWorkspace:
         self.meeting: asyncio.Future[DeviceComparison]
         self.done: list[tuple[str, ...]] = []
         self.online = False
+        self.problems: list[str] = []
         self.closed = False
         self._queues: list[asyncio.Queue[Event]] = []
 
@@ -166,7 +167,8 @@ class FakeWorkspace:
             replace(self.states.get(path, plain), path=path, kind="doc" if path in self.documents else "chat")
             for path in paths
         )
-        return Status("account", "device", "Me", tuple(self.node_states), objects, 0, self.online)
+        nodes, problems = tuple(self.node_states), tuple(self.problems)
+        return Status("account", "device", "Me", nodes, objects, 0, self.online, problems)
 
     async def list_entries(self) -> list[Entry]:
         role = Role.ADMIN

@@ -275,6 +275,19 @@ async def test_the_list_shows_what_changes_elsewhere() -> None:
     assert "● via node" in shown
 
 
+async def test_an_alarm_stays_on_the_list_until_it_is_over() -> None:
+    """What concerns no object, such as an account that was forked, stands above the list, as letters."""
+    workspace = await stocked()
+    async with running(workspace) as pilot:
+        workspace.problems.append("the account of [b]Ben[/] was forked: one of his devices was copied")
+        workspace.announce(Event("change"))
+        shown = await settle(pilot, "⚠ the account of [b]Ben[/] was forked")
+        assert "notes" in shown
+        workspace.problems.clear()
+        workspace.announce(Event("change"))
+        await settle(pilot, "forked", gone=True)
+
+
 async def test_the_key_bar_shows_what_fits_and_a_click_presses_a_key() -> None:
     """On a narrow terminal the way to all commands is still there; every key acts once."""
     async with running(await stocked(), size=(40, 12)) as pilot:

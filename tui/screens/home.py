@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from peergos_collab.workspace.api import Entry, Status
 
-from ..viewmodels.entries import empty_words, lines_of, title_words
+from ..viewmodels.entries import alarm_words, empty_words, lines_of, title_words
 from ..widgets.entry_list import EntryList
 from ..widgets.key_bar import KeyBar
 from .base import FullScreen
@@ -29,6 +29,8 @@ class Home(FullScreen):
 
     DEFAULT_CSS = """
     Home > #title { height: 1; padding: 0 1; background: $panel; text-style: bold; }
+    Home > #alarm { height: auto; max-height: 4; padding: 0 1; background: $error 40%; display: none; }
+    Home.-alarm > #alarm { display: block; }
     Home > #empty { height: 1fr; padding: 2 4; display: none; }
     Home.-empty > #empty { display: block; }
     Home.-empty > EntryList { display: none; }
@@ -69,6 +71,7 @@ class Home(FullScreen):
 
     def compose(self) -> ComposeResult:
         yield Static(id="title")
+        yield Static(id="alarm")
         yield EntryList()
         yield Static(Text(empty_words()), id="empty")
         yield KeyBar()
@@ -90,6 +93,9 @@ class Home(FullScreen):
     def _show(self) -> None:
         status = self.pgc.status
         self.query_one("#title", Static).update(Text(title_words(status, self.pgc.waiting), no_wrap=True))
+        alarm = alarm_words(status)
+        self.set_class(bool(alarm), "-alarm")
+        self.query_one("#alarm", Static).update(Text(alarm))
         lines = lines_of(self._entries, status)
         self.set_class(not lines, "-empty")
         self.query_one(EntryList).show(lines)

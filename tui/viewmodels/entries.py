@@ -38,6 +38,13 @@ def title_words(status: Status | None, waiting: int = 0) -> str:
     return f"peergos_collab  ·  {shown(status.name, 30)}  ·  {people}{nodes}{peers}"
 
 
+def alarm_words(status: Status | None) -> str:
+    """What is wrong with no object in particular: a device, a contact's or one's own account, this disk."""
+    if status is None:
+        return ""
+    return "\n".join(f"⚠ {shown(problem, 300)}" for problem in status.problems[:3])
+
+
 def empty_words() -> str:
     return (
         "Nothing here yet.\n\n"
