@@ -10,6 +10,7 @@ a sealed ephemeral message the log is 32 zero bytes: there it introduces a reade
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,10 +21,11 @@ from ..crypto import Tag, VerifyKey
 from ..errors import RemoteProtocolError
 from ..identity.account import MAX_LOG, Account
 from .epoch_keys import Level
+from .key_versions import knows_version
 from .membership import View
 from .operations import MAX_NAME, Actor
 from .payload import Author
-from .principals import PrincipalKind
+from .principals import Principal, PrincipalKind
 
 VERSION: Final = 1
 NO_LOG: Final = LogId(bytes(32))
@@ -60,12 +62,20 @@ def introduce(object_id: ObjectId, epoch: EpochId, log: LogId, actor: Actor) -> 
 
 
 def check_introduction_untrusted(
-    value: object, object_id: ObjectId, epoch: EpochId, log: LogId, view: View, least: Level
+    value: object,
+    object_id: ObjectId,
+    epoch: EpochId,
+    log: LogId,
+    view: View,
+    least: Level,
+    heads: Sequence[bytes] | None = None,
 ) -> Introduced:
     """Verifies an introduction for this very log.
 
     Args:
-        least: the role its principal must have in ``view``.
+        least: the role its principal must have.
+        heads: the membership records its author had seen: he is judged by them and by what was seen when
+            ``epoch`` was made. None judges him by who is a member now.
 
     Raises:
         NoMember: the records known here make its principal no such member; later ones may.
@@ -77,18 +87,50 @@ def check_introduction_untrusted(
     account = Account.parse_untrusted(some_bytes(fields[3], MAX_LOG, "account log"))
     device_id, principal_id = _read_binding(binding, object_id, epoch, log, account)
     device = account.devices.get(device_id)
-    member = view.members.get(principal_id)
     if device is None:
         raise RemoteProtocolError("an introduction by a device that its account does not list")
-    if member is None or member.level < least:
+    level, listed = _listed(view, principal_id, None if heads is None else [epoch, *heads])
+    if level is None or level < least:
         raise NoMember("an introduction by somebody who is no such member")
     device.sign.verify(Tag.SIGN_BINDING_DEV, binding, device_signature)
-    own = bytes(principal_id) == bytes(account.id) and member.principal.sign == account.user_key.sign
-    if member.principal.kind is PrincipalKind.ACCOUNT and not own:
-        raise RemoteProtocolError("an introduction on behalf of another account")
-    member.principal.sign.verify(Tag.SIGN_BINDING_PRI, binding, principal_signature)
+    _check_principal(account, listed, binding, principal_signature)
     author = Author(account.id, device_id, principal_id, string(fields[4], MAX_NAME, "name"))
-    return Introduced(author, device.sign, member.level)
+    return Introduced(author, device.sign, level)
+
+
+def _listed(
+    view: View, principal: PrincipalId, at: Sequence[bytes] | None
+) -> tuple[Level | None, Sequence[Principal]]:
+    """The role of a member, and the key versions it is listed with."""
+    if at is None:
+        member = view.members.get(principal)
+        return (member.level, member.versions) if member is not None else (None, ())
+    seat = view.seats_at(at).get(principal)
+    return (seat.level, [pin.principal for pin in seat.pins]) if seat is not None else (None, ())
+
+
+def _check_principal(account: Account, listed: Sequence[Principal], binding: bytes, signature: bytes) -> None:
+    """Raises RemoteProtocolError unless the principal, at a version it is listed with, signed a binding."""
+    first = listed[0]
+    if first.kind is PrincipalKind.ACCOUNT:
+        # A device that was removed since could only show a log that does not know the newer version.
+        if not any(knows_version(account, version) for version in listed):
+            raise RemoteProtocolError("an introduction on behalf of another account")
+        account.user_key.sign.verify(Tag.SIGN_BINDING_PRI, binding, signature)
+        return
+    problem: RemoteProtocolError | None = None
+    for key in (key for version in listed for key in _signers(version)):
+        try:
+            key.verify(Tag.SIGN_BINDING_PRI, binding, signature)
+        except RemoteProtocolError as error:
+            problem = error
+        else:
+            return
+    raise problem or RemoteProtocolError("an introduction on behalf of nobody")
+
+
+def _signers(principal: Principal) -> Iterable[VerifyKey]:
+    return [principal.sign] if principal.levels is None else principal.levels.sign.values()
 
 
 def _read_binding(

@@ -13,14 +13,14 @@ needs no second signature: the account's log lists his device.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
 from ..codec.ids import AccountId, DeviceId, PrincipalId
 from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..codec.sizes import bucket, pad, unpad_untrusted
-from ..crypto import SigningKey, Tag, hash256
+from ..crypto import BoxPair, SigningKey, Tag, hash256
 from ..errors import RemoteProtocolError
 from ..identity.account import MAX_LOG, Account
 from .epoch_keys import Level
@@ -57,6 +57,7 @@ class Actor:
         principal_key: proves the principal; the account's user key, a link's key, or the key that signs
             at ``level`` in an epoch of an object.
         level: as what one acts for an object that is a principal; else it limits nothing.
+        pairs: open what records wrap to the principal: all generations of the user key, or a link's key.
     """
 
     account: Account
@@ -65,6 +66,7 @@ class Actor:
     principal_key: SigningKey
     name: str
     level: Level = Level.ADMIN
+    pairs: tuple[BoxPair, ...] = field(default=(), repr=False)
 
     @property
     def for_itself(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
-from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId, SegmentId
+from ..codec.ids import AccountId, DeviceId, LogId, ObjectId, PrincipalId, RunId, SegmentId
 from ..codec.shape import array, blob, many, number, some_bytes
 from ..errors import RemoteProtocolError
 
@@ -104,7 +104,8 @@ class Payload:
         first: number, within the run, of the first local change in here; 1 for a run's first.
         count: how many local changes are merged in here; 0 for none.
         cites: heads of other logs seen since the log's previous segment.
-        epochs: heads of the epoch DAG, where they changed since the log's previous segment.
+        heads: ids of the newest membership records its author had seen, where they changed since the log's
+            previous segment: by them it is judged whether he was a writer.
         introduction: who writes this log, in its first segment of each epoch; else None.
     """
 
@@ -112,7 +113,7 @@ class Payload:
     first: int
     count: int
     cites: tuple[Cite, ...]
-    epochs: tuple[EpochId, ...]
+    heads: tuple[bytes, ...]
     kind: Kind
     time: int
     content: bytes
@@ -133,7 +134,7 @@ def encode_payload(payload: Payload) -> bytes:
             payload.first,
             payload.count,
             [[cite.log, cite.seq, cite.id] for cite in payload.cites],
-            list(payload.epochs),
+            list(payload.heads),
             int(payload.kind),
             payload.time,
             packed,
@@ -157,7 +158,7 @@ def decode_payload_untrusted(raw: bytes) -> Payload:
         number(fields[2], 0, 2**53, "change number"),
         number(fields[3], 0, MAX_CHANGES, "change count"),
         tuple(_cite(item) for item in many(fields[4], MAX_CITES, "cites")),
-        tuple(EpochId(blob(item, 32, "epoch head")) for item in many(fields[5], 64, "epoch heads")),
+        tuple(blob(item, 32, "membership head") for item in many(fields[5], 64, "membership heads")),
         _kind(fields[6]),
         number(fields[7], 0, 2**53, "time"),
         content,

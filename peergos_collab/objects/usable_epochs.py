@@ -50,15 +50,22 @@ ALONE: Final = Surroundings()
 
 
 def usable_epoch(
-    view: View, keys: Mapping[EpochId, EpochKeys], surroundings: Surroundings = ALONE
+    view: View,
+    keys: Mapping[EpochId, EpochKeys],
+    surroundings: Surroundings = ALONE,
+    least: Level = Level.WRITE,
 ) -> EpochId | None:
-    """The epoch to write in; None where a neutral one has to be published first."""
+    """The epoch to write in; None where a neutral one has to be published first.
+
+    Args:
+        least: what has to be held of it.
+    """
     now = _current_pins(view, surroundings, frozenset())
     best: EpochId | None = None
     passed = 0
     for entry in sorted(_covering(view), key=lambda entry: (-entry.count, entry.id)):
         held = keys.get(EpochId(entry.id))
-        if held is None or held.level < Level.WRITE or passed & entry.bit:
+        if held is None or held.level < least or passed & entry.bit:
             continue
         if who_opens(view, EpochId(entry.id)).keys() <= now:
             passed |= entry.past

@@ -16,6 +16,7 @@ from ..errors import Damaged, PeergosCollabError, Quarantined, RemoteProtocolErr
 from ..objects.bindings import Introduced, NoMember, check_introduction_untrusted
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.membership import View
+from ..objects.op_kinds import Close
 from ..objects.payload import Author, Cite, Delivery, Kind, Payload, decode_payload_untrusted
 from ..objects.segments import Segment
 from ..objects.snapshots import SnapshotPlace
@@ -226,7 +227,13 @@ class CausalOrder:
         known = self.authors.get((segment.log, segment.epoch))
         if known is None:
             known = check_introduction_untrusted(
-                payload.introduction, self.object, segment.epoch, segment.log, self.view, Level.WRITE
+                payload.introduction,
+                self.object,
+                segment.epoch,
+                segment.log,
+                self.view,
+                Level.WRITE,
+                payload.heads,
             )
             self.authors[segment.log, segment.epoch] = known
         return known
@@ -277,3 +284,15 @@ class CausalOrder:
             via,
             skip,
         )
+
+    def accepted_heads(self, of: Callable[[Author], bool]) -> list[Close]:
+        """The last delivered segment of each log of some authors."""
+        logs = {log for (log, _), who in self.authors.items() if of(who.author)}
+        heads = [self._accepted_head(log) for log in logs]
+        return sorted((head for head in heads if head is not None), key=lambda head: (-head.seq, head.log))
+
+    def _accepted_head(self, log: LogId) -> Close | None:
+        places = [(self.applied.get(branch.number, 0), branch) for branch in self.book.branches.get(log, ())]
+        seq, branch = max(places, key=lambda place: place[0])
+        id_ = self.book.id_at(branch, seq) if seq >= branch.first else None
+        return Close(log, seq, SegmentId(id_)) if id_ else None

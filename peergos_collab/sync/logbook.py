@@ -442,6 +442,12 @@ class LogBook:
                     return branch
         return None
 
+    def id_at(self, branch: BranchState, seq: int) -> bytes | None:
+        """The id of a segment of a branch; None where it has none with this seq."""
+        if not branch.first <= seq <= branch.tip:
+            return None
+        return branch.tip_id if seq == branch.tip else self._id_at(branch.number, seq)
+
     def _id_at(self, number: int, seq: int) -> bytes | None:
         # What has just arrived is not in the store before its batch is written.
         fresh = self._fresh.get((number, seq))

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from ..codec.ids import DeviceId, EpochId, LogId, ObjectId, RunId, SegmentId
+from ..codec.ids import DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId, SegmentId
 from ..codec.shown import show_person
 from ..crypto import LocalKey, SigningKey
 from ..errors import Damaged, NoAccess, Quarantined, RemoteProtocolError
@@ -25,8 +25,8 @@ from ..objects.bindings import introduce
 from ..objects.certificates import Certificate
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.membership import View
-from ..objects.membership import fold as fold_membership
-from ..objects.operations import Actor
+from ..objects.op_kinds import MAX_CLOSES, Close
+from ..objects.operations import MAX_HEADS, Actor
 from ..objects.payload import (
     MAX_CHANGES,
     MAX_CITES,
@@ -37,6 +37,7 @@ from ..objects.payload import (
     Payload,
     encode_payload,
 )
+from ..objects.records import MembershipRecord
 from ..objects.segments import seal_segment
 from ..objects.snapshots import Snapshot, SnapshotPlace
 from ..ports import Batch, Clock, DropJournal, PutJournal, Random, SegmentStore
@@ -46,6 +47,7 @@ from .fold import Fold
 from .journal import ENTRY_CHANGES, ENTRY_CONTENT, LocalChange, open_entry_untrusted, seal_entry
 from .logbook import Admits, Arrival, BranchState, LogBook, Offered, anybody
 from .own_log import OwnLogs
+from .own_seat import OwnSeat
 
 SNAPSHOT_CONTENT: Final = 4 << 20
 """Bytes of a snapshot before compression; larger ones would not fit in a segment and wait for blobs."""
@@ -74,7 +76,8 @@ class Replica:
     """See the module's text.
 
     Args:
-        actor: as whom this device writes here; None before it has joined.
+        keys: of epochs that came another way than in a record.
+        actor: as whom this device writes here.
         run: this process's lifetime.
         new_log: open a new log before writing (after an unclean start).
     """
@@ -96,8 +99,7 @@ class Replica:
         self.object = object_id
         self.book = book
         self.fold = fold
-        self.keys = dict(keys)
-        self.actor = actor
+        self.seat = OwnSeat(book, keys, actor, random, self._closes)
         self.run = run
         self.order = CausalOrder(object_id, book, fold, self.keys, self._forget_damaged)
         self.released = False
@@ -110,17 +112,27 @@ class Replica:
         self._clock = clock
         self._random = random
         self._citing: list[int] = []
-        self._told_epochs = False
+        self._told_heads: tuple[bytes, ...] = ()
+        self._published: Batch = []
         self._collected: tuple[Arrival, ...] = ()
         if new_log and self.own.current is not None:
             self.store.write([self.own.retire()])
-        self.refresh_view()
+        self._take_membership(book.membership_records())
 
     # -- membership -----------------------------------------------------------------------------
 
-    def refresh_view(self) -> None:
-        """Folds the membership anew, after records came."""
-        self.order.view = fold_membership(self.book.membership_records(), self.keys)
+    def _take_membership(self, records: Iterable[MembershipRecord]) -> None:
+        self.seat.take(records)
+        self.order.view = self.seat.view
+
+    @property
+    def keys(self) -> Mapping[EpochId, EpochKeys]:
+        """All epoch keys held; the same object always."""
+        return self.seat.keys
+
+    @property
+    def actor(self) -> Actor:
+        return self.seat.actor
 
     @property
     def view(self) -> View:
@@ -135,18 +147,45 @@ class Replica:
 
     @property
     def can_write(self) -> bool:
-        return any(keys.level >= Level.WRITE for keys in self.keys.values())
+        """Whether this device's member may write: by the records here, or before they are, by its keys."""
+        level = self.seat.level()
+        if level is not None:
+            return level >= Level.WRITE
+        return not self.is_removed and any(keys.level >= Level.WRITE for keys in self.keys.values())
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether this device's member was one, and is not any more."""
+        actor = self.actor
+        if self.seat.level() is not None:
+            return False
+        device, account = DeviceId(actor.device.public), actor.account.id
+        return self.view.closed(actor.principal, device=device, account=account) is not None
 
     def check_may_write(self) -> None:
         """Raises NoAccess where this device may only read."""
+        if self.is_removed:
+            raise NoAccess("you are no member of this any more; what you have stays, and nothing was changed")
         if not self.can_write:
             raise NoAccess("you may read this, but not change it; nothing was changed")
 
     def take_records(self, raws: Iterable[bytes], admits: Admits = anybody) -> Offered:
         offered = self.book.take_records(raws, admits)
-        if any(not isinstance(record, Certificate) for record in offered.records):
-            self.refresh_view()
+        new = [record for record in offered.records if not isinstance(record, Certificate)]
+        if new:
+            self._take_membership(new)
         return offered
+
+    def act_as(self, actor: Actor) -> None:
+        """Takes the same member with a newer account log, or newer user keys."""
+        self.seat.act_as(actor)
+        self.order.view = self.seat.view
+
+    def do_duties(self) -> Batch:
+        """Publishes what others need to go on; to be made durable, and announced."""
+        batch = self.seat.duties()
+        self.order.view = self.seat.view
+        return batch
 
     # -- local changes --------------------------------------------------------------------------
 
@@ -188,6 +227,20 @@ class Replica:
             return self._seal_next()
         return self.journal_pending()
 
+    def _has_epoch(self) -> bool:
+        """Whether there is an epoch to write in, one published for it if need be."""
+        if self.seat.epoch() is None:
+            self._published += self.seat.prepare()
+            self.order.view = self.seat.view
+        return self.seat.epoch() is not None
+
+    def _with_published(self, collected: Collected | None) -> Collected | None:
+        """With records that were published though they did not help."""
+        if self._published:
+            collected = collected or Collected([])
+            collected.batch, self._published = [*self._published, *collected.batch], []
+        return collected
+
     def _is_known_writer(self) -> bool:
         """Whether the record that makes this device a writer is here: without it nobody would believe it."""
         return (self.view.level(self.actor.principal) or 0) >= Level.WRITE
@@ -209,6 +262,8 @@ class Replica:
         queue = self.journaled or self.pending
         if not queue:
             return None
+        if not self._has_epoch():
+            return self._with_published(self.journal_pending())
         changes = _same_run(queue, MAX_CHANGES, SEGMENT_CONTENT)
         collected = self._seal(changes)
         for _ in changes:
@@ -247,7 +302,7 @@ class Replica:
         Never with a change waiting to be sealed or a segment waiting for what it cites.
         """
         waiting = self.journaled or self.pending or self.order.waiting
-        if waiting or not self.released or not self.can_write:
+        if waiting or not self.released or not self._is_known_writer() or self.seat.epoch() is None:
             return None
         state = self.fold.snapshot_state()
         if state is None:
@@ -274,17 +329,19 @@ class Replica:
     ) -> Collected:
         epoch = self.current_epoch()
         keys = self.keys[epoch]
-        collected = Collected([])
+        collected = Collected(self._published)
+        self._published = []
         log_key = self._log_key(epoch, keys, collected)
         log = LogId(log_key.public)
         branch = self._own_branch(log)
         introduced = (log, epoch) in self.order.authors
+        heads = self.view.heads[:MAX_HEADS]
         payload = Payload(
             run,
             number,
             count,
             self._cites(log),
-            () if self._told_epochs else tuple(self.book.epochs),
+            () if heads == self._told_heads and introduced else heads,
             kind,
             time,
             content,
@@ -297,16 +354,23 @@ class Replica:
         collected.batch += offered.batch
         collected.arrivals += offered.arrivals
         self._collected = tuple(offered.arrivals)
-        self._told_epochs = True
+        self._told_heads = heads
         self.order.take_own(offered.arrivals[0], payload, self._citing)
         return collected
 
     def current_epoch(self) -> EpochId:
-        """The epoch to write in. This version has one per object. Raises NoAccess."""
-        for epoch, keys in self.keys.items():
-            if keys.level >= Level.WRITE and epoch in self.book.epochs:
-                return epoch
-        raise NoAccess("you may read this, but not change it")
+        """The epoch to write in. Raises NoAccess."""
+        epoch = self.seat.epoch()
+        if epoch is None:
+            raise NoAccess("you may read this, but not change it")
+        return epoch
+
+    def _closes(self, principal: PrincipalId, who: bytes) -> list[Close]:
+        """The accepted heads of all logs of a member, or of an account or device behind it."""
+        heads = self.order.accepted_heads(
+            lambda author: author.principal == principal and who in (b"", author.device, author.account)
+        )
+        return heads[:MAX_CLOSES]
 
     def _log_key(self, epoch: EpochId, keys: EpochKeys, collected: Collected) -> SigningKey:
         log_key = self.own.current
@@ -314,7 +378,7 @@ class Replica:
             log_key, put = self.own.open_new()
             collected.batch.append(put)
             self.order.uncited = dict.fromkeys(self.order.applied)
-            self._told_epochs = False
+            self._told_heads = ()
         log = LogId(log_key.public)
         if (log, epoch) not in self.book.certificates:
             write_key = keys.signing_key(Level.WRITE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -184,7 +184,7 @@ class Engine:
         return damaged or not (replica.book.branches or replica.unsealed)
 
     def _open(
-        self, path: str, book: LogBook, kind: Kind, secrets: dict[EpochId, EpochKeys], actor: Actor
+        self, path: str, book: LogBook, kind: Kind, secrets: Mapping[EpochId, EpochKeys], actor: Actor
     ) -> OpenObject:
         known = self._distrusted.pop(book.object, None)
         try:
@@ -197,7 +197,7 @@ class Engine:
         return self._use(opened)
 
     def _rebuild(
-        self, path: str, book: LogBook, kind: Kind, secrets: dict[EpochId, EpochKeys], actor: Actor
+        self, path: str, book: LogBook, kind: Kind, secrets: Mapping[EpochId, EpochKeys], actor: Actor
     ) -> OpenObject:
         """After a repair. The local state may be whole, and knows more than segments that are damaged."""
         try:
@@ -224,7 +224,7 @@ class Engine:
         path: str,
         book: LogBook,
         kind: Kind,
-        secrets: dict[EpochId, EpochKeys],
+        secrets: Mapping[EpochId, EpochKeys],
         actor: Actor,
         *,
         from_checkpoint: bool = False,
@@ -244,7 +244,13 @@ class Engine:
         return OpenObject(live, fold, path, presence)
 
     def _replica(
-        self, book: LogBook, fold: AnyFold, secrets: dict[EpochId, EpochKeys], actor: Actor, *, new_log: bool
+        self,
+        book: LogBook,
+        fold: AnyFold,
+        secrets: Mapping[EpochId, EpochKeys],
+        actor: Actor,
+        *,
+        new_log: bool,
     ) -> Replica:
         local = self.keys.credentials.local
         return Replica(

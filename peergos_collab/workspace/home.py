@@ -24,7 +24,7 @@ from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..crypto import MasterKey
 from ..errors import Conflict, Damaged, NotFound, PassphraseNeeded, RemoteProtocolError
 from ..identity.account import Account
-from ..identity.credentials import Credentials
+from ..identity.credentials import Credentials, user_pair
 from ..identity.key_store import KeyStore
 from ..identity.recovery_code import RecoveryCode
 from ..objects.epoch_keys import EpochKeys, Level
@@ -92,9 +92,9 @@ def parcel_of(keys: HomeKeys) -> AccountParcel:
 
 def account_actor(credentials: Credentials) -> Actor:
     principal = PrincipalId(credentials.account_id)
-    return Actor(
-        credentials.account, credentials.device_sign, principal, credentials.user.sign, credentials.name
-    )
+    pairs = tuple(user_pair(seed).box for seed in credentials.user_seeds.values())
+    own = credentials.user.sign
+    return Actor(credentials.account, credentials.device_sign, principal, own, credentials.name, pairs=pairs)
 
 
 def account_principal(credentials: Credentials) -> Principal:

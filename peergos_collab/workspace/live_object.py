@@ -14,6 +14,7 @@ from ..codec.shape import array, many, number
 from ..crypto import LocalKey, Tag, VerifyKey, copen, cseal
 from ..errors import Damaged, RemoteProtocolError
 from ..objects.bindings import Introduced
+from ..objects.certificates import Certificate
 from ..objects.epoch_keys import Level
 from ..objects.payload import MAX_CHANGES, Author, Delivery
 from ..objects.snapshots import SnapshotPlace
@@ -58,6 +59,9 @@ CHECKPOINT_SECONDS: Final = 2.0
 BULK_CHANGES: Final = 32
 """Changes in one append that only a program makes; nobody waits for a single one of them."""
 
+DUTY_SECONDS: Final = 2.0
+"""Within which each member, at a moment of its own, forwards keys that others lack, if nobody has."""
+
 GATHER_SECONDS: Final = 0.008
 """After such an append, what comes within it is sealed together: sealing costs as much as 40 changes."""
 
@@ -71,6 +75,7 @@ class LiveObject:
         on_deliveries: called with what others' segments brought, after it was folded.
         on_appended: called when local changes became durable.
         on_durable: called after that, and when receipts arrived.
+        on_members: called when membership records came or were made here.
         saved_at: per node address, up to which seq of each branch its receipts go.
         failed: this disk refused a write; what was typed since is only in memory.
         unverified: what is shown comes from a snapshot, and its history is still to be compared.
@@ -85,6 +90,7 @@ class LiveObject:
     on_deliveries: list[Callable[[list[Delivery]], None]] = field(default_factory=list)
     on_appended: list[Callable[[], None]] = field(default_factory=list)
     on_durable: list[Callable[[], None]] = field(default_factory=list)
+    on_members: list[Callable[[], None]] = field(default_factory=list)
     saved_at: dict[str, dict[int, int]] = field(default_factory=dict)
     failed: bool = False
     unverified: bool = False
@@ -95,6 +101,7 @@ class LiveObject:
     _snapshot_timer: asyncio.TimerHandle | None = None
     _since_checkpoint: int = 0
     _checkpoint_timer: asyncio.TimerHandle | None = None
+    _duty_timer: asyncio.TimerHandle | None = None
     _stopped: bool = False
     _idle: list[asyncio.Future[None]] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
@@ -217,7 +224,27 @@ class LiveObject:
         if offered.records:
             self.spread(())
             self._tell(self.replica.deliver_waiting(via))
+            if any(not isinstance(record, Certificate) for record in offered.records):
+                self._members_changed()
         return offered
+
+    def _members_changed(self) -> None:
+        """What is due so that others can go on is done after a moment: most likely somebody else does it."""
+        for callback in list(self.on_members):
+            callback()
+        if self._duty_timer is None and not self._stopped:
+            moment = self.random(1)[0] / 255 * DUTY_SECONDS
+            self._duty_timer = self._loop.call_later(moment, self._do_duties)
+
+    def _do_duties(self) -> None:
+        self._duty_timer = None
+        batch = self.replica.do_duties()
+        if batch:
+            self.replica.store.write(batch)
+            self.spread(())
+            for callback in list(self.on_members):
+                callback()
+        self.kick()  # there may be an epoch to write in now
 
     def _tell(self, deliveries: list[Delivery]) -> None:
         if deliveries:
@@ -310,6 +337,9 @@ class LiveObject:
         if self._snapshot_timer is not None:
             self._snapshot_timer.cancel()
             self._snapshot_timer = None
+        if self._duty_timer is not None:
+            self._duty_timer.cancel()
+            self._duty_timer = None
 
     def save(self) -> None:
         """Writes the state, sealed for this device, so that opening need not replay.

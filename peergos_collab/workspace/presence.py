@@ -129,8 +129,10 @@ class PresenceBook:
         """Equal on two devices only if they run on one machine, so that their times can be compared."""
         if not self.machine:
             return b""
-        epoch_keys = next(iter(self.live.replica.keys.values()))
-        return keyed_hash(epoch_keys.ephemeral, Tag.CLOCK_NAME, self.machine, 16)
+        epoch = self.live.replica.seat.speaking_epoch()
+        if epoch is None:
+            return b""
+        return keyed_hash(self.live.replica.keys[epoch].ephemeral, Tag.CLOCK_NAME, self.machine, 16)
 
     def _send_cursor(self) -> None:
         if self._cursor_timer is not None:
@@ -156,7 +158,7 @@ class PresenceBook:
 
     def _seal(self, kind: EphemeralKind, content: bytes) -> tuple[bytes, bytes]:
         replica = self.live.replica
-        epoch = next((e for e in replica.keys if e in replica.book.epochs), None)
+        epoch = replica.seat.speaking_epoch()
         if epoch is None:
             raise NoAccess
         key = self._keys.setdefault(kind, self.random(KEY_LENGTH))
@@ -199,9 +201,14 @@ class PresenceBook:
     def _open(self, event: EphemeralCame) -> Ephemeral | None:
         if event.counter <= self._counters.get(event.key, -1):
             return None
-        for keys in self.live.replica.keys.values():
-            message = open_ephemeral_untrusted(self.live.id, event.key, event.sealed, keys.ephemeral)
-            if message.counter == event.counter:
+        replica = self.live.replica
+        for epoch in replica.seat.hearing_epochs():
+            try:
+                key = replica.keys[epoch].ephemeral
+                message = open_ephemeral_untrusted(self.live.id, event.key, event.sealed, key)
+            except RemoteProtocolError:
+                continue  # of another epoch
+            if message.counter == event.counter and message.epoch == epoch:
                 return message
         return None
 

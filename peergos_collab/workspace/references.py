@@ -44,4 +44,4 @@ class ObjectReference:
         if self.link is None:
             return own
         keys = LinkKeys.from_seed(self.link)
-        return Actor(own.account, own.device, keys.principal.id, keys.sign, own.name)
+        return Actor(own.account, own.device, keys.principal.id, keys.sign, own.name, pairs=(keys.box,))

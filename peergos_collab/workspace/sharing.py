@@ -9,7 +9,7 @@ from typing import Final
 
 from ..codec import to_multibase
 from ..codec.address import format_address, parse_address
-from ..codec.ids import EpochId, ObjectId
+from ..codec.ids import ObjectId
 from ..codec.shown import show_person
 from ..errors import (
     Conflict,
@@ -27,12 +27,11 @@ from ..files.entries import EntryView
 from ..files.names import check_name, show_name
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.links import Capability, Drop, Link, LinkKeys, make_drop
+from ..objects.member_changes import Maker
 from ..objects.membership import Member as GroupMember
-from ..objects.operations import Add
 from ..objects.payload import Kind
 from ..objects.principals import Principal, PrincipalKind
-from ..objects.records import grant
-from ..objects.wraps import Recipient
+from ..objects.usable_epochs import frontier
 from ..sync.replica import Replica
 from .api import Event, Member, Role, ShareLink
 from .engine import Engine
@@ -74,19 +73,13 @@ async def share_link(engine: Engine, path: str, role: Role, expires: int, passwo
 
 async def add_member(opened: OpenObject, principal: Principal, level: Level) -> None:
     """Makes ``principal`` a member; returns once that is durable here. Raises NoAccess."""
-    replica = opened.live.replica
-    epoch, keys = _admin_keys(opened)
-    record = grant(
-        replica.object,
-        epoch,
-        keys,
-        Recipient(principal.box, level),
-        Add(principal, level),
-        replica.actor,
-        replica.view.heads,
-        os.urandom,
-    )
-    opened.live.take_records([record.raw])
+    maker = _admin_maker(opened)
+    listed = maker.membership.view.members.get(principal.id)
+    if listed is not None and listed.principal.version == principal.version:
+        records = maker.raise_role(principal.id, level)
+    else:
+        records = maker.add(principal, level)
+    opened.live.take_records([record.raw for record in records])
     await opened.live.durable()
 
 
@@ -105,8 +98,11 @@ async def store_on_node(engine: Engine, opened: OpenObject, network: Network, pa
 def capability_for(opened: OpenObject, level: Level, title: str) -> Capability:
     """What a new member gets: the secret of his level, and where to find the rest. Raises NoAccess."""
     replica = opened.live.replica
-    epoch, keys = _admin_keys(opened)
-    held = EpochKeys(level, keys.secret(level).expose())
+    _admin_maker(opened)
+    newest = frontier(replica.view, replica.keys)
+    epoch = max(newest, key=lambda one: (one == replica.seat.epoch(), replica.keys[one].level, one))
+    given = min(level, replica.keys[epoch].level)  # an epoch that a writer made has no keys of an admin
+    held = EpochKeys(given, replica.keys[epoch].secret(given).expose())
     nodes = opened.live.nodes[:16]
     return Capability(replica.object, epoch, held, replica.view.kind, title, nodes, replica.order.snapshot)
 
@@ -127,11 +123,12 @@ def links(engine: Engine, path: str) -> list[ShareLink]:
     ]
 
 
-def _admin_keys(opened: OpenObject) -> tuple[EpochId, EpochKeys]:
-    for epoch, keys in opened.live.replica.keys.items():
-        if keys.level is Level.ADMIN:
-            return epoch, keys
-    raise NoAccess("only an admin of it can share this")
+def _admin_maker(opened: OpenObject) -> Maker:
+    """Raises NoAccess unless this device acts for an admin."""
+    seat = opened.live.replica.seat
+    if seat.level() is not Level.ADMIN:
+        raise NoAccess("only an admin of it can share this")
+    return seat.maker
 
 
 async def link_ready(engine: Engine, opened: OpenObject, network: Network, address: str) -> SyncLink:

@@ -242,7 +242,8 @@ def test_names_that_move_the_cursor_are_escaped() -> None:
 
 def raw_payload(forger: Forger, **changed: Any) -> bytes:
     fields = {
-        "version": VERSION, "run": forger.run, "first": 1, "count": 1, "cites": [], "epochs": [],
+        "version": VERSION, "run": forger.run, "first": 1, "count": 1, "cites": [],
+        "heads": [one.id for one in CIRCLE.grants],
         "kind": int(Kind.CHAT), "time": 1, "packed": False, "content": say("x"),
         "introduction": forger.introduction(),
     }  # fmt: skip
@@ -267,7 +268,7 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "content of another kind": {"content": b"\x00"},
     "a gap in its numbers": {"first": 5},
     "time from the far future": {"time": 2**60},
-    "too many epochs": {"epochs": [RANDOM(32)] * 65},
+    "too many heads": {"heads": [RANDOM(32)] * 65},
 }
 
 

@@ -66,9 +66,7 @@ RECORDS, SEGMENTS = history()
 
 def take_all(order: Callable[[list[bytes]], None]) -> Replica:
     """A reader who gets everything in some order, and again until nothing is new: senders repeat."""
-    replica = replica_of(CIRCLE, CIRCLE.members[2], RANDOM, MemoryStore())
-    replica.book.grants.clear()
-    replica.refresh_view()
+    replica = replica_of(CIRCLE, CIRCLE.members[2], RANDOM, MemoryStore(), CIRCLE.records[:1])
     items = [*RECORDS, *SEGMENTS]
     order(items)
     for _ in range(len(items)):
@@ -154,9 +152,7 @@ def test_membership_in_every_order() -> None:
     """The view of who is in is the same, whatever order its records come in."""
     expected = replica_of(CIRCLE, CIRCLE.members[0], RANDOM).view
     for order in itertools.permutations(CIRCLE.records):
-        other = replica_of(CIRCLE, CIRCLE.members[0], RANDOM)
-        other.book.grants.clear()
-        other.refresh_view()
+        other = replica_of(CIRCLE, CIRCLE.members[0], RANDOM, records=())
         other.take_records(order)
 
         assert other.view == expected

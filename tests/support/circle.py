@@ -75,6 +75,7 @@ def actor_of(credentials: Credentials) -> Actor:
         PrincipalId(credentials.account_id),
         credentials.user.sign,
         credentials.name,
+        pairs=(credentials.user.box,),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,7 +64,7 @@ class Forger:
             "first": 1,
             "count": 1,
             "cites": (),
-            "epochs": (),
+            "heads": tuple(one.id for one in self.circle.grants) or (self.circle.epoch_id,),
             "kind": self.circle.kind,
             "time": 1_000,
             "content": content,
@@ -98,12 +99,16 @@ def cite(segment: Segment) -> Cite:
 
 
 def replica_of(
-    circle: Circle, member: Membership, random: Random, store: MemoryStore | None = None
+    circle: Circle,
+    member: Membership,
+    random: Random,
+    store: MemoryStore | None = None,
+    records: Sequence[bytes] | None = None,
 ) -> Replica:
-    """A member's replica with the membership records, and a fold of the circle's kind."""
+    """A member's replica with the membership records (or some), and a fold of the circle's kind."""
     store = store or MemoryStore()
     book = LogBook.load(circle.object, store)
-    store.write(book.take_records(circle.records).batch)
+    store.write(book.take_records(circle.records if records is None else records).batch)
     run = RunId(random(16))
     time = iter(range(1_000, 1 << 40))
     device = member.credentials.device_id

@@ -182,9 +182,7 @@ def test_readers_cannot_submit() -> None:
 
 def test_nothing_is_sealed_before_one_is_known_as_a_writer() -> None:
     """Without the grant here nobody would believe the segment: it stays in the journal."""
-    replica = replica_of(CIRCLE, BOB, RANDOM)
-    replica.book.grants.clear()
-    replica.refresh_view()
+    replica = replica_of(CIRCLE, BOB, RANDOM, records=CIRCLE.records[:1])
     replica.released = True
     say(replica, "one")
     before = collect(replica)
@@ -197,9 +195,7 @@ def test_nothing_is_sealed_before_one_is_known_as_a_writer() -> None:
 
 def test_segments_wait_for_the_grant_of_their_author() -> None:
     """They are not set aside: a node may hand out a grant late."""
-    replica = replica_of(CIRCLE, ANA, RANDOM)
-    replica.book.grants.clear()
-    replica.refresh_view()
+    replica = replica_of(CIRCLE, ANA, RANDOM, records=CIRCLE.records[:1])
     forger = Forger(CIRCLE, BOB.actor, RANDOM)
     take_certificates(replica, forger.certificate)
     take(replica, forger.write(encode_events(1, [Message("early")])))
