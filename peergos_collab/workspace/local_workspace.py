@@ -113,7 +113,10 @@ class LocalWorkspace(LocalPeople, LocalDevices):
         problems += [f"a change by {name} was set aside: {reason}" for name, reason in aside]
         problems += list(replica.view.void.values())
         kind = KIND_NAMES.get(Kind(replica.fold.kind), "other")
-        return ObjectState(opened.path, kind, tuple(saved), replica.unsealed, path, direct, tuple(problems))
+        removed = replica.is_removed
+        return ObjectState(
+            opened.path, kind, tuple(saved), replica.unsealed, path, direct, tuple(problems), removed
+        )
 
     async def list_entries(self) -> list[Entry]:
         return [self._entry(view) for view in self.engine.profile.view.entries().values()]

@@ -15,7 +15,7 @@ from textual.events import Paste
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
-from peergos_collab.errors import Damaged
+from peergos_collab.errors import Damaged, NoAccess
 from peergos_collab.workspace.api import (
     Event,
     Member,
@@ -28,7 +28,7 @@ from peergos_collab.workspace.api import (
     Writer,
 )
 from support.screen_workspace import FakeGate, FakeWorkspace, join, said
-from support.screens import painted, running, settle, stocked
+from support.screens import painted, reads, running, settle, stocked
 from tui.app import PgcApp
 from tui.screens.home import Home
 from tui.screens.welcome import FirstRun, RecoveryCode, Unlock
@@ -422,6 +422,41 @@ async def test_a_reader_is_told_that_typing_does_nothing() -> None:
         await settle(pilot, "read only")
         await pilot.press("x")
         await settle(pilot, "You can read this document")
+
+        assert screen.handle.document.text == "first line\nsecond line\n"
+
+
+async def test_who_is_removed_while_writing_is_told_plainly() -> None:
+    """A notice, the bar and the list say so; the text stays, and typing changes nothing."""
+    workspace = await stocked()
+    async with writing(workspace, (110, 24)) as (pilot, screen):
+        await pilot.press("a")
+        await settle(pilot, "saved here")
+        workspace.open_handles["notes"].can_write = False
+        workspace.states["notes"] = ObjectState("", "doc", ("here",), 0, Path.NODE, 0, removed=True)
+        workspace.announce(Event("change", "notes"))
+        await reads(pilot, "“notes”: You are no member of this any more. What you have stays")
+        await settle(pilot, "⚠ You are no member of this any more.")
+        await pilot.press("x")
+        await pilot.press("escape")
+        shown = await settle(pilot, "Name")
+
+        assert screen.handle.document.text == "afirst line\nsecond line\n"
+        assert "⚠ You are no member" in shown
+
+
+async def test_a_change_that_comes_too_late_is_refused_in_words() -> None:
+    """Where the right to write ended a moment ago, the document says why, and no fault is shown."""
+    workspace = await stocked()
+
+    def refuse() -> None:
+        raise NoAccess("your role has changed; nothing was changed")
+
+    async with writing(workspace) as (pilot, screen):
+        screen.handle.document.before_edit = refuse
+        for key in ("x", "backspace", "ctrl+z"):
+            await pilot.press(key)
+        await reads(pilot, "your role has changed; nothing was changed")
 
         assert screen.handle.document.text == "first line\nsecond line\n"
 

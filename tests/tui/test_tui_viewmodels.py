@@ -15,7 +15,14 @@ from tui.viewmodels.faults import error_words, fault_words
 from tui.viewmodels.finding import find_all
 from tui.viewmodels.people import COLOURS, Colours, carets, typing_words
 from tui.viewmodels.sharing import qr_lines, warning
-from tui.viewmodels.status import bar, connection_words, pending_words, saved_words
+from tui.viewmodels.status import (
+    bar,
+    connection_words,
+    newly_removed,
+    pending_words,
+    problem_words,
+    saved_words,
+)
 from tui.viewmodels.timeline import Timeline, message_lines, moment
 
 NODE = "pgc://abcdef@node.example:7000"
@@ -84,6 +91,23 @@ def test_entries_show_problems_before_anything_else() -> None:
     assert [line.key for line in lines] == ["Alpha", "notes"]
     assert lines[1].cells[1] == "document, read only"
     assert lines[1].cells[3].startswith("⚠ A page")
+
+
+def test_a_removal_is_news_once() -> None:
+    """Of what one was in before, and not of what one finds at the start."""
+    gone = status_of(replace(HERE, removed=True))
+
+    assert newly_removed(status_of(HERE), gone) == ["notes"]
+    assert newly_removed(gone, gone) == []
+    assert newly_removed(None, gone) == []
+
+
+def test_removal_is_said_before_damage() -> None:
+    """Nothing of an object matters as much."""
+    state = replace(HERE, removed=True, problems=("A page of this document is damaged.",))
+
+    assert problem_words(state).startswith("You are no member of this any more.")
+    assert problem_words(None) == ""
 
 
 def test_the_title_counts_connected_nodes() -> None:

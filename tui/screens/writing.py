@@ -18,7 +18,7 @@ from peergos_collab.workspace.api import DocumentHandle, Status, Unsubscribe
 
 from ..viewmodels.cells import shown
 from ..viewmodels.people import Colours, carets, name_of
-from ..viewmodels.status import bar, saved_words, state_of
+from ..viewmodels.status import REMOVED, bar, saved_words, state_of
 from ..viewmodels.writers import Writers, character_meant
 from ..widgets.chat_pane import ChatPane
 from ..widgets.editor import Editor
@@ -138,6 +138,8 @@ class Writing(FullScreen):
 
     def status_changed(self, status: Status | None) -> None:
         self._status = status
+        # A role can change while one writes.
+        self.editor.model.can_write = self.handle.can_write
         self._stale = self.pgc.status_is_stale
         self._show_bar()
 
@@ -173,8 +175,10 @@ class Writing(FullScreen):
         self.handle.set_cursor(event.anchor, event.head)
         self._look_soon()
 
-    def on_editor_refused(self) -> None:
-        self.notify(_READ_ONLY, severity="warning", markup=False)
+    def on_editor_refused(self, event: Editor.Refused) -> None:
+        state = state_of(self._status, self.handle.path)
+        removed = state is not None and state.removed
+        self.pgc.say(REMOVED if removed else event.reason or _READ_ONLY, "warning")
 
     # Finding
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from peergos_collab.errors import NoAccess
+
 from .page import cells_before, column_at
 from .wrap import LONG, Wrapped, wrap
 
@@ -47,6 +49,8 @@ class TextModel:
     def __init__(self, document: Document, *, can_write: bool = True) -> None:
         self.document = document
         self.can_write = can_write
+        self.refusal = ""
+        """Why the last change was refused, where that came as a surprise."""
         self.anchor = 0
         self.head = 0
         self.width = 78
@@ -341,14 +345,20 @@ class TextModel:
         return self.delete_to(self.after)
 
     def undo(self) -> bool:
-        if self.can_write:
-            self.document.undo()
-        return self.can_write
+        return self._travel(self.document.undo)
 
     def redo(self) -> bool:
-        if self.can_write:
-            self.document.redo()
-        return self.can_write
+        return self._travel(self.document.redo)
+
+    def _travel(self, step: Callable[[], bool]) -> bool:
+        if not self.can_write:
+            return False
+        try:
+            step()
+        except NoAccess as refused:
+            self.refusal = refused.message
+            return False
+        return True
 
     def _edit(self, start: int, end: int, text: str) -> bool:
         if not self.can_write:
@@ -357,6 +367,9 @@ class TextModel:
         self.editing = True
         try:
             self.document.edit(start, end, text)
+        except NoAccess as refused:
+            self.refusal = refused.message
+            return False
         finally:
             self.editing = False
             self._rows.clear()

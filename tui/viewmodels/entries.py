@@ -7,7 +7,7 @@ from peergos_collab.workspace.api import Entry, Role, Status
 from .cells import shown
 from .contacts import waiting_words
 from .lines import Line
-from .status import connection_words, saved_words, state_of
+from .status import connection_words, problem_words, saved_words, state_of
 
 _KINDS = {"doc": "document", "chat": "chat"}
 
@@ -21,8 +21,8 @@ def lines_of(entries: list[Entry], status: Status | None) -> list[Line]:
         if entry.role is Role.READER:
             kind += ", read only"
         saved = saved_words(state)
-        if state is not None and state.problems:
-            saved = "⚠ " + shown(state.problems[0], 120)
+        if problem := problem_words(state):
+            saved = "⚠ " + shown(problem, 120)
         lines.append(Line(entry.name, (shown(entry.name, 40), kind, connection_words(state), saved)))
     return lines
 

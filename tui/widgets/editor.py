@@ -105,7 +105,11 @@ Undo takes back what you wrote, never what others wrote."""
             self.head = head
 
     class Refused(Message):
-        """The user typed into a text he may only read."""
+        """The user typed into a text he may not change; ``reason`` says more where that is known."""
+
+        def __init__(self, reason: str = "") -> None:
+            super().__init__()
+            self.reason = reason
 
     def __init__(self, document: Document, *, can_write: bool = True, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -289,7 +293,7 @@ Undo takes back what you wrote, never what others wrote."""
         if allowed:
             self.post_message(self.Edited())
         else:
-            self.post_message(self.Refused())
+            self.post_message(self.Refused(self.model.refusal))
         self._moved()
 
     def _moved(self) -> None:
