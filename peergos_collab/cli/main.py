@@ -24,6 +24,7 @@ from .output import print_result
 from .session import Terminated
 from .settings import Group, Settings, current, refuse
 from .sharing import join, members, share
+from .unsharing import leave, role, unshare
 
 FACES: Final = "peergos_collab.faces"
 
@@ -120,7 +121,8 @@ def _open_tui(settings: Settings) -> int:
 
 
 for command in (
-    *(init, status, list_entries, move, remove, doc, chat, share, join, members),
-    *(contact, invitation, device, node, sync, online, watch, key, doctor, demo),
+    *(init, status, list_entries, move, remove, doc, chat, share, join),
+    *(members, unshare, role, leave, contact, invitation, device),
+    *(node, sync, online, watch, key, doctor, demo),
 ):
     main.add_command(command)

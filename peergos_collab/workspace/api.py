@@ -422,6 +422,24 @@ class Workspace(Protocol):
 
     async def members(self, path: str) -> list[Member]: ...
 
+    async def unshare(self, path: str, who: str) -> None:
+        """Removes a member, and makes new keys that he does not get. A link ends for all who came by it.
+
+        He keeps what he has seen. Durable here at once; others and nodes learn of it as they are reached.
+
+        Args:
+            who: a name or id, as ``members`` gives them, or the text of a link this account has made.
+
+        Raises:
+            NotFound, NoAccess (this account is no admin, or junior to him), UsageError (several so called).
+        """
+
+    async def change_role(self, path: str, who: str, role: Role) -> None:
+        """As ``unshare``, but he stays, with another role; lowering one makes new keys."""
+
+    async def leave(self, path: str) -> None:
+        """Goes, and takes it off this account's list once a node knows. Raises Offline, UsageError."""
+
     async def share_with(self, path: str, contact: str, role: Role) -> str:
         """Makes a contact a member, and tells him; returns his name once a node keeps the invitation.
 

@@ -174,6 +174,9 @@ class AttachedClient:
     async def share_with(self, path: str, contact: str, role: str) -> str:
         return await self.workspace.share_with(path, contact, Role(role))
 
+    async def change_role(self, path: str, who: str, role: str) -> None:
+        await self.workspace.change_role(path, who, Role(role))
+
     async def join(self, link: str, path: str, password: str, timeout: int) -> str:
         return await self.workspace.join(link, path, password=password, timeout=timeout / 1000)
 
@@ -288,6 +291,8 @@ _PLAIN: Final = (
     "members",
     "links",
     "change_passphrase",
+    "unshare",
+    "leave",
     "contact_card",
     "add_contact",
     "accept_contact",
@@ -309,6 +314,7 @@ _CALLS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
     "go_online": AttachedClient.go_online,
     "share_link": AttachedClient.share_link,
     "share_with": AttachedClient.share_with,
+    "change_role": AttachedClient.change_role,
     "join": AttachedClient.join,
     "finish_linking": AttachedClient.finish_linking,
     "sync": AttachedClient.sync,

@@ -21,6 +21,15 @@ class AttachedPeople:
     async def share_with(self, path: str, contact: str, role: Role) -> str:
         return str(await self._calls.call("share_with", path, contact, role))
 
+    async def unshare(self, path: str, who: str) -> None:
+        await self._calls.call("unshare", path, who)
+
+    async def change_role(self, path: str, who: str, role: Role) -> None:
+        await self._calls.call("change_role", path, who, role)
+
+    async def leave(self, path: str) -> None:
+        await self._calls.call("leave", path)
+
     async def contact_card(self) -> str:
         return str(await self._calls.call("contact_card"))
 

@@ -32,6 +32,7 @@ from .history import settle, take_preview_untrusted
 from .home import LOCK, STORE, HomeKeys, open_keys, remember_nodes
 from .live_object import CHECKPOINTS, LiveObject
 from .machine import machine_name, now_ms
+from .made_links import forget_ended
 from .network import Network, NodeLink
 from .news import News
 from .open_object import AnyFold, OpenObject
@@ -216,6 +217,7 @@ class Engine:
         self.objects[opened.live.id] = opened
         opened.live.on_deliveries.append(lambda deliveries: self._delivered(opened, deliveries))
         opened.live.on_durable.append(self.news.pulse)
+        opened.live.on_members.append(lambda: self._members_changed(opened))
         opened.live.on_appended.append(lambda: self._changed_here(opened))
         return opened
 
@@ -522,6 +524,7 @@ class Engine:
             self._spawn(settle(self, opened))
         if opened.path == PROFILE_PATH:
             self._profile_changed()
+            self._spawn(forget_ended(self))
         self.news.pulse()
 
     def wanted_snapshot(self, live: LiveObject) -> SnapshotPlace | None:
@@ -560,6 +563,14 @@ class Engine:
             event = "message" if delivery.kind is Kind.CHAT else "change"
             author = show_person(delivery.author.name)
             self.news.tell(Event(event, opened.path, author, delivery.via, delay))
+
+    def _members_changed(self, opened: OpenObject) -> None:
+        if self.network is not None:
+            self.network.refresh()  # other members are another circle
+        words = opened.removal
+        if words and opened.path != PROFILE_PATH:
+            self.on_problem(opened.live, words)
+        self.news.pulse()
 
     def _changed_here(self, opened: OpenObject) -> None:
         if opened.path != PROFILE_PATH and self.news.followed:

@@ -8,6 +8,7 @@ from ..identity.pairs import comparison_words, fingerprint
 from ..objects.letters import LetterKind
 from ..objects.membership import View
 from ..objects.principals import Principal
+from .administration import change_role, leave, unshare
 from .api import Contact, Invitation, Role
 from .contact_book import Known
 from .engine import Engine
@@ -41,6 +42,15 @@ class LocalPeople:
             mailroom.start(reading=False)
             await mailroom.delivered(letter)
         return known.name
+
+    async def unshare(self, path: str, who: str) -> None:
+        await unshare(self.engine, path, who)
+
+    async def change_role(self, path: str, who: str, role: Role) -> None:
+        await change_role(self.engine, path, who, role)
+
+    async def leave(self, path: str) -> None:
+        await leave(self.engine, path)
 
     async def contact_card(self) -> str:
         return self._mailroom.card().text()

@@ -59,6 +59,7 @@ from .live_object import stored_summary
 from .local_devices import LocalDevices
 from .local_people import LocalPeople
 from .machine import now_ms
+from .made_links import forget_ended
 from .network import with_node
 from .open_object import OpenObject
 from .references import ObjectReference
@@ -359,10 +360,13 @@ class LocalWorkspace(LocalPeople, LocalDevices):
                 raise
             for opened in engine.objects.values():
                 await opened.live.durable()
+            await forget_ended(engine)
 
     def _synced(self, opened: OpenObject) -> bool:
         network = self.engine.network
         assert network is not None
+        if opened.live.replica.is_removed:
+            return True  # nodes take nothing from us, and give nothing but the word that it is so
         for node in opened.live.nodes:
             node_link = network.link_of(opened.live.id, node)
             if node_link is not None and node_link.wrong_pin:

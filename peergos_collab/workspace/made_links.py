@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from ..codec import decode_untrusted, encode
 from ..codec.address import format_address
@@ -22,10 +22,12 @@ from ..errors import Offline, PeergosCollabError, Refused, RemoteProtocolError
 from ..files.changes import ENTRY_ID_LENGTH, EntryId, put_entry, remove, replace_reference
 from ..objects.epoch_keys import Level
 from ..objects.links import Link, LinkKeys, make_last_drop
-from .engine import Engine
 from .machine import now_ms
 from .network import with_node
 from .sync_link import SyncLink
+
+if TYPE_CHECKING:
+    from .engine import Engine
 
 VERSION: Final = 1
 KIND: Final = "link"

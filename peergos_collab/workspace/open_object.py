@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..codec.shown import show_person
 from ..objects.snapshots import SnapshotPlace
 from .folds import ChatFold, DocumentFold, EntriesFold
 from .live_object import LiveObject
@@ -33,3 +34,16 @@ class OpenObject:
     handles: int = 0
     preview: SnapshotPlace | None = None
     settling: bool = False
+
+    @property
+    def removal(self) -> str:
+        """Says that this device's member was removed, and by whom as he calls himself; empty if not so."""
+        replica = self.live.replica
+        if not replica.is_removed:
+            return ""
+        removals = replica.view.table.removals_of(replica.actor.principal)
+        who = show_person(removals[-1].by.signed.author.name) if removals else ""
+        return (
+            f"{who or 'an admin'} removed you: what is here stays yours, but nothing new comes, and what you "
+            "write stays here"
+        )

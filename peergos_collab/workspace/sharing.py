@@ -27,7 +27,6 @@ from ..files.entries import EntryView
 from ..files.names import check_name, show_name
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.links import Capability, Drop, Link, LinkKeys, make_drop
-from ..objects.member_changes import Maker
 from ..objects.membership import Member as GroupMember
 from ..objects.payload import Kind
 from ..objects.principals import Principal, PrincipalKind
@@ -73,7 +72,8 @@ async def share_link(engine: Engine, path: str, role: Role, expires: int, passwo
 
 async def add_member(opened: OpenObject, principal: Principal, level: Level) -> None:
     """Makes ``principal`` a member; returns once that is durable here. Raises NoAccess."""
-    maker = _admin_maker(opened)
+    check_is_admin(opened, "share this")
+    maker = opened.live.replica.seat.maker
     listed = maker.membership.view.members.get(principal.id)
     if listed is not None and listed.principal.version == principal.version:
         records = maker.raise_role(principal.id, level)
@@ -98,7 +98,7 @@ async def store_on_node(engine: Engine, opened: OpenObject, network: Network, pa
 def capability_for(opened: OpenObject, level: Level, title: str) -> Capability:
     """What a new member gets: the secret of his level, and where to find the rest. Raises NoAccess."""
     replica = opened.live.replica
-    _admin_maker(opened)
+    check_is_admin(opened, "share this")
     newest = frontier(replica.view, replica.keys)
     epoch = max(newest, key=lambda one: (one == replica.seat.epoch(), replica.keys[one].level, one))
     given = min(level, replica.keys[epoch].level)  # an epoch that a writer made has no keys of an admin
@@ -123,12 +123,13 @@ def links(engine: Engine, path: str) -> list[ShareLink]:
     ]
 
 
-def _admin_maker(opened: OpenObject) -> Maker:
-    """Raises NoAccess unless this device acts for an admin."""
-    seat = opened.live.replica.seat
-    if seat.level() is not Level.ADMIN:
-        raise NoAccess("only an admin of it can share this")
-    return seat.maker
+def check_is_admin(opened: OpenObject, deed: str) -> GroupMember:
+    """This account as an admin. Raises NoAccess, saying what only admins can do."""
+    replica = opened.live.replica
+    own = replica.view.members.get(replica.actor.principal)
+    if own is None or own.level is not Level.ADMIN:
+        raise NoAccess(f"only an admin of it can {deed}; nothing was changed")
+    return own
 
 
 async def link_ready(engine: Engine, opened: OpenObject, network: Network, address: str) -> SyncLink:
@@ -270,6 +271,8 @@ async def _first_content(
         if node_link is not None and node_link.problem and node_link.link is None:
             raise (WrongPin if node_link.wrong_pin else Offline)(node_link.problem)
         link = node_link.link if node_link is not None else None
+        if replica.is_removed:
+            raise LinkEnded
         if link is not None and opened.live.id in link.lacking:
             raise Offline(f"the node {address} does not have it yet, or not for you; nothing was changed")
         return opened.live.unverified or (link is not None and opened.live.id in link.ready)

@@ -101,6 +101,7 @@ RESERVED: dict[str, str] = {}
 
 SHARED = {
     "SEAL": "each sealing key comes from a tag of its own",
+    "SIGN_PROOF": "one module makes the proofs that the other checks",
 }
 """Members that more than one module may name, with the reason that no key serves two purposes."""
 
