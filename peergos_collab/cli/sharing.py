@@ -25,8 +25,8 @@ MAX_LINK: Final = 1 << 14
 SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 LINK_WARNING = (
-    "Whoever has this link can {what}, and sees who else is here. What a link gave cannot be taken back yet, "
-    "so send it only over a channel you trust."
+    "Whoever has this link can {what}, and sees who else is here. 'pgc unshare' ends it, but not what was "
+    "seen by then: send it only over a channel you trust."
 )
 MAY = {"reader": "read this", "writer": "read and change this", "admin": "read, change and administer this"}
 

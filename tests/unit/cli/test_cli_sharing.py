@@ -16,11 +16,11 @@ LINK = "pgc://z6Node@127.0.0.1:8470/#secret"
 
 
 def test_share(pgc: Any, workspace: FakeWorkspace) -> None:
-    """Prints the link, for readers unless said otherwise, and says that it cannot be taken back."""
+    """Prints the link, for readers unless said otherwise, and says what ends it and what does not."""
     ran = pgc("share", "notes", "--link")
 
     assert ran.out == f"{LINK}\n".encode()
-    assert "cannot be taken back" in ran.err
+    assert "'pgc unshare' ends it, but not what was seen" in ran.err
     assert ("share_link", "notes", Role.READER, None, "") in workspace.calls
 
 
