@@ -186,6 +186,15 @@ class FakeWorkspace:
         self._called("share_with", path, contact, role)
         return contact
 
+    async def unshare(self, path: str, who: str) -> None:
+        self._called("unshare", path, who)
+
+    async def change_role(self, path: str, who: str, role: Role) -> None:
+        self._called("change_role", path, who, role)
+
+    async def leave(self, path: str) -> None:
+        self._called("leave", path)
+
     async def contact_card(self) -> str:
         self._called("contact_card")
         return CARD
