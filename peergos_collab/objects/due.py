@@ -10,17 +10,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..codec.ids import AccountId, EpochId, ObjectId, PrincipalId
+from ..identity.account import Account
 from .epoch_keys import Level
 from .key_versions import newer_account, newer_epoch
 from .member_changes import Maker
 from .membership import Member
+from .nested import acting_for
 from .op_kinds import NewVersion, Target
 from .principals import PrincipalKind
 from .records import MembershipRecord
-from .usable_epochs import frontier, is_wrapped_to, lacking, usable_epoch
+from .usable_epochs import (
+    frontier,
+    is_wrapped_to,
+    known_logs,
+    lacking,
+    usable_epoch,
+    who_opens,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +58,7 @@ def due(
     found = next(_complaints(maker), None) or next(_forwards(maker), None)
     if found is not None or level < Level.WRITE:
         return found
-    unfit = [member for member in view.members.values() if not is_wrapped_to(member, maker.surroundings)]
+    unfit = [one for one in view.members.values() if not is_wrapped_to(view, one, maker.surroundings)]
     no_epoch = to_write and usable(maker) is None
     if unfit and (no_epoch or _keeps_keys_from(maker, unfit)):
         renewed = _re_pin(maker, parents or {}, unfit)
@@ -91,18 +100,24 @@ def _forwards(maker: Maker) -> Iterator[MembershipRecord]:
 
 
 def _keeps_keys_from(maker: Maker, unfit: list[Member]) -> bool:
-    """Whether a re-pin cannot wait: who acts for such a member himself may lack keys because of it."""
-    return any(member.principal.id in _own_parents(maker) for member in unfit) and not _holds_all(maker)
+    """Whether a re-pin cannot wait: somebody lacks keys because his key version is unfit."""
+    view, keys = maker.membership.view, maker.membership.keys
+    if any(ObjectId(member.principal.id) in maker.surroundings.objects for member in unfit):
+        linked = set(view.linking)
+        if any(entry.id not in keys and entry.id not in linked for entry in view.epochs):
+            return True
+    for epoch in frontier(view, keys):
+        have = who_opens(view, epoch)
+        if any(one.pin not in have for member in unfit for one in member.versions):
+            return True
+    return False
 
 
-def _own_parents(maker: Maker) -> set[bytes]:
-    return {bytes(object_id) for object_id in maker.surroundings.objects}
-
-
-def _holds_all(maker: Maker) -> bool:
-    membership = maker.membership
-    linked = set(membership.view.linking)
-    return all(e.id in membership.keys for e in membership.view.epochs if e.id not in linked)
+def _newest_log(maker: Maker, account: AccountId) -> Account | None:
+    newest: Account | None = None
+    for log in known_logs(maker.membership.view, maker.surroundings, account):
+        newest = log if newest is None else newest.merge(log)
+    return newest
 
 
 def _re_pin(
@@ -118,8 +133,20 @@ def _re_pin(
             return version
         if (version is not None and version.principal.pin != member.principal.pin) or member.contested:
             versions += [version] if version is not None else []
+    if not versions:
+        return None
     targets = [target for version in versions for target in _gone(maker, parents, version)]
-    return maker.re_pin(versions, targets) if versions else None
+    return _acting_newly(maker, parents, versions).re_pin(versions, targets)
+
+
+def _acting_newly(maker: Maker, parents: Mapping[ObjectId, Maker], versions: list[NewVersion]) -> Maker:
+    """Who acts for a principal that gets newer keys acts by those where they give him a higher level."""
+    parent = parents.get(ObjectId(maker.actor.principal))
+    for version in versions:
+        if parent is not None and version.principal.id == maker.actor.principal:
+            actor = acting_for(maker.actor, parent.membership, EpochId(version.principal.version))
+            return replace(maker, actor=actor) if actor.level >= maker.actor.level else maker
+    return maker
 
 
 def _newest_version(
@@ -127,7 +154,7 @@ def _newest_version(
 ) -> NewVersion | ParentFirst | None:
     principal = member.principal
     if principal.kind is PrincipalKind.ACCOUNT:
-        account = maker.surroundings.accounts.get(AccountId(principal.id))
+        account = _newest_log(maker, AccountId(principal.id))
         return newer_account(account) if account is not None else None
     parent = parents.get(ObjectId(principal.id))
     if parent is None:
@@ -150,7 +177,8 @@ def _gone(maker: Maker, parents: Mapping[ObjectId, Maker], version: NewVersion) 
 
 
 def _devices_gone(maker: Maker, account_id: AccountId) -> set[bytes]:
-    gone = maker.surroundings.accounts[account_id].standing.gone
+    account = _newest_log(maker, account_id)
+    gone = account.standing.gone if account is not None else ()
     removals = maker.membership.view.table.removals_of(PrincipalId(account_id))
     return {bytes(device) for device in gone} - {removal.target.who for removal in removals}
 

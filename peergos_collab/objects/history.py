@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ..errors import RemoteProtocolError
 from ..identity.account import Account
 from . import rules
-from .operations import SignedOp
+from .operations import SignedOp, log_digest
 from .records import MembershipRecord
 from .seats import Pin, Seats
 
@@ -27,6 +27,7 @@ class Entry:
         account: the verified log of its author; None where none of the records seen has it.
         before: who sits where, in its past.
         refused: why its author may not do this, judged in its past; empty where he may.
+        acted_at: the key version of his principal that he showed to have.
         removals: whom it removes or lowers.
         pins: the key versions it gives to principals.
     """
@@ -38,6 +39,7 @@ class Entry:
     account: Account | None
     before: Seats
     refused: str = ""
+    acted_at: bytes = b""
     removals: tuple[rules.Removal, ...] = ()
     pins: tuple[Pin, ...] = ()
 
@@ -182,5 +184,9 @@ class History:
         return self._accounts[digest]
 
     def accounts(self) -> Iterator[Account]:
-        """All verified account logs that travelled with ops."""
+        """All verified account logs that travelled with ops, as their authors' or as a proof."""
         return iter(self._accounts.values())
+
+    def take_proof(self, account: Account) -> None:
+        """Keeps the account log that proves a key version."""
+        self._accounts.setdefault(log_digest(account.raw), account)

@@ -7,7 +7,7 @@ write key of one vouches with it for any later one (``EpochLink``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..codec.ids import EpochId, PrincipalId
 from ..errors import NoAccess, RemoteProtocolError
@@ -53,13 +53,23 @@ def check_newer(version: NewVersion, listed: Sequence[Principal], gone: Sequence
         raise RemoteProtocolError("a key version of another kind")
     if new.kind is PrincipalKind.ACCOUNT and isinstance(version.proof, bytes):
         older = _older_generations(new, version.proof, gone)
+    elif new.kind is PrincipalKind.OBJECT and not isinstance(version.proof, bytes) and new in listed:
+        older = frozenset()
     elif new.kind is PrincipalKind.OBJECT and not isinstance(version.proof, bytes):
         older = _older_epochs(new, version.proof, listed)
     else:
         raise RemoteProtocolError("a key version without a proof")
+    if new in listed and len(listed) > 1:
+        return older  # one of several that stand side by side
     if not any(principal.version in older for principal in listed):
         raise RemoteProtocolError("a key version that is not newer than the one listed")
     return older
+
+
+def proved_accounts(versions: Iterable[NewVersion]) -> list[Account]:
+    """The account logs among the proofs of checked key versions."""
+    proofs = (version.proof for version in versions)
+    return [Account.parse_untrusted(proof) for proof in proofs if isinstance(proof, bytes)]
 
 
 def _older_generations(new: Principal, proof: bytes, gone: Sequence[bytes]) -> frozenset[bytes]:
@@ -121,8 +131,10 @@ def newer_epoch(
     Raises:
         NoAccess: neither is possible.
     """
+    if new in (one.version for one in listed):
+        return NewVersion(next(one for one in listed if one.version == new), ())
     epoch = epochs[new]
-    vouching = [EpochId(one.version) for one in listed if one.version != new]
+    vouching = [EpochId(one.version) for one in listed]
     links = [
         epoch.public_link_by(old, keys[old])
         for old in vouching

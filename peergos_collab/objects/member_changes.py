@@ -1,7 +1,9 @@
 """Making membership records: each function gives the records to take oneself and to publish.
 
-None of them changes anything by itself. Epochs get keys of their own, wrapped to all who are members
-after the op, and link back to all frontier epochs that their author holds.
+None of them changes anything by itself, but that the ring keeps the keys of an epoch that was made. Epochs
+get keys of their own, wrapped to all who are members after the op, and link back to all frontier epochs
+that their author holds. Where he acts for an object that is listed at an outdated version, nothing is
+wrapped to it: do what is ``due`` to write before anything else.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from ..errors import Conflict, NoAccess
 from ..ports import Random
 from .back_links import MAX_BACK_LINKS
 from .epoch_keys import EpochKeys, Level
+from .key_versions import account_principal
 from .membership import Member, Membership
 from .op_kinds import (
     Add,
@@ -193,11 +196,17 @@ class Maker:
         recipients = [
             recipient
             for member in members
-            if is_wrapped_to(member, self.surroundings)
+            if is_wrapped_to(self.membership.view, member, self.surroundings)
             for recipient in recipients_of(member.principal, member.level, keys)
         ]
+        own = account_principal(self.actor.account)
+        if self.actor.for_itself and all(recipient.box != own.box for recipient in recipients):
+            # Listed at a key version that is outdated: nothing goes to that, but the author keeps his keys.
+            recipients += recipients_of(own, keys.level, keys)
         said = self._said(op, self._heads())
-        return next_epoch(self.membership.object, keys, held, held, recipients, said, self.random)
+        epoch = next_epoch(self.membership.object, keys, held, held, recipients, said, self.random)
+        self.membership.ring.give(epoch.id, keys)
+        return epoch
 
     def _heads(self) -> tuple[bytes, ...]:
         return self.membership.view.heads[:MAX_HEADS]

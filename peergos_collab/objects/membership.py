@@ -103,6 +103,10 @@ class View:
 
     def accounts(self) -> dict[AccountId, Account]:
         """The verified log of each account that came with these records: all states of it, united."""
+        return self._accounts
+
+    @cached_property
+    def _accounts(self) -> dict[AccountId, Account]:
         newest: dict[AccountId, Account] = {}
         for account in self.history.accounts():
             known = newest.get(account.id)

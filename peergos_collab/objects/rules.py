@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ..codec.ids import PrincipalId
 from ..errors import RemoteProtocolError
 from .epoch_keys import Level
-from .key_versions import check_newer, knows_version
+from .key_versions import check_newer, knows_version, proved_accounts
 from .op_kinds import (
     Add,
     ChangeRole,
@@ -68,6 +68,9 @@ def judge(history: History, entry: Entry) -> None:
             return
         level = _author_level(entry)
         _JUDGES.get(type(entry.signed.op), _judge_notice)(entry, level)
+        if isinstance(entry.signed.op, RePin):
+            for account in proved_accounts(entry.signed.op.versions):
+                history.take_proof(account)
     except RemoteProtocolError as error:
         entry.refused = str(error)
         entry.removals, entry.pins = (), ()
@@ -82,7 +85,7 @@ def _judge_create(history: History, entry: Entry) -> None:
         raise RemoteProtocolError("an object whose creator is no account")
     _check_device(entry)
     entry.signed.check_principal(op.creator)
-    _check_own_version(entry, [op.creator])
+    entry.acted_at = _check_own_version(entry, [op.creator])
     history.kind = op.kind
     entry.pins = (Pin(entry.index, op.creator),)
 
@@ -98,8 +101,9 @@ def _author_level(entry: Entry) -> Level:
     if isinstance(signed.op, RePin):
         # Whoever joined a folder after its keys changed has only the new ones to act with.
         new = [version.principal for version in signed.op.versions]
-        principals += [p for p in new if p.id == signed.author.principal and p.kind is PrincipalKind.OBJECT]
-    _check_acts_as(entry, principals)
+        own = [p for p in new if p.id == signed.author.principal and p.kind is PrincipalKind.OBJECT]
+        principals = [*own, *principals]
+    entry.acted_at = _check_acts_as(entry, principals)
     level = _succession(entry.before, seat)
     acts_for_object = principals[0].kind is PrincipalKind.OBJECT
     return min(level, signed.level) if acts_for_object else level
@@ -111,7 +115,8 @@ def _check_device(entry: Entry) -> None:
     entry.signed.check_device(entry.account)
 
 
-def _check_acts_as(entry: Entry, principals: Sequence[Principal]) -> None:
+def _check_acts_as(entry: Entry, principals: Sequence[Principal]) -> bytes:
+    """Checks that an op's author acts for one of these; returns the key version that he showed to have."""
     problem: RemoteProtocolError | None = None
     for principal in principals:
         try:
@@ -119,19 +124,22 @@ def _check_acts_as(entry: Entry, principals: Sequence[Principal]) -> None:
         except RemoteProtocolError as error:
             problem = error
         else:
-            _check_own_version(entry, [p for p in principals if p.kind is PrincipalKind.ACCOUNT])
-            return
+            if principal.kind is not PrincipalKind.ACCOUNT:
+                return principal.version
+            return _check_own_version(entry, principals)
     raise problem or RemoteProtocolError("an op on behalf of nobody")
 
 
-def _check_own_version(entry: Entry, listed: Sequence[Principal]) -> None:
+def _check_own_version(entry: Entry, listed: Sequence[Principal]) -> bytes:
     """An account that acts for itself shows a log that knows a key version it is listed with.
 
-    Otherwise a device that was removed since could show the log of before.
+    Otherwise a device that was removed since could show the log of before. Returns the log's own version:
+    a log that is older than the device's removal cannot show a newer one.
     """
     assert entry.account is not None
-    if listed and not any(knows_version(entry.account, principal) for principal in listed):
+    if not any(knows_version(entry.account, principal) for principal in listed):
         raise RemoteProtocolError("an op by an account at another key version than it is listed with")
+    return entry.account.user_key.generation
 
 
 def _succession(seats: Seats, seat: Seat) -> Level:

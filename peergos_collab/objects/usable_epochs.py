@@ -19,7 +19,6 @@ from .membership import Member, View
 from .op_kinds import Add, ChangeRole, Forward
 from .principals import Principal, PrincipalKind
 from .records import Epoch
-from .seats import Seat
 
 MAX_DEPTH: Final = 16
 """Objects in objects in objects: deeper ones are taken to be wrong."""
@@ -73,25 +72,40 @@ def usable_epoch(
     return best
 
 
+def known_logs(view: View, surroundings: Surroundings, account: AccountId) -> list[Account]:
+    """The logs of an account that one has, from the records or from elsewhere."""
+    found = (view.accounts().get(account), surroundings.accounts.get(account))
+    return [log for log in found if log is not None]
+
+
 def is_good_version(
-    principal: Principal, surroundings: Surroundings, path: frozenset[bytes] = frozenset()
+    view: View,
+    principal: Principal,
+    surroundings: Surroundings,
+    path: frozenset[bytes] = frozenset(),
 ) -> bool:
     """Whether who holds this key version of a principal belongs to it now, as far as one can see.
 
     Args:
+        view: of the object that it is a member of.
         path: objects that were asked about on the way here; one that is its own member is no good.
     """
     if principal.kind is PrincipalKind.ACCOUNT:
-        account = surroundings.accounts.get(AccountId(principal.id))
-        return account is None or account.user_key.generation == principal.version
-    view = surroundings.sees(principal) if principal.kind is PrincipalKind.OBJECT else None
-    if view is None:
+        logs = known_logs(view, surroundings, AccountId(principal.id))
+        return not any(_is_outdated(principal.version, log) for log in logs)
+    parent = surroundings.sees(principal) if principal.kind is PrincipalKind.OBJECT else None
+    if parent is None:
         return True
-    if principal.id in path or len(path) >= MAX_DEPTH or principal.version not in view.history:
+    if principal.id in path or len(path) >= MAX_DEPTH or principal.version not in parent.history:
         return False
-    entry = view.history.entry(principal.version)
-    now = _current_pins(view, surroundings, path | {principal.id})
-    return _is_covering(view, entry) and who_opens(view, EpochId(entry.id)).keys() <= now
+    entry = parent.history.entry(principal.version)
+    now = _current_pins(parent, surroundings, path | {principal.id})
+    return _is_covering(parent, entry) and who_opens(parent, EpochId(entry.id)).keys() <= now
+
+
+def _is_outdated(version: bytes, log: Account) -> bool:
+    """Whether a log has a newer key version than this one; one it does not know is newer than the log."""
+    return version in log.standing.user_keys and version != log.user_key.generation
 
 
 def who_opens(view: View, epoch: EpochId) -> dict[Pin, Level]:
@@ -129,14 +143,14 @@ def lacking(view: View, epoch: EpochId, level: Level, surroundings: Surroundings
     found = []
     for member in view.members.values():
         wanted = min(level, member.level)
-        if have.get(member.principal.pin, 0) < wanted and is_wrapped_to(member, surroundings):
+        if have.get(member.principal.pin, 0) < wanted and is_wrapped_to(view, member, surroundings):
             found.append(Lacking(member, wanted))
     return found
 
 
-def is_wrapped_to(member: Member, surroundings: Surroundings) -> bool:
+def is_wrapped_to(view: View, member: Member, surroundings: Surroundings) -> bool:
     """Whether a member gets a slot: not while its key version is contested, or known to be bad."""
-    return not member.contested and is_good_version(member.principal, surroundings)
+    return not member.contested and is_good_version(view, member.principal, surroundings)
 
 
 def _covering(view: View) -> Iterable[Entry]:
@@ -153,7 +167,7 @@ def _current_pins(view: View, surroundings: Surroundings, path: frozenset[bytes]
     return {
         member.principal.pin
         for member in view.members.values()
-        if not member.contested and is_good_version(member.principal, surroundings, path)
+        if not member.contested and is_good_version(view, member.principal, surroundings, path)
     }
 
 
@@ -167,25 +181,17 @@ def _who_is_given(view: View, epoch: EpochId, found: dict[Pin, Level], most: Lev
 
 
 def _from_epoch(view: View, entry: Entry, found: dict[Pin, Level], most: Level) -> None:
-    """An epoch's slots are those of the members after its op, and its author knows the keys anyway."""
+    """An epoch's slots are those of the members after its op, and its author knows the keys anyway.
+
+    He counts at the key version that he showed to have: not at one that he gave to his principal, which
+    he may be no part of any more.
+    """
+    author = entry.signed.author.principal
+    seat = entry.before.get(author)
+    _give(found, (author, entry.acted_at), min(most, seat.level if seat is not None else Level.ADMIN))
     for seat in view.history.seats_after(entry.index):
         if len(seat.pins) == 1:
             _give(found, seat.pins[0].principal.pin, min(most, seat.level))
-    author = entry.before.get(entry.signed.author.principal)
-    if author is not None:
-        for pin in _author_pins(entry, author):
-            _give(found, pin, min(most, author.level))
-
-
-def _author_pins(entry: Entry, seat: Seat) -> Iterable[Pin]:
-    """As which key version an op's author knew what he made.
-
-    An account that gives its own newer version knows it by that one. A device that was removed cannot
-    claim it: the log that lists the device has an older one.
-    """
-    if entry.signed.for_itself and entry.account is not None:
-        return [(seat.principal, entry.account.user_key.generation)]
-    return [pin.principal.pin for pin in seat.pins] if len(seat.pins) == 1 else []
 
 
 def _from_grant(entry: Entry, found: dict[Pin, Level], most: Level) -> None:
