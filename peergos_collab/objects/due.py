@@ -9,10 +9,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..codec.ids import AccountId, EpochId, ObjectId, PrincipalId
+from ..errors import NoAccess
 from ..identity.account import Account
 from .epoch_keys import Level
 from .key_versions import newer_account, newer_epoch
@@ -55,6 +56,8 @@ def due(
     if level is None:
         return None
     deepen(maker)
+    if not _acts_as_listed(maker):
+        return _re_pin(maker, parents or {}, [view.members[maker.actor.principal]])
     found = next(_complaints(maker), None) or next(_forwards(maker), None)
     if found is not None or level < Level.WRITE:
         return found
@@ -64,7 +67,14 @@ def due(
         renewed = _re_pin(maker, parents or {}, unfit)
         if renewed is not None:
             return renewed
-    return maker.rotate() if no_epoch and _holds_write(maker) else None
+    may_rotate = maker.actor.level >= Level.WRITE and _holds_write(maker)
+    return maker.rotate() if no_epoch and may_rotate else None
+
+
+def _acts_as_listed(maker: Maker) -> bool:
+    """Whether the actor's keys are of a key version that his principal is listed with."""
+    versions = maker.membership.view.members[maker.actor.principal].versions
+    return not maker.actor.version or any(one.version == maker.actor.version for one in versions)
 
 
 def usable(maker: Maker) -> EpochId | None:
@@ -136,7 +146,8 @@ def _re_pin(
     if not versions:
         return None
     targets = [target for version in versions for target in _gone(maker, parents, version)]
-    return _acting_newly(maker, parents, versions).re_pin(versions, targets)
+    acting = _acting_newly(maker, parents, versions)
+    return acting.re_pin(versions, targets) if acting.actor.level >= Level.WRITE else None
 
 
 def _acting_newly(maker: Maker, parents: Mapping[ObjectId, Maker], versions: list[NewVersion]) -> Maker:
@@ -162,7 +173,17 @@ def _newest_version(
     epoch = usable(parent)
     if epoch is None:
         return ParentFirst(ObjectId(principal.id))
-    return newer_epoch(member.versions, parent.membership.ring.epochs, parent.membership.keys, epoch)
+    history, holds = maker.membership.history, parent.membership
+    pins = history.pins_believed(principal.id, maker.actor.account.id, history.everything)
+    ever = [pin.principal for pin in pins]
+    if epoch == principal.version and not member.contested:
+        return None
+    for known in ever:
+        holds.ring.deepen(EpochId(known.version))
+    try:
+        return newer_epoch(member.versions, ever, holds.ring.epochs, holds.keys, epoch)
+    except NoAccess:
+        return None  # another member may have the keys that prove it
 
 
 def _gone(maker: Maker, parents: Mapping[ObjectId, Maker], version: NewVersion) -> list[Target]:
@@ -172,7 +193,7 @@ def _gone(maker: Maker, parents: Mapping[ObjectId, Maker], version: NewVersion) 
         gone = _devices_gone(maker, AccountId(principal.id))
     else:
         listed = maker.membership.view.members[principal.id].versions
-        gone = _accounts_gone(parents[ObjectId(principal.id)], [one.version for one in listed])
+        gone = _accounts_gone(maker, parents[ObjectId(principal.id)], [one.version for one in listed])
     return [Target(principal.id, who, tuple(maker.closes(principal.id, who))) for who in sorted(gone)]
 
 
@@ -183,7 +204,12 @@ def _devices_gone(maker: Maker, account_id: AccountId) -> set[bytes]:
     return {bytes(device) for device in gone} - {removal.target.who for removal in removals}
 
 
-def _accounts_gone(parent: Maker, versions: list[bytes]) -> set[bytes]:
-    view = parent.membership.view
-    before = (seat for version in versions for seat in view.seats_at([version]))
-    return {bytes(seat.principal) for seat in before if seat.principal not in view.members}
+def _accounts_gone(maker: Maker, parent: Maker, versions: Sequence[bytes]) -> set[bytes]:
+    """Who was in an object at some of its epochs, or has acted for it here, and is no member of it now."""
+    view, principal = parent.membership.view, PrincipalId(parent.membership.object)
+    before = {bytes(seat.principal) for version in versions for seat in view.seats_at([version])}
+    authors = (entry.signed.author for entry in maker.membership.history.entries)
+    if all(member.principal.kind is PrincipalKind.ACCOUNT for member in view.members.values()):
+        # Else who has acted may be in an object that is a member of the parent.
+        before |= {bytes(author.account) for author in authors if author.principal == principal}
+    return before - {bytes(member) for member in view.members}

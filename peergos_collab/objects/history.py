@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ..codec.ids import PrincipalId
 from ..errors import RemoteProtocolError
 from ..identity.account import Account
 from . import rules
@@ -65,6 +66,8 @@ class History:
         self.indices: dict[bytes, int] = {}
         self.heads: set[int] = set()
         self.kind = -1
+        self._listed: dict[PrincipalId, list[Pin]] = {}
+        self._gone: dict[tuple[PrincipalId, bytes], int] = {}
         self._accounts: dict[bytes, Account] = {}
         self._carried: dict[bytes, int] = {}
         self._after: dict[int, Seats] = {}
@@ -97,10 +100,34 @@ class History:
             len(self.entries), record, signed, past, self._account(signed, past), self.seats_of(past)
         )
         rules.judge(self, entry)
+        self._note(entry)
         self.entries.append(entry)
         self.indices[record.id] = entry.index
         self.heads = {head for head in self.heads if not past >> head & 1} | {entry.index}
         return entry
+
+    def pins_of(self, principal: PrincipalId, past: int) -> list[Pin]:
+        """All key versions that a principal was ever given by the ops of a set."""
+        return [pin for pin in self._listed.get(principal, ()) if past >> pin.op & 1]
+
+    def pins_believed(self, principal: PrincipalId, account: bytes, past: int) -> list[Pin]:
+        """Those of them from which ``account`` may lead to newer ones.
+
+        Once it was named as gone it holds no key of what was listed since, unless it is back.
+        """
+        named = list(self.members_of(self._gone.get((principal, account), 0) & past))
+        return [
+            pin
+            for pin in self.pins_of(principal, past)
+            if all(pin.op == op.index or self.entries[pin.op].past & op.bit for op in named)
+        ]
+
+    def _note(self, entry: Entry) -> None:
+        for pin in entry.pins:
+            self._listed.setdefault(pin.principal.id, []).append(pin)
+        for removal in entry.removals:
+            key = removal.target.principal, removal.target.who
+            self._gone[key] = self._gone.get(key, 0) | entry.bit
 
     def closure(self, heads: Iterable[int]) -> int:
         """The set of the ops ``heads`` and everything in their pasts."""

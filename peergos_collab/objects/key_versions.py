@@ -35,11 +35,16 @@ def knows_version(account: Account, listed: Principal) -> bool:
     return user is not None and bytes(account.id) == bytes(listed.id) and user.sign == listed.sign
 
 
-def check_newer(version: NewVersion, listed: Sequence[Principal], gone: Sequence[bytes]) -> frozenset[bytes]:
-    """Checks that a principal's new key version follows one that it is listed with.
+def check_newer(
+    version: NewVersion, listed: Sequence[Principal], ever: Sequence[Principal], gone: Sequence[bytes]
+) -> frozenset[bytes]:
+    """Checks that a principal's new key version follows one that it was ever listed with.
+
+    Not the last one alone: somebody who is in the principal no more may have listed keys of his own.
 
     Args:
         listed: the principal as it is listed, normally once.
+        ever: all key versions it was listed with before.
         gone: devices that are said to be behind the old version and not behind the new one.
 
     Returns:
@@ -56,13 +61,13 @@ def check_newer(version: NewVersion, listed: Sequence[Principal], gone: Sequence
     elif new.kind is PrincipalKind.OBJECT and not isinstance(version.proof, bytes) and new in listed:
         older = frozenset()
     elif new.kind is PrincipalKind.OBJECT and not isinstance(version.proof, bytes):
-        older = _older_epochs(new, version.proof, listed)
+        older = _older_epochs(new, version.proof, ever)
     else:
         raise RemoteProtocolError("a key version without a proof")
     if new in listed and len(listed) > 1:
         return older  # one of several that stand side by side
-    if not any(principal.version in older for principal in listed):
-        raise RemoteProtocolError("a key version that is not newer than the one listed")
+    if new in listed or not any(principal.version in older for principal in ever):
+        raise RemoteProtocolError("a key version that is not newer than one listed before")
     return older
 
 
@@ -117,13 +122,15 @@ def newer_account(account: Account) -> NewVersion:
 
 def newer_epoch(
     listed: Sequence[Principal],
+    ever: Sequence[Principal],
     epochs: Mapping[EpochId, Epoch],
     keys: Mapping[EpochId, EpochKeys],
     new: EpochId,
 ) -> NewVersion:
-    """An object principal at the key version ``new``, with what proves that it follows those ``listed``.
+    """An object principal at the key version ``new``, with what proves that it is newer.
 
     Args:
+        ever: the principal at all key versions that it was ever listed with.
         epochs: the object's epochs.
         keys: what one holds of them. Who holds the write key of a version that is listed vouches with it
             for the new one; else the signatures of the epochs between lead there.
@@ -131,10 +138,10 @@ def newer_epoch(
     Raises:
         NoAccess: neither is possible.
     """
-    if new in (one.version for one in listed):
+    if len(listed) > 1 and new in (one.version for one in listed):
         return NewVersion(next(one for one in listed if one.version == new), ())
     epoch = epochs[new]
-    vouching = [EpochId(one.version) for one in listed]
+    vouching = [EpochId(one.version) for one in ever]
     links = [
         epoch.public_link_by(old, keys[old])
         for old in vouching

@@ -10,6 +10,7 @@ from ..crypto import BoxPair
 from .epoch_keys import Level
 from .membership import Membership, View
 from .operations import Actor
+from .usable_epochs import frontier
 
 
 def parent_pairs(parent: Membership, child: View) -> Iterator[BoxPair]:
@@ -40,13 +41,22 @@ def _deepen_listed(parent: Membership, child: View) -> list[EpochId]:
 def acting_for(actor: Actor, parent: Membership, epoch: EpochId) -> Actor:
     """``actor``'s account and device, acting for ``parent`` by the keys it holds of one of its epochs."""
     keys = parent.keys[epoch]
-    key = keys.signing_key(keys.level)
-    return replace(actor, principal=PrincipalId(parent.object), principal_key=key, level=keys.level)
+    return replace(
+        actor,
+        principal=PrincipalId(parent.object),
+        principal_key=keys.signing_key(keys.level),
+        level=keys.level,
+        version=epoch,
+    )
 
 
 def actor_in(actor: Actor, parent: Membership, child: View) -> Actor | None:
-    """The same at the key version that ``child`` lists ``parent`` with; None where no key of it is held."""
-    held = _deepen_listed(parent, child)
+    """The same at the key version that ``child`` lists ``parent`` with.
+
+    Where no key of that is held, by the best of the parent's newest epochs: good for a re-pin and nothing
+    else. None where there is none either.
+    """
+    held = _deepen_listed(parent, child) or frontier(parent.view, parent.keys)
     if not held:
         return None
     return acting_for(actor, parent, max(held, key=lambda epoch: (parent.keys[epoch].level, epoch)))

@@ -58,6 +58,7 @@ class Actor:
             at ``level`` in an epoch of an object.
         level: as what one acts for an object that is a principal; else it limits nothing.
         pairs: open what records wrap to the principal: all generations of the user key, or a link's key.
+        version: the epoch of that object whose keys one acts by; else empty.
     """
 
     account: Account
@@ -67,6 +68,7 @@ class Actor:
     name: str
     level: Level = Level.ADMIN
     pairs: tuple[BoxPair, ...] = field(default=(), repr=False)
+    version: bytes = b""
 
     @property
     def for_itself(self) -> bool:

@@ -67,7 +67,10 @@ def judge(history: History, entry: Entry) -> None:
             _judge_create(history, entry)
             return
         level = _author_level(entry)
-        _JUDGES.get(type(entry.signed.op), _judge_notice)(entry, level)
+        if isinstance(entry.signed.op, RePin):
+            _judge_re_pin(history, entry, level)
+        else:
+            _JUDGES.get(type(entry.signed.op), _judge_notice)(entry, level)
         if isinstance(entry.signed.op, RePin):
             for account in proved_accounts(entry.signed.op.versions):
                 history.take_proof(account)
@@ -232,7 +235,7 @@ def _judge_rotate(entry: Entry, level: Level) -> None:
     _need_epoch(entry, level)
 
 
-def _judge_re_pin(entry: Entry, level: Level) -> None:
+def _judge_re_pin(history: History, entry: Entry, level: Level) -> None:
     op = entry.signed.op
     assert isinstance(op, RePin)
     _judge_rotate(entry, level)
@@ -241,9 +244,13 @@ def _judge_re_pin(entry: Entry, level: Level) -> None:
         seat = entry.before.get(version.principal.id)
         if seat is None:
             raise RemoteProtocolError("a key version of somebody who is no member")
+        id_, account = version.principal.id, entry.signed.author.account
+        ever = history.pins_believed(id_, account, entry.past)
         listed = [pin.principal for pin in seat.pins]
         gone = [target.who for target in op.targets if target.principal == version.principal.id]
-        older = check_newer(version, listed, gone)
+        if any(version.principal.version in pin.older for pin in history.pins_of(id_, entry.past)):
+            raise RemoteProtocolError("a key version that was replaced before")
+        older = check_newer(version, listed, [pin.principal for pin in ever], gone)
         pins.append(Pin(entry.index, version.principal, older))
     entry.pins = tuple(pins)
     entry.removals = tuple(Removal(t, OUT, frozenset(op.accepted), entry) for t in op.targets)
@@ -259,7 +266,6 @@ _JUDGES: Final = {
     ChangeRole: _judge_change,
     Leave: _judge_leave,
     Rotate: _judge_rotate,
-    RePin: _judge_re_pin,
 }
 
 
@@ -453,7 +459,7 @@ def _newest(history: History, pins: Sequence[Pin]) -> tuple[Pin, ...]:
     if len(pins) == 1:
         return tuple(pins)
     left: list[Pin] = []
-    for pin in pins:
+    for pin in sorted(pins, key=lambda pin: (pin.principal.version, history.entries[pin.op].id)):
         bit = 1 << pin.op
         replaced = any(
             other.op != pin.op

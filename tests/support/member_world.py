@@ -35,7 +35,7 @@ from peergos_collab.objects.operations import Actor
 from peergos_collab.objects.payload import Kind
 from peergos_collab.objects.principals import Principal, PrincipalKind
 from peergos_collab.objects.records import MembershipRecord, first_epoch
-from peergos_collab.objects.usable_epochs import Surroundings
+from peergos_collab.objects.usable_epochs import Surroundings, frontier
 from peergos_collab.objects.wraps import Recipient
 from support.circle import actor_of, found
 
@@ -345,7 +345,9 @@ class World:
         elif roll < 0.41:
             self._remove_device(device)
         elif roll < 0.62:
-            self._change(device, self.rng.choice("PPC"))
+            oid = self.rng.choice("PPC")
+            admins = [one for one in self.devices.values() if one.level(oid) is Level.ADMIN]
+            self._change(self.rng.choice(admins) if admins and roll < 0.59 else device, oid)
         else:
             self._write(device, self.rng.choice("PCC"))
 
@@ -444,8 +446,12 @@ class World:
 
     def _could_write(self, device: Device, oid: Oid) -> bool:
         """Whether it has the keys to make new ones: its role alone is not enough, somebody must forward."""
-        holds = device.holds[oid]
-        return any(keys.level >= Level.WRITE for keys in holds.keys.values())
+        for where in "PC" if oid == "C" and device.sees_folder else oid:
+            holds = device.holds[where]
+            newest = frontier(holds.view, holds.keys)
+            if all(holds.keys[epoch].level < Level.WRITE for epoch in newest):
+                return False
+        return True
 
     def _readers(self, device: Device, oid: Oid) -> Iterator[str]:
         """The devices that may read, as far as this one knows."""
@@ -489,10 +495,10 @@ class World:
                 principal = (
                     op.principal if isinstance(op, Add) else op.creator if isinstance(op, Create) else None
                 )
-                if principal is not None and not entry.refused:
-                    if principal.kind is not PrincipalKind.OBJECT:
-                        for name in self._people_of(device, principal):
-                            yield from (one.name for one in self.devices.values() if one.person == name)
+                if principal is None or entry.refused or principal.kind is PrincipalKind.OBJECT:
+                    continue
+                for name in self._people_of(device, principal):
+                    yield from (one.name for one in self.devices.values() if one.person == name)
 
     @staticmethod
     def _adds(device: Device) -> Iterator[bytes]:
@@ -648,6 +654,26 @@ class World:
                 former.add(f"{name}2")
         return former
 
+    def _lost_with_former_members(self, device: Device) -> bool:
+        """Whether somebody holds back what relies on records of the folder that no member can open.
+
+        The last who had the keys left, or acted in the document when he was no member any more.
+        """
+        if device.holds["P"].view != self.oracles["P"].view:
+            return True
+        listed = device.holds["C"].view.members.get(PrincipalId(self.objects["P"]))
+        if listed is not None and EpochId(listed.principal.version) not in device.holds["P"].keys:
+            return True
+        members = {bytes(id_) for id_ in self.oracles["P"].view.members}
+        known = device.holds["C"].history
+        unknown = (entry for entry in self.oracles["C"].history.entries if entry.id not in known)
+        folder = bytes(self.objects["P"])
+        return any(
+            bytes(entry.signed.author.principal) == folder
+            and bytes(entry.signed.author.account) not in members
+            for entry in unknown
+        )
+
     def _compare_views(self, now: dict[Oid, set[str]]) -> None:
         """All members have one view, and so has who gets the records in another order."""
         for oid in "PC":
@@ -655,8 +681,8 @@ class World:
             oracle = self._oracle(oid, now[oid])
             for name in sorted(now[oid]):
                 device = self.devices[name]
-                if oid == "C" and device.sees_folder and device.holds["P"].view != self.oracles["P"].view:
-                    continue  # what was lost of the folder holds back what relies on it
+                if oid == "C" and device.sees_folder and self._lost_with_former_members(device):
+                    continue
                 if device.holds[oid].view != oracle.view:
                     self.outcome.diverged.append(f"{name} sees {oid} otherwise")
             records = list(self._all_records(oid).values())
