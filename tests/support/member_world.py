@@ -38,6 +38,7 @@ from peergos_collab.objects.records import MembershipRecord, first_epoch
 from peergos_collab.objects.usable_epochs import Surroundings, frontier
 from peergos_collab.objects.wraps import Recipient
 from support.circle import actor_of, found
+from support.member_reference import Reference
 
 FOLDER_PEOPLE = {"A": Level.ADMIN, "B": Level.ADMIN, "E": Level.WRITE, "F": Level.READ, "G": Level.WRITE}
 CHILD_PEOPLE = {"D": Level.WRITE, "H": Level.READ}
@@ -579,6 +580,13 @@ class World:
         for message in self.messages:
             self._look_at(message, now[message.object], added)
         self._compare_views(now)
+        self._compare_with_reference()
+
+    def _compare_with_reference(self) -> None:
+        for oid, oracle in self.oracles.items():
+            found = {id_: member.level for id_, member in oracle.view.members.items()}
+            if found != Reference(oracle.history).levels():
+                self.outcome.diverged.append(f"the rules put others into {oid} than their text does")
 
     def _now(self, oid: Oid) -> set[str]:
         """The devices of those who are members in the end, by all records together.

@@ -1,0 +1,282 @@
+"""Membership at byte level, against a node that hands everybody every record of all time.
+
+A folder, a document in it and people who see only the document; partitions, removals at the same time,
+role changes, links, devices that are removed; and an admin who goes on after he was removed. At the end
+nothing that was written after a removal was known opens for who was removed, every member opens whatever a
+member wrote, all see the same members, and the same as a reference that knows only the text of the rules.
+
+Each rule is switched off in turn, too: then something of that must fail, or the rule were for nothing.
+``HYPOTHESIS_PROFILE=long`` makes 5,000 runs of each kind.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from peergos_collab.objects import due, member_changes, rules, usable_epochs
+from peergos_collab.objects.epoch_keys import EpochKeys, Level
+from peergos_collab.objects.key_ring import KeyRing
+from peergos_collab.objects.membership import Membership, View
+from peergos_collab.objects.op_kinds import Leave, Target
+from peergos_collab.objects.records import Epoch
+from support.circle import account_principal, found
+from support.member_world import World
+from support.members import Group
+
+SEEDS = st.integers(0, 2**32)
+LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+
+
+@settings(max_examples=5_000 if LONG else 16)
+@given(SEEDS)
+def test_nothing_leaks_and_nothing_is_lost(seed: int) -> None:
+    """Whatever honest people do at the same time."""
+    assert World(seed).run().faults == []
+
+
+@settings(max_examples=5_000 if LONG else 8)
+@given(SEEDS)
+def test_nor_where_a_former_admin_forges_what_he_might_have_done_before(seed: int) -> None:
+    """He dates removals and keys back to when he was one."""
+    assert World(seed, hostile=True).run().faults == []
+
+
+# -- each rule switched off
+
+
+def any_good_version(*_: Any) -> bool:
+    return True
+
+
+def nobody_lacks(*_: Any) -> list[Any]:
+    return []
+
+
+def latest_in_the_past(view: View, keys: dict[bytes, EpochKeys]) -> list[Any]:
+    """Frontier, wrongly: what lies in no held epoch's past."""
+    held = [entry for entry in view.epochs if entry.id in keys]
+    return sorted(e.id for e in held if not any(other.past & e.bit for other in held))
+
+
+def last_one_wins(_: Any, pins: Any) -> Any:
+    return tuple(pins)[-1:]
+
+
+def patched(patch: pytest.MonkeyPatch, name: str, instead: Callable[..., Any]) -> None:
+    for module in (rules, usable_epochs, due, member_changes):
+        if hasattr(module, name):
+            patch.setattr(module, name, instead)
+
+
+@pytest.mark.parametrize(
+    ("name", "instead", "fault"),
+    [
+        ("is_good_version", any_good_version, "leaks"),
+        ("lacking", nobody_lacks, "unreadable"),
+        ("frontier", latest_in_the_past, "unreadable"),
+        ("_newest", last_one_wins, "diverged"),
+    ],
+)
+def test_runs_fail_without(
+    name: str, instead: Callable[..., Any], fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Key versions; forwards; links back to the frontier; contested key versions."""
+    patched(monkeypatch, name, instead)
+
+    assert any(_faults(seed, fault) for seed in range(100))
+
+
+def _faults(seed: int, fault: str) -> list[str]:
+    try:
+        found: list[str] = getattr(World(seed).run(), fault)
+    except AssertionError:
+        return []  # duties without end: a fault as well, but not the one that is looked for
+    return found
+
+
+def group(names: str, seed: int = 1) -> Group:
+    return Group(names, random.Random(seed).randbytes)
+
+
+def crowd(*admins: str, writers: str = "") -> Group:
+    """``a`` made it; everybody has everything."""
+    who = group("a" + "".join(admins) + writers)
+    for name in admins:
+        who.add("a", name, Level.ADMIN)
+    for name in writers:
+        who.add("a", name, Level.WRITE)
+    who.meet()
+    return who
+
+
+def members(who: Group, name: str) -> str:
+    return "".join(sorted(one for one in who.people if who[name].view.level(who[one].id) is not None))
+
+
+def leak_to_who_was_let_in_without_the_right() -> bool:
+    """c, a writer, hands the keys to z, whom no admin has added; the others must not go on with these."""
+    who = crowd(writers="bc")
+    stranger = found("z", who.random)
+    who.tell(who["c"].maker.add(account_principal(stranger), Level.WRITE))
+    outsider = Membership(who.object, KeyRing([stranger.user.box]))
+    outsider.take(who["b"].records)
+    epoch = who["b"].usable
+    return epoch is not None and epoch in outsider.keys
+
+
+def account_of(who: Group, name: str) -> Any:
+    return account_principal(who[name].credentials)
+
+
+def kept_out_by_a_former_admin() -> bool:
+    """x was removed and says that he removed c before that; c, added again since, is out once more."""
+    who = crowd("x", writers="c")
+    old = list(who["x"].records)
+    who.tell(who["a"].maker.remove([Target(who["x"].id)]), "a", "c")
+    false = who["x"].maker.remove([Target(who["c"].id)])
+    who.tell(false, "a", "c")
+    who.add("a", "c", Level.WRITE)
+    x = group_member_again(who, "x", old)
+    again = x.remove([Target(who["c"].id)])
+    who.tell(again, "a", "c")
+    assert "x" not in members(who, "a")
+    return "c" not in members(who, "a")
+
+
+def group_member_again(who: Group, name: str, records: list[Any]) -> member_changes.Maker:
+    """Somebody with what he had at an earlier time and nothing else."""
+    membership = Membership(who.object, KeyRing([who[name].credentials.user.box]))
+    membership.take(records)
+    return member_changes.Maker(membership, who[name].maker.actor, who.random)
+
+
+def in_by_a_removed_admin() -> bool:
+    """b is removed, and at the same time adds an accomplice."""
+    who = crowd("b", writers="c")
+    who.people["z"] = group("z", 2)["z"]
+    grants = who["b"].maker.add(account_of(who, "z"), Level.ADMIN)
+    who.tell(who["a"].maker.remove([Target(who["b"].id)]), "a", "c")
+    who.tell(grants, "a", "c")
+    return "z" in members(who, "a")
+
+
+def back_by_an_add_at_the_same_time() -> bool:
+    """a removes c while b, who has not heard of it, adds c once more."""
+    who = crowd("b", writers="c")
+    again = who["b"].maker.add(account_of(who, "c"), Level.WRITE)
+    who.tell(who["a"].maker.remove([Target(who["c"].id)]), "a", "b")
+    who.tell(again, "a", "b")
+    return "c" in members(who, "a")
+
+
+def removed_by_a_junior() -> bool:
+    """b, added by a, removes a."""
+    who = crowd("b")
+    who.tell(who["b"].maker.remove([Target(who["a"].id)]))
+    return "a" not in members(who, "b")
+
+
+def added_by_a_writer() -> bool:
+    """c, who is no admin, adds somebody."""
+    who = crowd(writers="cd")
+    who.tell(who["a"].maker.remove([Target(who["d"].id)]))
+    who.tell(who["c"].maker.add(account_of(who, "d"), Level.ADMIN))
+    return "d" in members(who, "a")
+
+
+def nobody_is_left_to_act() -> bool:
+    """The only admin leaves; the most senior writer removes another."""
+    who = crowd(writers="bc")
+    who.tell(who["a"].maker.leave(Leave()))
+    who.tell(who["b"].maker.remove([Target(who["c"].id)]))
+    return "c" in members(who, "b")
+
+
+def writes_to_keys_of_before_a_leave() -> bool:
+    """Who left holds the keys, and who writes next uses them."""
+    who = crowd(writers="bc")
+    who.tell(who["b"].maker.leave(Leave()))
+    epoch = who["c"].usable
+    return epoch is not None and epoch in who["b"].membership.keys
+
+
+def no_neutral_keys() -> bool:
+    """Somebody left, no admin comes, and a writer cannot go on."""
+    who = crowd(writers="bc")
+    who.tell(who["b"].maker.leave(Leave()))
+    record = who["c"].duty(to_write=True)
+    who.tell([record] if record is not None else [])
+    return who["c"].usable is None
+
+
+def admin_keys_by_a_writer() -> bool:
+    """A writer makes an epoch whose admin key only he has, and acts by it."""
+    who = crowd(writers="bc")
+    maker = who["b"].maker
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EpochKeys, "generate_neutral", EpochKeys.generate)
+        record = maker.rotate()
+    assert not record.neutral
+    who.tell(record)
+    return who["c"].usable == record.id
+
+
+def never(*_: Any) -> bool:
+    return False
+
+
+def always(*_: Any) -> bool:
+    return True
+
+
+def nothing(*_: Any) -> None:
+    return None
+
+
+SWITCHES: list[tuple[Callable[[], bool], Any, str, Callable[..., Any]]] = [
+    (leak_to_who_was_let_in_without_the_right, usable_epochs, "who_opens", lambda *_: {}),
+    (kept_out_by_a_former_admin, rules, "is_deaf", never),
+    (in_by_a_removed_admin, rules, "is_void", never),
+    (back_by_an_add_at_the_same_time, rules, "beats_concurrent", never),
+    (removed_by_a_junior, rules, "_check_senior", nothing),
+    (added_by_a_writer, rules, "_author_level", lambda *_: Level.ADMIN),
+    (nobody_is_left_to_act, rules, "_succession", lambda _, seat: seat.level),
+    (no_neutral_keys, rules, "_need_epoch", lambda entry, level: rules._need(level, Level.ADMIN)),
+    (admin_keys_by_a_writer, rules, "_need_epoch", nothing),
+]
+
+
+@pytest.mark.parametrize("attack", [*(case[0] for case in SWITCHES), writes_to_keys_of_before_a_leave])
+def test_an_attack_fails(attack: Callable[[], bool]) -> None:
+    """Each of them, with all rules on."""
+    assert not attack()
+
+
+@pytest.mark.parametrize(("attack", "module", "name", "off"), SWITCHES)
+def test_it_succeeds_with_one_rule_off(
+    attack: Callable[[], bool],
+    module: Any,
+    name: str,
+    off: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """So that it is known to be this rule which stops it."""
+    monkeypatch.setattr(module, name, off)
+
+    assert attack()
+
+
+def test_both_conditions_off_writes_to_who_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the two is enough against a leave: who left is a removal seen, and opens the old keys."""
+    monkeypatch.setattr(usable_epochs, "_is_covering", lambda _, entry: isinstance(entry.record, Epoch))
+    assert not writes_to_keys_of_before_a_leave()
+    monkeypatch.setattr(usable_epochs, "who_opens", lambda *_: {})
+
+    assert writes_to_keys_of_before_a_leave()

@@ -1,0 +1,205 @@
+"""The rules of membership once more, as short as they can be said: sets of ops, and no thought of speed.
+
+What ``rules`` finds out with bit sets, common ancestors and tables is compared with this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from peergos_collab.codec.ids import PrincipalId
+from peergos_collab.objects.epoch_keys import Level
+from peergos_collab.objects.history import Entry, History
+from peergos_collab.objects.op_kinds import Add, ChangeRole, Create, Leave, Remove, RePin, Rotate
+from peergos_collab.objects.principals import PrincipalKind
+from peergos_collab.objects.records import Epoch
+
+
+@dataclass(frozen=True)
+class Given:
+    """A role given by an op: by an add, or by raising."""
+
+    by: bytes
+    level: int
+    add: bool
+
+
+class Reference:
+    """Who is in after a set of ops, by the text of the rules. Key versions and proofs are not judged here."""
+
+    def __init__(self, history: History) -> None:
+        self.entries = {entry.id: entry for entry in history.entries}
+        self.pasts: dict[bytes, frozenset[bytes]] = {}
+        for entry in history.entries:
+            past: set[bytes] = set()
+            for head in entry.signed.heads:
+                past |= {head} | self.pasts[head]
+            self.pasts[entry.id] = frozenset(past)
+        self.known: dict[frozenset[bytes], dict[PrincipalId, list[Given]]] = {}
+        self.allowed: dict[bytes, bool] = {}
+        self.lowers: set[bytes] = set()
+        for entry in history.entries:
+            self.allowed[entry.id] = self._may(entry)
+
+    def levels(self) -> dict[PrincipalId, Level]:
+        """The roles after all ops."""
+        members = self.members(frozenset(self.entries))
+        return {id_: Level(self._level(members, id_)) for id_ in members}
+
+    def members(self, ops: frozenset[bytes]) -> dict[PrincipalId, list[Given]]:
+        if ops not in self.known:
+            self.known[ops] = self._members(ops)
+        return self.known[ops]
+
+    def beside(self, one: bytes, other: bytes) -> bool:
+        return one != other and one not in self.pasts[other] and other not in self.pasts[one]
+
+    def targets(self, id_: bytes) -> dict[PrincipalId, int]:
+        """Whom an op removes or lowers as a whole, and what it leaves them."""
+        entry = self.entries[id_]
+        op = entry.signed.op
+        if isinstance(op, Remove):
+            return {target.principal: 0 for target in op.targets}
+        if isinstance(op, Leave):
+            return {entry.signed.author.principal: 0}
+        return {op.target.principal: op.level} if id_ in self.lowers and isinstance(op, ChangeRole) else {}
+
+    def takes_from(self, removal: bytes, author: Entry) -> int | None:
+        """What ``removal`` leaves the author of an op; None where it is not about him."""
+        who, op = author.signed.author, self.entries[removal].signed.op
+        left = self.targets(removal).get(who.principal)
+        if left is None and isinstance(op, RePin):
+            named = {(target.principal, target.who) for target in op.targets}
+            if named & {(who.principal, bytes(who.account)), (who.principal, bytes(who.device))}:
+                return 0
+        return left
+
+    def accepted(self, removal: bytes) -> tuple[bytes, ...]:
+        return getattr(self.entries[removal].signed.op, "accepted", ())
+
+    def removals(self, ops: frozenset[bytes], *, re_pins: bool = True) -> list[bytes]:
+        sure = [id_ for id_ in ops if self.allowed[id_] and self.targets(id_)]
+        if not re_pins:
+            return sure
+        pins = [id_ for id_ in ops if self.allowed[id_] and isinstance(self.entries[id_].signed.op, RePin)]
+        return sure + [id_ for id_ in pins if not self.is_void(id_, sure)]
+
+    def is_deaf(self, given: bytes, removal: bytes, removals: list[bytes]) -> bool:
+        return any(
+            self.takes_from(earlier, self.entries[removal]) is not None
+            and self.beside(earlier, removal)
+            and removal not in self.accepted(earlier)
+            and earlier in self.pasts[given]
+            for earlier in removals
+        )
+
+    def needs(self, id_: bytes) -> int:
+        entry = self.entries[id_]
+        if isinstance(entry.signed.op, Add | ChangeRole | Remove):
+            return Level.ADMIN
+        if isinstance(entry.record, Epoch):
+            return Level.WRITE if entry.record.neutral else Level.ADMIN
+        return Level.READ
+
+    def is_void(self, id_: bytes, removals: list[bytes]) -> bool:
+        entry = self.entries[id_]
+        if self.targets(id_) or isinstance(entry.signed.op, Create):
+            return False
+        sat_on = self.members(self.pasts[id_]).get(entry.signed.author.principal, [])
+        for removal in removals:
+            left = self.takes_from(removal, entry)
+            if left is None or not self.beside(id_, removal) or id_ in self.accepted(removal):
+                continue
+            reached = not sat_on or any(not self.is_deaf(one.by, removal, removals) for one in sat_on)
+            if self.needs(id_) > left and reached:
+                return True
+        return False
+
+    def _members(self, ops: frozenset[bytes]) -> dict[PrincipalId, list[Given]]:
+        removals, sure = self.removals(ops), self.removals(ops, re_pins=False)
+        found: dict[PrincipalId, list[Given]] = {}
+        for id_ in ops:
+            entry = self.entries[id_]
+            op = entry.signed.op
+            if not self.allowed[id_] or self.is_void(id_, sure if isinstance(op, RePin) else removals):
+                continue
+            if isinstance(op, Create):
+                found.setdefault(op.creator.id, []).append(Given(id_, Level.ADMIN, True))
+            elif isinstance(op, Add):
+                found.setdefault(op.principal.id, []).append(Given(id_, op.level, True))
+            elif isinstance(op, ChangeRole) and id_ not in self.lowers:
+                found.setdefault(op.target.principal, []).append(Given(id_, op.level, False))
+        left = {id_: self._left(id_, given, sure, removals) for id_, given in found.items()}
+        return {id_: given for id_, given in left.items() if any(one.add for one in given)}
+
+    def _left(
+        self, principal: PrincipalId, given: list[Given], sure: list[bytes], removals: list[bytes]
+    ) -> list[Given]:
+        left = []
+        for one in given:
+            level = one.level
+            for removal in sure:
+                leaves = self.targets(removal).get(principal)
+                if leaves is None or removal in self.pasts[one.by]:
+                    continue
+                if one.by in self.pasts[removal] or not self.is_deaf(one.by, removal, removals):
+                    level = min(level, leaves)
+            if level > 0:
+                left.append(Given(one.by, level, one.add))
+        return left
+
+    def _level(self, members: dict[PrincipalId, list[Given]], principal: PrincipalId) -> int:
+        level = max(one.level for one in members[principal])
+        everybody = {id_: max(one.level for one in given) for id_, given in members.items()}
+        if Level.ADMIN not in everybody.values():
+            first = min(members, key=lambda id_: self._rank(members, id_))
+            return Level.ADMIN if first == principal else level
+        return level
+
+    def _rank(
+        self, members: dict[PrincipalId, list[Given]], principal: PrincipalId
+    ) -> tuple[int, int, bytes]:
+        given = members[principal]
+        count, id_ = min((len(self.pasts[one.by]), one.by) for one in given if one.add)
+        return -max(one.level for one in given), count, id_
+
+    def _may(self, entry: Entry) -> bool:
+        op, author = entry.signed.op, entry.signed.author
+        if isinstance(op, Create):
+            return not self.pasts[entry.id]
+        before = self.members(self.pasts[entry.id])
+        if author.principal not in before:
+            return False
+        level = self._level(before, author.principal)
+        if self._acts_for_object(author.principal, entry):
+            level = min(level, entry.signed.level)
+        if level < self.needs(entry.id) or (isinstance(op, Rotate | RePin) and level < Level.WRITE):
+            return False
+        if isinstance(op, Remove):
+            return all(self._is_senior(before, author.principal, level, t.principal) for t in op.targets)
+        if isinstance(op, ChangeRole):
+            return self._may_change(entry, op, before, level)
+        return True
+
+    def _may_change(
+        self, entry: Entry, op: ChangeRole, before: dict[PrincipalId, list[Given]], level: int
+    ) -> bool:
+        target = before.get(op.target.principal)
+        if target is None:
+            return False
+        if op.level < max(one.level for one in target):
+            self.lowers.add(entry.id)
+            return self._is_senior(before, entry.signed.author.principal, level, op.target.principal)
+        return True
+
+    def _is_senior(
+        self, before: dict[PrincipalId, list[Given]], author: PrincipalId, level: int, target: PrincipalId
+    ) -> bool:
+        if target not in before:
+            return True
+        own = (-level, *self._rank(before, author)[1:])
+        return own < self._rank(before, target)
+
+    def _acts_for_object(self, principal: PrincipalId, entry: Entry) -> bool:
+        seat = entry.before.get(principal)
+        return seat is not None and seat.pins[0].principal.kind is PrincipalKind.OBJECT
