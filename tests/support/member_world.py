@@ -180,7 +180,7 @@ class Device:
 
     def learn_from_records(self) -> None:
         for oid in "PC":
-            self.learn(self.holds[oid].view.accounts)
+            self.learn(self.holds[oid].view.accounts())
 
     # -- acting -----------------------------------------------------------------------------------
 
