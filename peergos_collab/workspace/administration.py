@@ -72,9 +72,9 @@ async def leave(engine: Engine, path: str) -> None:
             )
         maker = replica.seat.maker
         await _publish(opened, [maker.leave(Leave(tuple(maker.closes(principal, b""))))])
-    if opened.live.nodes:
-        async with engine.online() as network:
-            await store_on_node(engine, opened, network, path)
+        if opened.live.nodes:
+            async with engine.online() as network:
+                await store_on_node(engine, opened, network, path)
     entry = entry_of(engine, opened.live.id)
     if entry is not None:
         await engine.change_profile(remove(entry.id))

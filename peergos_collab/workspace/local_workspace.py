@@ -18,7 +18,6 @@ from ..documents.client_id import client_id
 from ..errors import (
     Conflict,
     Damaged,
-    NoAccess,
     NoNode,
     NotFound,
     Offline,
@@ -107,7 +106,7 @@ class LocalWorkspace(LocalPeople, LocalDevices):
         replica = live.replica
         saved = [] if replica.pending or live.failed else ["here"]
         saved += [node for node in live.nodes if live.saved_on(node)]
-        problems = list(dict.fromkeys(replica.problems))
+        problems = list(dict.fromkeys([*replica.problems, *filter(None, [opened.removal])]))
         if live.unverified:
             problems.append(NOT_VERIFIED)
         aside = ((show_person(item.name), item.reason) for item in replica.order.set_aside)
@@ -231,8 +230,7 @@ class LocalWorkspace(LocalPeople, LocalDevices):
 
     async def write_document(self, path: str, text: str, *, base: str = "") -> None:
         opened, fold = self._document(path)
-        if not opened.live.replica.can_write:
-            raise NoAccess("you may read this document, but not change it")
+        opened.live.replica.check_may_write()
         document = fold.document
         if base:
             self._write_on_base(opened, text, base)

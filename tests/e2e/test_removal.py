@@ -61,6 +61,24 @@ async def test_a_removed_link_is_out(made: World) -> None:
     with pytest.raises(NoAccess):
         ben.append("notes", "still here?")
     assert any("removed you" in problem for problem in await ben.problems())
+    ben = await made.reopen(ben)
+    assert any("removed you" in problem for problem in await ben.problems())
+    with pytest.raises(NoAccess, match="no member"):
+        await ben.workspace.write_document("notes", "mine alone")
+    await ben.workspace.leave("notes")
+    assert await ben.workspace.list_entries() == []
+
+
+async def test_the_removed_hold_no_new_key(made: World) -> None:
+    """Whatever their node hands them."""
+    ana, ben, cy = await three(made)
+    await online("notes", RELAYED, ana, ben, cy)
+    await ana.workspace.unshare("notes", await link_of(ana, ben))
+    ana.append("notes", "for Cy. ")
+    await until(lambda: "for Cy" in cy.text("notes"), ana, cy)
+    await removed(ben)
+    book = ana.opened("notes").live.replica.book
+    ben.opened("notes").live.take_records([record.raw for record in book.membership_records()])
     keys = ben.opened("notes").live.replica.keys
     assert ana.opened("notes").live.replica.current_epoch() not in keys
 
