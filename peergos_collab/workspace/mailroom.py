@@ -50,6 +50,7 @@ class Mailroom:
         self.reader = MailReader(engine, self.book, self._take_mail)
         self.sender = MailSender(engine, self.book, self.outbox, self.card)
         self._accepting: dict[bytes, asyncio.Task[None]] = {}
+        self._telling: asyncio.Task[None] | None = None
 
     # -- running --------------------------------------------------------------------------------
 
@@ -60,12 +61,14 @@ class Mailroom:
             self.reader.start()
             self._forget_old()
             self.accept_known()
+            self._telling = asyncio.create_task(self._tell_keys())
 
     async def stop(self) -> None:
-        accepting = list(self._accepting.values())
-        for task in accepting:
+        tasks = [*self._accepting.values(), *([self._telling] if self._telling is not None else [])]
+        self._telling = None
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*accepting, self.reader.stop(), self.sender.stop(), return_exceptions=True)
+        await asyncio.gather(*tasks, self.reader.stop(), self.sender.stop(), return_exceptions=True)
 
     def refresh(self) -> None:
         """Contacts or nodes may have changed."""
@@ -73,7 +76,8 @@ class Mailroom:
 
     def settled(self) -> bool:
         """Whether all mail is here and went out, as far as that is possible now."""
-        return self.reader.caught_up() and self.sender.tried_all() and not self._accepting
+        told = self._telling is not None and self._telling.done()
+        return told and self.reader.caught_up() and self.sender.tried_all() and not self._accepting
 
     # -- what this side tells -------------------------------------------------------------------
 
@@ -89,6 +93,14 @@ class Mailroom:
         letter = await self.outbox.put(account, kind, content, about or ObjectId(b""))
         self.sender.refresh()
         return letter
+
+    async def _tell_keys(self) -> None:
+        """Tells contacts who know an older user key of this account of the newest one."""
+        generation = self._engine.keys.credentials.account.user_key.generation
+        for known in self.book.all().values():
+            if known.accepted and self.outbox.told(known.account) not in (b"", generation):
+                await self.tell(known.account, LetterKind.HELLO)
+        self._engine.news.pulse()
 
     async def tell_card(self) -> None:
         """Tells all contacts where this account is to be reached from now on."""
@@ -189,8 +201,8 @@ class Mailroom:
                 return None
             return await self.book.add(letter.card, State.PENDING)
         record = known.record.see(letter.card)
-        newest = record.newer or record.card
-        if letter.device not in newest.account.devices:
+        newest = (record.newer or record.card).account.merge(letter.card.account)
+        if letter.device not in newest.devices:
             raise BadSignature("it is signed by a device that was removed from his account")
         if record.state is State.ADDED:
             record = replace(record, state=State.MUTUAL)

@@ -321,7 +321,6 @@ async def test_changed_keys_are_shown_and_wait(made: World) -> None:
     ben = await made.person("Ben")
     become(ben, with_new_keys(credentials(ben)))
     await ben.workspace.new_document("from Ben", "y")
-    await ben.engine.mailroom.tell_card()
     await ben.workspace.sync()
     await ana.workspace.sync()
     (shown,) = await ana.workspace.contacts()
@@ -343,18 +342,34 @@ async def test_changed_keys_are_shown_and_wait(made: World) -> None:
 
 
 async def test_mail_after_new_keys_still_finds_the_other(made: World) -> None:
-    """Who has a new key reads what comes to the old one, and tells the new one where the other looks."""
+    """Who has a new key reads what comes to the old one, and by itself tells it where the other looks."""
     ana, ben = await friends(made, "Ana", "Ben")
     become(ben, with_new_keys(credentials(ben)))
     await ana.workspace.new_document("notes", "x")
     await ana.workspace.share_with("notes", "Ben", Role.READER)
     await ben.workspace.sync()
     assert [entry.name for entry in await ben.workspace.list_entries()] == ["notes"]
-    await ben.engine.mailroom.tell(credentials(ana).account_id, LetterKind.HELLO)
-    await ben.workspace.sync()
     await ana.workspace.sync()
 
     assert (await ana.workspace.contacts())[0].changed
+
+
+async def test_two_devices_that_know_nothing_of_each_others_ops(made: World) -> None:
+    """Letters of both are taken, though neither's account log holds the other's."""
+    ana, ben = await friends(made, "Ana", "Ben")
+    own = credentials(ana)
+    phone, *others = [DeviceSecrets.generate(os.urandom) for _ in range(3)]
+    both = own.account.with_op(AddDevice(phone.public), own.device_sign)
+    later = now_ms() + 60_000
+    for number, (signer, device) in enumerate(zip((own.device, phone), others, strict=True)):
+        account = both.with_op(AddDevice(device.public), signer.sign)
+        card = ContactCard.make(replace(own, account=account), (), later - number)
+        letter = write(card, device.sign, ben, LetterKind.SHARE, invitation_of(ana, f"{number}").encode())
+        await post(made, *to_stranger(letter, ben))
+        await ben.workspace.sync()
+
+    assert {invited.path for invited in await ben.workspace.invitations()} == {"0", "1"}
+    assert ben.engine.problems == []
 
 
 async def test_a_removed_device_speaks_for_nobody(made: World) -> None:
