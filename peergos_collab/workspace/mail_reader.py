@@ -195,6 +195,10 @@ class MailReader:
                     return
             except PeergosCollabError as error:
                 wrong_pin = isinstance(error, WrongPin)
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not end the reading for good
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": "reading a mailbox failed", "exception": error}
+                )
             self._failed.add(place)
             self._engine.news.pulse()
             mean = WRONG_PIN_SECONDS if wrong_pin else pause

@@ -264,9 +264,23 @@ async def _first_content(
     seconds: float,
 ) -> None:
     """Waits until what the node has is here, and checks that the link's promise holds."""
-    replica = opened.live.replica
+    replica, capability = opened.live.replica, reference.capability
+    promise = "link" if reference.link is not None else "invitation"
+
+    def false(error: RemoteProtocolError) -> Refused:
+        return Refused(
+            f"what the node gave does not fit the {promise} ({error}); nothing was kept",
+            hint=f"Try again; if it stays so, ask whoever shared it for a new {promise}.",
+        )
 
     def here() -> bool:
+        known = replica.book.epochs.get(capability.epoch)
+        if known is not None:
+            # A key that is not the epoch's opens nothing, now or later.
+            try:
+                capability.keys.check(known.keys)
+            except RemoteProtocolError as error:
+                raise false(error) from None
         node_link = network.link_of(opened.live.id, address)
         if node_link is not None and node_link.problem and node_link.link is None:
             raise (WrongPin if node_link.wrong_pin else Offline)(node_link.problem)
@@ -278,19 +292,10 @@ async def _first_content(
         return opened.live.unverified or (link is not None and opened.live.id in link.ready)
 
     await engine.news.wait_until(here, seconds, "fetching the content")
-    capability = reference.capability
-    promise = "link" if reference.link is not None else "invitation"
-    epoch = replica.book.epochs.get(capability.epoch)
     member = replica.view.members.get(replica.actor.principal)
-    try:
-        if epoch is None or member is None or replica.view.kind != capability.kind:
-            raise RemoteProtocolError(f"the object does not know this {promise}")
-        capability.keys.check(epoch.keys)
-    except RemoteProtocolError as error:
-        raise Refused(
-            f"what the node gave does not fit the {promise} ({error}); nothing was kept",
-            hint=f"Try again; if it stays so, ask whoever shared it for a new {promise}.",
-        ) from None
+    unknown = capability.epoch not in replica.book.epochs or member is None
+    if unknown or replica.view.kind != capability.kind:
+        raise false(RemoteProtocolError(f"the object does not know this {promise}"))
 
 
 def members(engine: Engine, path: str) -> list[Member]:
