@@ -37,9 +37,8 @@ from .screens.welcome import (
 from .screens.writing import Writing
 from .textual_private import QuietFailure, Unbroken
 from .viewmodels.cells import shown
-from .viewmodels.contacts import People, shares_words, title_of
+from .viewmodels.contacts import People, shares_words
 from .viewmodels.faults import error_words, fault_words
-from .viewmodels.status import REMOVED, newly_removed
 from .widgets.chat_pane import ChatPane
 
 _STATUS_PAUSE = 0.15
@@ -220,8 +219,6 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
         if monotonic() - self._people_at >= _STATUS_AT_LEAST:
             await self._look_at_people()
         entries = await self.workspace.list_entries()
-        for path in newly_removed(self.status, status):
-            self.say(f"{title_of(path)}: {REMOVED}", "warning")
         self.status = status
         self._proved = edits
         for screen in self.screen_stack:

@@ -171,7 +171,7 @@ class ObjectState:
             receipt covers everything local. Nothing is listed that is not proved.
         pending: local changes that no node has acknowledged yet.
         problems: plain sentences: forks, quarantined segments, damage. Empty when all is well.
-        removed: this account was a member and is not any more: what is here stays, nothing new comes.
+        removed: a sentence where this account was a member and is not any more: by whom, and what that means.
     """
 
     path: str
@@ -181,7 +181,7 @@ class ObjectState:
     connection: Path
     peers: int
     problems: tuple[str, ...] = ()
-    removed: bool = False
+    removed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

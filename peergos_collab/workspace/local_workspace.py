@@ -113,7 +113,7 @@ class LocalWorkspace(LocalPeople, LocalDevices):
         problems += [f"a change by {name} was set aside: {reason}" for name, reason in aside]
         problems += list(replica.view.void.values())
         kind = KIND_NAMES.get(Kind(replica.fold.kind), "other")
-        removed = replica.is_removed
+        removed = opened.removal
         return ObjectState(
             opened.path, kind, tuple(saved), replica.unsealed, path, direct, tuple(problems), removed
         )

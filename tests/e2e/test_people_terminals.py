@@ -32,8 +32,8 @@ def two(tmp_path: Path) -> Iterator[tuple[Person, Person]]:
             assert person.screen.wait_end() == 0
 
 
-def test_sharing_with_somebody(two: tuple[Person, Person]) -> None:
-    """Ana adds Ben's card and shares; it appears on his list, and both write."""
+def test_sharing_with_somebody_and_removing_him(two: tuple[Person, Person]) -> None:
+    """Ana adds Ben's card and shares; it appears on his list; removed, his screen says so plainly."""
     ana, ben = two
     ben.screen.send("p")
     ben.sees("Nobody here yet.")
@@ -81,6 +81,25 @@ def test_sharing_with_somebody(two: tuple[Person, Person]) -> None:
     ana.sees("his first words")
     ana.screen.press("ctrl+home")
     ana.sees("by Ben")
+
+    ana.screen.press("ctrl+r")
+    ana.sees("Who is in plan", "Ben  writer")
+    ana.screen.press("down", "delete")
+    ana.sees("Remove Ben from", "already saw")
+    ana.screen.press("tab", "enter")
+    ana.sees("Ben is out.")
+    ana.screen.wait_gone("Ben  writer")
+    ben.sees("⚠ Ana removed you: what is here stays yours, but nothing new comes")
+    ben.screen.send("more ")
+    ana.screen.press("escape")
+    ana.screen.wait_gone("Who is in plan")
+    ana.screen.press("ctrl+end")
+    ana.screen.send(" and a secret")
+    ana.sees("his first words and a secret", "saved here and on node")
+    pgc(ben.home, "sync")
+
+    assert ben.cat("plan") == "his first words"
+    assert ana.cat("plan") == "his first words and a secret"
 
 
 def test_a_new_device_of_ana(two: tuple[Person, Person], tmp_path: Path) -> None:

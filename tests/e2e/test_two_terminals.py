@@ -69,7 +69,7 @@ def test_two_people_share_write_and_undo(two: Two) -> None:
     ana.wait_for("Back")
     ana.send("first words")
     ana.press("ctrl+l")
-    ana.wait_for("cannot be revoked yet")
+    ana.wait_for("You can revoke it")
     ana.press("down")
     ana.send(" ")
     ana.wait_for("can read and change it.")
@@ -82,7 +82,7 @@ def test_two_people_share_write_and_undo(two: Two) -> None:
     link = two.ana.copied()
     assert link in "".join(line.strip(" │") for line in ana.text.splitlines())
     ana.press("escape")
-    ana.wait_gone("cannot be revoked yet")
+    ana.wait_gone("You can revoke it")
 
     bob.send("j")
     bob.wait_cursor_below("The link somebody gave you")

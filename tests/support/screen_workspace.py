@@ -287,6 +287,18 @@ class FakeWorkspace:
         self.done.append(("share_with", path, contact, role))
         return contact
 
+    async def unshare(self, path: str, who: str) -> None:
+        self.people = [one for one in self.people if who not in (one.id, one.who)]
+        self.done.append(("unshare", path, who))
+
+    async def change_role(self, path: str, who: str, role: Role) -> None:
+        self.people = [replace(one, role=role) if one.id == who else one for one in self.people]
+        self.done.append(("change_role", path, who, role))
+
+    async def leave(self, path: str) -> None:
+        await self.remove(path)
+        self.done.append(("leave", path))
+
     def _contact(self, name: str) -> Contact:
         found = next((one for one in self.known if one.name == name), None)
         if found is None:

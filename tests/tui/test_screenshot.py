@@ -11,7 +11,7 @@ import re
 from datetime import datetime
 from pathlib import Path
 
-from peergos_collab.workspace.api import Contact, Invitation, NodeState, ObjectState, Presence, Role
+from peergos_collab.workspace.api import Contact, Invitation, Member, NodeState, ObjectState, Presence, Role
 from peergos_collab.workspace.api import Path as Way
 from support.screen_workspace import FakeGate, FakeWorkspace, said
 from support.screens import settle
@@ -99,6 +99,29 @@ async def people_scene() -> str:
     return portable(picture)
 
 
+async def members_scene() -> str:
+    """The SVG of the question before somebody is removed, over the editor."""
+    workspace = FakeWorkspace()
+    await workspace.new_document("garden", TEXT)
+    workspace.states["garden"] = ObjectState("garden", "doc", ("here", NODE), 0, Way.NODE, 0)
+    workspace.node_states.append(NodeState(NODE, connected=True))
+    workspace.people += [
+        Member("Ana", Role.WRITER, "account", "z1"),
+        Member("Ben", Role.WRITER, "account", "z2"),
+        Member("link (reader)", Role.READER, "link", "zlink4711aa"),
+    ]
+    app = PgcApp(FakeGate(workspace))
+    async with app.run_test(size=(84, 22)) as pilot:
+        await settle(pilot, "garden")
+        await pilot.press("m")
+        await settle(pilot, "whoever has the link")
+        await pilot.press("down", "down", "delete")
+        await settle(pilot, "Remove Ben from")
+        picture = app.export_screenshot(title="peergos_collab")
+    await app.close_workspace()
+    return portable(picture)
+
+
 def portable(picture: str) -> str:
     """A picture that every program draws alike."""
     # Whoever looks at the picture should not be sent to a server for its font.
@@ -149,3 +172,11 @@ async def test_the_picture_of_people_shows_what_the_program_shows() -> None:
 
     assert {"verified", "via", "changed", "asks", "shares", "Verify", "Introduce"} <= words_of(picture)
     assert kept("people.svg", picture) == words_of(picture)
+
+
+async def test_the_picture_of_a_removal_shows_what_the_program_shows() -> None:
+    """What it can do and what it cannot is in it."""
+    picture = await members_scene()
+
+    assert {"Remove", "Ben", "already", "saw", "keys", "link", "revoke"} <= words_of(picture)
+    assert kept("removal.svg", picture) == words_of(picture)

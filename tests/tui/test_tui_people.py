@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from peergos_collab.workspace.api import Contact, Event, Invitation, Member, NodeState, Role, ShareLink
 from support.screen_workspace import START, WORDS, FakeWorkspace
-from support.screens import reads, running, settle, stocked
+from support.screens import painted, reads, running, settle, stocked
 from tui.screens.base import FullScreen
 from tui.screens.chatting import Chatting
 from tui.screens.home import Home
@@ -316,6 +316,41 @@ async def members(workspace: FakeWorkspace) -> AsyncIterator[Pilot[Any]]:
         yield pilot
 
 
+async def test_removing_says_what_it_can_do_and_what_it_cannot() -> None:
+    """Before: what they saw stays seen, and a link is another way in. After: new keys, and Ben is gone."""
+    workspace = await peopled()
+    async with members(workspace) as pilot:
+        await pilot.press("down", "delete")
+        shown = await reads(pilot, "Remove Ben from")
+        assert "Removed people can still see what they already saw; nothing can take that back." in shown
+        assert "What is written from now on gets new keys, which Ben does not have." in shown
+        assert "There is a link to it as well" in shown
+        await pilot.press("enter")
+        await settle(pilot, "already saw", gone=True)
+        assert workspace.done == []
+        await pilot.press("delete")
+        await settle(pilot, "already saw")
+        await pilot.press("tab", "enter")
+        await reads(pilot, "Ben is out. What is written from now on has new keys.")
+        await settle(pilot, "reader", gone=True)
+
+    assert workspace.done == [("unshare", "notes", "zben")]
+
+
+async def test_a_link_is_revoked_in_the_list_of_members() -> None:
+    """It says what becomes of those who came by it; they cannot be removed one by one."""
+    workspace = await peopled()
+    async with members(workspace) as pilot:
+        await pilot.press("down", "down", "delete")
+        await reads(pilot, "revoke the link to remove them")
+        await pilot.press("down", "delete")
+        await reads(pilot, "whoever came by it is out")
+        await pilot.press("tab", "enter")
+        await reads(pilot, "The link is revoked.")
+
+    assert workspace.done == [("unshare", "notes", "zlink1234")]
+
+
 async def test_a_link_made_here_is_shown_again() -> None:
     """With what is known of it; Enter on it shows it, to be copied. Another's link cannot be shown."""
     workspace = await peopled()
@@ -332,6 +367,39 @@ async def test_a_link_made_here_is_shown_again() -> None:
         await pilot.press("enter")
 
         assert pilot.app.clipboard == "pgc://node/#again"
+
+
+async def test_a_role_is_changed() -> None:
+    """The other roles are offered; the list shows the new one."""
+    workspace = await peopled()
+    async with members(workspace) as pilot:
+        await pilot.press("down", "r")
+        await settle(pilot, "writer: can read and change it")
+        await pilot.press("down", "enter")
+        await settle(pilot, "Ben is admin now.")
+        assert re.search(r"Ben +admin", painted(pilot.app))  # type: ignore[arg-type]
+
+    assert workspace.done == [("change_role", "notes", "zben", Role.ADMIN)]
+
+
+async def test_who_is_no_admin_can_only_leave() -> None:
+    """Changing others is refused in words; leaving asks, and takes it off the list."""
+    workspace = await peopled()
+    workspace.people = [
+        Member("Ana", Role.ADMIN, "account", "zana"),
+        Member("Me", Role.WRITER, "account", "id", me=True),
+    ]
+    async with running(workspace) as pilot:
+        await pilot.press("m")
+        await settle(pilot, "Me   writer  you")
+        await pilot.press("delete")
+        await settle(pilot, "Only an admin can change who is in it.")
+        await pilot.press("down", "delete")
+        await reads(pilot, "What you wrote in it stays with them.")
+        await pilot.press("tab", "enter")
+        await settle(pilot, "notes", gone=True)
+
+    assert workspace.done == [("leave", "notes")]
 
 
 # Everywhere
@@ -373,7 +441,9 @@ async def test_names_of_people_are_never_markup_or_control() -> None:
         await pilot.press("escape", "s")
         await settle(pilot, f"{safe} can read it")
         await pilot.press("escape", "m")
-        shown = await settle(pilot, safe)
+        await settle(pilot, safe)
+        await pilot.press("down", "delete")
+        shown = await settle(pilot, f"Remove {safe} from")
 
     assert "\x1b" not in shown
     assert "\u202e" not in shown

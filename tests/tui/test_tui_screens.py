@@ -168,7 +168,7 @@ async def test_sharing_without_a_node_says_what_is_missing() -> None:
     """The error and its hint stand in the dialog."""
     async with running(await stocked()) as pilot:
         await pilot.press("s")
-        await settle(pilot, "It cannot be revoked yet.")
+        await settle(pilot, "You can revoke it in the list of members.")
         await pilot.click("#make")
         shown = await settle(pilot, "no node yet")
 
@@ -427,22 +427,23 @@ async def test_a_reader_is_told_that_typing_does_nothing() -> None:
 
 
 async def test_who_is_removed_while_writing_is_told_plainly() -> None:
-    """A notice, the bar and the list say so; the text stays, and typing changes nothing."""
+    """The bar, the list and a notice say so and by whom; the text stays, and typing changes nothing."""
     workspace = await stocked()
+    words = "Ana [b] removed you: what is here stays yours"
     async with writing(workspace, (110, 24)) as (pilot, screen):
         await pilot.press("a")
         await settle(pilot, "saved here")
         workspace.open_handles["notes"].can_write = False
-        workspace.states["notes"] = ObjectState("", "doc", ("here",), 0, Path.NODE, 0, removed=True)
+        workspace.states["notes"] = ObjectState("", "doc", ("here",), 0, Path.NODE, 0, removed=words)
         workspace.announce(Event("change", "notes"))
-        await reads(pilot, "“notes”: You are no member of this any more. What you have stays")
-        await settle(pilot, "⚠ You are no member of this any more.")
+        await settle(pilot, f"⚠ {words}")
         await pilot.press("x")
+        await reads(pilot, f"{words} ⚠ {words}")
         await pilot.press("escape")
         shown = await settle(pilot, "Name")
 
         assert screen.handle.document.text == "afirst line\nsecond line\n"
-        assert "⚠ You are no member" in shown
+        assert f"⚠ {words}" in shown
 
 
 async def test_a_change_that_comes_too_late_is_refused_in_words() -> None:

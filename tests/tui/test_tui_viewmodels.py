@@ -18,7 +18,6 @@ from tui.viewmodels.sharing import qr_lines, warning
 from tui.viewmodels.status import (
     bar,
     connection_words,
-    newly_removed,
     pending_words,
     problem_words,
     saved_words,
@@ -93,20 +92,12 @@ def test_entries_show_problems_before_anything_else() -> None:
     assert lines[1].cells[3].startswith("⚠ A page")
 
 
-def test_a_removal_is_news_once() -> None:
-    """Of what one was in before, and not of what one finds at the start."""
-    gone = status_of(replace(HERE, removed=True))
-
-    assert newly_removed(status_of(HERE), gone) == ["notes"]
-    assert newly_removed(gone, gone) == []
-    assert newly_removed(None, gone) == []
-
-
 def test_removal_is_said_before_damage() -> None:
     """Nothing of an object matters as much."""
-    state = replace(HERE, removed=True, problems=("A page of this document is damaged.",))
+    state = replace(HERE, removed="Ana removed you.", problems=("A page of this document is damaged.",))
 
-    assert problem_words(state).startswith("You are no member of this any more.")
+    assert problem_words(state) == "Ana removed you."
+    assert problem_words(replace(state, removed="")) == "A page of this document is damaged."
     assert problem_words(None) == ""
 
 
@@ -200,13 +191,13 @@ def test_typing_notices_name_up_to_three() -> None:
 
 
 def test_the_share_dialog_says_what_a_link_means() -> None:
-    """Role by role, with what it shows and that it cannot be revoked yet."""
+    """Role by role, with what it shows and where it can be revoked."""
     for role, can in ((Role.READER, "read it"), (Role.WRITER, "change"), (Role.ADMIN, "give others access")):
         words = warning(role)
 
         assert words.startswith("Anyone with this link can ")
         assert can in words
-        assert "It shows its holder the history and the members' ids. It cannot be revoked yet." in words
+        assert "It shows its holder the history and the members' ids. You can revoke it" in words
 
 
 def test_a_qr_code_that_does_not_fit_is_left_out() -> None:

@@ -18,7 +18,7 @@ from peergos_collab.workspace.api import DocumentHandle, Status, Unsubscribe
 
 from ..viewmodels.cells import shown
 from ..viewmodels.people import Colours, carets, name_of
-from ..viewmodels.status import REMOVED, bar, saved_words, state_of
+from ..viewmodels.status import bar, saved_words, state_of
 from ..viewmodels.writers import Writers, character_meant
 from ..widgets.chat_pane import ChatPane
 from ..widgets.editor import Editor
@@ -177,8 +177,8 @@ class Writing(FullScreen):
 
     def on_editor_refused(self, event: Editor.Refused) -> None:
         state = state_of(self._status, self.handle.path)
-        removed = state is not None and state.removed
-        self.pgc.say(REMOVED if removed else event.reason or _READ_ONLY, "warning")
+        removed = state.removed if state is not None else ""
+        self.pgc.say(removed or event.reason or _READ_ONLY, "warning")
 
     # Finding
 

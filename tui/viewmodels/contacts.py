@@ -183,7 +183,10 @@ def empty_words() -> str:
 def removal_words(contact: Contact) -> str:
     """What taking somebody off the list does and does not do."""
     name = person(contact.name)
-    return f"Take {name} off your list of people? What you share stays shared; {name} is told nothing."
+    return (
+        f"Take {name} off your list of people? What you share stays shared: to end that, remove "
+        f"{name} from its members (m in the list)."
+    )
 
 
 def added_words(contact: Contact) -> str:

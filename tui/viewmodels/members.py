@@ -71,7 +71,7 @@ def _made(link: ShareLink | None) -> str:
 def together_words(members: list[Member]) -> str:
     """What the list cannot say: who else may read."""
     if any(member.kind == "link" for member in members):
-        return "Anyone who holds a link can come in until it ends. Links cannot be revoked yet."
+        return "Anyone who holds a link can come in until it ends or is removed here."
     return "Nobody else can read it." if len(members) == 1 else ""
 
 
@@ -95,7 +95,7 @@ def removal_words(member: Member, path: str, members: list[Member]) -> str:
     links = sum(one.kind == "link" for one in members)
     still = (
         f"\n\nThere {'is a link' if links == 1 else f'are {links} links'} to it as well: if {name} holds "
-        "one, it lets them in again. You can revoke links in the same list."
+        f"one, {name} can come in again. You can revoke links in the same list."
         if links
         else ""
     )

@@ -25,7 +25,7 @@ def warning(role: Role) -> str:
     """What handing out a link means."""
     return (
         f"Anyone with this link can {CAN[role]}. It shows its holder the history and the members' ids. "
-        "It cannot be revoked yet."
+        "You can revoke it in the list of members."
     )
 
 

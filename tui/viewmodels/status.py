@@ -83,22 +83,12 @@ def people_words(names: list[str]) -> str:
     return f"with {', '.join(names[:2])} and {len(names) - 2} more"
 
 
-REMOVED = "You are no member of this any more. What you have stays; nothing new comes, and nothing you write."
-
-
 def problem_words(state: ObjectState | None) -> str:
     """What matters more than how an object is saved; empty when all is well."""
     if state is None:
         return ""
-    return REMOVED if state.removed else shown(state.problems[0], 300) if state.problems else ""
-
-
-def newly_removed(before: Status | None, now: Status) -> list[str]:
-    """Paths of objects this account was removed from since ``before``."""
-    if before is None:
-        return []
-    inside = {state.path for state in before.objects if not state.removed}
-    return [state.path for state in now.objects if state.removed and state.path in inside]
+    found = (state.removed, *state.problems)
+    return shown(next((words for words in found if words), ""), 300)
 
 
 def bar(
