@@ -91,6 +91,11 @@ class MailSender:
                 break
             except PeergosCollabError as error:
                 self._note_failure(letter, known, error)
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not lose a letter
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": "sending a letter failed", "exception": error}
+                )
+                self._tried.add(letter.id)
             await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - spreads retries, decides nothing
             pause = min(RETRY_SECONDS[1], pause * 2)
         self._outbox.drop(letter)

@@ -230,7 +230,9 @@ class Mailroom:
         if view is None:
             return False
         reference = ObjectReference.decode_untrusted(view.reference)
-        return reference.link is None and reference.capability.keys.level >= capability.keys.level
+        held = reference.capability
+        same = held.epoch == capability.epoch and held.keys.level >= capability.keys.level
+        return same and reference.link is None
 
     async def _take_introduction(self, known: Known, letter: Letter) -> bool:
         card = ContactCard.parse_untrusted(letter.content)

@@ -285,8 +285,12 @@ async def _first_content(
         if node_link is not None and node_link.problem and node_link.link is None:
             raise (WrongPin if node_link.wrong_pin else Offline)(node_link.problem)
         link = node_link.link if node_link is not None else None
-        if replica.is_removed:
+        # Who was added again finds his removal first, and his new key is of the newest epoch.
+        old = any(capability.epoch in epoch.parents for epoch in replica.book.epochs.values())
+        if replica.is_removed and old and reference.link is not None:
             raise LinkEnded
+        if replica.is_removed and old:
+            raise NoAccess("you were removed from it meanwhile; nothing was changed")
         if link is not None and opened.live.id in link.lacking:
             raise Offline(f"the node {address} does not have it yet, or not for you; nothing was changed")
         return opened.live.unverified or (link is not None and opened.live.id in link.ready)

@@ -403,3 +403,30 @@ async def test_beside_a_running_program(made: World) -> None:
             await attached.introduce("Ben", "Zoe")
     finally:
         await attached.close()
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+async def test_removed_and_shared_again(made: World, forgets: bool) -> None:
+    """A contact who was removed gets nothing new; shared with again, he reads and writes as before."""
+    ana, ben = await friends(made)
+    await ana.workspace.new_document("notes", "one. ")
+    await ana.workspace.share_with("notes", "Ben", Role.WRITER)
+    await ben.workspace.sync()
+    await ana.workspace.unshare("notes", "Ben")
+    await ana.workspace.write_document("notes", "one. two. ")
+    await ana.workspace.sync()
+    await ben.workspace.sync()
+    assert ben.text("notes") == "one. "
+    with pytest.raises(NoAccess):
+        await ben.workspace.write_document("notes", "mine")
+    if forgets:
+        await ben.workspace.remove("notes")
+    await ana.workspace.share_with("notes", "Ben", Role.WRITER)
+    await ben.workspace.sync()
+    assert [entry.name for entry in await ben.workspace.list_entries()] == ["notes"]
+    assert ben.text("notes") == "one. two. "
+    await ben.workspace.write_document("notes", "one. two. three. ")
+    await ben.workspace.sync()
+    await ana.workspace.sync()
+
+    assert ana.text("notes") == "one. two. three. "
