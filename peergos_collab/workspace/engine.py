@@ -567,6 +567,7 @@ class Engine:
     def _members_changed(self, opened: OpenObject) -> None:
         if self.network is not None:
             self.network.refresh()  # other members are another circle
+        opened.presence.members_changed()
         words = opened.removal
         if words and opened.path != PROFILE_PATH:
             self.on_problem(opened.live, words)

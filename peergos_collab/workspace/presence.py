@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
-from ..codec.ids import DeviceId, RunId
+from ..codec.ids import DeviceId, PrincipalId, RunId
 from ..codec.shape import array, some_bytes
 from ..codec.shown import show_person
 from ..crypto import Tag, VerifyKey, keyed_hash
@@ -38,9 +38,13 @@ MAX_PRESENT: Final = 512
 
 @dataclass(slots=True)
 class Present:
-    """Another device in the object. Times are the loop's, in seconds; ``greeted`` is its own clock's."""
+    """Another device in the object. Times are the loop's, in seconds; ``greeted`` is its own clock's.
+
+    ``principal`` is as which member it is here: its account, or a link.
+    """
 
     device: DeviceId
+    principal: PrincipalId
     run: RunId
     name: str
     key: VerifyKey
@@ -241,9 +245,8 @@ class PresenceBook:
         if introduced.author.device != message.device or len(self.present) >= MAX_PRESENT:
             return None
         name = show_person(introduced.author.name)
-        return Present(
-            message.device, message.run, name, introduced.device_key, False, self._loop.time(), via
-        )
+        principal, key = introduced.author.principal, introduced.device_key
+        return Present(message.device, principal, message.run, name, key, False, self._loop.time(), via)
 
     def _apply(self, message: Ephemeral, sender: Present, via: str) -> None:
         sender.heard = self._loop.time()
@@ -281,6 +284,20 @@ class PresenceBook:
     def _drop_gone(self) -> None:
         limit = self._loop.time() - GONE_SECONDS
         gone = [device for device, present in self.present.items() if present.heard < limit]
+        for device in gone:
+            del self.present[device]
+        if gone:
+            self._tell()
+
+    def members_changed(self) -> None:
+        """Forgets at once who is no member any more; everybody, where this device's own member is none."""
+        replica = self.live.replica
+        alone = replica.is_removed
+        gone = [
+            device
+            for device, present in self.present.items()
+            if alone or replica.view.level(present.principal) is None
+        ]
         for device in gone:
             del self.present[device]
         if gone:

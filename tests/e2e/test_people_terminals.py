@@ -89,6 +89,8 @@ def test_sharing_with_somebody_and_removing_him(two: tuple[Person, Person]) -> N
     ana.screen.press("tab", "enter")
     ana.sees("Ben is out.")
     ana.screen.wait_gone("Ben  writer")
+    ana.screen.wait_gone("with Ben")
+    ben.screen.wait_gone("with Ana")
     ben.sees("⚠ Ana removed you: what is here stays yours, but nothing new comes")
     ben.screen.send("more ")
     ana.screen.press("escape")
