@@ -6,7 +6,7 @@ known as a writer. Until then it waits; what breaks a rule is set aside, and kee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -20,6 +20,7 @@ from ..objects.op_kinds import Close
 from ..objects.payload import Author, Cite, Delivery, Kind, Payload, decode_payload_untrusted
 from ..objects.segments import Segment
 from ..objects.snapshots import SnapshotPlace
+from .closings import Closings
 from .fold import Fold
 from .logbook import Arrival, BranchState, LogBook
 
@@ -86,9 +87,47 @@ class CausalOrder:
         self.since_snapshot = 0
         self.uncited: dict[int, None] = {}
         self.strict = False
+        self.closings = Closings(book)
+        self._unsettled = False
         self._on_damage = on_damage
         self._arrived: dict[tuple[int, int], Segment] = {}
         self._blocked: dict[int, Ready] = {}
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether the state holds what does not count any more: then all is to be delivered once more."""
+        return self._unsettled
+
+    def take_view(self, view: View) -> None:
+        """Takes the members as they are by newer records, which may end logs before what was delivered."""
+        if view is self.view:
+            return
+        self.view = view
+        self._check_ends(self.book.branches)
+
+    def _check_ends(self, logs: Collection[LogId]) -> None:
+        """Finds out whether something was delivered that does not count by what is known now."""
+        self._unsettled |= any(
+            self._holds_too_much(branch, epoch, who.author)
+            for (log, epoch), who in self.authors.items()
+            if log in logs
+            for branch in self.book.branches.get(log, ())
+        )
+
+    def _holds_too_much(self, branch: BranchState, epoch: EpochId, author: Author) -> bool:
+        seq = self.applied.get(branch.number, 0)
+        if seq < branch.first or not self.closings.passes_end(self.view, author, epoch, branch, seq):
+            return False
+        try:
+            # The log may have gone on under newer keys, where it does not end.
+            for segment in self.book.stored(branch, branch.first):
+                if segment.seq > seq:
+                    break
+                if segment.epoch == epoch and not self.closings.counts(self.view, segment, author):
+                    return True
+        except Damaged:
+            return True
+        return False
 
     @property
     def waiting(self) -> tuple[int, ...]:
@@ -100,10 +139,14 @@ class CausalOrder:
     def take(self, arrivals: Iterable[Arrival], via: str) -> list[Delivery]:
         """Delivers what is new, and what waited for it."""
         self._arrived.clear()  # what came before is in the store by now
+        arrivals = list(arrivals)
         touched = self._ready()
         for arrival in arrivals:
             self._arrived[arrival.branch.number, arrival.segment.seq] = arrival.segment
             touched[arrival.branch.number] = None
+        forked = {a.segment.log for a in arrivals if len(self.book.branches[a.segment.log]) > 1}
+        if forked:
+            self._check_ends(forked)  # the end of a log may be on another branch than was thought
         return self._deliver(touched, via)
 
     def take_waiting(self, via: str) -> list[Delivery]:
@@ -132,10 +175,10 @@ class CausalOrder:
     def _deliver(self, touched: dict[int, None], via: str) -> list[Delivery]:
         deliveries: list[Delivery] = []
         while touched:
-            before = len(deliveries), len(self.set_aside)
+            before = len(deliveries), len(self.set_aside), self.closings.version
             for number in touched:
                 self._deliver_branch(self.book.numbered[number], via, deliveries)
-            progress = (len(deliveries), len(self.set_aside)) != before
+            progress = (len(deliveries), len(self.set_aside), self.closings.version) != before
             touched = self._ready() if progress else {}
         return deliveries
 
@@ -168,16 +211,23 @@ class CausalOrder:
         return branch.base is None or self.applied.get(branch.base.number, 0) >= branch.first - 1
 
     def _segments_from(self, branch: BranchState, seq: int) -> Iterable[Segment]:
-        while (branch.number, seq) in self._arrived:
-            yield self._arrived[branch.number, seq]
-            seq += 1
-        if seq <= branch.tip:
-            try:
-                yield from self.book.stored(branch, seq)
-            except Damaged as damage:
-                if self.strict:
-                    raise
-                self._on_damage(branch, damage)
+        try:
+            while seq <= branch.tip:
+                for segment in self._arrived_from(branch, seq) or self.book.stored(branch, seq):
+                    yield segment
+                    seq = segment.seq + 1
+                    if (branch.number, seq) in self._arrived:
+                        break  # what has just arrived is not in the store yet
+        except Damaged as damage:
+            if self.strict:
+                raise
+            self._on_damage(branch, damage)
+
+    def _arrived_from(self, branch: BranchState, seq: int) -> list[Segment]:
+        found: list[Segment] = []
+        while (segment := self._arrived.get((branch.number, seq + len(found)))) is not None:
+            found.append(segment)
+        return found
 
     # -- one segment ----------------------------------------------------------------------------
 
@@ -193,8 +243,8 @@ class CausalOrder:
             delivery = self._delivery(segment, payload, introduced.author, skip, via)
             self._hand_over(delivery)
         except NoMember:
-            view = self.view
-            raise Waits(lambda: self.view is not view) from None
+            view, version = self.view, self.closings.version
+            raise Waits(lambda: self.view is not view or self.closings.version != version) from None
         except (RemoteProtocolError, Quarantined) as error:
             self._put_aside(segment, name, error)
             return []
@@ -214,9 +264,18 @@ class CausalOrder:
         payload = decode_payload_untrusted(segment.open(keys.content))
         missing = next((cite for cite in payload.cites if not self._is_applied(cite)), None)
         if missing is not None:
-            cite = missing
-            raise Waits(lambda: self._is_applied(cite))
+            cite, view = missing, self.view
+            self._keep_what_it_cites(segment, payload)
+            raise Waits(lambda: self._is_applied(cite) or self.view is not view)
         return payload
+
+    def _keep_what_it_cites(self, segment: Segment, payload: Payload) -> None:
+        """What a segment that counts cites counts, too, even past the end of a removed member's log."""
+        try:
+            self._author(segment, payload)
+        except RemoteProtocolError:
+            return
+        self.closings.keep(payload.cites)
 
     def _is_applied(self, cite: Cite) -> bool:
         branch = self.book.find_prefix(cite.log, cite.seq, cite.id)
@@ -236,6 +295,8 @@ class CausalOrder:
                 payload.heads,
             )
             self.authors[segment.log, segment.epoch] = known
+        if not self.closings.counts(self.view, segment, known.author):
+            raise NoMember("written after its author was removed, and nobody built upon it")
         return known
 
     def _skip(self, introduced: Introduced, payload: Payload) -> int:

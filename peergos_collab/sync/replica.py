@@ -123,7 +123,7 @@ class Replica:
 
     def _take_membership(self, records: Iterable[MembershipRecord]) -> None:
         self.seat.take(records)
-        self.order.view = self.seat.view
+        self.order.take_view(self.seat.view)
 
     @property
     def keys(self) -> Mapping[EpochId, EpochKeys]:
@@ -138,6 +138,11 @@ class Replica:
     def view(self) -> View:
         """Who is a member, as far as the records here say."""
         return self.order.view
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether the state is not what follows from the set of records and segments: fold it anew."""
+        return self.order.unsettled
 
     @property
     def author(self) -> Author:
@@ -179,12 +184,12 @@ class Replica:
     def act_as(self, actor: Actor) -> None:
         """Takes the same member with a newer account log, or newer user keys."""
         self.seat.act_as(actor)
-        self.order.view = self.seat.view
+        self.order.take_view(self.seat.view)
 
     def do_duties(self) -> Batch:
         """Publishes what others need to go on; to be made durable, and announced."""
         batch = self.seat.duties()
-        self.order.view = self.seat.view
+        self.order.take_view(self.seat.view)
         return batch
 
     # -- local changes --------------------------------------------------------------------------
@@ -231,7 +236,7 @@ class Replica:
         """Whether there is an epoch to write in, one published for it if need be."""
         if self.seat.epoch() is None:
             self._published += self.seat.prepare()
-            self.order.view = self.seat.view
+            self.order.take_view(self.seat.view)
         return self.seat.epoch() is not None
 
     def _with_published(self, collected: Collected | None) -> Collected | None:

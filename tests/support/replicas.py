@@ -12,7 +12,7 @@ from peergos_collab.objects.segments import Segment
 from peergos_collab.ports import Random
 from peergos_collab.sync.logbook import LogBook
 from peergos_collab.sync.replica import Replica
-from peergos_collab.testing.store import MemoryStore
+from peergos_collab.testing.store import MemoryStore, _copy
 from peergos_collab.workspace.folds import ChatFold
 from support.members import Group, Person
 
@@ -20,9 +20,18 @@ from support.members import Group, Person
 class Chatting:
     """One person's replica of a group's chat. It is released: what is said is sealed at once."""
 
-    def __init__(self, group: Group, person: Person, random: Random) -> None:
+    def __init__(
+        self,
+        group: Group,
+        person: Person,
+        random: Random,
+        store: MemoryStore | None = None,
+        *,
+        told: bool = True,
+    ) -> None:
         self.person = person
-        store = MemoryStore()
+        self._group, self._random = group, random
+        store = store or MemoryStore()
         time = iter(range(1_000, 1 << 40))
         self.clock = lambda: next(time)
         self.fold = ChatFold()
@@ -39,7 +48,16 @@ class Chatting:
         )
         self.replica.released = True
         self.replica.deliver_stored()
-        self.know(*person.records)
+        if told:
+            self.know(*person.records)
+
+    def again(self) -> Chatting:
+        """The same person on a copy of the disk, folded from what is stored."""
+        store = MemoryStore()
+        own: MemoryStore = self.replica.store  # type: ignore[assignment]
+        store._durable, store._seen = _copy(own._seen), _copy(own._seen)
+        store._branch, store._journal = own._branch, own._journal
+        return Chatting(self._group, self.person, self._random, store, told=False)
 
     def know(self, *records: MembershipRecord) -> None:
         self.take([record.raw for record in records], [])
@@ -63,12 +81,15 @@ class Chatting:
 
     def tell(self, *others: Chatting) -> None:
         """Gives everything it has to some others."""
+        for other in others:
+            other.take(*self.all())
+            other.person.take(*other.replica.book.membership_records())
+
+    def all(self) -> tuple[list[bytes], list[bytes]]:
+        """Its records and its segments."""
         book = self.replica.book
         records = [record.raw for record in book.membership_records()]
-        certificates = [certificate.raw for certificate in book.certificates.values()]
-        for other in others:
-            other.take([*records, *certificates], self.segments())
-            other.person.take(*other.replica.book.membership_records())
+        return [*records, *(certificate.raw for certificate in book.certificates.values())], self.segments()
 
     def segments(self) -> list[bytes]:
         book = self.replica.book
