@@ -48,6 +48,7 @@ class MailSender:
         self._card = card
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
         self._tried: set[bytes] = set()
+        self._told: dict[bytes, str] = {}
         self._running = False
 
     def start(self) -> None:
@@ -100,12 +101,16 @@ class MailSender:
             pause = min(RETRY_SECONDS[1], pause * 2)
         self._outbox.drop(letter)
         self._tasks.pop(letter.id, None)
+        words = self._told.pop(letter.id, "")
+        if words in self._engine.problems:
+            self._engine.problems.remove(words)
         self._engine.news.pulse()
 
     def _note_failure(self, letter: Waiting, known: Known, error: PeergosCollabError) -> None:
         if letter.id not in self._tried:
             self._tried.add(letter.id)
             words = f"what was sent to {known.name} waits here and is sent again: {error.message}"
+            self._told[letter.id] = words
             self._engine.on_problem(None, words)
         self._engine.news.pulse()
 

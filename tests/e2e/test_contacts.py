@@ -17,6 +17,7 @@ from peergos_collab.errors import (
     PeergosCollabError,
     UsageError,
 )
+from peergos_collab.identity.contacts import State
 from peergos_collab.node.mailboxes import MAIL
 from peergos_collab.workspace import Role, open_workspace
 from peergos_collab.workspace.api import Contact
@@ -430,3 +431,22 @@ async def test_removed_and_shared_again(made: World, forgets: bool) -> None:
     await ana.workspace.sync()
 
     assert ana.text("notes") == "one. two. three. "
+
+
+async def test_a_contact_whose_node_is_away(made: World) -> None:
+    """A sync ends all the same, and says what waits; once his node is back it goes out, and that is over."""
+    nodes = [await made.node("one"), await made.node("two")]
+    ana, ben = await made.person("Ana"), await made.person("Ben")
+    for person, node in zip((ana, ben), nodes, strict=True):
+        await person.workspace.add_node(node.address)
+    await acquaint(ana, ben)
+    port = nodes[1].port
+    await nodes[1].close()
+    await ana.workspace.sync()
+    assert any("sent to Ben waits" in problem for problem in ana.engine.problems)
+    await made.node("two", port)
+    await ana.workspace.sync()
+    assert ana.engine.problems == []
+    await ben.workspace.sync()
+
+    assert ben.engine.mailroom.book.find("Ana").record.state is State.MUTUAL
