@@ -16,6 +16,7 @@ GROUPS = {
     "imports": "imports",
     "tui": "tui",
     "account": "account",
+    "membership": "membership",
     "sharing": "sharing",
 }
 

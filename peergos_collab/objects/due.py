@@ -67,8 +67,10 @@ def due(
         renewed = _re_pin(maker, parents or {}, unfit)
         if renewed is not None:
             return renewed
-    may_rotate = maker.actor.level >= Level.WRITE and _holds_write(maker)
-    return maker.rotate() if no_epoch and may_rotate else None
+    if no_epoch and maker.actor.level < Level.WRITE:
+        # A writer of the parent, but not by the keys of the version that is listed, which he joined after.
+        return _re_pin(maker, parents or {}, [view.members[maker.actor.principal]])
+    return maker.rotate() if no_epoch and _holds_write(maker) else None
 
 
 def _acts_as_listed(maker: Maker) -> bool:
@@ -86,8 +88,9 @@ def usable(maker: Maker) -> EpochId | None:
 def deepen(maker: Maker) -> None:
     """Finds the best keys of the epochs that may be used: back-links gave those of readers only."""
     membership = maker.membership
+    role = membership.view.level(maker.actor.principal) or Level.READ
     for epoch in frontier(membership.view, membership.keys):
-        membership.ring.deepen(epoch)
+        membership.ring.deepen(epoch, min(role, maker.actor.level))
 
 
 def _holds_write(maker: Maker) -> bool:

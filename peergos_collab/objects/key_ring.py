@@ -65,10 +65,14 @@ class KeyRing:
             self._given[epoch] = keys
         return self._open([epoch])
 
-    def deepen(self, epoch: EpochId) -> EpochKeys | None:
-        """The highest keys of an epoch that any wrap gives: back-links give readers' keys only."""
+    def deepen(self, epoch: EpochId, enough: Level = Level.ADMIN) -> EpochKeys | None:
+        """The highest keys of an epoch that any wrap gives: back-links give readers' keys only.
+
+        Args:
+            enough: the level at which not to look further, where one's role is known.
+        """
         if epoch in self.epochs:
-            self._try_wraps(epoch)
+            self._try_wraps(epoch, min(enough, self._top(epoch)))
         return self.keys.get(epoch)
 
     def _add_epoch(self, epoch: Epoch) -> None:
@@ -85,7 +89,7 @@ class KeyRing:
                 found += self._take_given(epoch)
                 found += self._follow_links_to(epoch)
                 if epoch not in self.keys:
-                    found += self._try_wraps(epoch)
+                    found += self._try_wraps(epoch, Level.READ)
         return found
 
     def _take_given(self, epoch: EpochId) -> list[EpochId]:
@@ -103,13 +107,13 @@ class KeyRing:
     def _top(self, epoch: EpochId) -> Level:
         return Level.WRITE if self.epochs[epoch].neutral else Level.ADMIN
 
-    def _try_wraps(self, epoch: EpochId) -> list[EpochId]:
+    def _try_wraps(self, epoch: EpochId, enough: Level) -> list[EpochId]:
         found: list[EpochId] = []
         tried = self._tried.setdefault(epoch, set())
         for record in reversed(self._wraps.get(epoch, [])):
             for number, pair in enumerate(self._pairs):
                 held = self.keys.get(epoch)
-                if held is not None and held.level is self._top(epoch):
+                if held is not None and held.level >= enough:
                     return found
                 if (record.id, number) in tried:
                     continue

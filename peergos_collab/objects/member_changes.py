@@ -141,9 +141,10 @@ class Maker:
     def _frontier(self) -> dict[EpochId, EpochKeys]:
         """The frontier epochs held, with the best keys that can be found."""
         membership = self.membership
+        role = membership.view.level(self.actor.principal) or Level.READ
         held = {}
         for epoch in frontier(membership.view, membership.keys):
-            keys = membership.ring.deepen(epoch)
+            keys = membership.ring.deepen(epoch, min(role, self.actor.level))
             if keys is not None:
                 held[epoch] = keys
         if not held:

@@ -392,6 +392,8 @@ def fold(history: History, base: Seats, entries: list[Entry]) -> Seats:
         base: the seats after everything that is before them; no entry is concurrent with any of that.
         entries: causes first.
     """
+    if len(entries) == 1 and not changes_seats(entries[0]):
+        return base
     table = Table(history, entries, removals_in(history, entries))
     void = void_in(table) if len(entries) > 1 else set()
     seats: dict[PrincipalId, Seat | None] = {}
@@ -409,6 +411,13 @@ def fold(history: History, base: Seats, entries: list[Entry]) -> Seats:
         for principal, seat in seats.items()
     }
     return base.replaced(left)
+
+
+def changes_seats(entry: Entry) -> bool:
+    """Whether an op gives or takes anything."""
+    return not entry.refused and isinstance(
+        entry.signed.op, Create | Add | Remove | ChangeRole | Leave | RePin
+    )
 
 
 def _given(entry: Entry, seat_of: Callable[[PrincipalId], Seat | None]) -> Iterable[tuple[PrincipalId, Seat]]:
@@ -441,6 +450,8 @@ def _joined(seat: Seat | None, standing: Standing, pin: Pin, name: str) -> Seat:
 
 def _what_is_left(table: Table, seat: Seat) -> Seat | None:
     removals = [removal for removal in table.removals_of(seat.principal) if not removal.target.who]
+    if not removals:
+        return seat if len(seat.pins) == 1 else replace(seat, pins=_newest(table.history, seat.pins))
     standings, gone = [], set()
     for standing in seat.standings:
         level = min([standing.level, *(r.leaves for r in removals if hits(table, standing, r))])

@@ -365,6 +365,8 @@ class World:
             device.learn({device.credentials.account_id: person(device.person)[2]})
 
     def _change(self, device: Device, oid: Oid) -> None:
+        if (device.level(oid) or 0) >= Level.WRITE:
+            device.do_duties(oid, to_write=True)  # as whoever changes members has to, before he does
         try:
             for record in self._some_change(device, oid):
                 device.take(oid, {record.id: record})
@@ -634,10 +636,23 @@ class World:
             )
             if device.name in former - now and not readmitted and device.opens(message):
                 self.outcome.leaks.append(f"{device.name} reads {message.object} of {message.author}")
-            if device.name in now and message.author in now and not device.opens(message):
+            reads = device.name in now and not (message.object == "C" and self._cut_off(device, now))
+            if reads and message.author in now and not device.opens(message):
                 self.outcome.unreadable.append(
                     f"{device.name} cannot read {message.object} of {message.author}"
                 )
+
+    def _cut_off(self, device: Device, now: set[str]) -> bool:
+        """Whether the document lists the folder at keys of somebody who is in it no more, and nobody who is
+        left in it has the document's write key: all who had it left before they re-pinned.
+        """
+        if not device.sees_folder:
+            return False
+        listed = self.oracles["C"].view.members.get(PrincipalId(self.objects["P"]))
+        if listed is None or any(one.version in device.holds["P"].keys for one in listed.versions):
+            return False
+        inside = [self.devices[name] for name in now if self.devices[name].sees_folder]
+        return not any(keys.level >= Level.WRITE for one in inside for keys in one.holds["C"].keys.values())
 
     def _former_in_folder(self, message: Message) -> set[str]:
         """Who had been removed from the folder by the records that a re-pin relied on."""
@@ -687,12 +702,11 @@ class World:
         for oid in "PC":
             # What only former members could open is lost with them, and members need not know it.
             oracle = self._oracle(oid, now[oid])
-            for name in sorted(now[oid]):
-                device = self.devices[name]
-                if oid == "C" and device.sees_folder and self._lost_with_former_members(device):
-                    continue
+            inside = [self.devices[name] for name in sorted(now[oid])]
+            lost = any(one.sees_folder and self._lost_with_former_members(one) for one in inside)
+            for device in [] if oid == "C" and lost else inside:
                 if device.holds[oid].view != oracle.view:
-                    self.outcome.diverged.append(f"{name} sees {oid} otherwise")
+                    self.outcome.diverged.append(f"{device.name} sees {oid} otherwise")
             records = list(self._all_records(oid).values())
             self.rng.shuffle(records)
             again = Membership(self.objects[oid], KeyRing((), oracle.keys))
