@@ -60,6 +60,7 @@ Type or paste it here. Then both show six digits, which must be the same."""
             yield Field(id="passphrase", password=True)
             yield Label("The passphrase again")
             yield Field(id="again", password=True)
+            yield words("Without one, whoever can read your files can open this home.", classes="note")
             with Horizontal(classes="buttons"):
                 yield Button("Join", variant="primary", id="ok", compact=True)
                 yield Button("Back", id="cancel", compact=True)
