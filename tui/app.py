@@ -38,6 +38,7 @@ from .screens.writing import Writing
 from .textual_private import QuietFailure, Unbroken
 from .viewmodels.cells import shown
 from .viewmodels.contacts import People, shares_words
+from .viewmodels.devices import JOINED
 from .viewmodels.faults import error_words, fault_words
 from .widgets.chat_pane import ChatPane
 
@@ -115,6 +116,7 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
             if isinstance(answer, OtherDevice):
                 joined = await self.push_screen_wait(JoinDevice(self._gate))
                 if joined is not None:
+                    self.say(JOINED)
                     return joined
             elif answer is None:
                 self.exit(0)

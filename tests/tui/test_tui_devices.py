@@ -124,6 +124,7 @@ async def test_a_new_device_joins_with_a_code() -> None:
         await settle(pilot, "123 456")
         await pilot.press("tab", "enter")
         await settle(pilot, "notes")
+        await reads(pilot, "What is in your account is being fetched.")
 
     assert gate.passphrase == "pw"
 

@@ -55,6 +55,7 @@ def linked_words(device: Device) -> str:
     return f"{device_name(device.name)} is a device of this account now. It fetches everything by itself."
 
 
+JOINED = "This is one of your devices now. What is in your account is being fetched."
 REFUSED = "The two devices did not show the same digits. Nothing was changed on either."
 EXPLAINED = (
     "Every device of yours has everything, contacts and history included, under keys of its own. Linking "
