@@ -83,9 +83,13 @@ class PeopleScreen(FullScreen):
 
     def on_mount(self) -> None:
         self.query_one(PeopleList).focus()
-        self.start(self.load())
 
     def status_changed(self, status: Status | None) -> None:
+        # Not under a document: whoever types there must not wait for a look at all contacts.
+        if self.is_current:
+            self.start(self.load())
+
+    def on_screen_resume(self) -> None:
         self.start(self.load())
 
     async def load(self) -> None:

@@ -9,6 +9,7 @@ class EntryList(LineList):
     """Its keys are paths."""
 
     HELP = """Documents and chats of this home. Enter opens the chosen one.
-n makes a document, c a chat, j takes a link somebody gave you, s shares the chosen one by link."""
+n makes a document, c a chat, j takes a link somebody gave you. s shares the chosen one with a contact
+or by link, m shows who is in it, p shows the people you know."""
 
     HEADS = ("Name", "Kind", "Connection", "Saved")
