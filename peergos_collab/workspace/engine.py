@@ -478,6 +478,8 @@ class Engine:
 
     async def _disconnect(self) -> None:
         await self.mailroom.stop()
+        if self._holds and not self._closed:
+            return  # somebody went online meanwhile
         for opened in self.objects.values():
             opened.presence.leave()
             if opened.mesh is not None:

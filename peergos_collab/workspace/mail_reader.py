@@ -99,8 +99,8 @@ class MailReader:
             self._poll = asyncio.create_task(self._keep_polling())
             self.refresh()
 
-    async def stop(self) -> None:
-        """Ends all sessions; leaves no task."""
+    def stop(self) -> list[asyncio.Task[None]]:
+        """Ends all sessions at once; gives the tasks that end with them, to be waited for."""
         tasks = [*self._tasks.values(), *([self._poll] if self._poll is not None else [])]
         self._tasks.clear()
         self._boxes.clear()
@@ -109,11 +109,11 @@ class MailReader:
         self._poll = None
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        return tasks
 
     async def start_over(self) -> None:
         """Ends all sessions and makes them anew."""
-        await self.stop()
+        await asyncio.gather(*self.stop(), return_exceptions=True)
         self.start()
 
     def refresh(self, spread: float = 0.0) -> None:

@@ -55,15 +55,15 @@ class MailSender:
         self._running = True
         self.refresh()
 
-    async def stop(self) -> None:
-        """Leaves no task; what was not sent stays in the outbox."""
+    def stop(self) -> list[asyncio.Task[None]]:
+        """Sends no more; gives the tasks that end, to be waited for. What is not sent stays in the outbox."""
         self._running = False
         tasks = list(self._tasks.values())
         self._tasks.clear()
         self._tried.clear()
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        return tasks
 
     def refresh(self) -> None:
         """Looks for new letters."""

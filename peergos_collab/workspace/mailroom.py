@@ -64,11 +64,13 @@ class Mailroom:
             self._telling = asyncio.create_task(self._tell_keys())
 
     async def stop(self) -> None:
+        """Leaves no task. Whoever starts it again meanwhile is not disturbed."""
         tasks = [*self._accepting.values(), *([self._telling] if self._telling is not None else [])]
         self._telling = None
+        self._accepting.clear()
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, self.reader.stop(), self.sender.stop(), return_exceptions=True)
+        await asyncio.gather(*tasks, *self.reader.stop(), *self.sender.stop(), return_exceptions=True)
 
     def refresh(self) -> None:
         """Contacts or nodes may have changed."""
@@ -270,7 +272,8 @@ class Mailroom:
         except PeergosCollabError as error:
             self._engine.on_problem(None, f"an invitation was not accepted: {error.message}")
         finally:
-            self._accepting.pop(invited.entry.id, None)
+            if self._accepting.get(invited.entry.id) is asyncio.current_task():
+                del self._accepting[invited.entry.id]
             self._engine.news.pulse()
 
     # -- letters seen ---------------------------------------------------------------------------

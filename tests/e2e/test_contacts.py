@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -450,3 +451,27 @@ async def test_a_contact_whose_node_is_away(made: World) -> None:
     await ben.workspace.sync()
 
     assert ben.engine.mailroom.book.find("Ana").record.state is State.MUTUAL
+
+
+async def test_going_online_while_going_offline(made: World) -> None:
+    """One command ends while the next begins: neither takes the other's connections away."""
+    ana, ben = await friends(made)
+    for number in range(3):
+        await ana.workspace.new_document(f"notes {number}", "x")
+    await asyncio.gather(
+        ana.workspace.sync(),
+        *(ana.workspace.share_with(f"notes {number}", "Ben", Role.READER) for number in range(3)),
+        ana.workspace.sync(),
+    )
+    engine = ana.engine
+    async with engine.online():
+        engine.mailroom.start()
+        ending = asyncio.create_task(engine.mailroom.stop())
+        await asyncio.sleep(0)
+        engine.mailroom.start()
+        await ending
+        assert engine.mailroom.reader.running
+        await until(engine.mailroom.settled, ana, what="mail is read")
+    await ben.workspace.sync()
+
+    assert await names(ben) == ["notes 0", "notes 1", "notes 2"]
