@@ -19,14 +19,17 @@ from typing import Any, Final
 from ..codec import decode_untrusted, encode
 from ..codec.ids import DeviceId, EpochId, ObjectId, RunId
 from ..codec.shape import array, blob, number, some_bytes
-from ..codec.sizes import BUCKETS, SMALLEST_SEGMENT, pad, padme, unpad_untrusted
+from ..codec.sizes import BUCKETS, SMALLEST_SEGMENT, pad, unpad_untrusted
 from ..crypto import SEAL_OVERHEAD, EphemeralKey, SigningKey, Tag, VerifyKey, copen, cseal
 from ..errors import LocalProtocolError
 from ..ports import Random
 
 VERSION: Final = 1
 KEY_LENGTH: Final = 16
-MAX_EPHEMERAL: Final = BUCKETS[2]
+SIZES: Final = (SMALLEST_SEGMENT, *BUCKETS[:3])
+"""Few, because a greeting holds its sender's account log, and would tell by its size who it is."""
+
+MAX_EPHEMERAL: Final = SIZES[-1]
 
 
 class EphemeralKind(enum.IntEnum):
@@ -83,10 +86,10 @@ def seal_ephemeral(
     fields = [VERSION, epoch, device.public, run, counter, int(kind), time, content, introduction]
     body = encode(fields)
     inner = encode([body, device.sign(Tag.SIGN_EPHEMERAL, object_id + key + body)])
-    size = padme(len(inner) + 1 + SEAL_OVERHEAD)
-    size = max(size, SMALLEST_SEGMENT)
-    if size > MAX_EPHEMERAL:
-        raise LocalProtocolError(f"an ephemeral message of {size} bytes, where {MAX_EPHEMERAL} are allowed")
+    least = len(inner) + 1 + SEAL_OVERHEAD
+    size = next((allowed for allowed in SIZES if allowed >= least), 0)
+    if not size:
+        raise LocalProtocolError(f"an ephemeral message of {least} bytes, where {MAX_EPHEMERAL} are allowed")
     return cseal(seal_key, Tag.SEAL, pad(inner, size - SEAL_OVERHEAD), object_id + key, random)
 
 

@@ -11,13 +11,14 @@ it through the previous ids: catching up on a log takes one verification.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from ..codec import decode_untrusted, encode
 from ..codec.ids import EpochId, LogId, ObjectId, SegmentId
 from ..codec.shape import array, blob, number, some_bytes
-from ..codec.sizes import pad, padme, unpad_untrusted
+from ..codec.sizes import BUCKETS, pad, padme, unpad_untrusted
 from ..crypto import SEAL_OVERHEAD, ContentKey, SigningKey, Tag, VerifyKey, copen, cseal, hash256
 from ..errors import LocalProtocolError, RemoteProtocolError
 from ..ports import Random
@@ -27,6 +28,7 @@ MAX_SEGMENT: Final = (1 << 20) - (1 << 14)
 """The largest PADMÉ size that fits into a frame of 1 MiB."""
 
 MAX_SEQ: Final = (1 << 32) - 1
+_COARSE: Final = BUCKETS[:5]
 _PREFIX_LIMIT: Final = 192
 _SIGNATURE_FIELD: Final = 66
 
@@ -104,14 +106,20 @@ def seal_segment(
     payload: bytes,
     content_key: ContentKey,
     random: Random,
+    *,
+    coarse: bool = False,
 ) -> Segment:
     """Makes the next segment of a log.
+
+    Args:
+        coarse: what is in it would tell by its size whose it is, such as an account log: it takes one
+            of few sizes (up to 256 KiB; a longer one shows its content's size rather than its author's).
 
     Raises:
         LocalProtocolError: the payload is too long for one segment.
     """
     prefix = encode([VERSION, object_id, log_key.public, seq, previous, epoch, 0])
-    body = cseal(content_key, Tag.SEAL, _padded(payload, len(prefix)), prefix, random)
+    body = cseal(content_key, Tag.SEAL, _padded(payload, len(prefix), coarse), prefix, random)
     id_ = _segment_id(prefix, body)
     signature = log_key.sign(Tag.SIGN_SEGMENT, id_)
     raw = encode([prefix, signature, body])
@@ -123,17 +131,25 @@ def _segment_id(prefix: bytes, body: bytes) -> SegmentId:
     return SegmentId(hash256(Tag.SEGMENT_ID, prefix + hash256(Tag.SEGMENT_BODY, body)))
 
 
-def _padded(payload: bytes, prefix_length: int) -> bytes:
-    """Pads so that the whole encoded segment has a PADMÉ size."""
+def _padded(payload: bytes, prefix_length: int, coarse: bool) -> bytes:
+    """Pads so that the whole encoded segment has an allowed size."""
     fixed = 1 + _field(prefix_length) + _SIGNATURE_FIELD
-    size = padme(fixed + _field(SEAL_OVERHEAD + len(payload) + 1))
-    while size <= MAX_SEGMENT:
+    for size in _sizes(fixed + _field(SEAL_OVERHEAD + len(payload) + 1), coarse):
         for head in (2, 3, 5):
             room = size - fixed - head - SEAL_OVERHEAD
             if room > len(payload) and fixed + _field(SEAL_OVERHEAD + room) == size:
                 return pad(payload, room)
-        size = padme(size + 1)
     raise LocalProtocolError(f"{len(payload)} bytes are too many for one segment")
+
+
+def _sizes(least: int, coarse: bool) -> Iterator[int]:
+    """Allowed sizes of at least so many bytes, all of which PADMÉ has."""
+    if coarse:
+        yield from (size for size in _COARSE if size >= least)
+    size = padme(least)
+    while size <= MAX_SEGMENT:
+        yield size
+        size = padme(size + 1)
 
 
 def _field(length: int) -> int:

@@ -354,7 +354,17 @@ class Replica:
         )
         seq, previous = (branch.tip + 1, branch.tip_id) if branch is not None else (1, b"")
         raw = encode_payload(payload)
-        segment = seal_segment(self.object, log_key, seq, previous, epoch, raw, keys.content, self._random)
+        segment = seal_segment(
+            self.object,
+            log_key,
+            seq,
+            previous,
+            epoch,
+            raw,
+            keys.content,
+            self._random,
+            coarse=payload.introduction is not None,
+        )
         offered = self.book.append_own(segment)
         collected.batch += offered.batch
         collected.arrivals += offered.arrivals

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
@@ -85,6 +85,8 @@ class Engine:
     _distrusted: dict[ObjectId, Damaged] = field(default_factory=dict)
     _closed: bool = False
     _entered_by: str = ""
+    _hurries: int = 0
+    _changing: set[ObjectId] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         from .device_book import DeviceBook  # these use the engine, as everything above does
@@ -439,12 +441,53 @@ class Engine:
         if self._holds == 0 and not self._closed:
             await self._disconnect()
 
+    def _wanted(self, live: LiveObject) -> bool:
+        """Whether somebody waits for an object, or its session would tell a node no more than others do."""
+        opened = self.objects.get(live.id)
+        if opened is None or self._hurries or not self.entry_node():
+            return True
+        if live.id in self._changing and all(live.saved_on(node) for node in live.nodes):
+            self._changing.discard(live.id)
+        return bool(opened.handles) or live.id in self._changing
+
+    @contextmanager
+    def holding(self, opened: OpenObject) -> Iterator[None]:
+        """Somebody waits for an object while the block runs."""
+        opened.handles += 1
+        self.stir()
+        try:
+            yield
+        finally:
+            opened.handles -= 1
+
+    @contextmanager
+    def hurrying(self) -> Iterator[None]:
+        """Somebody waits for all objects while the block runs."""
+        self._hurries += 1
+        self.stir()
+        try:
+            yield
+        finally:
+            self._hurries -= 1
+
+    def stir(self) -> None:
+        """Somebody may wait for something now."""
+        if self.network is not None:
+            self.network.stir()
+
+    @property
+    def patient(self) -> bool:
+        """Whether sessions are to come one by one, at random times."""
+        return bool(self.entry_node()) and self._staying and not self._hurries
+
     def _connect(self) -> None:
         def objects() -> Iterable[LiveObject]:
             return [opened.live for opened in self.objects.values()]
 
         self._entered_by = self.entry_node()
-        self.network = Network(self.transport, self, os.urandom, objects, self._link_changed)
+        self.network = Network(
+            self.transport, self, os.urandom, objects, self._link_changed, self._wanted, lambda: self._staying
+        )
         self.open_all()
         for opened in self.objects.values():
             self._bring_online(opened)
@@ -576,6 +619,10 @@ class Engine:
         self.news.pulse()
 
     def _changed_here(self, opened: OpenObject) -> None:
+        if opened.path != PROFILE_PATH:
+            # The profile waits for its turn: it changes along with what is done elsewhere.
+            self._changing.add(opened.live.id)
+            self.stir()
         if opened.path != PROFILE_PATH and self.news.followed:
             event = "message" if isinstance(opened.fold, ChatFold) else "change"
             author = show_person(self.keys.credentials.name)

@@ -146,8 +146,9 @@ class Linkings:
             return None
         try:
             async with self._engine.online() as network:
-                network.refresh()
-                return await linking.finish()
+                with self._engine.hurrying():
+                    network.refresh()
+                    return await linking.finish()
         finally:
             await self.end(id_)
 

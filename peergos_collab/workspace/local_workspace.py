@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final, TypeVar, cast
 
 from ..codec import decode_untrusted, encode, to_multibase
@@ -59,7 +60,7 @@ from .local_devices import LocalDevices
 from .local_people import LocalPeople
 from .machine import now_ms
 from .made_links import forget_ended
-from .network import with_node
+from .network import Network, with_node
 from .open_object import OpenObject
 from .references import ObjectReference
 from .sharing import KIND_NAMES, ROLES, join, links, members, share_link
@@ -340,25 +341,30 @@ class LocalWorkspace(LocalPeople, LocalDevices):
     async def sync(self, timeout: float = 30.0) -> None:
         engine = self.engine
         async with engine.online() as network:
-            network.refresh()
-            if not any(opened.live.nodes for opened in engine.objects.values()):
-                raise NoNode
-            engine.mailroom.start()
+            with engine.hurrying():
+                network.refresh()
+                await self._sync(network, timeout)
 
-            def done() -> bool:
-                synced = all(self._synced(opened) for opened in engine.objects.values())
-                return synced and engine.mailroom.settled()
+    async def _sync(self, network: Network, timeout: float) -> None:
+        engine = self.engine
+        if not any(opened.live.nodes for opened in engine.objects.values()):
+            raise NoNode
+        engine.mailroom.start()
 
-            try:
-                await engine.news.wait_until(done, timeout, "syncing")
-            except Offline:
-                for node_link in network.links.values():
-                    if node_link.problem and node_link.link is None:
-                        raise (WrongPin if node_link.wrong_pin else Offline)(node_link.problem) from None
-                raise
-            for opened in engine.objects.values():
-                await opened.live.durable()
-            await forget_ended(engine)
+        def done() -> bool:
+            synced = all(self._synced(opened) for opened in engine.objects.values())
+            return synced and engine.mailroom.settled()
+
+        try:
+            await engine.news.wait_until(done, timeout, "syncing")
+        except Offline:
+            for node_link in network.links.values():
+                if node_link.problem and node_link.link is None:
+                    raise (WrongPin if node_link.wrong_pin else Offline)(node_link.problem) from None
+            raise
+        for opened in engine.objects.values():
+            await opened.live.durable()
+        await forget_ended(engine)
 
     def _synced(self, opened: OpenObject) -> bool:
         network = self.engine.network
@@ -384,12 +390,17 @@ class LocalWorkspace(LocalPeople, LocalDevices):
     async def events(self, path: str = "") -> AsyncIterator[Event]:
         queue = self.engine.news.subscribe()
         try:
-            while True:
-                event = await queue.get()
-                if not path or event.path == path:
-                    yield event
+            with self._watching(path):
+                while True:
+                    event = await queue.get()
+                    if not path or event.path == path:
+                        yield event
         finally:
             self.engine.news.unsubscribe(queue)
+
+    def _watching(self, path: str) -> AbstractContextManager[None]:
+        there = bool(path) and self.engine.profile.view.find(path) is not None
+        return self.engine.holding(self.engine.find(path)) if there else nullcontext()
 
     async def change_passphrase(self, old: str | None, new: str | None) -> None:
         engine = self.engine

@@ -27,7 +27,7 @@ from ..ports import PutValue
 from .contact_book import ContactBook, Known
 from .machine import now_ms
 from .mail_session import MailSession
-from .network import RETRY_SECONDS, WRONG_PIN_SECONDS
+from .network import FIRST_SECONDS, RETRY_SECONDS, WRONG_PIN_SECONDS
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -43,6 +43,9 @@ SPREAD_SECONDS: Final = 60.0
 
 MOST_HELD: Final = 24
 """Contacts whose mailbox of today is held open: those of whom something changed last. Others' are polled."""
+
+TURN_SECONDS: Final = 0.5
+"""How soon somebody who is in a hurry is noticed."""
 
 AT_ONCE: Final = 8
 """Connections that are being made at the same time."""
@@ -186,6 +189,7 @@ class MailReader:
 
     async def _keep_up(self, place: Place, box: Box, wait: float) -> None:
         await asyncio.sleep(wait)
+        await self._turn()
         pause = RETRY_SECONDS[0]
         while True:
             wrong_pin = False
@@ -204,6 +208,13 @@ class MailReader:
             mean = WRONG_PIN_SECONDS if wrong_pin else pause
             await asyncio.sleep(mean * (0.5 + random.random()))  # noqa: S311 - spreads retries, decides nothing
             pause = min(RETRY_SECONDS[1], pause * 2)
+
+    async def _turn(self) -> None:
+        """Mailboxes that are all opened at one moment would be known for those of one account."""
+        left = random.uniform(*FIRST_SECONDS)  # noqa: S311 - spreads sessions over time
+        while self._engine.patient and left > 0:
+            await asyncio.sleep(min(left, TURN_SECONDS))
+            left -= TURN_SECONDS
 
     async def _read(self, place: Place, box: Box) -> None:
         async with self._making:

@@ -3,11 +3,16 @@
 A circle is the set of objects with one and the same set of members. One connection for everything
 would show the node which objects belong to one person; one for each circle shows it only what the
 members of that circle share anyway.
+
+Behind an entry node a session has no address, so its times must not give away whose it is either. Sessions
+that somebody waits for are held. The others come and go at random times: a first one soon, then a short one
+now and again, until nothing is lacking on either side.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -25,19 +30,33 @@ RETRY_SECONDS: Final = (0.25, 30.0)
 
 WRONG_PIN_SECONDS: Final = 60.0
 
+FIRST_SECONDS: Final = (0.0, 15.0)
+"""Before the first session of a circle that nobody waits for."""
+
+POLL_SECONDS: Final = (60.0, 180.0)
+"""Between two sessions of such a circle."""
+
+LINGER_SECONDS: Final = (5.0, 15.0)
+"""How often it is looked whether such a session may end."""
+
 Circle = frozenset[PrincipalId]
 
 
 @dataclass(slots=True)
 class NodeLink:
-    """The session of one circle with one node. ``problem`` says why it is not up, in words."""
+    """The session of one circle with one node. ``problem`` says why it is not up, in words.
+
+    ``rested``: it ended because nobody waits for it.
+    """
 
     address: str
     objects: dict[ObjectId, LiveObject]
     link: SyncLink | None = None
     problem: str = ""
     wrong_pin: bool = False
+    rested: bool = False
     task: asyncio.Task[None] | None = None
+    stirred: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def connected(self) -> bool:
@@ -51,6 +70,8 @@ class Network:
     Args:
         objects: all objects that should be in sync now.
         on_change: a link went up or down.
+        wanted: whether somebody waits for an object. If not, its session comes by chance.
+        lasting: whether this goes on. If not, sessions that nobody waits for never come.
     """
 
     transport: Transport
@@ -58,6 +79,8 @@ class Network:
     random_bytes: Random
     objects: Callable[[], Iterable[LiveObject]]
     on_change: Callable[[NodeLink], None]
+    wanted: Callable[[LiveObject], bool] = lambda _: True
+    lasting: Callable[[], bool] = lambda: True
     links: dict[tuple[Circle, str], NodeLink] = field(default_factory=dict)
     _ending: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -77,6 +100,15 @@ class Network:
                 known.objects = objects
                 if known.link is not None:
                     known.link.set_objects(objects)
+        self.stir()
+
+    def stir(self) -> None:
+        """Somebody may wait for what nobody waited for before."""
+        for node_link in self.links.values():
+            node_link.stirred.set()
+
+    def _is_wanted(self, node_link: NodeLink) -> bool:
+        return any(self.wanted(live) for live in node_link.objects.values())
 
     def _start(self, key: tuple[Circle, str], objects: dict[ObjectId, LiveObject]) -> None:
         node_link = NodeLink(key[1], objects)
@@ -127,6 +159,7 @@ class Network:
     async def _keep_up(self, node_link: NodeLink) -> None:
         pause = RETRY_SECONDS[0]
         while True:
+            await self._turn(node_link)
             started = asyncio.get_running_loop().time()
             try:
                 await self._serve(node_link)
@@ -135,7 +168,7 @@ class Network:
                 problem = f"the node {node_link.address} breaks the rules ({error}); nothing of it was used"
                 node_link.wrong_pin = False
             except PeergosCollabError as error:
-                problem = error.message
+                problem = "" if node_link.rested else error.message
                 node_link.wrong_pin = isinstance(error, WrongPin)
             except Exception as error:  # noqa: BLE001 - a fault of ours must not end the link for good
                 problem = f"the session with a node failed in this program ({type(error).__name__})"
@@ -146,6 +179,8 @@ class Network:
             node_link.link, node_link.problem = None, problem
             if changed:
                 self.on_change(node_link)
+            if node_link.rested:
+                continue
             if asyncio.get_running_loop().time() - started > RETRY_SECONDS[1]:
                 pause = RETRY_SECONDS[0]
             mean = WRONG_PIN_SECONDS if node_link.wrong_pin else pause
@@ -158,7 +193,31 @@ class Network:
         link = SyncLink(connection, node_link.objects, self.owner, self.random_bytes, node_link.address)
         node_link.link, node_link.problem, node_link.wrong_pin = link, "", False
         self.on_change(node_link)
-        await link.run()
+        watch = asyncio.create_task(self._rest(node_link, link))
+        try:
+            await link.run()
+        finally:
+            watch.cancel()
+
+    async def _turn(self, node_link: NodeLink) -> None:
+        """Returns once somebody waits for the session, or by chance."""
+        span = POLL_SECONDS if node_link.rested else FIRST_SECONDS
+        node_link.rested = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_by_chance(span) if self.lasting() else None):
+                while not self._is_wanted(node_link):
+                    node_link.stirred.clear()
+                    await node_link.stirred.wait()
+
+    async def _rest(self, node_link: NodeLink, link: SyncLink) -> None:
+        """Ends the session once nobody waits for it and both sides have the same."""
+        while True:
+            await asyncio.sleep(_by_chance(LINGER_SECONDS))
+            settled = all(_settled(live, link) for live in node_link.objects.values())
+            if settled and not self._is_wanted(node_link):
+                node_link.rested = True
+                await link.close()
+                return
 
 
 async def with_node(transport: Transport, owner: LinkOwner, random: Random, address: str) -> NodeSession:
@@ -189,6 +248,17 @@ class NodeSession:
         assert self._task is not None
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+
+
+def _by_chance(span: tuple[float, float]) -> float:
+    return random.uniform(*span)  # noqa: S311 - spreads sessions over time; who knows one knows no other
+
+
+def _settled(live: LiveObject, link: SyncLink) -> bool:
+    if live.replica.is_removed:
+        return True
+    saved = live.saved_on(link.node) or not live.replica.can_write
+    return live.id in link.ready and live.id in link.checked and saved
 
 
 def circle_of(live: LiveObject) -> Circle:

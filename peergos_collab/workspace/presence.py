@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -26,7 +27,8 @@ from ..ports import Clock, Random
 from ..sync.session_events import EphemeralCame
 from .live_object import LiveObject
 
-HERE_SECONDS: Final = 8.0
+HERE_SECONDS: Final = 7.0
+HERE_SPREAD: Final = (0.7, 1.15)
 GONE_SECONDS: Final = 25.0
 """Three missed greetings: whoever went without a word disappears."""
 
@@ -127,7 +129,9 @@ class PresenceBook:
         if self._cursor is not None:
             self._send_cursor()
         self._drop_gone()
-        self._here_timer = self._loop.call_later(HERE_SECONDS, self._here)
+        # A fixed beat would be the same in all objects of an account, whichever session they are on.
+        pause = HERE_SECONDS * random.uniform(*HERE_SPREAD)  # noqa: S311 - of no use to who guesses it
+        self._here_timer = self._loop.call_later(pause, self._here)
 
     def _clock_name(self) -> bytes:
         """Equal on two devices only if they run on one machine, so that their times can be compared."""

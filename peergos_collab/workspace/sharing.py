@@ -87,12 +87,14 @@ async def store_on_node(engine: Engine, opened: OpenObject, network: Network, pa
     """Returns once the first node of an object has all of it. Raises Offline, WrongPin, TimedOut."""
     address = opened.live.nodes[0]
     network.refresh()  # a new member made it a circle of its own
-    session = await link_ready(engine, opened, network, address)
-    await session.confirmed(opened.live.id)
-    if opened.live.replica.order.since_snapshot >= SNAPSHOT_MIN:
-        opened.live.snapshot()
-    saved = f"storing {path!r} on the node"
-    await engine.news.wait_until(lambda: opened.live.saved_on(address), SHARE_SECONDS, saved)
+    with engine.holding(opened):
+        session = await link_ready(engine, opened, network, address)
+        if opened.live.replica.order.since_snapshot >= SNAPSHOT_MIN:
+            opened.live.snapshot()
+        saved = f"storing {path!r} on the node"
+        await engine.news.wait_until(lambda: opened.live.saved_on(address), SHARE_SECONDS, saved)
+        # Last: heads compared while segments are on their way would send them twice.
+        await session.confirmed(opened.live.id)
 
 
 def capability_for(opened: OpenObject, level: Level, title: str) -> Capability:
@@ -244,7 +246,8 @@ async def enter(
     opened = engine.open_reference(name, reference)
     opened.preview = capability.snapshot
     try:
-        await _first_content(engine, opened, network, reference, address, seconds)
+        with engine.holding(opened):
+            await _first_content(engine, opened, network, reference, address, seconds)
         await opened.live.durable()
         kind = KIND_NAMES[Kind(capability.kind)]
         await engine.change_profile(put_entry(entry_id, name, kind, reference.encode(), now=now_ms()))

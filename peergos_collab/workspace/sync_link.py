@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
@@ -30,6 +31,7 @@ from ..sync.session_events import (
 from .live_object import LiveObject
 
 PING_SECONDS: Final = 5.0
+PING_SPREAD: Final = (0.7, 1.0)
 LOST_SECONDS: Final = 15.0
 """A node that says nothing for so long is taken for lost, and the connection is made anew."""
 
@@ -162,7 +164,7 @@ class SyncLink:
     async def _watch(self) -> None:
         """Notices a path that drops packets without a word."""
         while True:
-            await asyncio.sleep(PING_SECONDS)
+            await asyncio.sleep(PING_SECONDS * random.uniform(*PING_SPREAD))  # noqa: S311 - no common beat
             silent = self._loop.time() - self._heard
             if silent > LOST_SECONDS:
                 await self._connection.close()

@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from peergos_collab.codec import to_multibase
+from peergos_collab.codec.address import parse_address
+from peergos_collab.errors import Offline
 from peergos_collab.identity.cards import mailbox_key
 from peergos_collab.node import RunningNode
 from peergos_collab.workspace import Role
+from support.command_line import PROGRAM, ROOT
 from support.homes import DIRECT, RELAYED, Person, agree, online, until, world
+from support.needles import forms, found, runs, runs_in
 
 ANA, BEN = "Annabel-Zwetschge", "Benedikt-Wacholder"
 TITLE, CHAT = "Quarterly-merger-plans", "Kaffeekränzchen"
 TEXT = "The password of the safe is written under the flowerpot, näher am Fenster."
 MESSAGE = "Meet me at the lighthouse at midnight."
-RUN = 8
-
-
-def runs(*secrets: bytes) -> set[bytes]:
-    """Every run of 8 bytes."""
-    return {secret[at : at + RUN] for secret in secrets for at in range(len(secret) - RUN + 1)}
-
-
-def found(files: Iterable[Path], needles: set[bytes]) -> set[bytes]:
-    """Those of the needles that lie anywhere in the files."""
-    seen: set[bytes] = set()
-    for file in files:
-        data = file.read_bytes()
-        seen |= {data[at : at + RUN] for at in range(len(data) - RUN + 1)} & needles
-    return seen
 
 
 def contents() -> list[bytes]:
     return [word.encode() for word in (ANA, BEN, TITLE, CHAT, TEXT, MESSAGE)]
-
-
-def forms(id_: bytes) -> list[bytes]:
-    return [id_, id_.hex().encode(), id_.hex().upper().encode(), to_multibase(id_).encode()[1:]]
 
 
 async def test_neither_node_nor_home_shows_anything(tmp_path: Path) -> None:
@@ -117,3 +105,72 @@ async def test_one_session_for_each_circle(tmp_path: Path) -> None:
         }
         # Ana's three and her mailbox, Ben's one and Cleo's one: what their profiles have is on no node.
         assert len(node._shelf.sessions) == 6
+
+
+@asynccontextmanager
+async def talkative(home: Path, *options: str) -> AsyncIterator[tuple[str, Path]]:
+    """A node in a process of its own that says all it has to say into a file; its address, and the file."""
+    output = home.with_suffix(".output")
+    arguments = ("--home", str(home), "-v", "node", "serve", "--listen", "127.0.0.1:0", *options)
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONASYNCIODEBUG": "1", "PYTHONDEVMODE": "1"}
+    with output.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            *PROGRAM, *arguments, stdout=asyncio.subprocess.PIPE, stderr=file, cwd=ROOT, env=environment
+        )
+    assert process.stdout is not None
+    address = (await process.stdout.readline()).decode().strip()
+    try:
+        yield address, output
+    finally:
+        process.terminate()
+        rest, _ = await process.communicate()
+        with output.open("ab") as file:
+            file.write(rest)
+
+
+async def test_nodes_print_and_store_nothing_of_their_users(tmp_path: Path) -> None:
+    """Two nodes with every kind of output on: mail, shares, bad frames and a restart of a client included."""
+    async with world(tmp_path) as made, talkative(tmp_path / "store") as (store, output):
+        async with talkative(tmp_path / "entry", "--relay", "--relay-private") as (entry, entry_output):
+            ana, ben = await made.person(ANA), await made.person(BEN)
+            for person in (ana, ben):
+                await person.workspace.set_entry_node(entry)
+                await person.workspace.add_node(store)
+            await ana.workspace.new_document(TITLE, TEXT)
+            await ana.workspace.add_contact(await ben.workspace.contact_card())
+            await ben.workspace.add_contact(await ana.workspace.contact_card())
+            for person in (ana, ben, ana):
+                await person.workspace.sync()
+            await ana.workspace.share_with(TITLE, BEN, Role.WRITER)
+            await ben.workspace.sync()
+            await ana.workspace.new_chat(CHAT)
+            await ben.workspace.join(await ana.workspace.share_link(CHAT, Role.READER))
+            await ana.workspace.send_message(CHAT, MESSAGE)
+            for person in (ana, ben):
+                await person.workspace.sync()
+            shared = ana.opened(TITLE).live.id
+            rude = await ana.engine.transport.direct.connect(parse_address(store))
+            rude.send(TITLE.encode() + bytes(600))
+            with contextlib.suppress(Offline):
+                while True:
+                    await rude.receive()
+            await rude.close()
+            members = [person.engine.keys.credentials for person in (ana, ben)]
+            await made.close(ben)
+            ben = await made.person(BEN)
+            await ben.workspace.sync()
+            assert ben.text(TITLE) == TEXT
+        ids = [form for one in members for id_ in (one.account_id, one.device_id) for form in forms(id_)]
+        secrets = runs(*contents(), *ids)
+        files = [
+            file
+            for home in (tmp_path / "store", tmp_path / "entry")
+            for file in home.iterdir()
+            if file.name != "lock"
+        ]
+
+        assert found([*files, output, entry_output], secrets) == set()
+        assert found([file for file in files if "store" in str(file)], runs(shared)) == runs(shared)
+        # The entry holds nothing of what went through it, and neither says a word about anything.
+        assert found([file for file in files if "entry" in str(file)], runs(shared)) == set()
+        assert runs_in(output.read_bytes() + entry_output.read_bytes(), runs(*forms(shared))) == set()

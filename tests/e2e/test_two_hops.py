@@ -14,7 +14,7 @@ from peergos_collab.codec.address import format_address, parse_address
 from peergos_collab.errors import Offline, Refused, WrongPin
 from peergos_collab.node import RunningNode
 from peergos_collab.ports import Connection, Transport
-from peergos_collab.workspace import Role
+from peergos_collab.workspace import Role, network
 from support.homes import RELAYED, Person, agree, online, until, world
 
 TEXT = "Nobody but the two of us reads this line."
@@ -99,6 +99,13 @@ async def gone(there: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
+async def on_screen(path: str, *people: Person) -> None:
+    """All have it open and are online: behind an entry node only then is a session held."""
+    for person in people:
+        await person.workspace.open_document(path)
+    await online(path, RELAYED, *people)
+
+
 async def test_two_people_write_behind_an_entry_node(tmp_path: Path) -> None:
     """Two node processes: every session goes through the entry, links and joining included."""
     async with world(tmp_path) as made:
@@ -112,7 +119,7 @@ async def test_two_people_write_behind_an_entry_node(tmp_path: Path) -> None:
         await ana.workspace.add_node(store.address)
         await ana.workspace.new_document("notes", TEXT)
         await ben.workspace.join(await ana.workspace.share_link("notes", Role.WRITER))
-        await online("notes", RELAYED, ana, ben)
+        await on_screen("notes", ana, ben)
         ben.append("notes", TEXT)
 
         assert await agree("notes", ana, ben) == TEXT * 2
@@ -203,7 +210,7 @@ async def test_changing_the_way_ends_sessions_of_the_old_one(tmp_path: Path) -> 
         ana = await made.person("Ana")
         await ana.workspace.add_node(store.address)
         await ana.workspace.new_document("notes", TEXT)
-        await online("notes", RELAYED, ana)
+        await on_screen("notes", ana)
         old = list(store._shelf.sessions.values())
 
         await ana.workspace.set_entry_node(entry.address)
@@ -218,6 +225,55 @@ async def test_changing_the_way_ends_sessions_of_the_old_one(tmp_path: Path) -> 
         await gone(lambda: tunnels_of(entry) > 0)
         await until(lambda: ana.live_over("notes", "node"), ana, what="online directly")
         assert (await ana.workspace.status()).entry_node == ""
+
+
+async def test_sessions_nobody_waits_for_come_and_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind an entry a circle is connected while it is open, changed or synced; else by chance."""
+    monkeypatch.setattr(network, "FIRST_SECONDS", (1e6, 2e6))
+    monkeypatch.setattr(network, "LINGER_SECONDS", (0.01, 0.02))
+    async with world(tmp_path) as made:
+        store, entry = await made.node("store"), await made.node("entry", entry=True)
+        ana, ben = await made.person("Ana"), await made.person("Ben")
+        for person in (ana, ben):
+            await person.workspace.set_entry_node(entry.address)
+        await ana.workspace.add_node(store.address)
+        await ana.workspace.new_document("notes", TEXT)
+        await ben.workspace.join(await ana.workspace.share_link("notes", Role.WRITER))
+        await ana.workspace.sync()
+        await gone(lambda: bool(store._shelf.sessions))
+
+        await ben.workspace.go_online(RELAYED)
+        handle = await ben.workspace.open_document("notes")
+        await until(lambda: ben.live_over("notes", "node"), ben, what="what is open is connected")
+        await ana.workspace.go_online(RELAYED)
+        ana.append("notes", TEXT)
+        assert await agree("notes", ana, ben) == TEXT * 2
+        # Ana has nothing open: her session went as soon as her change was at the node.
+        await gone(lambda: len(store._shelf.sessions) > 1)
+        assert await ana.problems() == []
+        await handle.close()
+        await gone(lambda: bool(store._shelf.sessions))
+        assert await ben.problems() == []
+
+        monkeypatch.setattr(network, "POLL_SECONDS", (0.0, 0.01))
+        await ana.workspace.sync()
+        ben.append("notes", " and Ben")
+        await until(lambda: ana.text("notes").endswith("Ben"), ana, what="a session by chance")
+
+
+async def test_without_an_entry_sessions_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node sees one address for all of them, so nothing would be hidden, and all is live."""
+    monkeypatch.setattr(network, "FIRST_SECONDS", (1e6, 2e6))
+    monkeypatch.setattr(network, "LINGER_SECONDS", (0.0, 0.001))
+    async with world(tmp_path) as made:
+        store = await made.node("store")
+        ana, ben = await made.pair(store.address, "notes", TEXT)
+        await online("notes", RELAYED, ana, ben)
+        ana.append("notes", TEXT)
+
+        assert await agree("notes", ana, ben) == TEXT * 2
+        assert ana.live_over("notes", "node")
+        assert ben.live_over("notes", "node")
 
 
 @pytest.mark.parametrize("hop", ["entry", "store"])
@@ -268,6 +324,6 @@ async def test_leaving_closes_everything(tmp_path: Path) -> None:
         await ana.workspace.set_entry_node(entry.address)
         await ana.workspace.add_node(store.address)
         await ana.workspace.new_document("notes", TEXT)
-        await online("notes", RELAYED, ana)
+        await on_screen("notes", ana)
         await made.close(ana)
         await gone(lambda: bool(store._shelf.sessions) or tunnels_of(entry) > 0)

@@ -37,6 +37,25 @@ def test_any_payload_comes_back(size: int) -> None:
     assert len(made.raw) == padme(len(made.raw)) >= 256
 
 
+@pytest.mark.parametrize(
+    ("size", "length"),
+    [(1, 1 << 10), (700, 1 << 10), (900, 1 << 12), (3_000, 1 << 12), (5_000, 1 << 14), (200_000, 1 << 18)],
+)
+def test_what_tells_of_its_author_takes_few_sizes(size: int, length: int) -> None:
+    """Account logs of nearly all lengths make segments of equal length, which others read as any."""
+    made = seal_segment(OBJECT, KEY, 1, b"", EPOCH, RANDOM(size), CONTENT, RANDOM, coarse=True)
+
+    assert len(made.raw) == length
+    assert Segment.parse_untrusted(made.raw) == made
+
+
+def test_a_long_one_takes_a_usual_size() -> None:
+    """Beyond 256 KiB it is the content that is long."""
+    made = seal_segment(OBJECT, KEY, 1, b"", EPOCH, RANDOM(300_000), CONTENT, RANDOM, coarse=True)
+
+    assert len(made.raw) == padme(300_400)
+
+
 def test_the_largest_fits_a_frame() -> None:
     """What cannot be sent is not made."""
     made = seal(RANDOM(MAX_SEGMENT - 400))
