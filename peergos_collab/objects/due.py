@@ -210,9 +210,10 @@ def _devices_gone(maker: Maker, account_id: AccountId) -> set[bytes]:
 
 
 def _accounts_gone(maker: Maker, parent: Maker, versions: Sequence[bytes]) -> set[bytes]:
-    """Who was in an object at some of its epochs, or has acted for it here, and is no member of it now."""
+    """Who can open some of an object's epochs, or has acted for it here, and is no member of it now."""
     view, principal = parent.membership.view, PrincipalId(parent.membership.object)
-    before = {bytes(seat.principal) for version in versions for seat in view.seats_at([version])}
+    epochs = [EpochId(version) for version in versions if version in view.history]
+    before = {bytes(who) for epoch in epochs for who, _ in who_opens(view, epoch)}
     authors = (entry.signed.author for entry in maker.membership.history.entries)
     if all(member.principal.kind is PrincipalKind.ACCOUNT for member in view.members.values()):
         # Else who has acted may be in an object that is a member of the parent.

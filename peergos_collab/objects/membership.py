@@ -20,6 +20,7 @@ from .history import Entry, History
 from .key_ring import KeyRing
 from .op_kinds import Close, Complaint
 from .operations import Relied, SignedOp
+from .payload import Author
 from .principals import Principal
 from .records import Epoch, Grant, MembershipRecord, open_op
 from .seats import Seat, Seats
@@ -155,6 +156,23 @@ class View:
     @cached_property
     def seats(self) -> Seats:
         return self.history.seats_of(self.history.everything)
+
+    @cached_property
+    def forked(self) -> dict[DeviceId, Author]:
+        """Devices that made two ops of which neither has seen the other: a copy, or one that tells two tales.
+
+        All their ops count by the rules, like those of two devices; who it was is for the user to know.
+        """
+        last: dict[DeviceId, Entry] = {}
+        found: dict[DeviceId, Author] = {}
+        for entry in self.history.entries:
+            author = entry.signed.author
+            before = last.get(author.device)
+            if before is not None and not entry.past & before.bit and not entry.refused:
+                found[author.device] = author
+            if not entry.refused:
+                last[author.device] = entry
+        return found
 
     @cached_property
     def complaints(self) -> set[bytes]:

@@ -6,9 +6,10 @@ import random
 
 import pytest
 
+from peergos_collab.codec.ids import LogId, SegmentId
 from peergos_collab.errors import Conflict, NoAccess
 from peergos_collab.objects.epoch_keys import Level
-from peergos_collab.objects.op_kinds import Leave, Target
+from peergos_collab.objects.op_kinds import Close, Leave, Target
 from peergos_collab.objects.principals import Principal
 from support.members import Group
 
@@ -196,6 +197,94 @@ def test_two_sets_of_new_keys_at_the_same_time_are_merged() -> None:
     who.tell(merged)
     assert who["b"].usable == merged.id
     assert not any(opens(who, name, merged.id) for name in "cd")
+
+
+def test_an_admin_who_tells_two_tales_is_named() -> None:
+    """Two epochs after one and the same, one for each half: both are kept, merged, and he is found out."""
+    who = group()
+    for name in "bcd":
+        who.add("a", name, Level.WRITE)
+    who.meet()
+    one, other = who["a"].maker.rotate(), who["a"].maker.rotate()
+    who.tell(one, "b")
+    who.tell(other, "c")
+    assert not who["b"].view.forked
+    who.meet("b", "c")
+    device = who["a"].credentials.device_id
+
+    assert [author.name for author in who["b"].view.forked.values()] == ["a"]
+    assert set(who["c"].view.forked) == {device}
+    merged = who["b"].maker.rotate()
+    who.tell(merged)
+    assert who["b"].usable == who["c"].usable == merged.id
+
+
+def test_who_was_removed_is_told_and_a_stranger_is_not() -> None:
+    """The op is sealed for the keys of the parents, too; records of other objects stay closed."""
+    who, other = group(), group(seed=2)
+    who.add("a", "b", Level.WRITE)
+    removal = who["a"].maker.remove([Target(who["b"].id)])
+    who["b"].take(removal)
+    other["a"].take(removal)
+
+    assert "b" not in roles(who, "b")
+    assert len(other["a"].view.history.entries) == 1
+
+
+def test_a_close_holds_for_keys_made_without_knowing_it() -> None:
+    """A removed writer's logs end where the removal says; those of after he was added again do not."""
+    who = group()
+    who.add("a", "b", Level.WRITE)
+    who.meet("a", "b")
+    close = Close(LogId(bytes(32)), 7, SegmentId(bytes(32)))
+    late = who["b"].maker.rotate()
+    removal = who["a"].maker.remove([Target(who["b"].id, b"", (close,))])
+    who.tell(removal, "a")
+    who.add("a", "b", Level.WRITE)
+    who.tell(late, "a")
+    view, b = who["a"].view, who["b"].id
+
+    assert view.closed(b, epoch=who.first.id) == {close.log: close}
+    assert view.closed(b, epoch=late.id) == {close.log: close}
+    assert view.closed(b) is None
+    again = who["a"].maker.rotate()
+    who.tell(again, "a")
+    assert who["a"].view.closed(b, epoch=again.id) is None
+    assert who["a"].view.closed(who["a"].id, epoch=who.first.id) is None
+
+
+def test_of_two_closes_at_the_same_time_the_higher_head_counts() -> None:
+    """Either admin had seen something of the log that the other had not."""
+    who = group()
+    who.add("a", "b", Level.ADMIN)
+    who.add("a", "c", Level.WRITE)
+    who.meet()
+    low, high = (Close(LogId(bytes(32)), seq, SegmentId(bytes(32))) for seq in (3, 9))
+    removals = [
+        who[name].maker.remove([Target(who["c"].id, b"", (close,))])
+        for name, close in (("a", high), ("b", low))
+    ]
+    who.tell(removals, "a", "b")
+
+    assert who["a"].view.closed(who["c"].id) == {high.log: high}
+    assert who["b"].view.closed(who["c"].id) == {high.log: high}
+
+
+def test_the_role_at_an_earlier_time_is_known() -> None:
+    """By one record, or by several and all before them; by an unknown one nothing is."""
+    who = group()
+    who.add("a", "b", Level.READ)
+    raised = who["a"].maker.raise_role(who["b"].id, Level.WRITE)
+    who.tell(raised)
+    removal = who["a"].maker.remove([Target(who["b"].id)])
+    who.tell(removal)
+    view, b = who["a"].view, who["b"].id
+
+    assert view.level_at(who.first.id, b) is None
+    assert view.level_at([record.id for record in raised], b) is Level.WRITE
+    assert view.level_at(removal.id, b) is None
+    assert view.level_at([raised[0].id, removal.id], b) is None
+    assert view.level_at([raised[0].id, bytes(32)], b) is None
 
 
 def test_an_object_is_no_member_of_itself() -> None:

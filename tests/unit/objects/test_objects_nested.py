@@ -1,0 +1,248 @@
+"""A folder that is a member of a document: its people read and write there, by its keys."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from peergos_collab.codec.ids import EpochId, PrincipalId
+from peergos_collab.errors import Conflict, RemoteProtocolError
+from peergos_collab.objects import due as duties
+from peergos_collab.objects.epoch_keys import EpochKeys, Level
+from peergos_collab.objects.key_ring import KeyRing
+from peergos_collab.objects.key_versions import check_newer, newer_epoch
+from peergos_collab.objects.member_changes import Maker
+from peergos_collab.objects.membership import Membership, View
+from peergos_collab.objects.nested import actor_in, parent_pairs
+from peergos_collab.objects.op_kinds import Leave, NewVersion, Target
+from peergos_collab.objects.principals import Principal
+from peergos_collab.objects.records import EpochLink, MembershipRecord
+from peergos_collab.objects.usable_epochs import Surroundings
+from support.circle import account_principal
+from support.members import Group
+
+RANDOM = random.Random(9).randbytes
+
+
+class Tree:
+    """A folder, made by ``a``, in a document, made by ``o``, in which it has the role ``granted``."""
+
+    def __init__(self, granted: Level = Level.WRITE, names: str = "abcd") -> None:
+        self.folder = Group(names, RANDOM)
+        self.document = Group("oz", RANDOM)
+        principal = Principal.of_object(self.folder.object, self.folder.first.id, self.folder.first.keys)
+        self.document.tell(self.document["o"].maker.add(principal, granted))
+        self.records: list[MembershipRecord] = list(self.document["o"].records)
+
+    def maker(self, name: str) -> Maker:
+        """``name``, acting in the document for the folder, with all records of the document."""
+        inside = self.folder[name].membership
+        child = Membership(self.document.object, KeyRing(), None)
+        child.take(self.records)
+        before = -1
+        while before != len(child.keys):
+            before = len(child.keys)
+            for pair in list(parent_pairs(inside, child.view)):
+                child.add_pair(pair)
+        actor = actor_in(self.folder[name].maker.actor, inside, child.view)
+        assert actor is not None
+        surroundings = Surroundings({self.folder.object: inside.view})
+        return Maker(child, actor, RANDOM, surroundings)
+
+    def parents(self, name: str) -> dict[object, Maker]:
+        return {self.folder.object: self.folder[name].maker}
+
+    def take(self, *records: MembershipRecord) -> None:
+        self.records += records
+        self.document.tell(records)
+
+    def due(self, name: str) -> MembershipRecord | duties.ParentFirst | None:
+        return duties.due(self.maker(name), self.parents(name), to_write=True)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("granted", list(Level))
+@pytest.mark.parametrize("inside", list(Level))
+def test_the_role_is_the_lower_of_the_two(granted: Level, inside: Level) -> None:
+    """What opens for a member of the folder, and what he may do, by his role in it and by its role there."""
+    tree = Tree(granted)
+    tree.folder.add("a", "b", inside)
+    maker = tree.maker("b")
+    maker.membership.ring.deepen(tree.document.first.id)
+    lower = min(granted, inside)
+
+    assert maker.membership.keys[tree.document.first.id].level is lower
+    added = duties.usable(maker) is not None
+    assert added == (lower >= Level.WRITE)
+    if lower < Level.WRITE:
+        return
+    rotation = maker.rotate()
+    tree.take(rotation)
+    assert rotation.id not in tree.document["o"].view.void
+    adding = maker.add(account_principal(tree.document["z"].credentials), Level.READ)
+    tree.take(*adding)
+    allowed = tree.document["z"].id in tree.document["o"].view.members
+    assert allowed == (lower is Level.ADMIN)
+
+
+def test_who_is_removed_from_the_folder_reads_nothing_new_in_the_document() -> None:
+    """The next of the folder who writes gives the document the folder's new keys first."""
+    tree = Tree()
+    for name in "bc":
+        tree.folder.add("a", name, Level.WRITE)
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]))
+    assert duties.usable(tree.maker("c")) is None
+    re_pin = tree.due("c")
+    tree.take(re_pin)  # type: ignore[arg-type]
+
+    epoch = duties.usable(tree.maker("c"))
+    assert epoch is not None
+    assert epoch in tree.maker("a").membership.keys
+    assert epoch not in tree.maker("b").membership.keys
+    assert tree.document["o"].usable == epoch
+
+
+def test_a_removed_member_of_the_folder_is_closed_in_the_document() -> None:
+    """The re-pin names him: what he does there at the same time is void."""
+    tree = Tree(Level.ADMIN)
+    for name in "bc":
+        tree.folder.add("a", name, Level.ADMIN)
+    late = tree.maker("b").add(account_principal(tree.document["z"].credentials), Level.ADMIN)
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]))
+    tree.take(tree.due("c"))  # type: ignore[arg-type]
+    tree.take(*late)
+    view = tree.document["o"].view
+    folder = PrincipalId(tree.folder.object)
+    account = tree.folder["b"].credentials.account_id
+
+    assert tree.document["z"].id not in view.members
+    assert view.closed(folder, account=account) == {}
+    assert view.closed(folder, account=tree.folder["c"].credentials.account_id) is None
+
+
+def test_new_keys_in_the_folder_come_first() -> None:
+    """Where the folder itself has no epoch to write in, that is what is due."""
+    tree = Tree()
+    for name in "bc":
+        tree.folder.add("a", name, Level.WRITE)
+    tree.folder.tell(tree.folder["b"].maker.leave(Leave()))
+
+    assert tree.due("c") == duties.ParentFirst(tree.folder.object)
+
+
+def test_what_relies_on_the_folder_waits_for_it() -> None:
+    """Its people take a record of the document once they have what its author had seen of the folder."""
+    tree = Tree()
+    tree.folder.add("a", "b", Level.WRITE)
+    news = tree.folder["a"].maker.rotate()
+    tree.folder.tell(news, "a")
+    behind = tree.folder["b"].membership
+    child = Membership(
+        tree.document.object,
+        KeyRing(list(parent_pairs(behind, View()))),
+        lambda object_id, record: object_id != tree.folder.object or record in behind.history,
+    )
+    child.take(tree.records)
+    rotation = tree.maker("a").rotate()
+    child.take([rotation])
+    assert rotation.id not in child.history
+    tree.folder.tell(news, "b")
+    child.look_again()
+
+    assert rotation.id in child.history
+
+
+def test_the_author_of_new_keys_counts_among_those_who_open_them() -> None:
+    """Who was removed from the folder re-pins it truthfully; the others do not write to keys that he made."""
+    tree = Tree()
+    for name in "bc":
+        tree.folder.add("a", name, Level.WRITE)
+    old = tree.maker("b")
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]))
+    newest = tree.folder["a"].usable
+    assert newest is not None
+    view = old.membership.view
+    member = view.members[PrincipalId(tree.folder.object)]
+    inside = tree.folder["a"].membership
+    version = newer_epoch(member.versions, member.versions, inside.ring.epochs, inside.keys, newest)
+    epoch = replace(old, surroundings=Surroundings()).re_pin([version])
+    tree.take(epoch)
+    assert epoch.id not in tree.document["o"].view.void
+
+    assert tree.document["o"].usable != epoch.id
+    assert duties.usable(tree.maker("c")) != epoch.id
+
+
+def chain(length: int) -> tuple[Group, list[EpochId]]:
+    """A folder with ``length`` more epochs."""
+    who = Group("ab", RANDOM)
+    ids = [EpochId(who.first.id)]
+    for _ in range(length):
+        epoch = who["a"].maker.rotate()
+        who.tell(epoch, "a")
+        ids.append(epoch.id)
+    return who, ids
+
+
+def pinned(who: Group, epoch: EpochId) -> Principal:
+    return Principal.of_object(who.object, epoch, who["a"].membership.ring.epochs[epoch].keys)
+
+
+def test_signatures_lead_from_one_key_version_to_another() -> None:
+    """Without the write key of the first: each epoch was signed with the keys of one before it."""
+    who, ids = chain(3)
+    old, inside = pinned(who, ids[0]), who["a"].membership
+    reading = {epoch: EpochKeys(Level.READ, keys.read.expose()) for epoch, keys in inside.keys.items()}
+    version = newer_epoch([old], [old], inside.ring.epochs, reading, ids[3])
+
+    assert len(version.proof) == 3
+    assert check_newer(version, [old], [old], []) == set(ids[:3])
+
+
+def test_who_has_the_write_key_vouches_in_one_step() -> None:
+    """However many epochs lie between."""
+    who, ids = chain(3)
+    old, inside = pinned(who, ids[0]), who["a"].membership
+    version = newer_epoch([old], [old], inside.ring.epochs, inside.keys, ids[3])
+
+    assert len(version.proof) == 1
+    assert len(version.proof[0]) < 600  # type: ignore[arg-type]
+    assert check_newer(version, [old], [old], []) == {ids[0]}
+
+
+def test_a_false_proof_shows_nothing() -> None:
+    """Of another object, to other keys, backwards, with a link missing, or signed by who has no write key."""
+    who, ids = chain(2)
+    other, others = chain(1)
+    old, new = pinned(who, ids[0]), pinned(who, ids[2])
+    epochs = who["a"].membership.ring.epochs
+    links = tuple(epochs[epoch].public_link for epoch in ids[1:])
+    foreign = other["a"].membership.ring.epochs[others[1]]
+    keys = EpochKeys.generate(RANDOM)
+    fakes: list[tuple[Principal, tuple[bytes, ...]]] = [
+        (new, ()),
+        (new, links[1:]),
+        (new, (foreign.public_link,)),
+        (pinned(other, others[1]), (foreign.public_link,)),
+        (Principal.of_object(who.object, ids[2], keys.public()), links),
+        (new, (epochs[ids[2]].public_link_by(ids[0], keys),)),
+        (old, links),
+    ]
+    for principal, proof in fakes:
+        with pytest.raises(RemoteProtocolError):
+            check_newer(NewVersion(principal, proof), [old], [old], [])
+    assert EpochLink.parse_untrusted(links[0]).id == ids[1]
+    assert check_newer(NewVersion(new, links), [old], [old], []) == {ids[0], ids[1]}
+
+
+def test_a_folder_is_no_member_of_what_is_in_it() -> None:
+    """Adding would close a circle, which who sees both can tell."""
+    tree = Tree()
+    maker = replace(
+        tree.folder["a"].maker,
+        surroundings=Surroundings({tree.document.object: tree.maker("a").membership.view}),
+    )
+    document = tree.document.first
+    with pytest.raises(Conflict):
+        maker.add(Principal.of_object(document.object, document.id, document.keys), Level.READ)
