@@ -2,6 +2,9 @@
 
 Each epoch has a bit, in the order of arrival, and the epochs in its past are a set of bits. So whether a
 session may have a segment is one look at a bit, however long the history of an object is.
+
+Members can tell more than nodes: an epoch whose op is void or was kept from them they *disown*. It ends
+nothing: the epochs it names as parents stay the newest, and it leads to none of them.
 """
 
 from __future__ import annotations
@@ -27,20 +30,39 @@ class EpochGraph:
     def __init__(self) -> None:
         self.newest: dict[EpochId, None] = {}
         self.version = 0
+        self._parents: dict[EpochId, tuple[EpochId, ...]] = {}
         self._bits: dict[EpochId, int] = {}
         self._pasts: dict[EpochId, int] = {}
+        self._disowned: frozenset[EpochId] = frozenset()
 
     def add(self, epoch: Epoch) -> None:
         """Takes an epoch whose parents are all here."""
-        bit = len(self._bits)
-        past = 1 << bit
-        for parent in epoch.parents:
-            past |= self._pasts[parent]
-            self.newest.pop(parent, None)
-        self._bits[epoch.id] = bit
-        self._pasts[epoch.id] = past
-        self.newest[epoch.id] = None
+        self._bits[epoch.id] = len(self._bits)
+        self._parents[epoch.id] = epoch.parents
+        self._place(epoch.id)
         self.version += 1
+
+    def disown(self, epochs: Iterable[EpochId]) -> None:
+        """Says which epochs are disowned; all others are not."""
+        disowned = frozenset(epochs)
+        if disowned != self._disowned:
+            self._disowned = disowned
+            self.newest.clear()
+            for epoch in self._bits:
+                self._place(epoch)
+            self.version += 1
+
+    def is_disowned(self, epoch: EpochId) -> bool:
+        return epoch in self._disowned
+
+    def _place(self, epoch: EpochId) -> None:
+        past = 1 << self._bits[epoch]
+        if epoch not in self._disowned:
+            for parent in self._parents[epoch]:
+                past |= self._pasts[parent]
+                self.newest.pop(parent, None)
+        self._pasts[epoch] = past
+        self.newest[epoch] = None
 
     def past(self, epochs: Iterable[EpochId]) -> int:
         """The set of some epochs and all before them."""

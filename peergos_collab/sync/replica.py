@@ -123,7 +123,13 @@ class Replica:
 
     def _take_membership(self, records: Iterable[MembershipRecord]) -> None:
         self.seat.take(records)
-        self.order.take_view(self.seat.view)
+        self._take_view()
+
+    def _take_view(self) -> None:
+        view, book = self.seat.view, self.book
+        # A node could hand us epochs that an ex-member made, to end what is proved for today's.
+        book.graph.disown(id_ for id_ in book.epochs if id_ not in view.history or id_ in view.void)
+        self.order.take_view(view)
 
     @property
     def keys(self) -> Mapping[EpochId, EpochKeys]:
@@ -184,12 +190,12 @@ class Replica:
     def act_as(self, actor: Actor) -> None:
         """Takes the same member with a newer account log, or newer user keys."""
         self.seat.act_as(actor)
-        self.order.take_view(self.seat.view)
+        self._take_view()
 
     def do_duties(self) -> Batch:
         """Publishes what others need to go on; to be made durable, and announced."""
         batch = self.seat.duties()
-        self.order.take_view(self.seat.view)
+        self._take_view()
         return batch
 
     # -- local changes --------------------------------------------------------------------------
@@ -236,7 +242,7 @@ class Replica:
         """Whether there is an epoch to write in, one published for it if need be."""
         if self.seat.epoch() is None:
             self._published += self.seat.prepare()
-            self.order.take_view(self.seat.view)
+            self._take_view()
         return self.seat.epoch() is not None
 
     def _with_published(self, collected: Collected | None) -> Collected | None:

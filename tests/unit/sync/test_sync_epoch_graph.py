@@ -70,3 +70,17 @@ def test_sets_cover_what_is_known() -> None:
     assert not made.covers_all(past)
     assert made.covers_all(EVERYTHING)
     assert made.version == 3
+
+
+def test_a_disowned_epoch_ends_nothing() -> None:
+    """It stands for itself: neither does it bury its parents, nor does it lead to them."""
+    made = graph(FIRST, LEFT, RIGHT, MERGED)
+    made.disown([MERGED.id])
+
+    assert set(made.newest) == {LEFT.id, RIGHT.id, MERGED.id}
+    assert made.covers(made.past([MERGED.id]), MERGED.id)
+    assert not made.covers(made.past([MERGED.id]), FIRST.id)
+    made.disown([LEFT.id])
+    assert set(made.newest) == {MERGED.id}
+    assert made.covers(made.past([MERGED.id]), LEFT.id)
+    assert made.version == 6
