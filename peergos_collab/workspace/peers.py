@@ -76,6 +76,7 @@ class PeerMesh:
     def start(self) -> None:
         self.presence.on_here.append(self._on_here)
         self.presence.on_signal.append(self._on_signal)
+        self.presence.on_removed.append(self._on_removed)
 
     async def close(self) -> None:
         """Ends all attempts and connections; leaves no task."""
@@ -83,6 +84,7 @@ class PeerMesh:
         if self._on_here in self.presence.on_here:
             self.presence.on_here.remove(self._on_here)
             self.presence.on_signal.remove(self._on_signal)
+            self.presence.on_removed.remove(self._on_removed)
         for attempt in self._attempts.values():
             self._cancel(attempt)
         await asyncio.gather(*self._ending, return_exceptions=True)
@@ -127,6 +129,12 @@ class PeerMesh:
         elif attempt.answer is not None and not attempt.answer.done():
             # When we offered, it may not have known us yet. A repetition changes nothing for who took it.
             self._signal(present, OFFER, attempt.nonce, attempt.offer)
+
+    def _on_removed(self, device: DeviceId) -> None:
+        """Its session would be given nothing more; the connection itself goes, too."""
+        attempt = self._attempts.pop(device, None)
+        if attempt is not None:
+            self._cancel(attempt)
 
     def _on_signal(self, signal: Signal) -> None:
         try:

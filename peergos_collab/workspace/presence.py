@@ -79,6 +79,7 @@ class PresenceBook:
         on_change: someone came, left, moved or typed.
         on_here: someone greeted.
         on_signal: a signal for this device and run came.
+        on_removed: a device is no member's any more, or this one is not.
     """
 
     live: LiveObject
@@ -89,6 +90,7 @@ class PresenceBook:
     on_change: list[Callable[[], None]] = field(default_factory=list)
     on_here: list[Callable[[Present], None]] = field(default_factory=list)
     on_signal: list[Callable[[Signal], None]] = field(default_factory=list)
+    on_removed: list[Callable[[DeviceId], None]] = field(default_factory=list)
     present: dict[DeviceId, Present] = field(default_factory=dict)
     _keys: dict[EphemeralKind, bytes] = field(default_factory=dict)
     _counters: dict[bytes, int] = field(default_factory=dict)
@@ -304,6 +306,8 @@ class PresenceBook:
         ]
         for device in gone:
             del self.present[device]
+            for on_removed in list(self.on_removed):
+                on_removed(device)
         if gone:
             self._tell()
 

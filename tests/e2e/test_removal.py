@@ -10,7 +10,7 @@ import pytest
 from peergos_collab.codec import to_multibase
 from peergos_collab.errors import LinkEnded, NoAccess, NotFound, UsageError
 from peergos_collab.workspace import Role
-from support.homes import DIRECT, RELAYED, Person, World, agree, online, until, world
+from support.homes import DIRECT, RELAYED, Person, World, agree, connections, online, until, world
 
 
 @pytest.fixture
@@ -67,6 +67,26 @@ async def test_a_removed_link_is_out(made: World) -> None:
         await ben.workspace.write_document("notes", "mine alone")
     await ben.workspace.leave("notes")
     assert await ben.workspace.list_entries() == []
+
+
+async def test_the_direct_connection_to_the_removed_is_cut(made: World) -> None:
+    """The others keep theirs, and no new one is made with him."""
+    ana, ben, cy = await three(made)
+    await online("notes", DIRECT, ana, ben, cy)
+    before = [len(connections(person, "notes", "webrtc")) for person in (ana, ben, cy)]
+    await ana.workspace.unshare("notes", await link_of(ana, ben))
+    everybody = (ana, ben, cy)
+
+    def left() -> list[int]:
+        return [len(connections(person, "notes", "webrtc")) for person in everybody]
+
+    await until(lambda: left() == [1, 0, 1], *everybody, what="cut")
+    ana.append("notes", "between the two of us. ")
+    await until(lambda: "two of us" in cy.text("notes"), *everybody)
+
+    assert before == [2, 2, 2]
+    assert left() == [1, 0, 1]
+    assert "two of us" not in ben.text("notes")
 
 
 async def test_the_removed_hold_no_new_key(made: World) -> None:
