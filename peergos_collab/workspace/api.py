@@ -155,7 +155,10 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """A node of this account. ``connected`` is about now; ``problem`` says in words what is wrong."""
+    """A node of this account. ``connected`` is about now; ``problem`` says in words what is wrong.
+
+    Behind an entry node a session that ended because nothing was lacking counts as connected.
+    """
 
     address: str
     connected: bool

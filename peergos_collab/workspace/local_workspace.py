@@ -182,7 +182,7 @@ class LocalWorkspace(LocalPeople, LocalDevices):
         for address in self.engine.profile.view.nodes():
             links = self.engine.network.node_links(address) if self.engine.network is not None else []
             problem = next((link.problem for link in links if link.problem), "")
-            states.append(NodeState(address, any(link.connected for link in links), problem))
+            states.append(NodeState(address, any(link.connected or link.rested for link in links), problem))
         return states
 
     # -- documents ------------------------------------------------------------------------------

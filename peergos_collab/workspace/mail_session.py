@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -25,6 +26,7 @@ from ..sync.session_events import (
 )
 
 PING_SECONDS: Final = 20.0
+PING_SPREAD: Final = (0.7, 1.0)
 LOST_SECONDS: Final = 50.0
 """A node that says nothing for so long is taken for lost. Mail is in less of a hurry than typing."""
 
@@ -126,7 +128,7 @@ class MailSession:
     async def _watch(self) -> None:
         count = 0
         while True:
-            await asyncio.sleep(PING_SECONDS)
+            await asyncio.sleep(PING_SECONDS * random.uniform(*PING_SPREAD))  # noqa: S311 - no common beat
             if self._loop.time() - self._heard > LOST_SECONDS:
                 await self._connection.close()
                 return

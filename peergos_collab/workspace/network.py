@@ -46,7 +46,7 @@ Circle = frozenset[PrincipalId]
 class NodeLink:
     """The session of one circle with one node. ``problem`` says why it is not up, in words.
 
-    ``rested``: it ended because nobody waits for it.
+    ``rested``: all was well, and it ended because nobody waits for it; it comes again.
     """
 
     address: str
@@ -202,12 +202,12 @@ class Network:
     async def _turn(self, node_link: NodeLink) -> None:
         """Returns once somebody waits for the session, or by chance."""
         span = POLL_SECONDS if node_link.rested else FIRST_SECONDS
-        node_link.rested = False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_by_chance(span) if self.lasting() else None):
                 while not self._is_wanted(node_link):
                     node_link.stirred.clear()
                     await node_link.stirred.wait()
+        node_link.rested = False
 
     async def _rest(self, node_link: NodeLink, link: SyncLink) -> None:
         """Ends the session once nobody waits for it and both sides have the same."""

@@ -251,6 +251,7 @@ async def test_sessions_nobody_waits_for_come_and_go(tmp_path: Path, monkeypatch
         # Ana has nothing open: her session went as soon as her change was at the node.
         await gone(lambda: len(store._shelf.sessions) > 1)
         assert await ana.problems() == []
+        assert [node.connected for node in await ana.workspace.nodes()] == [True]
         await handle.close()
         await gone(lambda: bool(store._shelf.sessions))
         assert await ben.problems() == []

@@ -150,6 +150,7 @@ class FakeWorkspace:
         self.meeting: asyncio.Future[DeviceComparison]
         self.done: list[tuple[str, ...]] = []
         self.online = False
+        self.entry_node = ""
         self.problems: list[str] = []
         self.closed = False
         self._queues: list[asyncio.Queue[Event]] = []
@@ -168,7 +169,7 @@ class FakeWorkspace:
             for path in paths
         )
         nodes, problems = tuple(self.node_states), tuple(self.problems)
-        return Status("account", "device", "Me", nodes, objects, 0, self.online, problems)
+        return Status("account", "device", "Me", nodes, objects, 0, self.online, problems, self.entry_node)
 
     async def list_entries(self) -> list[Entry]:
         role = Role.ADMIN

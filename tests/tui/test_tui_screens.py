@@ -164,6 +164,21 @@ async def test_nodes_are_added_and_removed() -> None:
     assert workspace.node_states == []
 
 
+async def test_the_entry_node_is_named() -> None:
+    """Who set one sees that his nodes do not see him; it is no node that could be removed."""
+    workspace = await stocked()
+    workspace.node_states.append(NodeState(NODE, connected=True))
+    workspace.entry_node = "pgc://zEntry@entry.example:8470"
+    async with running(workspace) as pilot:
+        await pilot.press("o")
+        await settle(pilot, "All are reached through entry.example:8470")
+        pilot.app.screen.query_one("#nodes").focus()
+        await pilot.press("end", "delete")
+        await settle(pilot, "No node yet")
+
+    assert workspace.entry_node != ""
+
+
 async def test_sharing_without_a_node_says_what_is_missing() -> None:
     """The error and its hint stand in the dialog."""
     async with running(await stocked()) as pilot:

@@ -52,6 +52,7 @@ Delete removes the chosen node."""
     async def _show(self) -> None:
         try:
             self._listed = await self._workspace.nodes()
+            entry = (await self._workspace.status()).entry_node
         except PeergosCollabError as problem:
             self.show_error(problem)
             return
@@ -60,6 +61,9 @@ Delete removes the chosen node."""
         for node in self._listed:
             state = shown(node.problem, 200) or ("connected" if node.connected else "not connected")
             listed.add_option(Option(Text(f"{node_name(node.address)}  {state}")))
+        if entry:
+            words = f"All are reached through {node_name(entry)}, and see no address of yours."
+            listed.add_option(Option(Text(words), disabled=True))
         if not self._listed:
             listed.add_option(Option(Text("No node yet. Paste an address below."), disabled=True))
 
