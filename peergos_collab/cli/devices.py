@@ -17,13 +17,14 @@ from .session import in_workspace, opened, run
 from .settings import Group, Settings, current, refuse
 
 if TYPE_CHECKING:
-    from ..workspace.api import Device, DeviceComparison, DeviceOffer, Workspace
+    from ..workspace.api import Device, DeviceComparison, DeviceOffer, DeviceRemoval, Workspace
     from ..workspace.new_device import LinkedHome
 
 PREFIX = "pgc-device://"
 """What a code begins with. (Spelt out here: 'pgc --help' loads no cryptography.)"""
 
 SYNC_SECONDS = 120.0
+TELL_SECONDS = 30.0
 
 
 @click.group(cls=Group)
@@ -42,6 +43,35 @@ def list_devices() -> None:
     found = in_workspace(settings, show)
     rows = [(each.name, each.id, local_time(each.added), "this one" if each.me else "") for each in found]
     print_result(settings, {"devices": [dataclasses.asdict(each) for each in found]}, table(rows))
+
+
+@device.command("remove")
+@click.argument("name")
+@click.option("--end-links", is_flag=True, help="End the links you made too: the device knows them.")
+def remove(name: str, end_links: bool) -> None:
+    """Take the device NAME (or id) out of this account.
+
+    It opens nothing that is written from now on, and what it writes is refused. What it has it keeps.
+    """
+    settings = current()
+
+    async def end(workspace: Workspace) -> tuple[DeviceRemoval, bool]:
+        done = await workspace.remove_device(name, end_links=end_links)
+        try:
+            await workspace.sync(TELL_SECONDS)
+        except Offline:
+            return done, False
+        return done, True
+
+    done, told = in_workspace(settings, end)
+    if not told:
+        warn("No node could be told yet, so others may go on with the old keys. 'pgc sync' tells them.")
+    if done.waiting:
+        warn(f"{done.waiting} objects still wait for new keys; they get them when a writer is there.")
+    for path in done.by_link:
+        warn(f"! {escape_hidden(path)} opens with a link that the device knows, until that link ends.")
+    fields = {"removed": done.name, "waiting": done.waiting, "by_link": done.by_link, "told": told}
+    print_result(settings, fields, [f"{escape_hidden(done.name)} is no device of this account any more"])
 
 
 @device.command("link")

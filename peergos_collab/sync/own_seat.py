@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ..codec.ids import EpochId, ObjectId, PrincipalId
+from ..codec.ids import AccountId, DeviceId, EpochId, ObjectId, PrincipalId
 from ..errors import NoAccess
+from ..identity.account import Account
 from ..objects.due import ParentFirst, due, usable
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.key_ring import KeyRing
@@ -35,6 +36,7 @@ class _Chosen:
 
     view: View
     actor: Actor
+    accounts: Mapping[AccountId, Account]
     state: tuple[int, int]
     epoch: EpochId | None
 
@@ -49,6 +51,7 @@ class OwnSeat:
 
     Attributes:
         keys: all that are held; the same object always, so that sessions see what is found.
+        known_accounts: account logs that came another way than with this object's records.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class OwnSeat:
         self._book = book
         self._random = random
         self._closes = closes
+        self.known_accounts: Mapping[AccountId, Account] = {}
         self._known: _Chosen | None = None
 
     @property
@@ -78,8 +82,11 @@ class OwnSeat:
     @property
     def maker(self) -> Maker:
         """Makes records in this member's name, by all he knows now."""
-        own = self.actor.account
-        surroundings = Surroundings(accounts={**self.view.accounts(), own.id: own})
+        accounts = self.view.accounts()
+        for account in (*self.known_accounts.values(), self.actor.account):
+            known = accounts.get(account.id)
+            accounts[account.id] = account if known is None else known.merge(account)
+        surroundings = Surroundings(accounts=accounts)
         return Maker(self.membership, self.actor, self._random, surroundings, self._closes)
 
     def take(self, records: Iterable[MembershipRecord]) -> None:
@@ -101,6 +108,12 @@ class OwnSeat:
             del self.keys[epoch]
         self.keys.update(ring.keys)
 
+    @property
+    def stands(self) -> bool:
+        """Whether this device is still one of its account's: else what it publishes counts for nothing."""
+        account = self.maker.surroundings.accounts[self.actor.account.id]
+        return DeviceId(self.actor.device.public) in account.devices
+
     # -- which epoch ----------------------------------------------------------------------------
 
     def level(self) -> Level | None:
@@ -111,13 +124,15 @@ class OwnSeat:
         """The epoch to write in; None where another one has to be published first."""
         state = self._book.graph.version, len(self.keys)
         known, view = self._known, self.view
-        same = known is not None and known.view is view and known.actor is self.actor
-        if known is None or not same or known.state != state:
+        if known is None or not self._is_same(known, view) or known.state != state:
             chosen = usable(self.maker)
             self._gather()  # a higher level may have been found
             chosen = chosen if self._is_proved_by(chosen, Level.WRITE) else None
-            self._known = known = _Chosen(self.view, self.actor, state, chosen)
+            self._known = known = _Chosen(self.view, self.actor, self.known_accounts, state, chosen)
         return known.epoch
+
+    def _is_same(self, known: _Chosen, view: View) -> bool:
+        return known.view is view and known.actor is self.actor and known.accounts is self.known_accounts
 
     def speaking_epoch(self) -> EpochId | None:
         """The epoch for what is said in passing, which readers may do, too; None: better be silent."""
@@ -156,6 +171,8 @@ class OwnSeat:
 
     def _publish(self, next_one: Callable[[Maker], MembershipRecord | ParentFirst | None]) -> Batch:
         batch: Batch = []
+        if not self.stands:
+            return batch
         for _ in range(MOST_DUTIES):
             try:
                 record = next_one(self.maker)

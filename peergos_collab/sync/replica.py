@@ -198,6 +198,12 @@ class Replica:
         self._take_view()
         return batch
 
+    def renew(self) -> Batch:
+        """Publishes an epoch to write in where none may be used; to be made durable, and announced."""
+        batch = self.seat.prepare()
+        self.order.view = self.seat.view
+        return batch
+
     # -- local changes --------------------------------------------------------------------------
 
     @property

@@ -130,6 +130,21 @@ class DeviceOffer:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceRemoval:
+    """What a removal could do at once.
+
+    Args:
+        waiting: objects that have yet to get keys which the device does not have; as soon as possible.
+        by_link: names of objects that open with a link's secret, which the device knows: those this account
+            joined by a link, and those it has made a link to. They stay open to it until the link ends.
+    """
+
+    name: str
+    waiting: int
+    by_link: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceComparison:
     """What both screens show once the devices have met. ``name`` is what the new one calls itself."""
 
@@ -487,6 +502,18 @@ class Workspace(Protocol):
 
     async def devices(self) -> list[Device]:
         """The account's devices, this one first."""
+
+    async def remove_device(self, who: str, *, end_links: bool = False) -> DeviceRemoval:
+        """Ends a device, by name or id: it opens nothing that is written from now on.
+
+        Durable here when it returns; others learn of it at the next sync. What the device has it keeps.
+
+        Args:
+            end_links: also ends the links this account has made: the device knows them.
+
+        Raises:
+            NotFound, UsageError (it is this one).
+        """
 
     async def link_device(self) -> DeviceOffer:
         """Makes a code that another device joins with. Raises NoNode, Offline, Conflict."""

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from ..codec import to_multibase
 from ..codec.ids import RunId
 from ..errors import Offline, PeergosCollabError, RemoteProtocolError
-from .api import Device, Options, Role, Writer
+from .api import Device, DeviceRemoval, Options, Role, Writer
 from .engine import Engine
 from .folds import DocumentFold
 from .handles import LocalChat, subscribe
@@ -180,6 +180,9 @@ class AttachedClient:
     async def join(self, link: str, path: str, password: str, timeout: int) -> str:
         return await self.workspace.join(link, path, password=password, timeout=timeout / 1000)
 
+    async def remove_device(self, who: str, end_links: bool) -> DeviceRemoval:
+        return await self.workspace.remove_device(who, end_links=end_links)
+
     async def finish_linking(self, id: str, same: bool) -> Device | None:
         return await self.workspace.finish_linking(id, same=same)
 
@@ -317,6 +320,7 @@ _CALLS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
     "change_role": AttachedClient.change_role,
     "join": AttachedClient.join,
     "finish_linking": AttachedClient.finish_linking,
+    "remove_device": AttachedClient.remove_device,
     "sync": AttachedClient.sync,
     "write_document": AttachedClient.write_document,
     "durable": AttachedClient.durable,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from .api import Device, DeviceComparison, DeviceOffer
+from .api import Device, DeviceComparison, DeviceOffer, DeviceRemoval
 from .wire import from_wire
 
 
@@ -20,6 +20,12 @@ class AttachedDevices:
     async def devices(self) -> list[Device]:
         listed: list[Device] = from_wire(list[Device], await self._calls.call("devices"))
         return listed
+
+    async def remove_device(self, who: str, *, end_links: bool = False) -> DeviceRemoval:
+        done: DeviceRemoval = from_wire(
+            DeviceRemoval, await self._calls.call("remove_device", who, end_links)
+        )
+        return done
 
     async def link_device(self) -> DeviceOffer:
         offer: DeviceOffer = from_wire(DeviceOffer, await self._calls.call("link_device"))

@@ -8,22 +8,27 @@ devices learn of a new one, and the logs of devices that acted apart come togeth
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+import os
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
-from ..codec import decode_untrusted, encode, to_multibase
+from ..codec import decode_untrusted, encode, from_multibase_untrusted, to_multibase
 from ..codec.ids import DeviceId
 from ..codec.shape import array, blob, number, some_bytes
 from ..crypto import Tag, hash256
-from ..errors import NoAccess, PeergosCollabError, RemoteProtocolError
-from ..files.changes import ENTRY_ID_LENGTH, EntryId, put_entry
+from ..errors import NoAccess, NotFound, PeergosCollabError, RemoteProtocolError, UsageError
+from ..files.changes import ENTRY_ID_LENGTH, EntryId, put_entry, remove
 from ..files.entries import EntryView
 from ..identity.account import MAX_LOG, Account
 from ..identity.credentials import Credentials
-from .api import Device
+from ..objects.operations import Actor
+from .api import Device, DeviceRemoval
 from .engine import Engine
-from .home import keep_credentials
+from .home import account_actor, keep_credentials
 from .machine import now_ms
+from .made_links import MadeLink, all_links
+from .open_object import OpenObject
 
 VERSION: Final = 1
 KIND: Final = "device"
@@ -113,17 +118,134 @@ class DeviceBook:
             except PeergosCollabError as error:
                 self._tell(f"what the device {view.shown!r} says of the account is false: {error}")
 
+    def take_seen(self) -> None:
+        """Takes in what came with membership records of the profile: how a removal reaches all devices."""
+        engine = self._engine
+        known = engine.keys.credentials
+        account = engine.objects[engine.keys.profile].live.replica.view.accounts().get(known.account_id)
+        if account is not None and account.raw != known.account.raw:
+            try:
+                self.keep(known.with_log(account))
+            except NoAccess:
+                self._tell(REMOVED)
+
     def keep(self, credentials: Credentials) -> None:
         """Makes newer credentials this device's own; durable when this returns."""
         engine = self._engine
         if credentials is engine.keys.credentials:
             return
         engine.keys = keep_credentials(engine.home, engine.keys, credentials)
-        if credentials.account.standing.forked:
-            self._tell("a copy of one of this account's devices is in use: remove the device that was copied")
+        engine.accounts.take([engine.keys.credentials.account])
+        for opened in engine.objects.values():
+            replica = opened.live.replica
+            replica.act_as(act_with(replica.actor, credentials))
+
+    # -- removing ---------------------------------------------------------------------------------
+
+    def find(self, who: str) -> Device:
+        """Another device, by name or id. Raises NotFound, UsageError."""
+        found = [device for device in self.all() if who in (device.name, device.id)]
+        if not found:
+            raise NotFound(f"this account has no device {who!r}; nothing was changed")
+        if len(found) > 1:
+            raise UsageError(f"there are several devices {who!r}; name one by its id. Nothing was changed")
+        if found[0].me:
+            raise UsageError(
+                "that is this device; nothing was changed",
+                hint="Remove it from another one, or use the recovery code on a new one.",
+            )
+        return found[0]
+
+    async def remove(self, who: str, *, end_links: bool) -> DeviceRemoval:
+        """Ends a device: its account and every object get keys that it does not have, from now on.
+
+        Durable here when this returns; what could not be done yet is done as objects are opened.
+
+        Args:
+            end_links: also ends the links this account has made, which the device knows too.
+        """
+        device, engine = self.find(who), self._engine
+        id_ = DeviceId(from_multibase_untrusted(device.id))
+        self.keep(engine.keys.credentials.remove_device(id_, os.urandom))
+        engine.open_all()
+        for opened in self._most_urgent_first():
+            self.renew(opened)
+            await asyncio.sleep(0)
+        await engine.change_profile(remove(entry_id(id_)))
+        await self.note_own()
+        await engine.mailroom.tell_card()
+        if end_links:
+            await self._end_links()
+        for opened in list(engine.objects.values()):
+            await opened.live.durable()
+        return DeviceRemoval(device.name, self.outdated(), tuple(sorted(self._open_by_link())))
+
+    async def _end_links(self) -> None:
+        from .administration import unshare
+
+        for opened in list(self._engine.objects.values()):
+            for made in self._links_into(opened):
+                try:
+                    await unshare(self._engine, opened.path, to_multibase(made.keys.principal.id))
+                except PeergosCollabError:
+                    continue  # no admin any more: it is told, with those that stay open
+
+    def _links_into(self, opened: OpenObject) -> list[MadeLink]:
+        replica = opened.live.replica
+        return [
+            made
+            for made in all_links(self._engine)
+            if made.object == replica.object and made.keys.principal.id in replica.view.members
+        ]
+
+    def _open_by_link(self) -> set[str]:
+        """Names of objects that open with the secret of a link, which every device of the account had."""
+        opened = [one for one in self._engine.objects.values() if one.live.id != self._engine.keys.profile]
+        return {one.path for one in opened if not one.live.replica.actor.for_itself or self._links_into(one)}
+
+    def _most_urgent_first(self) -> list[OpenObject]:
+        """The profile, which tells the account's other devices; then shared and recent objects."""
+
+        def urgency(opened: OpenObject) -> tuple[bool, bool, int]:
+            shared = len(opened.live.replica.view.members) > 1
+            return opened.live.id != self._engine.keys.profile, not shared, -opened.live.summary()[1]
+
+        return sorted(self._engine.objects.values(), key=urgency)
+
+    def renew(self, opened: OpenObject) -> None:
+        """Gives an object keys that removed devices do not have, where it lacks such keys.
+
+        A reader, who makes no keys, tells the writers of his account's newer one instead.
+        """
+        if not self.is_outdated(opened):
+            return
+        live, account = opened.live, self._engine.keys.credentials.account
+        told = live.replica.view.accounts().get(account.id)
+        if live.replica.can_write:
+            live.renew()
+        elif told is None or told.user_key != account.user_key:
+            live.take_records([live.replica.seat.maker.tell_news().raw])
+
+    def is_outdated(self, opened: OpenObject) -> bool:
+        """Whether a device that was removed may still open what would be written here now."""
+        replica = opened.live.replica
+        own = replica.view.members.get(replica.actor.principal)
+        newest = self._engine.keys.credentials.account.user_key.generation
+        return replica.actor.for_itself and own is not None and own.principal.version != newest
+
+    def outdated(self) -> int:
+        """How many of the objects open here have yet to get keys that removed devices do not have."""
+        return sum(map(self.is_outdated, self._engine.objects.values()))
 
     def _tell(self, words: str) -> None:
         self._engine.on_problem(None, words)
+
+
+def act_with(actor: Actor, credentials: Credentials) -> Actor:
+    """An actor with newer credentials of the same account."""
+    if actor.for_itself:
+        return account_actor(credentials)
+    return replace(actor, account=credentials.account)
 
 
 def entry_name(name: str) -> str:

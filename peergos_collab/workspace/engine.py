@@ -30,6 +30,7 @@ from .api import Event, Options
 from .folds import ChatFold, DocumentFold, EntriesFold
 from .history import settle, take_preview_untrusted
 from .home import LOCK, STORE, HomeKeys, open_keys, remember_nodes
+from .known_accounts import KnownAccounts
 from .live_object import CHECKPOINTS, LiveObject
 from .machine import machine_name, now_ms
 from .made_links import forget_ended
@@ -77,6 +78,7 @@ class Engine:
     problems: list[str] = field(default_factory=list)
     news: News = field(default_factory=News)
     mailroom: Mailroom = field(init=False)
+    accounts: KnownAccounts = field(init=False)
     devices: DeviceBook = field(init=False)
     linkings: Linkings = field(init=False)
     _holds: int = 0
@@ -94,6 +96,8 @@ class Engine:
         from .mailroom import Mailroom
 
         self.mailroom = Mailroom(self)
+        self.accounts = KnownAccounts(self)
+        self.accounts.take([self.keys.credentials.account])
         self.devices = DeviceBook(self)
         self.linkings = Linkings(self, self.devices)
 
@@ -157,6 +161,7 @@ class Engine:
         secrets = {keys.profile_epoch: keys.profile_keys}
         opened = self._open(PROFILE_PATH, book, Kind.ENTRIES, secrets, keys.actor)
         opened.live.nodes = self._own_nodes()
+        self.devices.take_seen()
 
     def _book(self, object_id: ObjectId) -> LogBook:
         """Raises Damaged where a page cannot be read: the next start then salvages the store."""
@@ -217,6 +222,7 @@ class Engine:
 
     def _use(self, opened: OpenObject) -> OpenObject:
         self.objects[opened.live.id] = opened
+        self.accounts.take_from(opened)
         opened.live.on_deliveries.append(lambda deliveries: self._delivered(opened, deliveries))
         opened.live.on_durable.append(self.news.pulse)
         opened.live.on_members.append(lambda: self._members_changed(opened))
@@ -563,6 +569,7 @@ class Engine:
         if opened.path != PROFILE_PATH and link.node:
             self.news.tell(Event("connected", opened.path, via=link.via))
         opened.presence.start()
+        self.devices.renew(opened)
         opened.preview = None  # all of it is here, so there is nothing left to hurry for
         if live.unverified and not opened.settling:
             opened.settling = True
@@ -613,6 +620,9 @@ class Engine:
         if self.network is not None:
             self.network.refresh()  # other members are another circle
         opened.presence.members_changed()
+        self.accounts.take_from(opened)
+        if opened.path == PROFILE_PATH:
+            self.devices.take_seen()
         words = opened.removal
         if words and opened.path != PROFILE_PATH:
             self.on_problem(opened.live, words)

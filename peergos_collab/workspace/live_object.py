@@ -238,13 +238,19 @@ class LiveObject:
 
     def _do_duties(self) -> None:
         self._duty_timer = None
-        batch = self.replica.do_duties()
+        self._publish(self.replica.do_duties())
+        self.kick()  # there may be an epoch to write in now
+
+    def _publish(self, batch: Batch) -> None:
         if batch:
             self.replica.store.write(batch)
             self.spread(())
             for callback in list(self.on_members):
                 callback()
-        self.kick()  # there may be an epoch to write in now
+
+    def renew(self) -> None:
+        """Publishes keys to write in, where there are none that may be used."""
+        self._publish(self.replica.renew())
 
     def _tell(self, deliveries: list[Delivery]) -> None:
         if deliveries:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .api import Device, DeviceComparison, DeviceOffer
+from .api import Device, DeviceComparison, DeviceOffer, DeviceRemoval
 from .engine import Engine
 
 
@@ -13,6 +13,9 @@ class LocalDevices:
 
     async def devices(self) -> list[Device]:
         return self.engine.devices.all()
+
+    async def remove_device(self, who: str, *, end_links: bool = False) -> DeviceRemoval:
+        return await self.engine.devices.remove(who, end_links=end_links)
 
     async def link_device(self) -> DeviceOffer:
         return await self.engine.linkings.start()

@@ -125,6 +125,34 @@ def test_words_and_a_node_do_the_same(laptop: Home, tmp_path: Path, node: str) -
             assert (first.end(), new.end()) == ("", "")
 
 
+def test_a_device_is_removed(laptop: Home, tmp_path: Path) -> None:
+    """By name; the other one hears of it, keeps what it has, and gets nothing more."""
+    phone = Home(tmp_path / "phone", process=False)
+    with talk(laptop.path, "device", "link") as first:
+        with talk(phone.path, *join_arguments(first.hear("code")["code"])) as new:
+            first.hear("compare")
+            new.hear("compare")
+            new.say("yes")
+            first.say("yes")
+            assert (first.end(), new.end()) == ("", "")
+    laptop.pgc("share", "notes", "--link")
+
+    assert laptop.fails(3, "device", "remove", "tablet") == "not_found"
+    assert laptop.fails(2, "device", "remove", "laptop") == "usage"
+    assert laptop.json("device", "remove", "phone") == {
+        "removed": "phone",
+        "waiting": 0,
+        "by_link": ["notes"],
+        "told": True,
+    }
+    laptop.pgc("doc", "write", "notes", "-", stdin=b"after")
+    laptop.pgc("sync")
+    phone.fails(5, "sync", "--timeout", "1")
+    assert phone.pgc("doc", "cat", "notes") == b"hello"
+    assert any("removed" in words for words in phone.json("status")["problems"])
+    assert [each["name"] for each in laptop.json("device", "list")["devices"]] == ["laptop"]
+
+
 @pytest.mark.parametrize("refusing", ["first", "new"])
 def test_a_no_on_either_side_links_nothing(laptop: Home, tmp_path: Path, refusing: str) -> None:
     """The other side hears of it, no home is made, and no device is added."""

@@ -171,7 +171,7 @@ def test_the_commands_of_this_version() -> None:
         *("unshare", "role", "leave"),
         *("sync", "online", "watch", "demo", "doctor", "key passphrase", "key recover"),
         *("node serve", "node add", "node list", "node remove", "node entry"),
-        *("device link", "device join", "device list"),
+        *("device link", "device join", "device list", "device remove"),
         *("doc new", "doc cat", "doc write", "doc edit", "doc export"),
         *("contact card", "contact add", "contact list", "contact verify", "contact rename"),
         *("contact remove", "contact accept", "contact introduce"),
