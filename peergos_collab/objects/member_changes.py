@@ -37,11 +37,20 @@ from .op_kinds import (
 )
 from .operations import MAX_HEADS, Actor, Relied, log_digest
 from .principals import Principal, PrincipalKind
-from .records import Epoch, Grant, MembershipRecord, Said, make_grant, next_epoch
+from .records import (
+    MAX_OP_SEALS,
+    MAX_PARENTS,
+    Epoch,
+    Grant,
+    MembershipRecord,
+    Said,
+    make_grant,
+    next_epoch,
+)
 from .usable_epochs import ALONE, Lacking, Surroundings, frontier, is_wrapped_to
 from .wraps import Recipient, recipients_of
 
-MOST_PARENTS: Final = min(MAX_BACK_LINKS, 64)
+MOST_PARENTS: Final = min(MAX_BACK_LINKS, MAX_PARENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +214,22 @@ class Maker:
             # Listed at a key version that is outdated: nothing goes to that, but the author keeps his keys.
             recipients += recipients_of(own, keys.level, keys)
         said = self._said(op, self._heads())
-        epoch = next_epoch(self.membership.object, keys, held, held, recipients, said, self.random)
+        epoch = next_epoch(
+            self.membership.object, keys, held, held, recipients, said, self.random, self._on_other_branches()
+        )
         self.membership.ring.give(epoch.id, keys)
         return epoch
+
+    def _on_other_branches(self) -> dict[EpochId, EpochKeys]:
+        """What is held of the epochs right before those that are not held.
+
+        Whoever is on such a branch would else not learn what is done here, and could not forward its keys.
+        """
+        keys, view = self.membership.keys, self.membership.view
+        lacked = [entry.record for entry in view.epochs if entry.id not in keys]
+        parents = {parent for record in lacked if isinstance(record, Epoch) for parent in record.parents}
+        held = sorted(parent for parent in parents if parent in keys)
+        return {parent: keys[parent] for parent in held[: MAX_OP_SEALS - MOST_PARENTS - 1]}
 
     def _heads(self) -> tuple[bytes, ...]:
         return self.membership.view.heads[:MAX_HEADS]

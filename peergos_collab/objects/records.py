@@ -38,6 +38,7 @@ MAX_RECORD: Final = 256 << 10
 """Room for all slots of a wrap and an account log, and small enough for a frame."""
 
 MAX_PARENTS: Final = 64
+MAX_OP_SEALS: Final = 128
 MAX_HEAD: Final = 4 << 10
 MAX_LINK: Final = MAX_HEAD + 256
 
@@ -243,10 +244,12 @@ def next_epoch(
     recipients: Sequence[Recipient],
     said: Said,
     random: Random,
+    told: Mapping[EpochId, EpochKeys] | None = None,
 ) -> Epoch:
     """Makes an epoch after others.
 
     Args:
+        told: further epochs for whose readers the op is sealed.
         parents: what the author holds of each parent, at least one of them at write level.
         back_links: what he holds of the epochs it links back to.
 
@@ -258,7 +261,8 @@ def next_epoch(
         raise NoAccess("only who may write can make new keys")
     head = encode([VERSION, EPOCH, object_id, sorted(parents), keys.public().fields()])
     links = [seal_back_link(keys, epoch, back_links[epoch]) for epoch in sorted(back_links)]
-    seals = ((EpochId(b""), keys), *((epoch, parents[epoch]) for epoch in sorted(parents)))
+    openers = {**(told or {}), **parents}
+    seals = ((EpochId(b""), keys), *((epoch, openers[epoch]) for epoch in sorted(openers)))
     making = _Making(head, links, wrap(keys, recipients, random), seals, signer, parents[signer])
     return Epoch.parse_untrusted(making.record(said, Tag.SIGN_EPOCH, random))
 
@@ -394,7 +398,7 @@ def _split(raw: bytes) -> tuple[_Sealed, list[Any], list[Any], bytes]:
         head,
         hash256(Tag.RECORD_REST, rest),
         _core_hash(head, back_links, wraps),
-        tuple(_op_seal(item) for item in many(seals, MAX_PARENTS + 1, "op seals")),
+        tuple(_op_seal(item) for item in many(seals, MAX_OP_SEALS, "op seals")),
         some_bytes(sealed_op, MAX_RECORD, "sealed op"),
         _signature(signer, level, signature),
     )

@@ -186,12 +186,16 @@ def _from_epoch(view: View, entry: Entry, found: dict[Pin, Level], most: Level) 
     He counts at the key version that he showed to have: not at one that he gave to his principal, which
     he may be no part of any more.
     """
-    author = entry.signed.author.principal
-    seat = entry.before.get(author)
-    _give(found, (author, entry.acted_at), min(most, seat.level if seat is not None else Level.ADMIN))
+    seat = entry.before.get(entry.signed.author.principal)
+    _give(found, author_pin(entry), min(most, seat.level if seat is not None else Level.ADMIN))
     for seat in view.history.seats_after(entry.index):
         if len(seat.pins) == 1:
             _give(found, seat.pins[0].principal.pin, min(most, seat.level))
+
+
+def author_pin(entry: Entry) -> Pin:
+    """As which key version an op's author knew what he made."""
+    return entry.signed.author.principal, entry.acted_at
 
 
 def _from_grant(entry: Entry, found: dict[Pin, Level], most: Level) -> None:

@@ -105,9 +105,9 @@ def group(names: str, seed: int = 1) -> Group:
     return Group(names, random.Random(seed).randbytes)
 
 
-def crowd(*admins: str, writers: str = "") -> Group:
+def crowd(*admins: str, writers: str = "", seed: int = 1) -> Group:
     """``a`` made it; everybody has everything."""
-    who = group("a" + "".join(admins) + writers)
+    who = group("a" + "".join(admins) + writers, seed)
     for name in admins:
         who.add("a", name, Level.ADMIN)
     for name in writers:
@@ -133,6 +133,20 @@ def leak_to_who_was_let_in_without_the_right() -> bool:
 
 def account_of(who: Group, name: str) -> Any:
     return account_principal(who[name].credentials)
+
+
+def lowered_who_writes_on() -> bool:
+    """c is lowered to a reader while b, who has not heard of it, makes keys in which c is a writer."""
+    for seed in range(4):  # of two epochs side by side the lower id would count
+        who = crowd("b", writers="c", seed=seed)
+        rotation = who["b"].maker.rotate()
+        who.tell(who["a"].maker.lower_role(Target(who["c"].id), Level.READ))
+        who.tell(rotation)
+        epoch = who["a"].usable
+        who["c"].membership.ring.deepen(rotation.id)
+        if epoch is not None and who["c"].membership.keys[epoch].level > Level.READ:
+            return True
+    return False
 
 
 def kept_out_by_a_former_admin() -> bool:
@@ -242,6 +256,7 @@ def nothing(*_: Any) -> None:
 
 SWITCHES: list[tuple[Callable[[], bool], Any, str, Callable[..., Any]]] = [
     (leak_to_who_was_let_in_without_the_right, usable_epochs, "who_opens", lambda *_: {}),
+    (lowered_who_writes_on, usable_epochs, "_is_covering", lambda _, entry: not entry.refused),
     (kept_out_by_a_former_admin, rules, "is_deaf", never),
     (in_by_a_removed_admin, rules, "is_void", never),
     (back_by_an_add_at_the_same_time, rules, "beats_concurrent", never),

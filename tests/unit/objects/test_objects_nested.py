@@ -10,6 +10,7 @@ import pytest
 from peergos_collab.codec.ids import EpochId, PrincipalId
 from peergos_collab.errors import Conflict, RemoteProtocolError
 from peergos_collab.objects import due as duties
+from peergos_collab.objects import usable_epochs
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.key_ring import KeyRing
 from peergos_collab.objects.key_versions import check_newer, newer_epoch
@@ -153,7 +154,7 @@ def test_what_relies_on_the_folder_waits_for_it() -> None:
     assert rotation.id in child.history
 
 
-def test_the_author_of_new_keys_counts_among_those_who_open_them() -> None:
+def test_the_author_of_new_keys_counts_among_those_who_open_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who was removed from the folder re-pins it truthfully; the others do not write to keys that he made."""
     tree = Tree()
     for name in "bc":
@@ -172,6 +173,9 @@ def test_the_author_of_new_keys_counts_among_those_who_open_them() -> None:
 
     assert tree.document["o"].usable != epoch.id
     assert duties.usable(tree.maker("c")) != epoch.id
+    folder = tree.document["o"].view.members[PrincipalId(tree.folder.object)].principal
+    monkeypatch.setattr(usable_epochs, "author_pin", lambda _: folder.pin)
+    assert tree.document["o"].usable == epoch.id  # but for this rule
 
 
 def chain(length: int) -> tuple[Group, list[EpochId]]:
