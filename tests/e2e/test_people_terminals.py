@@ -105,7 +105,7 @@ def test_sharing_with_somebody_and_removing_him(two: tuple[Person, Person]) -> N
 
 
 def test_a_new_device_of_ana(two: tuple[Person, Person], tmp_path: Path) -> None:
-    """Her screen shows a code, the first screen of another home takes it; same digits, same documents."""
+    """Her screen shows a code, another home takes it; same digits, same documents; then she removes it."""
     ana, _ = two
     pgc(ana.home, "doc", "new", "plan")
     pgc(ana.home, "doc", "write", "plan", "-", stdin="first words")
@@ -140,5 +140,10 @@ def test_a_new_device_of_ana(two: tuple[Person, Person], tmp_path: Path) -> None
         screen.press("ctrl+q")
         assert screen.wait_end() == 0
 
+    # It is lost, and goes.
+    ana.screen.press("down", "delete")
+    ana.sees("from your account?", "already has it keeps")
+    ana.screen.press("tab", "enter")
+    ana.sees("is removed.")
     ana.screen.press("escape")
-    ana.sees("plan")
+    ana.screen.wait_gone("Your devices")

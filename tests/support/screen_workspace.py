@@ -14,6 +14,7 @@ from peergos_collab.workspace.api import (
     Device,
     DeviceComparison,
     DeviceOffer,
+    DeviceRemoval,
     Entry,
     Event,
     Invitation,
@@ -364,6 +365,11 @@ class FakeWorkspace:
 
     async def devices(self) -> list[Device]:
         return list(self.device_list)
+
+    async def remove_device(self, who: str, *, end_links: bool = False) -> DeviceRemoval:
+        self.device_list = [device for device in self.device_list if device.id != who]
+        self.done.append(("remove_device", who, str(end_links)))
+        return DeviceRemoval("phone", 2, () if end_links else ("notes",))
 
     async def link_device(self) -> DeviceOffer:
         if not self.node_states:

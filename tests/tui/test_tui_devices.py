@@ -108,6 +108,37 @@ async def test_linking_without_a_node_says_what_is_missing() -> None:
         assert "pgc node add" in await settle(pilot, "no node yet")
 
 
+@pytest.mark.parametrize(
+    ("presses", "end_links", "said"),
+    [(1, "False", "It knows links that open “notes”"), (2, "True", "which come as soon as possible.")],
+)
+async def test_a_device_is_removed_after_a_plain_warning(presses: int, end_links: str, said: str) -> None:
+    """Not the one one is at. Before it: what it keeps, what it cannot. After: what waits, what stays open."""
+    workspace = await noded()
+    workspace.device_list.append(Device("phone", "zd2", me=False, added=START))
+    async with running(workspace) as pilot:
+        await pilot.press("e")
+        await settle(pilot, "phone")
+        pilot.app.screen.query_one("#devices").focus()
+        await pilot.press("home", "delete")
+        await reads(pilot, "This is the device you are at.")
+        await pilot.press("end", "delete")
+        shown = await reads(pilot, "Remove phone from your account?")
+        assert "What phone already has it keeps; nothing can take that back." in shown
+        assert "what it writes is refused by everyone" in shown
+        await pilot.press("enter")
+        await settle(pilot, "already has", gone=True)
+        assert workspace.done == []
+        await pilot.press("delete")
+        await settle(pilot, "already has")
+        await pilot.press(*["tab"] * presses, "enter")
+        await reads(pilot, "phone is removed. 2 objects still wait for new keys")
+        await reads(pilot, said)
+        await settle(pilot, "phone  since", gone=True)
+
+    assert workspace.done == [("remove_device", "zd2", end_links)]
+
+
 # The first minute on a new one
 
 

@@ -16,12 +16,15 @@ from peergos_collab.workspace.api import Device, DeviceComparison, DeviceOffer, 
 
 from ..viewmodels.devices import (
     EXPLAINED,
+    OWN,
     REFUSED,
     compare_words,
     device_lines,
     device_name,
     digit_words,
     linked_words,
+    removal_words,
+    removed_words,
     word_lines,
 )
 from ..widgets.qr_code import QrCode
@@ -34,19 +37,25 @@ class Devices(Dialog[None]):
     title_words = "Your devices"
 
     HELP = """The devices of this account. l links one more: it shows a code that you give to the new device,
-then both show six digits that must be the same."""
+then both show six digits that must be the same. Delete removes the chosen one: it opens nothing that
+is written afterwards, and keeps what it has."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("l", "link", "Link one more")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("l", "link", "Link one more"),
+        Binding("delete,d", "remove", "Remove the chosen one"),
+    ]
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
         self._workspace = workspace
+        self._devices: list[Device] = []
 
     def body(self) -> ComposeResult:
         yield words(EXPLAINED)
         yield OptionList(id="devices", compact=True)
         with Horizontal(classes="buttons"):
             yield Button("Link one more", variant="primary", id="link", compact=True)
+            yield Button("Remove", id="remove", compact=True)
             yield Button("Close", id="close", compact=True)
 
     def on_mount(self) -> None:
@@ -58,16 +67,37 @@ then both show six digits that must be the same."""
         except PeergosCollabError as problem:
             self.show_error(problem)
             return
+        self._devices = devices
         listed = self.query_one(OptionList)
         listed.clear_options()
         listed.add_options([Option(Text(line, no_wrap=True)) for line in device_lines(devices)])
         listed.highlighted = 0 if devices else None
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        if event.button.id == "link":
-            self.action_link()
+        match event.button.id:
+            case "link":
+                self.action_link()
+            case "remove":
+                self.action_remove()
+            case _:
+                self.dismiss(None)
+
+    def action_remove(self) -> None:
+        at = self.query_one(OptionList).highlighted
+        device = self._devices[at] if at is not None and at < len(self._devices) else None
+        if device is None or device.me:
+            self.show_error(OWN if device is not None else "Choose a device first.")
         else:
-            self.dismiss(None)
+            self.begin(self._remove(device), alone=True)
+
+    async def _remove(self, device: Device) -> None:
+        end_links = await self.app.push_screen_wait(AskRemoval(device))
+        if end_links is not None:
+            self.show_error("Making new keys…")
+            removal = await self._workspace.remove_device(device.id, end_links=end_links)
+            self.show_error("")
+            self.notify(removed_words(removal), markup=False)
+            await self._show()
 
     def action_link(self) -> None:
         self.show_error("Making a code…")
@@ -84,6 +114,31 @@ then both show six digits that must be the same."""
         if device is not None:
             self.notify(linked_words(device), markup=False)
             await self._show()
+
+
+class AskRemoval(Dialog[bool]):
+    """Asks before a device is removed; says whether links end with it. None where it stays."""
+
+    def __init__(self, device: Device) -> None:
+        super().__init__()
+        self._device = device
+        self.title_words = f"Remove {device_name(device.name)}"
+
+    def body(self) -> ComposeResult:
+        yield words(removal_words(self._device))
+        with Horizontal(classes="buttons"):
+            yield Button("Cancel", id="cancel", compact=True)
+            yield Button("Remove it", variant="warning", id="remove", compact=True)
+            yield Button("Remove it, end my links", variant="warning", id="links", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#cancel").focus(scroll_visible=False)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        if event.button.id == "cancel":
+            self.dismiss(None)
+        else:
+            self.dismiss(event.button.id == "links")
 
 
 class LinkDevice(Dialog[Device]):
