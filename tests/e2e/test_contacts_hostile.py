@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from peergos_collab.codec.ids import MailAddress
-from peergos_collab.crypto import SigningKey, UserSeed
+from peergos_collab.crypto import SigningKey
 from peergos_collab.errors import Conflict, PeergosCollabError
 from peergos_collab.identity.account_ops import AddDevice, RemoveDevice
 from peergos_collab.identity.cards import ContactCard, mailbox_key
 from peergos_collab.identity.credentials import Credentials, DeviceSecrets
 from peergos_collab.identity.pairs import Pair
 from peergos_collab.identity.recovery_code import RecoveryCode
-from peergos_collab.identity.user_keys import new_generation
 from peergos_collab.node import RunningNode
 from peergos_collab.node.mailboxes import MAIL
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
@@ -30,6 +29,7 @@ from peergos_collab.workspace.home import found_object
 from peergos_collab.workspace.machine import now_ms
 from peergos_collab.workspace.mail_session import MailSession
 from support.homes import Person, World, world
+from support.linking import link
 
 
 @pytest.fixture
@@ -303,12 +303,12 @@ async def test_a_flood_of_invitations(made: World, monkeypatch: pytest.MonkeyPat
     assert len(kept(made)) == 1
 
 
-def with_new_keys(old: Credentials) -> Credentials:
-    """The account after one of its devices made a new user key."""
-    seed = UserSeed.generate(os.urandom)
-    made = new_generation(seed, [old.device.public], None, dict(old.user_seeds), os.urandom)
-    account = old.account.with_op(made, old.device_sign)
-    return replace(old, account=account, user_seeds={**old.user_seeds, account.user_key.generation: seed})
+async def renew_keys(made: World, person: Person) -> None:
+    """A second device comes and is removed, so the account has a new user key."""
+    before = credentials(person).account.user_key
+    await link(made, person.home.name, "phone")
+    await person.workspace.remove_device("phone")
+    assert credentials(person).account.user_key != before
 
 
 async def test_changed_keys_are_shown_and_wait(made: World) -> None:
@@ -317,10 +317,7 @@ async def test_changed_keys_are_shown_and_wait(made: World) -> None:
     await ana.workspace.mark_verified("Ben")
     await ana.workspace.new_document("notes", "x")
     before = await ana.workspace.contact_words("Ben")
-    await made.close(ben)
-    ben = await made.person("Ben")
-    become(ben, with_new_keys(credentials(ben)))
-    await ben.workspace.new_document("from Ben", "y")
+    await renew_keys(made, ben)
     await ben.workspace.sync()
     await ana.workspace.sync()
     (shown,) = await ana.workspace.contacts()
@@ -344,7 +341,7 @@ async def test_changed_keys_are_shown_and_wait(made: World) -> None:
 async def test_mail_after_new_keys_still_finds_the_other(made: World) -> None:
     """Who has a new key reads what comes to the old one, and by itself tells it where the other looks."""
     ana, ben = await friends(made, "Ana", "Ben")
-    become(ben, with_new_keys(credentials(ben)))
+    await renew_keys(made, ben)
     await ana.workspace.new_document("notes", "x")
     await ana.workspace.share_with("notes", "Ben", Role.READER)
     await ben.workspace.sync()
