@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from peergos_collab.codec.address import parse_address
 from peergos_collab.errors import NotFound, TimedOut
 from peergos_collab.identity.device_meeting import MeetingEnded
+from peergos_collab.ports.installed import installed_relay
 from peergos_collab.workspace import Options, Role, open_workspace
 from peergos_collab.workspace.new_device import join_account
-from support.homes import DIRECT, RELAYED, Person, agree, online, until, world
+from support.homes import DIRECT, RELAYED, Person, agree, direct_connections, online, until, world
 from support.linking import link, two_devices
 
 
@@ -38,6 +40,26 @@ async def test_a_linked_device_has_everything(tmp_path: Path) -> None:
         assert {
             id_: list(opened.live.replica.book.epochs) for id_, opened in phone.engine.objects.items()
         } == before
+
+
+async def test_a_linked_device_takes_the_entry_node_over(tmp_path: Path) -> None:
+    """It reaches the nodes through the entry from its first session on, and never directly."""
+    async with world(tmp_path) as place:
+        store, entry = await place.node("store"), await place.node("entry", entry=True)
+        laptop = await place.person("laptop")
+        await laptop.workspace.set_entry_node(entry.address)
+        await laptop.workspace.add_node(store.address)
+        await laptop.workspace.new_document("notes", "hello")
+        await laptop.workspace.sync()
+        await link(place, "laptop", "phone", way=installed_relay(parse_address(entry.address)))
+        phone = await place.person("phone")
+        places = direct_connections(phone)
+        assert phone.engine.entry_node() == entry.address  # before anything was fetched
+        await phone.workspace.sync()
+
+        assert phone.text("notes") == "hello"
+        assert (await phone.workspace.status()).entry_node == entry.address
+        assert places == []
 
 
 @pytest.mark.parametrize("options", [RELAYED, DIRECT], ids=["relayed", "direct"])

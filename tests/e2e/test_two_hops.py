@@ -13,9 +13,8 @@ import pytest
 from peergos_collab.codec.address import format_address, parse_address
 from peergos_collab.errors import Offline, Refused, WrongPin
 from peergos_collab.node import RunningNode
-from peergos_collab.ports import Connection, Transport
 from peergos_collab.workspace import Role, network
-from support.homes import RELAYED, Person, agree, online, until, world
+from support.homes import RELAYED, Person, agree, direct_connections, online, until, world
 
 TEXT = "Nobody but the two of us reads this line."
 
@@ -63,29 +62,6 @@ class Tap:
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
-
-
-class Counting:
-    """The transport below, and every place that was connected to through it."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self.places: list[str] = []
-
-    async def connect(self, address: object, *, timeout: float = 10.0) -> Connection:
-        self.places.append(format_address(address))  # type: ignore[arg-type]
-        return await self._transport.connect(address, timeout=timeout)  # type: ignore[arg-type]
-
-    async def listen(self, *rest: object) -> object:
-        raise NotImplementedError
-
-
-def direct_connections(person: Person) -> list[str]:
-    """From here on, the nodes that a workspace connects to directly."""
-    way = person.engine.transport
-    counting = Counting(way._direct)
-    way._direct = counting  # type: ignore[assignment]
-    return counting.places
 
 
 def tunnels_of(entry: RunningNode) -> int:

@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from peergos_collab import errors
+from peergos_collab.codec.address import format_address
 from peergos_collab.documents import Document
 from peergos_collab.node import RunningNode, serve_node
-from peergos_collab.ports import Connection
+from peergos_collab.ports import Address, Connection, Transport
 from peergos_collab.ports.installed import installed_tunnels
 from peergos_collab.workspace import Options, Role, create_workspace
 from peergos_collab.workspace.api import Event
@@ -365,6 +366,29 @@ def connections(person: Person, path: str, via: str) -> list[Connection]:
     """The connections an object has over such a way."""
     links = person.opened(path).live.links.values()
     return [flush.__self__._connection for _, way, flush in links if way == via]  # type: ignore[attr-defined]
+
+
+class Counting:
+    """The transport below, and every place that was connected to through it."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self.places: list[str] = []
+
+    async def connect(self, address: Address, *, timeout: float = 10.0) -> Connection:
+        self.places.append(format_address(address))
+        return await self._transport.connect(address, timeout=timeout)
+
+    async def listen(self, *rest: object) -> object:
+        raise NotImplementedError
+
+
+def direct_connections(person: Person) -> list[str]:
+    """From here on, the nodes that a workspace connects to directly."""
+    way = person.engine.transport
+    counting = Counting(way._direct)
+    way._direct = counting  # type: ignore[assignment]
+    return counting.places
 
 
 def drop_packets(person: Person, path: str) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
+from peergos_collab.ports import Transport
 from peergos_collab.workspace.new_device import LinkedHome, join_account
 from support.homes import Person, World
 
 
-async def link(place: World, name: str, new: str, *, same: bool = True) -> LinkedHome:
-    """Links a new home to the account of an open one; both users compare what they see."""
+async def link(place: World, name: str, new: str, *, way: Transport | None = None) -> LinkedHome:
+    """Links a new home to the account of an open one; both users compare what they see.
+
+    ``way``: how the new device reaches the node; the usual way by default.
+    """
     first = next(person for person in place.open_now if person.home.name == name)
     offer = await first.workspace.link_device()
     shown: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -23,7 +27,8 @@ async def link(place: World, name: str, new: str, *, same: bool = True) -> Linke
         await first.workspace.finish_linking(offer.id, same=True)
 
     _, joined = await asyncio.gather(
-        finish(), join_account(place.root / new, offer.code, compare, device_name=new, passphrase=None)
+        finish(),
+        join_account(place.root / new, offer.code, compare, device_name=new, passphrase=None, transport=way),
     )
     return joined
 
