@@ -72,6 +72,11 @@ async def share_and_write(ana: Person, other: Person, path: str) -> None:
     """She makes and shares it, the other joins and writes a line, she reads it; then both go."""
     await ana.workspace.new_document(path, TEXT)
     await other.workspace.join(await ana.workspace.share_link(path, Role.WRITER), path)
+    await write_together(ana, other, path)
+
+
+async def write_together(ana: Person, other: Person, path: str) -> None:
+    """Both have it open; he writes a line, she reads it, and both go."""
     handles = [await person.workspace.open_document(path) for person in (ana, other)]
     for person in (ana, other):
         await person.workspace.go_online(RELAYED)
@@ -108,6 +113,36 @@ async def test_with_whom_something_is_shared_does_not_show(tmp_path: Path) -> No
         assert len(with_ben) >= 5
         assert with_ben == with_cleo
         assert with_ben == with_herself
+
+
+async def test_with_which_contact_something_is_shared_does_not_show(tmp_path: Path) -> None:
+    """Nor, at the node where a document is, which contact it was shared with by mail at another node."""
+    async with after_an_hour(tmp_path) as (made, observer, people):
+        elsewhere, ana = await made.node("elsewhere"), people["Ana"]
+        for who in ("Ben", "Cleo"):
+            other = people[who]
+            for node in await other.workspace.nodes():
+                await other.workspace.remove_node(node.address)
+            await other.workspace.add_node(elsewhere.address)
+            await ana.workspace.add_contact(await other.workspace.contact_card(), who)
+            await other.workspace.add_contact(await ana.workspace.contact_card(), "Ana")
+        for _ in range(2):
+            for person in (ana, people["Ben"], people["Cleo"]):
+                await person.workspace.sync()
+        observer.remember()
+        transcripts = []
+        for who, path in (("Ben", "plans 1"), ("Cleo", "plans 2")):
+            await ana.workspace.new_document(path, TEXT)
+            assert await ana.workspace.share_with(path, who, Role.WRITER) == who
+            await people[who].workspace.sync()  # it is accepted by itself
+            await write_together(ana, people[who], path)
+            transcripts.append(observer.transcript())
+            for person in people.values():
+                await person.workspace.sync()
+            observer.remember()
+
+        assert len(transcripts[0]) >= 4
+        assert transcripts[0] == transcripts[1]
 
 
 async def test_a_client_with_one_session_for_everything_is_caught(
