@@ -50,7 +50,7 @@ def exchange(yjs: Path, state: bytes, client: int) -> dict[str, str | bool | byt
     """Lets Yjs read a state and edit it."""
     order = json.dumps({"state": base64.b64encode(state).decode(), "client": client})
     ran = subprocess.run(
-        ["node", "exchange.js"], cwd=yjs, input=order.encode(), capture_output=True, check=True, timeout=30
+        ["node", "exchange.js"], cwd=yjs, input=order.encode(), capture_output=True, check=True, timeout=200
     )
     answer = json.loads(ran.stdout)
     return {

@@ -43,7 +43,7 @@ class Talk:
 
     def end(self, code: int = 0) -> str:
         """Waits for the end; returns the error it told, if any."""
-        out, err = self.process.communicate(timeout=50)
+        out, err = self.process.communicate(timeout=200)
         assert self.process.returncode == code, (out, err)
         return str(json.loads(err.splitlines()[-1])["error"]) if code else ""
 

@@ -167,6 +167,8 @@ LIES: dict[str, tuple[Change, str]] = {
     "silence": (silence, "closed"),
     "nothing at all": (nothing_at_all, "closed"),
 }
+LINKS = 3
+"""Sessions with one node: of Ana's two circles, and of Ben's."""
 CANNOT_SAVE = {
     "random bytes",
     "nonsense",
@@ -204,10 +206,10 @@ async def test_beside_an_honest_node(tmp_path: Path, behaviour: str) -> None:
     change, named = LIES[behaviour]
     async with world(tmp_path) as made:
         ana, ben, good, bad = await beside_an_honest_one(made)
+        started = asyncio.get_running_loop().time()
         connects = tamper(bad, change)
         if behaviour not in CANNOT_SAVE | {"huge frames"}:
-            back = 3  # Ana's two circles, and Ben's
-            await until(lambda: len(connects) >= back and both_nodes(ana) and both_nodes(ben), ana, ben)
+            await until(lambda: len(connects) >= LINKS and both_nodes(ana) and both_nodes(ben), ana, ben)
         for number in range(5):
             ana.append("notes", f"a{number} ")
             ben.append("notes", f"b{number} ")
@@ -241,7 +243,9 @@ async def test_beside_an_honest_node(tmp_path: Path, behaviour: str) -> None:
         if behaviour in CANNOT_SAVE:
             assert not ana.saved_on("notes", bad.address)
             assert not ben.saved_on("notes", bad.address)
-        assert len(connects) < 100
+        # Each link rests before it tries again: half of the first pause at least.
+        passed = asyncio.get_running_loop().time() - started
+        assert len(connects) <= LINKS * (1 + passed / (network.RETRY_SECONDS[0] / 2))
 
         behave(bad)
         await until(
@@ -331,7 +335,7 @@ async def test_commands_against_such_a_node(tmp_path: Path, behaviour: str) -> N
             lambda: ana.workspace.share_link("notes", Role.READER),
         ):
             with pytest.raises(PeergosCollabError) as caught:
-                async with asyncio.timeout(8):
+                async with asyncio.timeout(30):
                     await command()
             assert isinstance(caught.value, kind)
             assert caught.value.exit_code == exit_code

@@ -131,7 +131,7 @@ def forged(reader: Person, path: str) -> tuple[list[bytes], list[bytes]]:
 async def refusals(connection: Connection, object_id: bytes, count: int) -> list[str]:
     """Reads until the other side has refused ``count`` times something of this object."""
     reasons: list[str] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(reasons) < count:
             kind, fields = decode_frame_untrusted(await connection.receive())
             if kind is Frame.REFUSED and fields[0] == object_id:

@@ -25,7 +25,7 @@ def two(tmp_path: Path) -> Iterator[tuple[Person, Person]]:
             person.start()
             stack.callback(person.screen.close)
         for person in (ana, ben):
-            person.screen.wait_for("write a new document", 30)
+            person.screen.wait_for("write a new document")
         yield ana, ben
         for person in (ana, ben):
             person.screen.press("ctrl+q")
@@ -119,7 +119,7 @@ def test_a_new_device_of_ana(two: tuple[Person, Person], tmp_path: Path) -> None
 
     phone = tmp_path / "phone"
     with Terminal([*PROGRAM, "--home", str(phone)], 30, 100, cwd=str(ROOT)) as screen:
-        screen.wait_for("any name", 30)
+        screen.wait_for("any name")
         screen.wait_cursor_below("Your name")
         screen.press("f2")
         screen.wait_cursor_below("The code, or its eight words")
@@ -134,9 +134,9 @@ def test_a_new_device_of_ana(two: tuple[Person, Person], tmp_path: Path) -> None
         for terminal in (screen, ana.screen):
             terminal.press("tab", "enter")
         ana.sees("is a device of this account now")
-        screen.wait_for("plan", 30)
+        screen.wait_for("plan")
         screen.press("enter")
-        screen.wait_for("first words", 30)
+        screen.wait_for("first words")
         screen.press("ctrl+q")
         assert screen.wait_end() == 0
 

@@ -30,7 +30,7 @@ async def both_ways(path: str, ana: Person, ben: Person) -> list[Event]:
         for number in range(ROUNDS):
             one.append(path, f"{one.home.name} {number}. ")
             await agree(path, ana, ben)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             told += await seen
     return told
 

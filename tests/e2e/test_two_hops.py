@@ -70,7 +70,7 @@ def tunnels_of(entry: RunningNode) -> int:
 
 async def gone(there: Callable[[], bool]) -> None:
     """Returns once something is no longer there at a node."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while there():  # noqa: ASYNC110 nodes have no events for it
             await asyncio.sleep(0)
 

@@ -44,7 +44,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Two]:
             person.start()
             stack.callback(lambda person=person: person.screen.close())
         for person in (two.ana, two.bob):
-            person.screen.wait_for("write a new document", 30)
+            person.screen.wait_for("write a new document")
         yield two
         for person in (two.ana, two.bob):
             person.screen.press("ctrl+q")

@@ -70,7 +70,7 @@ class Home:
 
 def _in_a_process(arguments: list[str], stdin: bytes) -> tuple[int, bytes, bytes]:
     done = subprocess.run(
-        [*PROGRAM, *arguments], input=stdin, capture_output=True, timeout=50, cwd=ROOT, check=False
+        [*PROGRAM, *arguments], input=stdin, capture_output=True, timeout=200, cwd=ROOT, check=False
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -82,5 +82,5 @@ def _in_this_process(arguments: list[str], stdin: bytes) -> tuple[int, bytes, by
 
 def stop(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> int:
     process.send_signal(how)
-    process.communicate(timeout=30)
+    process.communicate(timeout=60)
     return process.returncode

@@ -15,7 +15,7 @@ from transports.tunnels import EntryTunnels, Limits
 from transports.websocket import WebSocketTransport
 
 HELLO = encode_frame(Frame.HELLO, 1, bytes(16), bytes(32))
-SECONDS = 10.0
+SECONDS = 60.0
 
 Accept = Callable[[Connection], Awaitable[None]]
 

@@ -38,7 +38,8 @@ from peergos_collab.workspace.open_object import OpenObject
 from peergos_collab.workspace.opening import EngineWorkspace, open_home
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-PATIENCE: Final = 15.0
+PATIENCE: Final = 60.0
+"""Seconds after which something did not happen; far more than a loaded machine needs."""
 DIRECT: Final = Options()
 RELAYED: Final = Options(webrtc=False)
 

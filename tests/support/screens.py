@@ -27,7 +27,7 @@ def flat(shown: str) -> str:
 
 async def reads(pilot: Pilot[Any], text: str) -> str:
     """As ``settle``, wherever lines break; returns what is shown, flat."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         await pilot.pause()
         shown = flat(painted(pilot.app))  # type: ignore[arg-type]
@@ -38,7 +38,7 @@ async def reads(pilot: Pilot[Any], text: str) -> str:
 
 async def settle(pilot: Pilot[Any], text: str, *, gone: bool = False) -> str:
     """Lets the program work until a text is shown, or is gone."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         await pilot.pause()
         shown = painted(pilot.app)  # type: ignore[arg-type]

@@ -135,11 +135,11 @@ class Terminal:
         # pyte takes the '<', '=' and '>' of newer control sequences for text; none of them paints.
         self._stream.feed(_without_private(data))
 
-    def wait_for(self, text: str, timeout: float = 30.0) -> str:
+    def wait_for(self, text: str, timeout: float = 60.0) -> str:
         """Reads until the screen shows ``text``; returns the screen."""
         return self.wait_until(lambda screen: text in screen, timeout, what=repr(text))
 
-    def wait_cursor_below(self, label: str, timeout: float = 30.0) -> None:
+    def wait_cursor_below(self, label: str, timeout: float = 60.0) -> None:
         """Reads until the cursor is in the line under the one that shows ``label``: the field it names."""
 
         def there(_: str) -> bool:
@@ -148,11 +148,11 @@ class Terminal:
 
         self.wait_until(there, timeout, what=f"the cursor below {label!r}")
 
-    def wait_gone(self, text: str, timeout: float = 30.0) -> str:
+    def wait_gone(self, text: str, timeout: float = 60.0) -> str:
         """Reads until the screen no longer shows ``text``."""
         return self.wait_until(lambda screen: text not in screen, timeout, what=f"no {text!r}")
 
-    def wait_until(self, condition: Callable[[str], bool], timeout: float = 30.0, *, what: str = "it") -> str:
+    def wait_until(self, condition: Callable[[str], bool], timeout: float = 60.0, *, what: str = "it") -> str:
         """Reads until a condition on the screen's text holds. Raises TimeoutError with the screen."""
         deadline = time.monotonic() + timeout
         while not condition(self.text):
@@ -167,7 +167,7 @@ class Terminal:
                 raise TimeoutError(f"The program ended ({code}) before it showed {what}:\n{self.text}")
         return self.text
 
-    def wait_end(self, timeout: float = 30.0) -> int:
+    def wait_end(self, timeout: float = 60.0) -> int:
         """Reads until the program has ended; returns its exit code."""
         deadline = time.monotonic() + timeout
         while self.process.poll() is None:

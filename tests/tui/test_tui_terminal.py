@@ -17,7 +17,7 @@ PROGRAM = Path(__file__).parents[1] / "support" / "screen_program.py"
 @pytest.fixture
 def terminal() -> Iterator[Terminal]:
     with Terminal([sys.executable, str(PROGRAM), "first line\nsecond line"]) as running:
-        running.wait_for("notes", 30)
+        running.wait_for("notes")
         running.press("enter")
         running.wait_for("second line")
         yield running
@@ -77,7 +77,7 @@ def test_a_first_run_on_a_real_home_leaves_a_document_that_opens_again(tmp_path:
     code = "import sys, pathlib; from tui.app import main; sys.exit(main(pathlib.Path(sys.argv[1]), None))"
     argv = [sys.executable, "-c", code, str(tmp_path / "home")]
     with Terminal(argv, cwd=str(PROGRAM.parents[2])) as terminal:
-        terminal.wait_for("any name", 30)
+        terminal.wait_for("any name")
         terminal.send("Ann")
         terminal.wait_cursor_below("Your name")
         for label in ("A passphrase for this device", "The passphrase again"):
@@ -98,7 +98,7 @@ def test_a_first_run_on_a_real_home_leaves_a_document_that_opens_again(tmp_path:
 
         assert terminal.wait_end() == 0
     with Terminal(argv, cwd=str(PROGRAM.parents[2])) as terminal:
-        terminal.wait_for("notes", 30)
+        terminal.wait_for("notes")
         terminal.press("enter")
         terminal.wait_for("hello")
         terminal.press("ctrl+q")

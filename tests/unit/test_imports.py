@@ -134,7 +134,7 @@ def test_the_tables_name_packages_that_exist(package: str) -> None:
 def _loaded_after(code: str) -> set[str]:
     script = f"import sys\n{code}\nprint('\\n'.join(sys.modules), file=sys.stderr)"
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=200
     )
     return set(done.stderr.split())
 

@@ -374,7 +374,7 @@ def test_exit_without_close_does_not_hang(tmp_path: Path) -> None:
         "s = SqliteStore(sys.argv[1]); s.write([PutValue('s', b'k', b'v')]).result()"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path / "store.db")], timeout=20, check=False
+        [sys.executable, "-c", program, str(tmp_path / "store.db")], timeout=200, check=False
     )
 
     assert ended.returncode == 0
