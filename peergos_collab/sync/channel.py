@@ -187,16 +187,11 @@ class Channel:
         lacking = [
             record
             for record in self.book.membership_records()
-            if record.id not in self.records and (held is None or self._may_bring(record, held))
+            if record.id not in self.records
+            and (held is None or all(parent in held for parent in _parents(record)))
         ]
         self.records.update(record.id for record in lacking)
         return lacking
-
-    def _may_bring(self, record: MembershipRecord, held: Collection[EpochId]) -> bool:
-        """Whether we can prove its parents; a void epoch is left to its author, as nodes cannot judge it."""
-        if isinstance(record, Epoch) and self.book.graph.is_disowned(record.id):
-            return False
-        return all(parent in held for parent in _parents(record))
 
     def unproved_parents(self, record: MembershipRecord) -> list[EpochId]:
         """The parents of an epoch that we have not proved on this session."""

@@ -52,9 +52,6 @@ class EpochGraph:
                 self._place(epoch)
             self.version += 1
 
-    def is_disowned(self, epoch: EpochId) -> bool:
-        return epoch in self._disowned
-
     def _place(self, epoch: EpochId) -> None:
         past = 1 << self._bits[epoch]
         if epoch not in self._disowned:

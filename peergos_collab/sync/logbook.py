@@ -126,6 +126,8 @@ class LogBook:
         self.store = store
         self.epochs: dict[EpochId, Epoch] = {}
         self.graph = EpochGraph()
+        self.plain_graph = EpochGraph()
+        """The same as nodes see it, who cannot tell which epochs are void."""
         self.grants: dict[RecordId, Grant] = {}
         self.certificates: dict[tuple[LogId, EpochId], Certificate] = {}
         self.certified: dict[LogId, list[Certificate]] = {}
@@ -276,6 +278,7 @@ class LogBook:
         if isinstance(record, Epoch):
             self.epochs[record.id] = record
             self.graph.add(record)
+            self.plain_graph.add(record)
             if not record.first and self._signed_level(record) < Level.ADMIN:
                 self._made_by_writers.add(record.id)
         else:

@@ -24,6 +24,7 @@ from ..objects.operations import Actor
 from ..objects.records import MembershipRecord
 from ..objects.usable_epochs import Surroundings, usable_epoch
 from ..ports import Batch, Random
+from .epoch_graph import EpochGraph
 from .logbook import LogBook
 
 MOST_DUTIES: Final = 16
@@ -146,10 +147,14 @@ class OwnSeat:
         return [epoch for epoch in self._book.graph.newest if epoch in self.keys]
 
     def _is_proved_by(self, epoch: EpochId | None, least: Level) -> bool:
-        """Whether a newest epoch of which we hold keys has ``epoch`` in its past."""
-        graph = self._book.graph
-        held = (newest for newest in graph.newest if newest in self.keys and self.keys[newest].level >= least)
-        return epoch is not None and graph.covers(graph.past(held), epoch)
+        """Whether a newest epoch held has ``epoch`` in its past, as members see it and as nodes do."""
+        return epoch is not None and all(
+            graph.covers(graph.past(self._held(graph, least)), epoch)
+            for graph in (self._book.graph, self._book.plain_graph)
+        )
+
+    def _held(self, graph: EpochGraph, least: Level) -> list[EpochId]:
+        return [epoch for epoch in graph.newest if epoch in self.keys and self.keys[epoch].level >= least]
 
     # -- what to publish ------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ OLDER: Final = 4
 
 def opening_proofs(book: LogBook, held: Mapping[EpochId, EpochKeys]) -> list[EpochId]:
     """The epochs to prove when an object is opened; any that are held while the book is empty."""
-    newest = [epoch for epoch in book.graph.newest if epoch in held]
+    newest = [epoch for epoch in _newest(book) if epoch in held]
     known = [epoch for epoch in book.epochs if epoch in held] or list(held)
     older = [known[at] for at in (0, -2, -3, -5) if -len(known) <= at < len(known)]
     return list(dict.fromkeys([*newest[-(MAX_PROOFS - OLDER) :], *older]))
@@ -31,7 +31,7 @@ def fresh_proofs(
     book: LogBook, held: Mapping[EpochId, EpochKeys], told: Mapping[EpochId, int]
 ) -> list[EpochId]:
     """The newest epochs held that the other side was not shown yet, or at a lower level."""
-    newest = (epoch for epoch in book.graph.newest if epoch in held)
+    newest = (epoch for epoch in _newest(book) if epoch in held)
     return [epoch for epoch in newest if _provable(held[epoch]) > told.get(epoch, 0)]
 
 
@@ -43,6 +43,11 @@ def prove(epoch: EpochId, keys: EpochKeys, claim: bytes) -> list[Any]:
     """
     level = _provable(keys)
     return [epoch, int(level), keys.signing_key(level).sign(Tag.SIGN_PROOF, claim + epoch)]
+
+
+def _newest(book: LogBook) -> dict[EpochId, None]:
+    """As members see it and as nodes do."""
+    return book.plain_graph.newest | book.graph.newest
 
 
 def _provable(keys: EpochKeys) -> Level:

@@ -459,8 +459,8 @@ class Session:
         if self._serving:
             return EVERYTHING
         least = Level.WRITE if self._with_node else Level.READ
-        newest = (epoch for epoch in book.graph.newest if epoch in held and held[epoch].level >= least)
-        return book.graph.past(newest)
+        graph = book.plain_graph if self._with_node else book.graph
+        return graph.past(epoch for epoch in graph.newest if epoch in held and held[epoch].level >= least)
 
     def _signed(self, object_id: ObjectId, channel: Channel, epochs: Iterable[EpochId]) -> list[list[Any]]:
         claim = self._channel + self._their_nonce + object_id
