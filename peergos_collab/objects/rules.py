@@ -401,9 +401,10 @@ def fold(history: History, base: Seats, entries: list[Entry]) -> Seats:
     def seat_of(principal: PrincipalId) -> Seat | None:
         return seats[principal] if principal in seats else base.get(principal)
 
-    for entry in entries:
-        if not entry.refused and entry.index not in void:
-            seats.update(_given(entry, seat_of))
+    for kinds in _IN_TURN:
+        for entry in entries:
+            if isinstance(entry.signed.op, kinds) and not entry.refused and entry.index not in void:
+                seats.update(_given(entry, seat_of))
     for principal in table.removals:
         seats.setdefault(principal, base.get(principal))
     left = {
@@ -411,6 +412,10 @@ def fold(history: History, base: Seats, entries: list[Entry]) -> Seats:
         for principal, seat in seats.items()
     }
     return base.replaced(left)
+
+
+_IN_TURN: Final = ((Create, Add), (ChangeRole,), (RePin,))
+"""A role or key version may be given beside the add that counts in the end, so adds come first."""
 
 
 def changes_seats(entry: Entry) -> bool:

@@ -6,7 +6,7 @@ nothing that was written after a removal was known opens for who was removed, ev
 member wrote, all see the same members, and the same as a reference that knows only the text of the rules.
 
 Each rule is switched off in turn, too: then something of that must fail, or the rule were for nothing.
-``HYPOTHESIS_PROFILE=long`` makes 5,000 runs of each kind.
+``HYPOTHESIS_PROFILE=long`` makes 5,000 runs of each kind, others each time; otherwise a few, always the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from peergos_collab.objects import due, member_changes, rules, usable_epochs
@@ -34,15 +34,17 @@ SEEDS = st.integers(0, 2**32)
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 
 
-@settings(max_examples=5_000 if LONG else 16)
-@given(SEEDS)
+@settings(max_examples=5_000 if LONG else 5, derandomize=not LONG)
+@example(seed=500065)  # who was on a branch that an author lacked did not learn of his epoch
+@example(seed=700083)  # a key version given beside the add that counted in the end was lost in some orders
+@given(seed=SEEDS)
 def test_nothing_leaks_and_nothing_is_lost(seed: int) -> None:
     """Whatever honest people do at the same time."""
     assert World(seed).run().faults == []
 
 
-@settings(max_examples=5_000 if LONG else 8)
-@given(SEEDS)
+@settings(max_examples=5_000 if LONG else 4, derandomize=not LONG)
+@given(seed=SEEDS)
 def test_nor_where_a_former_admin_forges_what_he_might_have_done_before(seed: int) -> None:
     """He dates removals and keys back to when he was one."""
     assert World(seed, hostile=True).run().faults == []

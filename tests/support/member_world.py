@@ -648,6 +648,8 @@ class World:
         """
         if not device.sees_folder:
             return False
+        if device.holds["P"].view != self.oracles["P"].view:
+            return True  # so it is with what of the folder itself no member can open any more
         listed = self.oracles["C"].view.members.get(PrincipalId(self.objects["P"]))
         if listed is None or any(one.version in device.holds["P"].keys for one in listed.versions):
             return False
