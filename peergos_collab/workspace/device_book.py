@@ -152,7 +152,7 @@ class DeviceBook:
         if found[0].me:
             raise UsageError(
                 "that is this device; nothing was changed",
-                hint="Remove it from another one, or use the recovery code on a new one.",
+                hint="Remove it from another one.",
             )
         return found[0]
 

@@ -9,6 +9,7 @@ import pytest
 
 from peergos_collab.codec.ids import EpochId
 from peergos_collab.errors import NoAccess
+from peergos_collab.identity.credentials import Credentials, DeviceSecrets
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.op_kinds import Leave, Rotate, Target
 from peergos_collab.objects.payload import Kind
@@ -16,6 +17,7 @@ from peergos_collab.objects.records import Epoch, Said, next_epoch
 from peergos_collab.sync.logbook import LogBook
 from peergos_collab.sync.own_seat import OwnSeat
 from peergos_collab.testing.store import MemoryStore
+from support.circle import actor_of
 from support.members import Group, Person
 from support.replicas import Chatting, meet
 
@@ -258,3 +260,51 @@ def test_the_removed_are_told_so() -> None:
     assert cem.texts == ["before"]
     assert cem.replica.is_removed
     assert not bob.replica.is_removed
+
+
+def removed_device(made: Group) -> tuple[Person, Credentials, Credentials]:
+    """Bob, as a second device of his that was removed knows him, and as the first one does."""
+    person, stolen = made["Bob"], DeviceSecrets.generate(RANDOM)
+    both = person.credentials.add_device(stolen.public)
+    return person, replace(both, device=stolen), both.remove_device(stolen.public.id, RANDOM)
+
+
+def test_a_log_known_from_elsewhere_ends_the_use_of_old_keys() -> None:
+    """Who has heard in another object that Bob's device is gone makes new keys here before he writes."""
+    made = group()
+    _, _, bob = removed_device(made)
+    seat = seat_of(made["Ana"])
+    assert seat.epoch() == made.first.id
+    seat.known_accounts = {bob.account_id: bob.account}
+    assert seat.epoch() is None
+    assert seat.prepare()
+
+    member = seat.view.members[made["Bob"].id]
+    assert seat.epoch() not in (None, made.first.id)
+    assert member.principal.version == bob.account.user_key.generation
+
+
+def test_a_device_that_was_removed_publishes_nothing() -> None:
+    """It would count for nothing, and be told to everybody as a fault of its account's."""
+    made = group()
+    person, thief, bob = removed_device(made)
+    seat = seat_of(person)
+    seat.act_as(actor_of(thief))
+    assert seat.stands
+    seat.known_accounts = {bob.account_id: bob.account}
+
+    assert not seat.stands
+    assert seat.epoch() is None
+    assert seat.prepare() == seat.duties() == []
+
+
+def test_the_devices_that_stay_make_new_keys() -> None:
+    """The account re-pins itself: the epoch it makes is the one to write in."""
+    made = group()
+    person, _, bob = removed_device(made)
+    seat = seat_of(person)
+    seat.act_as(actor_of(bob))
+    assert seat.epoch() is None
+    assert seat.prepare()
+
+    assert seat.epoch() not in (None, made.first.id)
