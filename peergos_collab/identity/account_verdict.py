@@ -64,6 +64,7 @@ class Standing:
         frozen: those of ``gone`` that were removed only by devices which were removed at the same time.
         forked: devices that signed two ops of which neither has seen the other: a copy is about.
         user_keys: all generations that count, by name, older ones first.
+        false_user_keys: those that do not, made by devices that had been removed or whose acts are void.
         newest: the generations that no other has seen, best first.
         rotation_due: some device was removed that the newest generation may still be known to.
         root_forked: two roots were announced after one and the same; the recovery code was used twice.
@@ -83,6 +84,7 @@ class Standing:
     frozen: frozenset[DeviceId] = frozenset()
     forked: frozenset[DeviceId] = frozenset()
     user_keys: dict[bytes, UserKey] = field(default_factory=dict)
+    false_user_keys: dict[bytes, UserKey] = field(default_factory=dict)
     newest: tuple[bytes, ...] = ()
     rotation_due: bool = False
     root_forked: bool = False
@@ -343,6 +345,7 @@ class _Judge:
                         nodes.add(address)
                     case RotateUserKey():
                         rotations.append(at)
+        false = {op.id: key for op in self.ops if (key := _user_key(op)) and op.id in self.void}
         gone = self.base.gone | {DeviceId(id_) for id_ in self.added if DeviceId(id_) not in devices}
         return replace(
             self._with_user_keys(rotations),
@@ -353,6 +356,7 @@ class _Judge:
             depth=self.depth,
             root_generation=self.base.root_generation + len(self.taken_over) - 1,
             devices=devices,
+            false_user_keys={**self.base.false_user_keys, **false},
             gone=gone,
             frozen=self.base.frozen | self._frozen(),
             forked=self.base.forked | self._forked(),
@@ -375,9 +379,9 @@ class _Judge:
         newest.sort(key=lambda at: ((ended & ~self.past[at]).bit_count(), self.ops[at - 1].id))
         keys = dict(self.base.user_keys)
         for at in rotations:
-            op = self.ops[at - 1]
-            assert isinstance(op.action, RotateUserKey)
-            keys[op.id] = UserKey(op.id, op.action.sign, op.action.box)
+            key = _user_key(self.ops[at - 1])
+            assert key is not None
+            keys[key.generation] = key
         due = len(newest) > 1 or bool(ended & ~self.past[newest[0]])
         return replace(
             self.base,
@@ -409,3 +413,10 @@ class _Judge:
                 forked.add(DeviceId(op.signer))
             last[op.signer] = at
         return forked
+
+
+def _user_key(op: AccountOp) -> UserKey | None:
+    """The generation that an op makes, whether it counts or not."""
+    if not isinstance(op.action, RotateUserKey):
+        return None
+    return UserKey(op.id, op.action.sign, op.action.box)

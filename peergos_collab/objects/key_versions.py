@@ -19,8 +19,12 @@ from .records import Epoch, EpochLink
 
 
 def generations(account: Account) -> dict[bytes, UserKey]:
-    """All user keys that an account ever had, by key version."""
-    return account.standing.user_keys
+    """All user keys that an account ever had, by key version.
+
+    Those that do not count are among them: a thief may have given them to an object, and then the account
+    is listed with them there until they are replaced.
+    """
+    return {**account.standing.false_user_keys, **account.standing.user_keys}
 
 
 def account_principal(account: Account) -> Principal:

@@ -105,7 +105,9 @@ def is_good_version(
 
 def _is_outdated(version: bytes, log: Account) -> bool:
     """Whether a log has a newer key version than this one; one it does not know is newer than the log."""
-    return version in log.standing.user_keys and version != log.user_key.generation
+    standing = log.standing
+    known = version in standing.user_keys or version in standing.false_user_keys
+    return known and version != log.user_key.generation
 
 
 def who_opens(view: View, epoch: EpochId) -> dict[Pin, Level]:

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from peergos_collab.identity.account_ops import AddNode
 from peergos_collab.identity.credentials import Credentials, DeviceSecrets
+from peergos_collab.identity.recovery import recover
+from peergos_collab.identity.recovery_code import RecoveryCode
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.key_ring import KeyRing
 from peergos_collab.objects.key_versions import newer_account
@@ -82,6 +84,37 @@ def test_keys_that_a_removed_device_made_are_used_by_nobody() -> None:
     who.tell(renewed)
     who.settle()
     assert {who["a"].usable, who["b"].usable} == {renewed.id}
+
+
+def test_the_recovery_code_takes_objects_back_from_a_thief() -> None:
+    """He threw out the owner's device and gave the object a user key of his own; the code voids that key,
+    and the owner's new one takes its place, though the object is listed with the false one."""
+    code, new_code = (RecoveryCode.generate(RANDOM) for _ in range(2))
+    own = Credentials.found("b", code, RANDOM).add_device(STOLEN.public)
+    who = Group("ab", RANDOM)
+    with_credentials(who["b"], own)
+    who.add("a", "b", Level.WRITE)
+    thief = Group("t", RANDOM)["t"]
+    thief.credentials = replace(own, device=STOLEN).remove_device(own.device_id, RANDOM)
+    thief.maker = replace(who["b"].maker, actor=actor_of(thief.credentials))
+    stolen = thief.maker.re_pin([newer_account(thief.credentials.account)])
+    who.tell(stolen)
+    taken = thief.credentials.account
+    accepted = {STOLEN.public.id: ()}
+    back = recover(taken, "b", code, new_code, accepted, own.device, RANDOM)
+    with_credentials(who["b"], back)
+    renewed = who["b"].duty(to_write=True)
+    assert renewed is not None
+    who.tell(renewed)
+    who.settle()
+
+    assert own.device_id in back.account.devices
+    assert taken.user_key.generation in back.account.standing.false_user_keys
+    assert who["a"].view.members[who["b"].id].principal.version == back.account.user_key.generation
+    assert who["a"].usable == who["b"].usable is not None
+    held = Membership(who.object, KeyRing([pair.box for pair in (own.user, thief.credentials.user)]))
+    held.take(who["b"].records)
+    assert who["a"].usable not in held.keys
 
 
 def test_others_learn_of_the_removal_from_the_records() -> None:
