@@ -98,6 +98,7 @@ def test_status(pgc: Any) -> None:
             "connection": "node",
             "peers": 1,
             "problems": ["a fork was found"],
+            "removed": "",
         }
     ]
     assert found["nodes"][1] == {
