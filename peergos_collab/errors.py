@@ -187,3 +187,11 @@ class Quarantined(PeergosCollabError):
 
     code = "quarantined"
     exit_code = 7
+
+
+class NotYet(Quarantined):
+    """It builds on something that is not here."""
+
+    def __init__(self, message: str, missing: tuple[int, int]) -> None:
+        super().__init__(message)
+        self.missing = missing

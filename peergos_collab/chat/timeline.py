@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from ..codec import decode_untrusted, encode
-from ..codec.ids import AccountId, SegmentId
+from ..codec.ids import AccountId, DeviceId, RunId, SegmentId
 from ..codec.shown import show_person
 from ..errors import Damaged, NotFound, Quarantined, RemoteProtocolError
 from ..objects.chunks import HEAD, Chunks
@@ -65,6 +65,12 @@ class TimelineMessage:
     reference: Reference | None = None
 
 
+_Number: TypeAlias = tuple[DeviceId, RunId, int]
+"""Which change of a run brought a message."""
+
+_Copy: TypeAlias = tuple[Place, Reference]
+"""Where the copy of a message stands that does not count, and the message that does."""
+
 _Target: TypeAlias = tuple[int | None, Row]
 """A message that an event is about: its position, None where it comes in the same segment."""
 
@@ -94,6 +100,8 @@ class Timeline:
         self._topic: tuple[Key, str] | None = None
         self._markers: dict[AccountId, Reference] = {}
         self._pins: dict[Reference, tuple[Key, bool]] = {}
+        self._contested: dict[_Number, Reference] = {}
+        self._copies: dict[Reference, _Copy] = {}
         self._changed = False
 
     def __len__(self) -> int:
@@ -119,10 +127,13 @@ class Timeline:
         if self._clock.knows(delivery):
             return
         past = self._clock.past(delivery)
+        lamport = None
         try:
-            self._fold(delivery, past)
+            lamport, events = _read_untrusted(delivery, past)
+            self._fold(delivery, past, lamport, events)
         except (RemoteProtocolError, Quarantined) as error:
-            self._note(delivery, past, None)
+            # Its time counts if that is right: whether its events do may turn out later, as in ``_copies``.
+            self._note(delivery, past, lamport)
             raise Quarantined(_blame(delivery, error)) from error
         finally:
             self._chunks.trim()
@@ -225,23 +236,38 @@ class Timeline:
 
     # -- folding
 
-    def _fold(self, delivery: Delivery, past: Past) -> None:
-        lamport, events = decode_events_untrusted(delivery.content)
-        if lamport != past.latest + 1:
-            raise Quarantined(f"Lamport time {lamport} where {past.latest + 1} follows")
+    def _fold(self, delivery: Delivery, past: Past, lamport: int, events: Sequence[ChatEvent]) -> None:
         targets = [self._target(event, past, delivery, events) for event in events]
         place = self._note(delivery, past, lamport)
         source = Source(
             delivery.segment, lamport, delivery.seq, place.branch, _sane(delivery.time), delivery.author
         )
         rows = _new_rows(source, events)
+        if delivery.contested:
+            self._note_copies(delivery, place, rows)
         for index, (event, target) in enumerate(zip(events, targets, strict=True)):
             # What a restored device sealed twice counts once: where it was met first.
-            if index >= delivery.skip or target is None:
-                self._apply(event, source.key(index), target, rows)
+            if index >= delivery.skip:
+                self._apply(event, source.key(index), target or self._copied(event, rows), rows)
         fresh = [row for index, row in rows.items() if index >= delivery.skip]
         if fresh:
             self._order.insert(fresh)
+
+    def _note_copies(self, delivery: Delivery, place: Place, rows: dict[int, Row]) -> None:
+        """Of a run that was sealed twice: which messages count, and which are copies of them."""
+        for index, row in rows.items():
+            number = delivery.author.device, delivery.run, delivery.first + index
+            if index >= delivery.skip:
+                self._contested.setdefault(number, row.reference)
+            elif (counts := self._contested.get(number)) is not None:
+                self._copies[row.reference] = (place, counts)
+
+    def _copied(self, event: ChatEvent, rows: dict[int, Row]) -> _Target | None:
+        """The message that counts, for an event about a copy of it in the same segment."""
+        if isinstance(event, (Message, Topic)):
+            return None
+        copy = self._copies.get(rows[event.target.index].reference)
+        return self._order.find(copy[1]) if copy is not None else None
 
     def _note(self, delivery: Delivery, past: Past, lamport: int | None) -> Place:
         self._changed = True
@@ -258,8 +284,11 @@ class Timeline:
             if not isinstance(events[reference.index], (Message, Reply)):
                 raise Quarantined("an event about something that is no message")
             return None
-        found = self._order.find(reference)
-        if found is None or not past.covers(Place(found[1].source.branch, found[1].source.seq)):
+        place, counts = self._copies.get(reference, (None, reference))
+        found = self._order.find(counts)
+        if found is not None and place is None:
+            place = Place(found[1].source.branch, found[1].source.seq)
+        if found is None or place is None or not past.covers(place):
             raise Quarantined("an event about a message that its author had not seen")
         self._check_right(event, found[1], delivery.author)
         return found
@@ -307,11 +336,16 @@ class Timeline:
     # -- showing and storing
 
     def _position(self, reference: Reference) -> int:
-        found = self._order.find(reference)
+        found = self._order.find(self._counts(reference))
         self._chunks.trim()
         if found is None:
             raise NotFound("there is no such message in this chat")
         return found[0]
+
+    def _counts(self, reference: Reference) -> Reference:
+        """The message itself, where the reference names a copy of it."""
+        copy = self._copies.get(reference)
+        return copy[1] if copy is not None else reference
 
     def _shown(self, row: Row) -> TimelineMessage:
         reference = row.reference
@@ -322,7 +356,7 @@ class Timeline:
             text=row.text,
             edited=row.edited is not None,
             deleted=row.deleted,
-            reply_to=row.reply.to_text() if row.reply else "",
+            reply_to=self._counts(row.reply).to_text() if row.reply else "",
             reactions=_reactions(row),
             pinned=reference in self._pins and self._pins[reference][1],
             reference=reference,
@@ -332,21 +366,35 @@ class Timeline:
         pins = [[*_flat(ref), list(key), on] for ref, (key, on) in self._pins.items()]
         markers = [[account, *_flat(reference)] for account, reference in self._markers.items()]
         topic = [list(self._topic[0]), self._topic[1]] if self._topic else []
-        return encode(
-            [_VERSION, self._chunks.following, self._clock.head(), self._order.head(), topic, markers, pins]
-        )
+        contested = [[*number, *_flat(reference)] for number, reference in self._contested.items()]
+        copies = [[*_flat(ref), list(place), _flat(counts)] for ref, (place, counts) in self._copies.items()]
+        order = self._chunks.following, self._clock.head(), self._order.head()
+        return encode([_VERSION, *order, topic, markers, pins, contested, copies])
 
     def _restore(self, raw: bytes) -> None:
         try:
-            _, following, clock, order, topic, markers, pins = decode_untrusted(raw, _STATE_LIMIT)
+            fields = decode_untrusted(raw, _STATE_LIMIT)
+            _, following, clock, order, topic, markers, pins, contested, copies = fields
             self._chunks.following = following
             self._clock.restore(clock)
             self._order.restore(order)
             self._topic = (Key(*topic[0]), topic[1]) if topic else None
             self._markers = {account: Reference(*reference) for account, *reference in markers}
             self._pins = {Reference(*ref): (Key(*key), on) for *ref, key, on in pins}
+            self._contested = {(device, run, at): Reference(*ref) for device, run, at, *ref in contested}
+            self._copies = {
+                Reference(*ref): (Place(*place), Reference(*counts)) for *ref, place, counts in copies
+            }
         except (RemoteProtocolError, ValueError, TypeError, IndexError) as error:
             raise Damaged("the local state of a chat cannot be read") from error
+
+
+def _read_untrusted(delivery: Delivery, past: Past) -> tuple[int, tuple[ChatEvent, ...]]:
+    """The Lamport time and the events of a segment. Raises RemoteProtocolError, Quarantined."""
+    lamport, events = decode_events_untrusted(delivery.content)
+    if lamport != past.latest + 1:
+        raise Quarantined(f"Lamport time {lamport} where {past.latest + 1} follows")
+    return lamport, events
 
 
 def _new_rows(source: Source, events: Sequence[ChatEvent]) -> dict[int, Row]:

@@ -4,7 +4,8 @@ The only package that imports pycrdt. ``documents.client_id`` derives the client
 """
 
 from .difference import difference
-from .document import MOST_EDITS, Change, Document, Edit
+from .document import Change, Document
+from .edits import MOST_EDITS, Edit
 from .firewall import LIMITS, OWN_LIMITS, UpdateLimits, UpdateSummary, check_untrusted
 from .lines import LineIndex
 from .replica import merge

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from .document import MOST_EDITS, Edit
+from .edits import MOST_EDITS, Edit
 
 _WORDS: Final = re.compile(r"\w+|[^\S\n]+|.|\n", re.DOTALL)
 _PAIR: Final = 10_000

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from ..errors import LocalProtocolError, Quarantined
 from .anchors import END, anchor_at, offset_of, read_anchor_untrusted
-from .firewall import LIMITS, OWN_LIMITS, Id, UpdateSummary, check_untrusted, halves_of
+from .difference import difference
+from .edits import MOST_EDITS, Edit
+from .firewall import LIMITS, OWN_LIMITS, Id, UpdateSummary, check_untrusted, clients_of, halves_of
 from .lines import LineIndex
 from .replica import NOTHING, EngineFailed, Replica, Span
 
 Unsubscribe = Callable[[], None]
-Edit = tuple[int, int, str]
-"""(start, end, replacement) in code points."""
-
-MOST_EDITS: Final = 2_000
-"""In one transaction: beyond, colleagues could refuse the update, and the engine slows down steeply."""
 PAUSE: Final = 500
 """Milliseconds without typing after which a new step of undo begins."""
 
@@ -44,6 +42,21 @@ class Change:
     edits: tuple[Edit, ...]
     local: bool
     undo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Became:
+    """What came of another state.
+
+    Args:
+        changed: it is another one.
+        refused: positions of own updates that cannot be applied to it.
+        lost: what those had brought, as insertions that put it in anew: for ``edit_each``.
+    """
+
+    changed: bool
+    refused: list[int]
+    lost: list[Edit]
 
 
 class Document:
@@ -276,6 +289,7 @@ class Document:
                 that was sealed a second time by a device restored from a backup.
 
         Raises:
+            NotYet: it refers to what another client wrote and is not known here; nothing was changed.
             Quarantined: with the reason; nothing was changed.
         """
         self._read_halves()
@@ -293,6 +307,64 @@ class Document:
             Quarantined: it is malformed, or something before it is missing; nothing was changed.
         """
         self._apply(update, check_untrusted(update, None, self._known(), OWN_LIMITS), recount=True)
+
+    def knows(self, client: int, clock: int) -> bool:
+        """Whether what a client wrote at a clock is here."""
+        return self._known().get(client, 0) > clock
+
+    def become(self, state: bytes, own: Sequence[bytes]) -> Became:
+        """Takes the state that the same history gave in another order, with own updates on top.
+
+        Where that is no other state than this one, nothing happens. Else subscribers hear of one change, and
+        what could be undone no longer can.
+
+        Args:
+            state: a trusted Yjs v1 update.
+            own: updates that are not in the history yet, in order.
+        """
+        other = Document(self.client, state, clock=self._clock)
+        refused = [at for at, update in enumerate(own) if not other._takes(update)]
+        if other.state() == self.state():
+            return Became(False, refused, [])
+        edits = difference(self.text, other.text)
+        lost = self._words_of({client for at in refused for client in clients_of(own[at])}, edits)
+        self._take_engine(other)
+        backwards = tuple(reversed(edits))
+        for edit in backwards:
+            self.lines.replace(*edit)
+        self._text = None
+        if backwards:
+            self._call(self._on_change, Change(backwards, local=False, undo=False))
+        return Became(True, refused, lost)
+
+    def _words_of(self, clients: AbstractSet[int], edits: Sequence[Edit]) -> list[Edit]:
+        """What some clients wrote of the text that edits take away, as insertions after those edits."""
+        words: list[Edit] = []
+        shift = 0
+        for start, end, replacement in edits if clients else ():
+            theirs = [self.text[at] for at in range(start, end) if self.writer_at(at) in clients]
+            if theirs:
+                words.append((start + shift, start + shift, "".join(theirs)))
+            shift += len(replacement) - (end - start)
+        return words
+
+    def _takes(self, update: bytes) -> bool:
+        """Takes in an own update where it fits, with no character split."""
+        self._read_halves()
+        try:
+            summary = check_untrusted(update, None, self._known(), OWN_LIMITS, self._halves)
+            self._apply(update, summary, recount=True)
+        except Quarantined:
+            return False
+        return True
+
+    def _take_engine(self, other: Document) -> None:
+        follows = self._replica.follows
+        self._replica, self._clocks, self._own_clock = other._replica, other._clocks, other._own_clock
+        self._halves, self._unread = other._halves, other._unread
+        self._typing.forget()
+        if follows:
+            self._replica.follow()
 
     def _apply(self, update: bytes, summary: UpdateSummary, *, recount: bool) -> None:
         """``recount``: the update may overlap what is known, and only the engine knows what it took of it."""

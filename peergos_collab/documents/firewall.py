@@ -14,7 +14,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from ..errors import Quarantined
+from ..errors import NotYet, Quarantined
 
 Id = tuple[int, int]
 """(client, clock) of one UTF-16 unit."""
@@ -93,6 +93,7 @@ def check_untrusted(
         overlap: structs may begin within what is known already and go on beyond it.
 
     Raises:
+        NotYet: it refers to what another client wrote and is not known here.
         Quarantined: with the reason.
     """
     if len(update) > limits.size:
@@ -203,6 +204,8 @@ class _Reader:
                 _refuse("its clocks are too large")
         if not self.overlap and first < self.known.get(author, 0) < clock:
             _refuse("it repeats what is known and goes on beyond it")
+        if first < self.known.get(author, 0) < clock:
+            self.splits.append((author, self.known[author]))  # what is known is cut off there
         return clock
 
     def reference(self, author: int, clock: int, behind: int) -> None:
@@ -224,8 +227,11 @@ class _Reader:
 
     def unknown(self, author: int, client: int, clock: int) -> None:
         """A reference beyond what is known: own bytes may hold several clients, in any order."""
-        if self.client is not None or client == author:
-            _refuse("it refers to structs that are not known")
+        unknown = "it refers to structs that are not known"
+        if client == author:
+            _refuse(unknown)
+        if self.client is not None:
+            raise NotYet(_refused(unknown), (client, clock))
         self.later[client] = max(self.later.get(client, 0), clock)
 
     def parent(self) -> None:
@@ -265,8 +271,14 @@ class _Reader:
                     _refuse("ranges of its delete set are empty or overlap")
                 end = start + length
                 if end > known:
-                    _refuse("it deletes what is not known")
+                    self.deletes_unknown(client, end)
                 self.splits += ((client, start), (client, end))
+
+    def deletes_unknown(self, client: int, end: int) -> None:
+        unknown = "it deletes what is not known"
+        if self.client is None or client == self.client:
+            _refuse(unknown)
+        raise NotYet(_refused(unknown), (client, end - 1))
 
     def check_references(self) -> None:
         for client, clock in self.later.items():
@@ -310,6 +322,11 @@ def halves_of(update: bytes) -> tuple[Id, ...]:
     return check_untrusted(update, None, _Everything(), OWN_LIMITS).halves
 
 
+def clients_of(update: bytes) -> tuple[int, ...]:
+    """Whose structs a trusted update holds. Raises Quarantined."""
+    return tuple(check_untrusted(update, None, _Everything(), OWN_LIMITS).ends)
+
+
 class _Everything(dict[int, int]):
     """A state vector under which nothing is missing."""
 
@@ -318,7 +335,11 @@ class _Everything(dict[int, int]):
 
 
 def _refuse(reason: str) -> NoReturn:
-    raise Quarantined(f"The update was refused: {reason}.")
+    raise Quarantined(_refused(reason))
+
+
+def _refused(reason: str) -> str:
+    return f"The update was refused: {reason}."
 
 
 def _refuse_kind(kind: int) -> NoReturn:

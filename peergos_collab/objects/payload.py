@@ -67,8 +67,10 @@ class Delivery:
         time: the author's wall clock, milliseconds since 1970. For people, never for order.
         content: plaintext, already decompressed; still untrusted input for the fold.
         via: ``webrtc``, ``node``, ``lan``, ``memory`` or ``local``.
+        first: number, within the run, of the first change in it.
         skip: how many of the changes in it, counted from the first, are applied already (they were
             sealed twice, by a device that was restored from a backup).
+        contested: some change of its run was sealed twice.
     """
 
     object: ObjectId
@@ -83,7 +85,9 @@ class Delivery:
     kind: Kind
     content: bytes
     via: str
+    first: int = 1
     skip: int = 0
+    contested: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,24 @@
 
 A segment is delivered after what it follows and what it cites, once its key is here and its author is
 known as a writer. Until then it waits; what breaks a rule is set aside, and keeps its place.
+
+Any such order gives the same state, but for two kinds of segments: those of a run in which two carry one
+change number (a home that was copied with unsent work, or a writer who lies), and those that build on
+what they do not cite. Where they turn up, or where something that was delivered does not count any more,
+the order is ``unsettled``: all is to be delivered once more, in an order that follows from the set of
+segments alone. See ``canonical_order``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias
 
 from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId, SegmentId
 from ..codec.shown import show_person
-from ..errors import Damaged, PeergosCollabError, Quarantined, RemoteProtocolError
+from ..errors import Damaged, NotYet, PeergosCollabError, Quarantined, RemoteProtocolError
 from ..objects.bindings import Introduced, NoMember, check_introduction_untrusted
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.membership import View
@@ -21,12 +28,14 @@ from ..objects.payload import Author, Cite, Delivery, Kind, Payload, decode_payl
 from ..objects.segments import Segment
 from ..objects.snapshots import SnapshotPlace
 from .closings import Closings
-from .fold import Fold
+from .fold import Fold, Missing
 from .logbook import Arrival, BranchState, LogBook
 
 _NOBODY: Final = Author(AccountId(bytes(32)), DeviceId(bytes(32)), PrincipalId(bytes(32)), "")
 _NOTHING: Final = Payload(RunId(bytes(16)), 1, 0, (), (), Kind.HELLO, 0, b"")
 _UNKNOWN: Final = "an unknown writer"
+
+DeviceRun: TypeAlias = tuple[DeviceId, RunId]
 
 Ready: TypeAlias = Callable[[], bool]
 """Says when what is waiting should be tried again."""
@@ -43,10 +52,16 @@ class SetAside:
 
 
 class Waits(Exception):
-    """A segment cannot be delivered yet; ``ready`` says when to try again."""
+    """A segment cannot be delivered yet.
 
-    def __init__(self, ready: Ready) -> None:
+    Args:
+        what: it waits for: a branch, by number, or a run to go on; None for anything else.
+        ready: says when to try again.
+    """
+
+    def __init__(self, what: int | DeviceRun | None, ready: Ready) -> None:
         super().__init__()
+        self.what = what
         self.ready = ready
 
 
@@ -60,8 +75,10 @@ class CausalOrder:
     Attributes:
         view: who is a member; the owner renews it when records came.
         applied: per branch number, the last seq that was delivered or set aside.
-        authors: who writes a log in an epoch.
+        authors: who writes a branch in an epoch, and from which seq on it says so.
         changes: per device and run, the number of the next change.
+        contested: runs of which two segments carry the same change.
+        stuck: of each segment that was set aside because it builds on what is not here: what that is.
         uncited: branches with something delivered that this device has not cited yet.
         strict: raise Damaged where a stored segment is damaged, instead of calling ``on_damage``.
     """
@@ -80,8 +97,10 @@ class CausalOrder:
         self.keys = keys
         self.view = View()
         self.applied: dict[int, int] = {}
-        self.authors: dict[tuple[LogId, EpochId], Introduced] = {}
-        self.changes: dict[tuple[DeviceId, RunId], int] = {}
+        self.authors: dict[tuple[int, EpochId], tuple[int, Introduced]] = {}
+        self.changes: dict[DeviceRun, int] = {}
+        self.contested: set[DeviceRun] = set()
+        self.stuck: list[Missing] = []
         self.set_aside: list[SetAside] = []
         self.snapshot: SnapshotPlace | None = None
         self.since_snapshot = 0
@@ -95,8 +114,29 @@ class CausalOrder:
 
     @property
     def unsettled(self) -> bool:
-        """Whether the state holds what does not count any more: then all is to be delivered once more."""
-        return self._unsettled
+        """Whether the state may not be what follows from the set: then all is to be delivered once more."""
+        return self._unsettled or any(map(self.fold.knows, self.stuck))
+
+    @unsettled.setter
+    def unsettled(self, unsettled: bool) -> None:
+        self._unsettled = unsettled
+
+    def writers(self) -> Iterator[Introduced]:
+        """Everybody who wrote, once per log and epoch at least."""
+        return (introduced for _, introduced in self.authors.values())
+
+    def writer_of(self, log: LogId) -> Introduced | None:
+        """Who writes a log, as far as it was delivered."""
+        return next((who for branch, _, who in self._introductions() if branch.log == log), None)
+
+    def _introductions(self) -> Iterator[tuple[BranchState, EpochId, Introduced]]:
+        """Who writes each branch, under each epoch in which it was said."""
+        epochs = dict.fromkeys(epoch for _, epoch in self.authors)
+        for branch in self.book.numbered.values():
+            for epoch in epochs:
+                who = self.introduced(branch, epoch, branch.tip + 1)
+                if who is not None:
+                    yield branch, epoch, who
 
     def take_view(self, view: View) -> None:
         """Takes the members as they are by newer records, which may end logs before what was delivered."""
@@ -109,9 +149,8 @@ class CausalOrder:
         """Finds out whether something was delivered that does not count by what is known now."""
         self._unsettled |= any(
             self._holds_too_much(branch, epoch, who.author)
-            for (log, epoch), who in self.authors.items()
-            if log in logs
-            for branch in self.book.branches.get(log, ())
+            for branch, epoch, who in self._introductions()
+            if branch.log in logs
         )
 
     def _holds_too_much(self, branch: BranchState, epoch: EpochId, author: Author) -> bool:
@@ -163,9 +202,10 @@ class CausalOrder:
         Args:
             cited: the branches it cites.
         """
-        segment = arrival.segment
-        author = self._author(segment, payload).author
-        self.applied[arrival.branch.number] = segment.seq
+        branch, segment = arrival.branch, arrival.segment
+        author = self._author(branch, segment, payload).author
+        self._unsettled |= (author.device, payload.run) in self.contested
+        self.applied[branch.number] = segment.seq
         for number in cited:
             self.uncited.pop(number, None)
         self._count(author, payload)
@@ -194,20 +234,22 @@ class CausalOrder:
         seq = self.applied.get(branch.number, branch.first - 1) + 1
         if seq > branch.tip:
             return
-        if not self._base_applied(branch):
-            self._blocked[branch.number] = lambda: self._base_applied(branch)
+        if not self.base_applied(branch):
+            self._blocked[branch.number] = lambda: self.base_applied(branch)
             return
         for segment in self._segments_from(branch, seq):
             try:
-                deliveries += self._deliver_segment(segment, via)
+                deliveries += self.deliver_segment(branch, segment, self.open(branch, segment), via)
             except Waits as waits:
                 self._blocked[branch.number] = waits.ready
                 return
+            except NotYet as too_early:
+                self._unsettled = True
+                self._blocked[branch.number] = partial(self.fold.knows, too_early.missing)
+                return
             self._arrived.pop((branch.number, segment.seq), None)
-            self.applied[branch.number] = segment.seq
-            self.uncited[branch.number] = None
 
-    def _base_applied(self, branch: BranchState) -> bool:
+    def base_applied(self, branch: BranchState) -> bool:
         return branch.base is None or self.applied.get(branch.base.number, 0) >= branch.first - 1
 
     def _segments_from(self, branch: BranchState, seq: int) -> Iterable[Segment]:
@@ -231,48 +273,75 @@ class CausalOrder:
 
     # -- one segment ----------------------------------------------------------------------------
 
-    def _deliver_segment(self, segment: Segment, via: str) -> list[Delivery]:
-        """Hands a segment to the fold, or sets it aside. Raises Waits."""
-        name = _UNKNOWN
-        try:
-            payload = self._open(segment)
-            introduced = self._author(segment, payload)
-            name = show_person(introduced.author.name)
-            skip = self._skip(introduced, payload)
-            self._count(introduced.author, payload)
-            delivery = self._delivery(segment, payload, introduced.author, skip, via)
-            self._hand_over(delivery)
-        except NoMember:
-            view, version = self.view, self.closings.version
-            raise Waits(lambda: self.view is not view or self.closings.version != version) from None
-        except (RemoteProtocolError, Quarantined) as error:
-            self._put_aside(segment, name, error)
-            return []
-        self._note_snapshot(segment, payload)
-        return [delivery]
-
-    def _open(self, segment: Segment) -> Payload:
-        """The payload, once its key and all that it cites are here.
-
-        Raises:
-            Waits: they are not.
-            RemoteProtocolError, Quarantined: it breaks its form.
-        """
+    def open(self, branch: BranchState, segment: Segment) -> Payload | PeergosCollabError:
+        """The payload, or what is wrong with it. Raises Waits for its key or for what it cites."""
         keys = self.keys.get(segment.epoch)
         if keys is None:
-            raise Waits(lambda: segment.epoch in self.keys)
-        payload = decode_payload_untrusted(segment.open(keys.content))
+            raise Waits(None, lambda: segment.epoch in self.keys)
+        try:
+            payload = decode_payload_untrusted(segment.open(keys.content))
+        except (RemoteProtocolError, Quarantined) as error:
+            return error
         missing = next((cite for cite in payload.cites if not self._is_applied(cite)), None)
         if missing is not None:
             cite, view = missing, self.view
-            self._keep_what_it_cites(segment, payload)
-            raise Waits(lambda: self._is_applied(cite) or self.view is not view)
+            self._keep_what_it_cites(branch, segment, payload)
+            holder = self.book.find_prefix(cite.log, cite.seq, cite.id)
+            what = holder.number if holder is not None else None
+            raise Waits(what, lambda: self._is_applied(cite) or self.view is not view)
         return payload
 
-    def _keep_what_it_cites(self, segment: Segment, payload: Payload) -> None:
+    def deliver_segment(
+        self, branch: BranchState, segment: Segment, payload: Payload | PeergosCollabError, via: str
+    ) -> list[Delivery]:
+        """Hands an opened segment to the fold, or sets it aside.
+
+        Raises:
+            Waits: for the record that makes its author a writer, or for changes before it in its run.
+            NotYet: it builds on what is not here and is not cited.
+        """
+        name = _UNKNOWN
+        try:
+            if isinstance(payload, PeergosCollabError):
+                raise payload
+            introduced = self._author(branch, segment, payload)
+            name = show_person(introduced.author.name)
+            skip = self._skip(introduced, payload)
+            delivery = self._delivery(segment, payload, introduced.author, skip, via)
+            self._fold_in(delivery, payload)
+        except NoMember:
+            view, version = self.view, self.closings.version
+            raise Waits(None, lambda: self.view is not view or self.closings.version != version) from None
+        except NotYet:
+            raise
+        except (RemoteProtocolError, Quarantined) as error:
+            self._put_aside(branch, segment, name, error)
+            return []
+        self._went(branch, segment)
+        self._note_snapshot(segment, payload)
+        return [delivery]
+
+    def give_up(self, branch: BranchState, segment: Segment, payload: Payload, error: NotYet) -> None:
+        """Sets aside a segment that builds on what is not here, until that comes."""
+        author = self._author(branch, segment, payload).author
+        self._count(author, payload)
+        self.stuck.append(error.missing)
+        self._put_aside(branch, segment, show_person(author.name), error)
+
+    def _went(self, branch: BranchState, segment: Segment) -> None:
+        self.applied[branch.number] = segment.seq
+        self.uncited[branch.number] = None
+
+    def _put_aside(self, branch: BranchState, segment: Segment, name: str, error: PeergosCollabError) -> None:
+        """Keeps a segment without using it; later ones may cite it, so the fold hears of its place."""
+        self.set_aside.append(SetAside(segment.log, segment.seq, name, error.message))
+        self.fold.pass_by(self._delivery(segment, _NOTHING, _NOBODY, 0, "local"))
+        self._went(branch, segment)
+
+    def _keep_what_it_cites(self, branch: BranchState, segment: Segment, payload: Payload) -> None:
         """What a segment that counts cites counts, too, even past the end of a removed member's log."""
         try:
-            self._author(segment, payload)
+            self._author(branch, segment, payload)
         except RemoteProtocolError:
             return
         self.closings.keep(payload.cites)
@@ -281,9 +350,9 @@ class CausalOrder:
         branch = self.book.find_prefix(cite.log, cite.seq, cite.id)
         return branch is not None and self.applied.get(branch.number, 0) >= cite.seq
 
-    def _author(self, segment: Segment, payload: Payload) -> Introduced:
+    def _author(self, branch: BranchState, segment: Segment, payload: Payload) -> Introduced:
         """Who wrote it: here it is decided whether he may. Raises NoMember, RemoteProtocolError."""
-        known = self.authors.get((segment.log, segment.epoch))
+        known = self.introduced(branch, segment.epoch, segment.seq)
         if known is None:
             known = check_introduction_untrusted(
                 payload.introduction,
@@ -294,22 +363,51 @@ class CausalOrder:
                 Level.WRITE,
                 payload.heads,
             )
-            self.authors[segment.log, segment.epoch] = known
+            self.authors[branch.number, segment.epoch] = segment.seq, known
         if not self.closings.counts(self.view, segment, known.author):
             raise NoMember("written after its author was removed, and nobody built upon it")
         return known
 
+    def introduced(self, branch: BranchState, epoch: EpochId, before: int) -> Introduced | None:
+        """Who was introduced before a seq, on this branch or on what it forks from.
+
+        Not per log: the branches of a forked log may each introduce somebody else.
+        """
+        below: BranchState | None = branch
+        while below is not None:
+            said = self.authors.get((below.number, epoch))
+            if said is not None and said[0] < before:
+                return said[1]
+            before, below = min(before, below.first), below.base
+        return None
+
     def _skip(self, introduced: Introduced, payload: Payload) -> int:
-        """How many of the payload's changes are applied already. Raises Quarantined for a gap."""
-        expected = self.changes.get((introduced.author.device, payload.run), 1)
-        if payload.count and payload.first > expected:
-            raise Quarantined(f"changes {expected} to {payload.first - 1} of its run are missing")
-        return min(expected - payload.first, payload.count) if payload.count else 0
+        """How many of the payload's changes are applied already. Raises Waits for a gap."""
+        if not payload.count:
+            return 0
+        run, first = (introduced.author.device, payload.run), payload.first
+        expected = self.changes.get(run, 1)
+        if first > expected:
+            raise Waits(run, lambda: self.changes.get(run, 1) >= first)
+        if first < expected:
+            self.contested.add(run)
+        self._unsettled |= run in self.contested
+        return min(expected - first, payload.count)
 
     def _count(self, author: Author, payload: Payload) -> None:
         device_run = author.device, payload.run
         self.changes[device_run] = max(payload.first + payload.count, self.changes.get(device_run, 1))
         self.since_snapshot += 1
+
+    def _fold_in(self, delivery: Delivery, payload: Payload) -> None:
+        try:
+            self._hand_over(delivery)
+        except NotYet:
+            raise
+        except PeergosCollabError:
+            self._count(delivery.author, payload)  # its numbers are used, though nothing came of them
+            raise
+        self._count(delivery.author, payload)
 
     def _hand_over(self, delivery: Delivery, *, own: bool = False) -> None:
         if delivery.kind is not self.fold.kind:
@@ -323,11 +421,6 @@ class CausalOrder:
         if payload.kind is Kind.SNAPSHOT:
             self.snapshot = SnapshotPlace(segment.log, segment.seq, segment.id)
             self.since_snapshot = 0
-
-    def _put_aside(self, segment: Segment, name: str, error: PeergosCollabError) -> None:
-        """Keeps a segment without using it; later ones may cite it, so the fold hears of its place."""
-        self.set_aside.append(SetAside(segment.log, segment.seq, name, error.message))
-        self.fold.pass_by(self._delivery(segment, _NOTHING, _NOBODY, 0, "local"))
 
     def _delivery(self, segment: Segment, payload: Payload, author: Author, skip: int, via: str) -> Delivery:
         return Delivery(
@@ -343,12 +436,14 @@ class CausalOrder:
             payload.kind,
             payload.content,
             via,
+            payload.first,
             skip,
+            (author.device, payload.run) in self.contested,
         )
 
     def accepted_heads(self, of: Callable[[Author], bool]) -> list[Close]:
         """The last delivered segment of each log of some authors."""
-        logs = {log for (log, _), who in self.authors.items() if of(who.author)}
+        logs = {branch.log for branch, _, who in self._introductions() if of(who.author)}
         heads = [self._accepted_head(log) for log in logs]
         return sorted((head for head in heads if head is not None), key=lambda head: (-head.seq, head.log))
 
@@ -357,3 +452,27 @@ class CausalOrder:
         seq, branch = max(places, key=lambda place: place[0])
         id_ = self.book.id_at(branch, seq) if seq >= branch.first else None
         return Close(log, seq, SegmentId(id_)) if id_ else None
+
+    # -- all once more --------------------------------------------------------------------------
+
+    def begin_anew(self, book: LogBook, fold: Fold) -> CausalOrder:
+        """An order to which nothing was delivered yet.
+
+        What is known of contested runs goes with it: the fold has to hear of them from the start.
+
+        Args:
+            book: a book of the same store.
+        """
+        anew = CausalOrder(self.object, book, fold, dict(self.keys), self._on_damage)
+        anew.view, anew.contested, anew.strict = self.view, set(self.contested), True
+        return anew
+
+    def succeed(self, before: CausalOrder) -> None:
+        """Takes over from the order it was begun from, and delivers what that one had got meanwhile."""
+        self.book, self.keys, self.strict = before.book, before.keys, False
+        self.closings.take_book(before.book)
+        self._unsettled = self.contested != before.contested  # the fold did not know that from the start
+        self._check_ends(self.book.branches)  # by what came meanwhile
+        self.take_view(before.view)
+        self.take_stored()
+        self.uncited = dict.fromkeys(self.applied)

@@ -48,6 +48,10 @@ class Closings:
         self._view: View | None = None
         self._ends: dict[tuple[Author, EpochId], Ends | None] = {}
 
+    def take_book(self, book: LogBook) -> None:
+        """Goes on with another book of the same store."""
+        self._book = book
+
     def counts(self, view: View, segment: Segment, author: Author) -> bool:
         """Whether a segment is not past the end of its log, or is cited by one that counts."""
         ends = self._ends_of(view, author, segment.epoch)

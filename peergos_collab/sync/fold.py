@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, Self, TypeAlias
 
 from ..objects.payload import Delivery, Kind
+
+Missing: TypeAlias = tuple[int, int]
+"""What a segment builds on and the fold lacks: a client id and a clock of a document."""
 
 
 class Fold(Protocol):
@@ -25,8 +28,13 @@ class Fold(Protocol):
     def take_untrusted(self, delivery: Delivery) -> None:
         """Takes a colleague's payload, of which ``delivery.skip`` changes are in the state already.
 
-        Raises Quarantined, and then has changed nothing.
+        Raises:
+            NotYet: it builds on what is not here, though all that it cites is; nothing was changed.
+            Quarantined: it breaks a rule; nothing was changed.
         """
+
+    def knows(self, missing: Missing) -> bool:
+        """Whether what a NotYet of this fold named is here."""
 
     def take_own(self, delivery: Delivery) -> None:
         """Takes a segment this device has just sealed."""
@@ -42,6 +50,16 @@ class Fold(Protocol):
 
     def forget(self, count: int) -> None:
         """The oldest ``count`` local changes turned out to be in a segment already."""
+
+    def adopt(self, anew: Self, unsealed: Sequence[bytes]) -> list[int]:
+        """Takes the state of another fold, to which everything sealed was delivered once more.
+
+        Args:
+            unsealed: local changes on top, in order.
+
+        Returns:
+            Which of those could not be kept, by position.
+        """
 
     def snapshot_state(self) -> bytes | None:
         """The whole state for a snapshot; None for kinds that have none."""

@@ -41,6 +41,7 @@ from ..objects.records import MembershipRecord
 from ..objects.segments import seal_segment
 from ..objects.snapshots import Snapshot, SnapshotPlace
 from ..ports import Batch, Clock, DropJournal, PutJournal, Random, SegmentStore
+from .canonical_order import deliver_canonically
 from .causal_order import CausalOrder
 from .epoch_graph import EVERYTHING
 from .fold import Fold
@@ -54,6 +55,10 @@ SNAPSHOT_CONTENT: Final = 4 << 20
 
 SEGMENT_CONTENT: Final = 48 << 10
 """Bytes of changes merged into one segment: keeps single segments far below the largest size."""
+
+UNKEPT: Final = (
+    "what you had written on top of something that turned out not to count was put in anew, as plain text"
+)
 
 
 @dataclass(slots=True)
@@ -351,18 +356,17 @@ class Replica:
         log_key = self._log_key(epoch, keys, collected)
         log = LogId(log_key.public)
         branch = self._own_branch(log)
-        introduced = (log, epoch) in self.order.authors
         heads = self.view.heads[:MAX_HEADS]
         payload = Payload(
             run,
             number,
             count,
             self._cites(log),
-            () if heads == self._told_heads and introduced else heads,
+            () if heads == self._told_heads and self._is_introduced(branch, epoch) else heads,
             kind,
             time,
             content,
-            None if introduced else introduce(self.object, epoch, log, self.actor),
+            None if self._is_introduced(branch, epoch) else introduce(self.object, epoch, log, self.actor),
         )
         seq, previous = (branch.tip + 1, branch.tip_id) if branch is not None else (1, b"")
         raw = encode_payload(payload)
@@ -412,6 +416,9 @@ class Replica:
             certificate = Certificate.issue(self.object, epoch, log, write_key)
             collected.batch += self.book.take_records([certificate.raw]).batch
         return log_key
+
+    def _is_introduced(self, branch: BranchState | None, epoch: EpochId) -> bool:
+        return branch is not None and self.order.introduced(branch, epoch, branch.tip + 1) is not None
 
     def _own_branch(self, log: LogId) -> BranchState | None:
         branches = self.book.branches.get(log, [])
@@ -473,8 +480,8 @@ class Replica:
 
     def _tell_forks(self, logs: Iterable[LogId]) -> None:
         for log in logs:
-            known = (show_person(who.author.name) for (of, _), who in self.order.authors.items() if of == log)
-            name = next(known, "somebody")
+            who = self.order.writer_of(log)
+            name = show_person(who.author.name) if who is not None else "somebody"
             self.problems.append(
                 f"a device of {name} was restored or copied and wrote twice from one point; all of it is kept"
             )
@@ -486,6 +493,48 @@ class Replica:
         if self.own.owns(branch.log):
             batch.append(self.own.retire())
         self.store.write(batch)
+
+    # -- all once more --------------------------------------------------------------------------
+
+    def fold_anew(self, book: LogBook, fold: Fold) -> CausalOrder:
+        """Delivers everything stored to an empty fold, in the order that follows from the set alone.
+
+        Nothing changes here before ``adopt``, so another thread may do it.
+
+        Args:
+            book: loaded from the same store.
+
+        Raises:
+            Damaged: a stored segment is.
+        """
+        anew = self.order.begin_anew(book, fold)
+        deliver_canonically(anew)
+        return anew
+
+    def adopt(self, anew: CausalOrder) -> Batch:
+        """Takes what was folded anew, and delivers to it what came meanwhile; gives what must be written."""
+        anew.succeed(self.order)
+        changes = [*self.journaled, *self.pending]
+        lost = set(self.fold.adopt(anew.fold, [change.content for change in changes]))
+        anew.fold = self.fold
+        self.order = anew
+        if not lost:
+            return []
+        self.problems.append(UNKEPT)
+        return self._renumber([change for at, change in enumerate(changes) if at not in lost])
+
+    def _renumber(self, changes: list[LocalChange]) -> Batch:
+        """Local changes without a gap, into the journal again: what follows a gap would wait for ever."""
+        through = max((change.entry for change in (*self.journaled, *self.pending, *changes)), default=0)
+        self.journaled, self.pending, self._numbers = deque(), deque(), {}
+        for change in changes:
+            number = self._numbers.get(change.run) or self._next_number(change.run)
+            self._numbers[change.run] = number + 1
+            self.pending.append(replace(change, number=number, entry=0))
+        batch: Batch = [DropJournal(self.object, through)] if through else []
+        while (collected := self.journal_pending()) is not None:
+            batch += collected.batch
+        return batch
 
     # -- opening --------------------------------------------------------------------------------
 
@@ -506,6 +555,16 @@ class Replica:
                     self.problems.append(f"an unsent local change cannot be taken back ({error})")
                     continue
                 self.journaled.append(change)
+        self._close_gaps()
+
+    def _close_gaps(self) -> None:
+        """Numbers restored changes anew where some before them are lost."""
+        following: dict[RunId, int] = {}
+        for change in self.journaled:
+            if change.number != following.get(change.run, self._next_number(change.run)):
+                self.store.write(self._renumber(list(self.journaled)))
+                return
+            following[change.run] = change.number + 1
 
 
 def _same_run(queue: deque[LocalChange], most: int, most_bytes: int) -> list[LocalChange]:

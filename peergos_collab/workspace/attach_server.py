@@ -221,21 +221,27 @@ class AttachedClient:
             yield event
 
     async def document(self, path: str) -> AsyncIterator[Any]:
-        """First the state, then updates and presences as they come."""
+        """First the state, then updates and presences as they come, and another state after folding anew."""
         document = cast(Any, await self.workspace.open_document(path))
         opened = self._engine.find(path)
         fold = cast(DocumentFold, opened.fold)
         queue: asyncio.Queue[list[Any]] = asyncio.Queue()
         fold.on_applied.append(_put_update := lambda update: queue.put_nowait(["update", update]))
+        fold.on_renewed.append(_put_state := lambda: queue.put_nowait(["state", *state()]))
         quiet = subscribe(opened.presence.on_change, lambda: queue.put_nowait(["presence", _present(opened)]))
         device = self._engine.keys.credentials.device_id
+
+        def state() -> list[Any]:
+            return [opened.live.id, device, fold.document.state(), document.can_write]
+
         try:
-            yield ["state", opened.live.id, device, fold.document.state(), document.can_write]
+            yield ["state", *state()]
             yield ["presence", _present(opened)]
             while True:
                 yield await queue.get()
         finally:
             fold.on_applied.remove(_put_update)
+            fold.on_renewed.remove(_put_state)
             quiet()
             await document.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -269,22 +270,37 @@ class AttachedDocument(_AttachedHandle):
         super().__init__(socket, path)
         self._run_id = run
         self._present: list[list[Any]] = []
+        self._sent: deque[bytes] = deque()
         self.document: Document
 
     async def _run(self) -> None:
         async for item in self._socket.stream("document", self.path):
             if item[0] == "state":
-                _, object_id, device, state, self.can_write = item
-                client = client_id(ObjectId(object_id), DeviceId(device), self._run_id)
-                self.document = Document(client, state)
-                self.document.before_edit = self._check_may_edit
-                self.document.on_update(self._edited)
-                self._started.set_result(None)
+                self._take_state(*item[1:])
             elif item[0] == "update":
-                self.document.apply_own(item[1])
+                self._take_update(item[1])
             else:
                 self._present = item[1]
                 self._tell()
+
+    def _take_state(self, object_id: bytes, device: bytes, state: bytes, can_write: bool) -> None:
+        """The first state, or another one that the engine's document took."""
+        self.can_write = can_write
+        if self._started.done():
+            became = self.document.become(state, list(self._sent))
+            if became.refused:
+                self._sent.clear()
+                self.document.edit_each(became.lost)
+            return
+        self.document = Document(client_id(ObjectId(object_id), DeviceId(device), self._run_id), state)
+        self.document.before_edit = self._check_may_edit
+        self.document.on_update(self._edited)
+        self._started.set_result(None)
+
+    def _take_update(self, update: bytes) -> None:
+        if self._sent and self._sent[0] == update:
+            self._sent.popleft()  # the engine has it
+        self.document.apply_own(update)
 
     def _check_may_edit(self) -> None:
         """Raises Offline once the engine is gone: what it cannot save must not stand in the text."""
@@ -293,6 +309,7 @@ class AttachedDocument(_AttachedHandle):
             raise NoAccess("you may read this document, but not change it; nothing was changed")
 
     def _edited(self, update: bytes) -> None:
+        self._sent.append(update)
         self._socket.tell("edit", self.path, self._run_id, update)
 
     @property

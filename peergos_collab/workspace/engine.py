@@ -23,6 +23,7 @@ from ..ports import Address, Batch, Connection, PutValue, Transport
 from ..ports.installed import installed_peers, installed_relay, installed_transport
 from ..ports.peers import PeerOptions, PeerTransport
 from ..storage import HomeLock, SqliteStore, ask_for_salvage, open_store, salvage_words
+from ..sync.causal_order import CausalOrder
 from ..sync.logbook import LogBook
 from ..sync.replica import Replica
 from ..sync.session_events import EphemeralCame, SnapshotCame
@@ -40,6 +41,7 @@ from .open_object import AnyFold, OpenObject
 from .peers import PeerMesh
 from .presence import PresenceBook
 from .references import ObjectReference
+from .renewal import Renewal
 from .sync_link import SyncLink
 from .way_out import WayOut
 
@@ -77,6 +79,7 @@ class Engine:
     network: Network | None = None
     problems: list[str] = field(default_factory=list)
     news: News = field(default_factory=News)
+    renewals: dict[ObjectId, Renewal] = field(default_factory=dict)
     mailroom: Mailroom = field(init=False)
     accounts: KnownAccounts = field(init=False)
     devices: DeviceBook = field(init=False)
@@ -84,6 +87,7 @@ class Engine:
     _holds: int = 0
     _stays: int = 0
     _staying: bool = False
+    _ending: list[Renewal] = field(default_factory=list)
     _distrusted: dict[ObjectId, Damaged] = field(default_factory=dict)
     _closed: bool = False
     _entered_by: str = ""
@@ -227,6 +231,9 @@ class Engine:
         opened.live.on_durable.append(self.news.pulse)
         opened.live.on_members.append(lambda: self._members_changed(opened))
         opened.live.on_appended.append(lambda: self._changed_here(opened))
+        renewal = self.renewals[opened.live.id] = Renewal(self, opened)
+        opened.live.on_unsettled.append(renewal.plan)
+        renewal.plan()
         return opened
 
     def _build(
@@ -239,7 +246,7 @@ class Engine:
         *,
         from_checkpoint: bool = False,
     ) -> OpenObject:
-        fold = self._fold(book.object, kind)
+        fold = self._fold(book.object, kind, self.run)
         replica = self._replica(book, fold, secrets, actor, new_log=not self.clean or bool(book.damage))
         live = LiveObject(replica, self.keys.credentials.local, os.urandom)
         if from_checkpoint:
@@ -271,10 +278,25 @@ class Engine:
         """The stored history of an object, folded apart from scratch; for a thread of its own."""
         current = opened.live.replica
         book = LogBook.load(current.object, self.store)
-        fold = self._fold(current.object, current.fold.kind)
+        fold = self._empty_fold(opened)
         replica = self._replica(book, fold, current.keys, current.actor, new_log=False)
         replica.deliver_stored()
         return replica
+
+    def fold_anew(self, opened: OpenObject) -> CausalOrder:
+        """All that is stored of an object, folded apart in canonical order; for a thread of its own."""
+        book = LogBook.load(opened.live.id, self.store)
+        return opened.live.replica.fold_anew(book, self._empty_fold(opened))
+
+    def _empty_fold(self, opened: OpenObject) -> AnyFold:
+        # Under another run: what this one wrote has to come from segments, too.
+        return self._fold(opened.live.id, opened.live.replica.fold.kind, RunId(os.urandom(16)))
+
+    def on_renewed(self, opened: OpenObject) -> None:
+        """An object was folded anew."""
+        self.news.pulse()
+        if opened.path == PROFILE_PATH:
+            self._profile_changed()
 
     async def open_anew(self, opened: OpenObject) -> None:
         """Opens an object from its history alone; handles of the old one take no more edits."""
@@ -290,10 +312,10 @@ class Engine:
             self._bring_online(anew)
             self.network.refresh()
 
-    def _fold(self, object_id: ObjectId, kind: Kind) -> AnyFold:
+    def _fold(self, object_id: ObjectId, kind: Kind, run: RunId) -> AnyFold:
         device = self.keys.credentials.device_id
         if kind is Kind.DOCUMENT:
-            return DocumentFold(object_id, device, self.run, now_ms)
+            return DocumentFold(object_id, device, run, now_ms)
         if kind is Kind.CHAT:
             return ChatFold()
         return EntriesFold(device)
@@ -369,11 +391,17 @@ class Engine:
         opened = self.objects.pop(object_id, None)
         if opened is not None:
             opened.live.stop()
+            self._end_renewal(object_id)
             opened.presence.leave()
             if opened.mesh is not None:
                 self._spawn(opened.mesh.close())
         if self.network is not None:
             self.network.refresh()
+
+    def _end_renewal(self, object_id: ObjectId) -> None:
+        renewal = self.renewals.pop(object_id)
+        renewal.stop()
+        self._ending.append(renewal)
 
     async def change_profile(self, *changes: EntryChange) -> None:
         """Changes the profile; returns once that is durable here."""
@@ -657,6 +685,10 @@ class Engine:
         await self._disconnect()
         for opened in self.objects.values():
             opened.live.stop()
+            self._end_renewal(opened.live.id)
+        for renewal in self._ending:
+            await renewal.close()
+        for opened in self.objects.values():
             opened.live.save()
         if self.objects:
             self.store.write([PutValue(META, CLEAN, b"\x01")])

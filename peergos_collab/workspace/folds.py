@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Self
 
 from ..chat.events import ChatEvent, decode_events_untrusted, encode_events
 from ..chat.timeline import Timeline
 from ..codec.ids import DeviceId, ObjectId, RunId
-from ..documents import Document, merge
+from ..documents import Document, Edit, merge
 from ..documents.client_id import client_id
 from ..errors import Damaged, Quarantined
 from ..files.changes import EntryChange, decode_changes_untrusted, encode_changes
 from ..files.entries import EntryMap
 from ..objects.payload import Delivery, Kind
 from ..ports import Clock
+from ..sync.fold import Missing
 
 _HEAD = bytes(8)
 """Key of a timeline's first part."""
@@ -40,6 +42,9 @@ class DocumentFold:
         self._changed = False
         self.on_applied: list[Callable[[bytes], None]] = []
         """Called with each update that entered the document, wherever it came from."""
+        self.lost: list[Edit] = []
+        self.on_renewed: list[Callable[[], None]] = []
+        """Called when the document took another state, which no update describes."""
         self.document.on_update(self._note)
 
     def _note(self, update: bytes) -> None:
@@ -54,9 +59,26 @@ class DocumentFold:
     def take_untrusted(self, delivery: Delivery) -> None:
         author = client_id(self._object, delivery.author.device, delivery.run)
         # A restored journal may hold the first part of what this device had sealed before.
-        overlap = delivery.skip > 0 or delivery.author.device == self._device
+        overlap = delivery.contested or delivery.skip > 0 or delivery.author.device == self._device
         self.document.apply_untrusted(delivery.content, author, overlap=overlap)
         self._note(delivery.content)
+
+    def knows(self, missing: Missing) -> bool:
+        return self.document.knows(*missing)
+
+    def adopt(self, anew: Self, unsealed: Sequence[bytes]) -> list[int]:
+        became = self.document.become(anew.document.state(), unsealed)
+        self.lost += became.lost
+        if became.changed:
+            self._changed = True
+            for callback in list(self.on_renewed):
+                callback()
+        return became.refused
+
+    def put_back(self) -> None:
+        """Inserts anew, as local edits, what ``adopt`` could not keep."""
+        lost, self.lost = self.lost, []
+        self.document.edit_each(lost)
 
     def take_attached(self, update: bytes) -> None:
         """Takes an edit made in another process of this home, which has a run of its own."""
@@ -131,6 +153,14 @@ class ChatFold:
     def take_untrusted(self, delivery: Delivery) -> None:
         self.timeline.add_untrusted(delivery)
 
+    def knows(self, missing: Missing) -> bool:
+        """What a chat's segment builds on it has to cite."""
+        return True
+
+    def adopt(self, anew: Self, unsealed: Sequence[bytes]) -> list[int]:
+        self.timeline = anew.timeline
+        return []
+
     def take_own(self, delivery: Delivery) -> None:
         _, events = decode_events_untrusted(delivery.content)
         del self.unsealed[: len(events)]
@@ -200,6 +230,15 @@ class EntriesFold:
     def take_untrusted(self, delivery: Delivery) -> None:
         self._touch()
         self._map.add_untrusted(delivery)
+
+    def knows(self, missing: Missing) -> bool:
+        """Entries need nothing that is not cited."""
+        return True
+
+    def adopt(self, anew: Self, unsealed: Sequence[bytes]) -> list[int]:
+        self._touch()
+        self._map = anew._map
+        return []
 
     def take_own(self, delivery: Delivery) -> None:
         self._touch()

@@ -101,6 +101,7 @@ async def settle(engine: Replayer, opened: OpenObject) -> None:
     if verdict is None:
         return
     opened.live.unverified = False
+    opened.live.tell_unsettled()
     if verdict:
         opened.live.save()
         engine.news.pulse()

@@ -19,7 +19,7 @@ from ..objects.epoch_keys import Level
 from ..objects.payload import MAX_CHANGES, Author, Delivery
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Batch, PutValue, Random, SegmentStore
-from ..sync.causal_order import SetAside
+from ..sync.causal_order import CausalOrder, SetAside
 from ..sync.epoch_graph import EVERYTHING
 from ..sync.heads import Tip
 from ..sync.logbook import Arrival, Offered, anybody
@@ -78,6 +78,7 @@ class LiveObject:
         on_members: called when membership records came or were made here.
         saved_at: per node address, up to which seq of each branch its receipts go.
         failed: this disk refused a write; what was typed since is only in memory.
+        on_unsettled: called when the state may depend on what came first.
         unverified: what is shown comes from a snapshot, and its history is still to be compared.
         modified: when the content last changed, by its author's clock, ms since 1970.
     """
@@ -91,6 +92,7 @@ class LiveObject:
     on_appended: list[Callable[[], None]] = field(default_factory=list)
     on_durable: list[Callable[[], None]] = field(default_factory=list)
     on_members: list[Callable[[], None]] = field(default_factory=list)
+    on_unsettled: list[Callable[[], None]] = field(default_factory=list)
     saved_at: dict[str, dict[int, int]] = field(default_factory=dict)
     failed: bool = False
     unverified: bool = False
@@ -150,6 +152,7 @@ class LiveObject:
         self.spread(collected.arrivals)
         for callback in (*self.on_appended, *self.on_durable):
             callback()
+        self.tell_unsettled()
         self._plan_checkpoint()
         if bulk and not self._idle:
             self._gathering = self._loop.call_later(GATHER_SECONDS, self._gathered)
@@ -253,10 +256,25 @@ class LiveObject:
         self._publish(self.replica.renew())
 
     def _tell(self, deliveries: list[Delivery]) -> None:
+        self.tell_unsettled()
         if deliveries:
             self.modified = max(self.modified, deliveries[-1].time)
             for callback in list(self.on_deliveries):
                 callback(deliveries)
+
+    def tell_unsettled(self) -> None:
+        """Tells if the state may depend on what came first."""
+        if self.replica.unsettled:
+            for callback in list(self.on_unsettled):
+                callback()
+
+    def adopt(self, anew: CausalOrder) -> None:
+        """Takes the state that was folded anew, and saves it."""
+        self.replica.store.write(self.replica.adopt(anew))
+        self.save()
+        self.kick()
+        for callback in list(self.on_durable):
+            callback()
 
     def spread(self, arrivals: Iterable[Arrival], forked: Iterable[LogId] = ()) -> None:
         """Sends what is new to every session that lacks it, directly to people first."""
@@ -401,8 +419,8 @@ class LiveObject:
     def _checkpoint(self) -> bytes:
         order = self.replica.order
         authors = [
-            [log, epoch, *_author_fields(who.author), who.device_key.public, int(who.level)]
-            for (log, epoch), who in order.authors.items()
+            [number, epoch, seq, *_author_fields(who.author), who.device_key.public, int(who.level)]
+            for (number, epoch), (seq, who) in order.authors.items()
         ]
         changes = [[device, run, following] for (device, run), following in order.changes.items()]
         aside = [[s.log, s.seq, s.name, s.reason] for s in order.set_aside]
@@ -411,24 +429,28 @@ class LiveObject:
         place = order.snapshot.fields() if order.snapshot is not None else []
         snapshot = [place, order.since_snapshot, self.unverified]
         stated = self._stated
-        return encode([1, applied, changes, authors, aside, saved, self.modified, snapshot, stated])
+        doubt = [order.unsettled, [list(run) for run in order.contested], [list(m) for m in order.stuck]]
+        return encode([1, applied, changes, authors, aside, saved, self.modified, snapshot, stated, doubt])
 
     def _restore(self, checkpoint: bytes) -> bool:
         """Says whether a state belongs to the checkpoint."""
         limit = 1 << 30
-        fields = array(decode_untrusted(checkpoint, limit), 9, "state")
-        _, applied, changes, authors, aside, saved, self.modified, snapshot, stated = fields
+        fields = array(decode_untrusted(checkpoint, limit), 10, "state")
+        _, applied, changes, authors, aside, saved, self.modified, snapshot, stated, doubt = fields
         order = self.replica.order
         order.applied = dict(many(applied, limit, "state"))
         if not order.applied.keys() <= order.book.numbered.keys():
             raise Damaged("it goes beyond what is stored")
         for device, run, following in many(changes, limit, "state"):
             order.changes[DeviceId(device), RunId(run)] = following
-        for log, epoch, account, device, principal, name, key, level in many(authors, limit, "state"):
+        for branch, epoch, seq, account, device, principal, name, key, level in many(authors, limit, "state"):
             author = Author(account, DeviceId(device), PrincipalId(principal), name)
             introduced = Introduced(author, VerifyKey(key), Level(level))
-            order.authors[LogId(log), EpochId(epoch)] = introduced
+            order.authors[branch, EpochId(epoch)] = seq, introduced
         order.set_aside = [SetAside(LogId(log), seq, name, why) for log, seq, name, why in aside]
+        order.unsettled, contested, stuck = array(doubt, 3, "state")
+        order.contested = {(DeviceId(device), RunId(run)) for device, run in contested}
+        order.stuck = [(client, clock) for client, clock in stuck]
         place, order.since_snapshot, self.unverified = array(snapshot, 3, "state")
         order.snapshot = SnapshotPlace.parse_untrusted(place) if place else None
         self.saved_at = {node: dict(seqs) for node, seqs in saved}

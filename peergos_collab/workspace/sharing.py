@@ -324,7 +324,7 @@ def members(engine: Engine, path: str) -> list[Member]:
             name = petnames.get(bytes(member.principal.id)) or show_person(said)
             listed.append(Member(name, role, "account", id_, me))
     guests = {}
-    for introduced in replica.order.authors.values():
+    for introduced in replica.order.writers():
         author = introduced.author
         if bytes(author.principal) != bytes(author.account):
             role = ROLES[introduced.level]
@@ -336,7 +336,7 @@ def members(engine: Engine, path: str) -> list[Member]:
 
 def _said(replica: Replica, member: GroupMember) -> str:
     """What a member said of himself in what he wrote; empty while he has written nothing."""
-    for introduced in replica.order.authors.values():
+    for introduced in replica.order.writers():
         if bytes(introduced.author.account) == bytes(member.principal.id):
             return introduced.author.name
     return ""

@@ -26,7 +26,7 @@ def writer_of(replica: Replica, client: int, own: AccountId, petnames: Mapping[b
             return next(
                 (
                     _writer(known.author, own, petnames)
-                    for known in replica.order.authors.values()
+                    for known in replica.order.writers()
                     if known.author.device == device
                 ),
                 None,

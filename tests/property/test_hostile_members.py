@@ -266,7 +266,6 @@ PAYLOADS: dict[str, dict[str, Any]] = {
     "negative number": {"first": -1},
     "run of another length": {"run": b"short"},
     "content of another kind": {"content": b"\x00"},
-    "a gap in its numbers": {"first": 5},
     "time from the far future": {"time": 2**60},
     "too many heads": {"heads": [RANDOM(32)] * 65},
 }
@@ -292,10 +291,26 @@ def test_the_author_of_a_bad_payload_is_named() -> None:
     replica = told(forger)
     take(replica, forger.write(say("fine")))
 
-    take(replica, forger.write(say("gap", 2), first=9))
+    take(replica, forger.write(say("out of its time", 9), first=2))
 
     assert [(aside.name, aside.seq) for aside in replica.order.set_aside] == [("p1", 2)]
-    assert "changes 2 to 8 of its run are missing" in replica.order.set_aside[0].reason
+    assert "Lamport time 9 where 2 follows" in replica.order.set_aside[0].reason
+
+
+def test_a_gap_in_the_numbers_blocks_its_own_log_only() -> None:
+    """Changes wait for those before them in their run, from whichever log these come; others go on."""
+    forger, honest = Forger(CIRCLE, BOB.actor, RANDOM), Forger(CIRCLE, ANA.actor, RANDOM)
+    before = Forger(CIRCLE, BOB.actor, RANDOM, run=forger.run)
+    replica = told(forger, before, honest)
+
+    take(replica, forger.write(say("third"), first=3), honest.write(say("goes on")))
+    waiting = texts(replica)
+    take(replica, before.write(say("first")), before.write(say("second", 2), first=2))
+
+    assert waiting == ["goes on"]
+    assert set(texts(replica)) == {"goes on", "first", "second", "third"}
+    assert not replica.order.set_aside
+    assert not replica.unsettled
 
 
 @pytest.mark.parametrize("seq", [1, 2**32 - 1])

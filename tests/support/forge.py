@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,7 @@ class Forger:
 
     Args:
         write_key: signs the certificate; a writer's by default.
+        run: one of its own by default.
     """
 
     circle: Circle
@@ -38,12 +39,12 @@ class Forger:
     random: Random
     write_key: SigningKey | None = None
     key: SigningKey = field(init=False)
-    run: RunId = field(init=False)
+    run: RunId = field(default_factory=lambda: RunId(b""))
     segments: list[Segment] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.key = SigningKey.generate(self.random)
-        self.run = RunId(self.random(16))
+        self.run = self.run or RunId(self.random(16))
 
     @property
     def log(self) -> LogId:
@@ -111,12 +112,7 @@ def replica_of(
     store.write(book.take_records(circle.records if records is None else records).batch)
     run = RunId(random(16))
     time = iter(range(1_000, 1 << 40))
-    device = member.credentials.device_id
-    fold: Any
-    if circle.kind is Kind.DOCUMENT:
-        fold = DocumentFold(circle.object, device, run, lambda: next(time))
-    else:
-        fold = ChatFold() if circle.kind is Kind.CHAT else EntriesFold(device)
+    fold = _fold(circle, member, run, lambda: next(time))
     keys = {circle.epoch_id: member.keys}
     return Replica(
         circle.object,
@@ -129,6 +125,24 @@ def replica_of(
         lambda: next(time),
         random,
     )
+
+
+def _fold(circle: Circle, member: Membership, run: RunId, clock: Callable[[], int]) -> Any:
+    device = member.credentials.device_id
+    if circle.kind is Kind.DOCUMENT:
+        return DocumentFold(circle.object, device, run, clock)
+    return ChatFold() if circle.kind is Kind.CHAT else EntriesFold(device)
+
+
+def settle(replica: Replica, circle: Circle, member: Membership, random: Random) -> int:
+    """Folds anew until nothing depends on what came first, as the workspace does; says how often."""
+    times = 0
+    while replica.unsettled:
+        book = LogBook.load(circle.object, replica.store)
+        anew = replica.fold_anew(book, _fold(circle, member, RunId(random(16)), lambda: 0))
+        replica.store.write(replica.adopt(anew))
+        times += 1
+    return times
 
 
 def take(replica: Replica, *raws: bytes) -> None:

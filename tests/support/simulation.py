@@ -29,7 +29,7 @@ from peergos_collab.ports import AppendSegment, Batch
 from peergos_collab.sync.frames import Frame, decode_frame_untrusted
 from peergos_collab.sync.journal import open_entry_untrusted
 from peergos_collab.sync.logbook import LogBook
-from peergos_collab.sync.replica import Collected, Replica
+from peergos_collab.sync.replica import UNKEPT, Collected, Replica
 from peergos_collab.sync.session import Session
 from peergos_collab.sync.session_events import CaughtUp, Opened, RecordsCame, RefusedCame, SegmentsCame
 from peergos_collab.testing.store import MemoryStore, _copy
@@ -174,13 +174,7 @@ class MemberSite(Site):
         self.in_flight = self.compared = False
         self.sealed: set[SegmentId] = set()
         self.note_durable()
-        if circle.kind is Kind.DOCUMENT:
-            fold: Any = DocumentFold(circle.object, self.device, self.run, self.world.clock)
-        elif circle.kind is Kind.CHAT:
-            fold = ChatFold()
-        else:
-            fold = EntriesFold(self.device)
-        self.fold = fold
+        self.fold = fold = self.new_fold(self.run)
         self.replica = Replica(
             circle.object,
             LogBook.load(circle.object, self.store),
@@ -198,6 +192,23 @@ class MemberSite(Site):
         self.replica.restore_journal()
         if circle.kind is Kind.DOCUMENT:
             fold.document.on_update(self._submit)
+
+    def new_fold(self, run: RunId) -> Any:
+        circle = self.world.circle
+        if circle.kind is Kind.DOCUMENT:
+            return DocumentFold(circle.object, self.device, run, self.world.clock)
+        return ChatFold() if circle.kind is Kind.CHAT else EntriesFold(self.device)
+
+    def fold_anew(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """As the workspace does once it is quiet; ``meanwhile`` happens while it is under way."""
+        replica = self.replica
+        book = LogBook.load(self.world.circle.object, self.store)
+        anew = replica.fold_anew(book, self.new_fold(RunId(self.world.bytes(16))))
+        meanwhile()
+        if self.replica is replica:
+            self.write(replica.adopt(anew), lambda: None)
+            self.world.require(UNKEPT not in replica.problems, f"{self.name}: {replica.problems}")
+            self.kick()
 
     @property
     def book(self) -> LogBook | None:
@@ -408,6 +419,7 @@ class Chances:
     restore: float = 0.4
     clone: float = 0.1
     partition: float = 0.4
+    fold_anew: float = 0
 
 
 class World:
@@ -525,6 +537,11 @@ class World:
         frame = end.inbox.popleft()
         self.trace.update(frame)
         end.site.receive(end, frame)
+
+    def _fold_anew(self) -> None:
+        site = self.rng.choice(self.members)
+        if site.replica.unsettled:
+            site.fold_anew(meanwhile=self._deliver)
 
     def _flush(self) -> None:
         site = self.rng.choice(self.sites)
@@ -648,6 +665,10 @@ class World:
                     if end.inbox:
                         self.deliver(end)
                         moved = True
+            for member in self.members:
+                if member.replica.unsettled and not moved:
+                    member.fold_anew()
+                    moved = True
             if not moved:
                 return
         raise SimulationFailed("it never comes to rest")

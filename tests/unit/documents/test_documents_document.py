@@ -368,3 +368,72 @@ def test_a_long_text_becomes_several_small_updates() -> None:
     assert document.text == "ab"
     other.apply_own(document.state())
     assert other.text == "ab"
+
+
+def test_another_state_of_the_same_history() -> None:
+    """A document takes another state with own updates on top, and tells of one change that leads there."""
+    base = Document(7)
+    base.edit(0, 0, "base")
+    document, other = Document(1, base.state()), Document(2, base.state())
+    own: list[bytes] = []
+    document.on_update(own.append)
+    document.edit(4, 4, " mine")
+    other.edit(0, 0, "theirs ")
+    changes: list[Change] = []
+    document.on_change(changes.append)
+
+    became = document.become(other.state(), own)
+
+    assert (became.changed, became.refused, became.lost) == (True, [], [])
+    assert document.text == document.lines.text() == "theirs base mine"
+    assert changes == [Change(((0, 0, "theirs "),), local=False, undo=False)]
+    document.edit(0, 0, "on ")
+    other.apply_own(document.state())
+    assert other.text == document.text
+
+
+def test_the_same_state_keeps_what_can_be_undone() -> None:
+    """Where the other state is this one, nobody is told anything."""
+    document = Document(1)
+    document.track_undo()
+    document.edit(0, 0, "mine")
+    changes: list[Change] = []
+    document.on_change(changes.append)
+
+    assert not document.become(document.state(), []).changed
+    assert changes == []
+    assert document.undo()
+
+
+def test_own_words_that_do_not_fit_any_more() -> None:
+    """What was written on top of text that is gone is given back as words, and nobody else's with it."""
+    gone = Document(2)
+    gone.edit(0, 0, "gone text")
+    document = Document(1, gone.state())
+    own: list[bytes] = []
+    document.on_update(own.append)
+    document.edit(4, 4, " mine")
+    other = Document(3)
+    other.edit(0, 0, "stays")
+
+    became = document.become(other.state(), own)
+    text = document.text
+    document.edit_each(became.lost)
+
+    assert became.refused == [0]
+    assert text == "stays"
+    assert document.text in {" minestays", "stays mine"}
+
+
+def test_a_cut_within_a_character() -> None:
+    """The rest of an update whose first part is known is not taken where that ends within a character."""
+    known, longer = Document(5), Document(5)
+    known.edit(0, 0, "abc")
+    longer.edit(0, 0, "ab😀d")
+    document = Document(1)
+    document.apply_untrusted(known.state(), 5)
+
+    with pytest.raises(Quarantined, match="splits a character"):
+        document.apply_untrusted(longer.state(), 5, overlap=True)
+
+    assert document.text == "abc"

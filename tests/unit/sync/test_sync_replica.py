@@ -256,3 +256,25 @@ def test_a_damaged_segment_is_fetched_again() -> None:
     assert before == ["1"]
     assert any("fetched again" in problem for problem in again.problems)
     assert texts(again) == ["1", "2", "3"]
+
+
+def test_what_follows_a_damaged_journal_entry_is_numbered_anew() -> None:
+    """A gap in the numbers would make all others wait for ever; a second restart changes nothing."""
+    replica = replica_of(CIRCLE, ANA, RANDOM)
+    for text in ("one", "two", "three"):
+        say(replica, text)
+        collect(replica)
+    entries = replica.store._seen.journal[CIRCLE.object]  # type: ignore[attr-defined]
+    entries[sorted(entries)[1]] = b"damaged"
+
+    again = restarted(restarted(replica))
+    numbers = [change.number for change in again.journaled]
+    again.released = True
+    (segment,) = collect(again)
+    reader = replica_of(CIRCLE, BOB, RANDOM)
+    take_certificates(reader, *(one.raw for one in again.book.certificates.values()))
+    take(reader, segment.raw)
+
+    assert numbers == [1, 2]
+    assert texts(again) == texts(reader) == ["one", "three"]
+    assert not again.store.journal(CIRCLE.object)

@@ -1,0 +1,98 @@
+"""Folding an object anew, where its state may depend on what came first.
+
+Everything stored is delivered once more in the order that follows from the set of segments alone, apart
+and in a thread, and the outcome is taken over. Whoever writes can cause it, so it happens once for all
+that came within a while, and never takes more than a small share of the time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from ..errors import Damaged
+from ..sync.causal_order import CausalOrder
+from .folds import DocumentFold
+from .live_object import LiveObject
+from .open_object import OpenObject
+
+QUIET_SECONDS: Final = 0.5
+"""What comes within it is dealt with together."""
+
+REST: Final = 20
+"""Times as long as folding anew took last passes before it is done again."""
+
+
+class Folder(Protocol):
+    """What this asks of the engine."""
+
+    def fold_anew(self, opened: OpenObject) -> CausalOrder: ...
+
+    def on_renewed(self, opened: OpenObject) -> None: ...
+
+    def on_damage(self, live: LiveObject, damage: Damaged) -> None: ...
+
+
+@dataclass(slots=True)
+class Renewal:
+    """Sees to it that one object is folded anew when it has to be.
+
+    Attributes:
+        times: how often it was.
+    """
+
+    engine: Folder
+    opened: OpenObject
+    times: int = 0
+    _seconds: float = 0.0
+    _timer: asyncio.TimerHandle | None = None
+    _task: asyncio.Task[None] | None = None
+    _stopped: bool = False
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+    def plan(self) -> None:
+        """Folds the object anew after a while, if it has to be and that is not planned already."""
+        live = self.opened.live
+        busy = self._timer is not None or self._task is not None or self._stopped
+        if not busy and live.replica.unsettled and not live.unverified and not live.failed:
+            self._timer = self._loop.call_later(max(QUIET_SECONDS, REST * self._seconds), self._begin)
+
+    def stop(self) -> None:
+        """Plans nothing more; what is under way is dropped."""
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def close(self) -> None:
+        """Stops, and returns once nothing is under way."""
+        self.stop()
+        if self._task is not None:
+            await self._task
+
+    def _begin(self) -> None:
+        self._timer = None
+        self._task = self._loop.create_task(self._fold_anew())
+
+    async def _fold_anew(self) -> None:
+        began = self._loop.time()
+        try:
+            anew = await asyncio.to_thread(self.engine.fold_anew, self.opened)
+            if not self._stopped:
+                self._take(anew)
+        except Damaged as damage:
+            if not self._stopped:
+                self.engine.on_damage(self.opened.live, damage)
+        finally:
+            self._seconds = self._loop.time() - began
+            self._task = None
+        self.plan()
+
+    def _take(self, anew: CausalOrder) -> None:
+        opened = self.opened
+        opened.live.adopt(anew)
+        if isinstance(opened.fold, DocumentFold):
+            opened.fold.put_back()
+        self.times += 1
+        self.engine.on_renewed(opened)
