@@ -67,6 +67,8 @@ def due(
         renewed = _re_pin(maker, parents or {}, unfit)
         if renewed is not None:
             return renewed
+    if any(not member.contested for member in unfit):
+        return None  # keys made now would count as open to an outdated version: of no use to anybody
     if no_epoch and maker.actor.level < Level.WRITE:
         # A writer of the parent, but not by the keys of the version that is listed, which he joined after.
         return _re_pin(maker, parents or {}, [view.members[maker.actor.principal]])
