@@ -170,7 +170,10 @@ class LocalWorkspace(LocalPeople, LocalDevices):
     async def remove_node(self, address: str) -> None:
         text = format_address(parse_address(address))
         if text not in self.engine.profile.view.nodes():
-            raise NotFound(f"{text} is none of this account's nodes")
+            raise NotFound(
+                f"{text} is none of this account's nodes; nothing was changed",
+                hint="'pgc node list' shows them.",
+            )
         await self.engine.change_profile(remove_node(text))
         await self.engine.mailroom.tell_card()
 

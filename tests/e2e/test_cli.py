@@ -180,6 +180,8 @@ def test_nodes_and_a_link(home: Home, node: str, tmp_path: Path) -> None:
 
     home.pgc("node", "remove", node)
     assert home.json("node", "list")["nodes"] == []
+    assert home.fails(3, "node", "remove", node) == "not_found"
+    assert b"pgc node list" in home.error
 
 
 def test_contacts(home: Home, node: str, tmp_path: Path) -> None:
