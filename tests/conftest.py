@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# A shell that runs the tests in the background hands down an ignored Ctrl+C, and the programs that tests
+# end with it would not hear it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No deadline: the machines are shared, and a slow moment is no fault of the code. No database: a run must
 # not depend on what an earlier one left behind; a failure prints the blob that reproduces it instead.
