@@ -161,7 +161,7 @@ def _chats(draw: st.DrawFn) -> tuple[History, Model]:
             log=f"log {number}",
             after=after,
             cites=cites,
-            passed_by=not good,
+            passed_by=bool(wrong),
         )
         if good:
             model.accepted[written.id] = (written, events)
