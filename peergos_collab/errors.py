@@ -190,8 +190,11 @@ class Quarantined(PeergosCollabError):
 
 
 class NotYet(Quarantined):
-    """It builds on something that is not here."""
+    """It builds on something that is not here.
 
-    def __init__(self, message: str, missing: tuple[int, int]) -> None:
-        super().__init__(message)
+    ``missing`` names it, in the terms of whoever raises this.
+    """
+
+    def __init__(self, message: str = "", *, hint: str = "", missing: tuple[int, int] = (0, 0)) -> None:
+        super().__init__(message, hint=hint)
         self.missing = missing

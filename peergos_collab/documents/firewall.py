@@ -231,7 +231,7 @@ class _Reader:
         if client == author:
             _refuse(unknown)
         if self.client is not None:
-            raise NotYet(_refused(unknown), (client, clock))
+            raise NotYet(_refused(unknown), missing=(client, clock))
         self.later[client] = max(self.later.get(client, 0), clock)
 
     def parent(self) -> None:
@@ -278,7 +278,7 @@ class _Reader:
         unknown = "it deletes what is not known"
         if self.client is None or client == self.client:
             _refuse(unknown)
-        raise NotYet(_refused(unknown), (client, end - 1))
+        raise NotYet(_refused(unknown), missing=(client, end - 1))
 
     def check_references(self) -> None:
         for client, clock in self.later.items():
