@@ -62,6 +62,9 @@ BULK_CHANGES: Final = 32
 DUTY_SECONDS: Final = 2.0
 """Within which each member, at a moment of its own, forwards keys that others lack, if nobody has."""
 
+MAX_AHEAD: Final = 20_000
+"""Heads in receipts of one node that are not here yet: as many as one receipt names."""
+
 GATHER_SECONDS: Final = 0.008
 """After such an append, what comes within it is sealed together: sealing costs as much as 40 changes."""
 
@@ -97,6 +100,7 @@ class LiveObject:
     failed: bool = False
     unverified: bool = False
     modified: int = 0
+    _ahead: dict[str, set[Tip]] = field(default_factory=dict)
     _stated: bool = False
     _in_flight: bool = False
     _gathering: asyncio.TimerHandle | None = None
@@ -214,6 +218,8 @@ class LiveObject:
             origin.note_taken(self.id, taken.offered.arrivals, taken.offered.known)
         self._pass_on(taken.offered)
         self._tell(taken.deliveries)
+        if self._ahead and taken.offered.arrivals:
+            self._look_at_receipts()
         self._plan_checkpoint()
         return taken
 
@@ -303,21 +309,47 @@ class LiveObject:
             False where an earlier receipt of this node said more: it lost data, or went back in time.
         """
         before = self.saved_at.pop(node, {})
+        self._ahead.pop(node, None)
         self.take_receipt(node, tips)
-        now = self.saved_at[node]
-        return all(now.get(number_, 0) >= seq for number_, seq in before.items())
+        now, ahead = self.saved_at[node], self._ahead.get(node, set())
+        on_the_way = {tip.log for tip in ahead}
+        return all(
+            now.get(number_, 0) >= seq or self._log_of(number_) in on_the_way
+            for number_, seq in before.items()
+        )
+
+    def _log_of(self, number_: int) -> LogId | None:
+        branch = self.replica.book.numbered.get(number_)
+        return branch.log if branch is not None else None
 
     def take_receipt(self, node: str, tips: Iterable[Tip]) -> None:
-        """Notes a node's receipt, whose signature was checked."""
+        """Notes a node's receipt, whose signature was checked.
+
+        It may name segments that come only now, in the same session: it counts for them once they are here.
+        """
         saved = self.saved_at.setdefault(node, {})
         for tip in tips:
             branch = self.replica.book.find(tip.log, tip.seq, tip.id)
+            if branch is None:
+                self._note_ahead(node, tip)
             seq = tip.seq
             while branch is not None and saved.get(branch.number, 0) < seq:
                 saved[branch.number] = seq
                 seq, branch = branch.first - 1, branch.base
         for callback in list(self.on_durable):
             callback()
+
+    def _note_ahead(self, node: str, tip: Tip) -> None:
+        ahead = self._ahead.setdefault(node, set())
+        if len(ahead) >= MAX_AHEAD:
+            ahead.clear()  # the next session's receipt says it all again
+        ahead.add(tip)
+
+    def _look_at_receipts(self) -> None:
+        """Receipts that were ahead of what was here count for what has come."""
+        waiting, self._ahead = self._ahead, {}
+        for node, tips in waiting.items():
+            self.take_receipt(node, tips)
 
     def saved_on(self, node: str) -> bool:
         """Whether the node's receipts cover everything that is here."""

@@ -69,3 +69,23 @@ async def test_live_through_the_node(tmp_path: Path) -> None:
         assert {event.via for event in told} == {"node"}
         assert ana.text("notes") == expected()
         assert (await ana.workspace.status()).objects[0].connection == "node"
+
+
+async def test_a_receipt_may_come_before_what_it_is_for(tmp_path: Path) -> None:
+    """A node signs for all it has at once, and sends it bit by bit; what comes later counts as saved there, too."""
+    async with world(tmp_path) as made:
+        node = await made.node_process()
+        ana, ben = await made.pair(node.address, text="begin. ")
+        ana.append("notes", "more. ")
+        await ana.workspace.sync()
+        book, live = ana.opened("notes").live.replica.book, ben.opened("notes").live
+        await ben.workspace.sync()
+        ana.append("notes", "and more. ")
+        await ana.workspace.sync()
+        assert live.saved_on(node.address)
+
+        assert live.take_whole_receipt(node.address, book.tips())
+        assert not live.saved_on(node.address)
+        for branch in book.numbered.values():
+            live.take_segments(book.read(branch, branch.first, 1 << 20), "memory", None)
+        assert live.saved_on(node.address)
