@@ -72,7 +72,7 @@ async def test_live_through_the_node(tmp_path: Path) -> None:
 
 
 async def test_a_receipt_may_come_before_what_it_is_for(tmp_path: Path) -> None:
-    """A node signs for all it has at once, and sends it bit by bit; what comes later counts as saved there, too."""
+    """A node signs for all it has at once, and sends it bit by bit: it counts for what comes later."""
     async with world(tmp_path) as made:
         node = await made.node_process()
         ana, ben = await made.pair(node.address, text="begin. ")
