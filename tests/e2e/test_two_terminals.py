@@ -80,7 +80,10 @@ def test_two_people_share_write_and_undo(two: Two) -> None:
     ana.press("enter")
     two.ana.screen.wait_until(lambda _: bool(two.ana.copied()), what="the link on the clipboard")
     link = two.ana.copied()
-    assert link in "".join(line.strip(" │") for line in ana.text.splitlines())
+    # The dialog scrolls to it, and the notice that it was copied may cover it for a moment.
+    ana.wait_until(
+        lambda text: link in "".join(line.strip(" │") for line in text.splitlines()), what="the link"
+    )
     ana.press("escape")
     ana.wait_gone("You can revoke it")
 
