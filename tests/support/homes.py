@@ -301,7 +301,7 @@ async def world(root: Path) -> AsyncIterator[World]:
         yield made
     finally:
         await made.end()
-    assert made.faults == []
+    assert made.faults == [], made.faults
 
 
 async def until(

@@ -73,6 +73,8 @@ class Observer:
         """What happened since, by session in the order in which they spoke, with only new things renamed.
 
         Of a session the two directions are apart: which of two messages that cross was first is chance.
+        So is whether a client says that it caught up, in answer to what the node has, before it sends
+        what it wrote meanwhile: within a direction that comes last.
         """
         names = _Names(self.memory, self.known_sessions)
         by_session: dict[int, list[Seen]] = {}
@@ -83,7 +85,9 @@ class Observer:
         for session, all_seen in by_session.items():
             lines: list[tuple[object, ...]] = [("session", names.session(session))]
             for inward in (True, False):
-                lines += [names.line(seen) for seen in all_seen if seen.inward is inward]
+                spoken = [seen for seen in all_seen if seen.inward is inward]
+                spoken.sort(key=lambda seen: seen.frame is Frame.CAUGHT_UP)
+                lines += [names.line(seen) for seen in spoken]
             told.append(lines)
         return told
 
