@@ -10,6 +10,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS := 2
 
+# Compiled files are kept: tests and measures start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 # 3.11 first: the pins in constraints.txt are tested with it most.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \

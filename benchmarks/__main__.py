@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import importlib
 import json
+import os
+import sys
 
 from .report import Report, machine, print_report, write_results
 
@@ -29,6 +31,9 @@ def main() -> None:
     unknown = [name for name in options.groups if name not in GROUPS]
     if unknown:
         parser.error(f"there is no group {unknown[0]!r}")
+    # An installed program is compiled once, whatever this environment says of compiled files.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     before = machine()
     reports: list[Report] = []
     for name in options.groups or GROUPS:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..ports.installed import installed_tunnels
 from .output import narrate, print_json, print_line, print_result, table
 from .session import in_workspace, run
 from .settings import Group, Settings, current, refuse
@@ -47,6 +46,8 @@ def serve(listen: str, relay: bool, relay_private: bool) -> None:
     host, port = _host_and_port(listen)
     if relay_private and not relay:
         refuse("--relay-private says where to relay to, and needs --relay; nothing was started.")
+    from ..ports.installed import installed_tunnels
+
     tunnels = installed_tunnels(private=relay_private) if relay else None
     run(_serve(settings, _node_home(settings), host, port, tunnels), lasting=True)
 

@@ -180,6 +180,8 @@ class Replica:
 
     def check_may_write(self) -> None:
         """Raises NoAccess where this device may only read."""
+        if (self.seat.level() or 0) >= Level.WRITE:
+            return  # asked at every keystroke, so the common answer comes first
         if self.is_removed:
             raise NoAccess("you are no member of this any more; what you have stays, and nothing was changed")
         if not self.can_write:
@@ -206,7 +208,7 @@ class Replica:
     def renew(self) -> Batch:
         """Publishes an epoch to write in where none may be used; to be made durable, and announced."""
         batch = self.seat.prepare()
-        self.order.view = self.seat.view
+        self._take_view()
         return batch
 
     # -- local changes --------------------------------------------------------------------------

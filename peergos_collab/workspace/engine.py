@@ -83,7 +83,7 @@ class Engine:
     mailroom: Mailroom = field(init=False)
     accounts: KnownAccounts = field(init=False)
     devices: DeviceBook = field(init=False)
-    linkings: Linkings = field(init=False)
+    _linkings: Linkings | None = None
     _holds: int = 0
     _stays: int = 0
     _staying: bool = False
@@ -96,14 +96,21 @@ class Engine:
 
     def __post_init__(self) -> None:
         from .device_book import DeviceBook  # these use the engine, as everything above does
-        from .linking import Linkings
         from .mailroom import Mailroom
 
         self.mailroom = Mailroom(self)
         self.accounts = KnownAccounts(self)
         self.accounts.take([self.keys.credentials.account])
         self.devices = DeviceBook(self)
-        self.linkings = Linkings(self, self.devices)
+
+    @property
+    def linkings(self) -> Linkings:
+        """The codes shown for new devices; made with the first one, because hardly any run shows one."""
+        from .linking import Linkings
+
+        if self._linkings is None:
+            self._linkings = Linkings(self, self.devices)
+        return self._linkings
 
     @classmethod
     async def open(
@@ -557,7 +564,7 @@ class Engine:
         await self.mailroom.stop()
         if self._holds and not self._closed:
             return  # somebody went online meanwhile
-        for opened in self.objects.values():
+        for opened in list(self.objects.values()):  # others may be opened meanwhile
             opened.presence.leave()
             if opened.mesh is not None:
                 await opened.mesh.close()
@@ -681,7 +688,8 @@ class Engine:
         if self._closed:
             return
         self._closed = True
-        await self.linkings.end_all()
+        if self._linkings is not None:
+            await self._linkings.end_all()
         await self._disconnect()
         for opened in self.objects.values():
             opened.live.stop()

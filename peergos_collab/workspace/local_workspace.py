@@ -365,7 +365,7 @@ class LocalWorkspace(LocalPeople, LocalDevices):
                 if node_link.problem and node_link.link is None:
                     raise (WrongPin if node_link.wrong_pin else Offline)(node_link.problem) from None
             raise
-        for opened in engine.objects.values():
+        for opened in list(engine.objects.values()):  # others may be opened meanwhile
             await opened.live.durable()
         await forget_ended(engine)
 

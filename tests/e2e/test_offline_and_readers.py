@@ -60,6 +60,19 @@ async def test_offline_edits_merge(tmp_path: Path) -> None:
         assert [m.author for m in await cleo.workspace.read_messages("talk", 9)] == [t[5:] for t in told[0]]
 
 
+async def test_documents_made_while_syncing(tmp_path: Path) -> None:
+    """What is opened in the midst of a sync does not disturb it."""
+    async with world(tmp_path) as made:
+        node = await made.node()
+        ana, _ = await made.pair(node.address, text="one. ")
+        syncing = asyncio.create_task(ana.workspace.sync())
+        number = 0
+        while not syncing.done() and number < 50:
+            await ana.workspace.new_document(f"more {number}")
+            number += 1
+        await syncing
+
+
 async def test_a_third_joins_while_two_type(tmp_path: Path) -> None:
     """Whoever joins in the middle has the past, and what comes, over the node and over both data channels."""
     async with world(tmp_path) as made:
