@@ -113,14 +113,23 @@ class History:
     def pins_believed(self, principal: PrincipalId, account: bytes, past: int) -> list[Pin]:
         """Those of them from which ``account`` may lead to newer ones.
 
-        Once it was named as gone it holds no key of what was listed since, unless it is back.
+        Once it was named as gone it holds no key of what was listed since, unless it is back. Two who name
+        it at the same time say one thing: what is listed with either known, or is shown to follow the
+        version that the other gave, which it had no key of, was listed since.
         """
         named = list(self.members_of(self._gone.get((principal, account), 0) & past))
         return [
             pin
             for pin in self.pins_of(principal, past)
-            if all(pin.op == op.index or self.entries[pin.op].past & op.bit for op in named)
+            if all(self._is_listed_since(pin, op) for op in named)
         ]
+
+    def _is_listed_since(self, pin: Pin, naming: Entry) -> bool:
+        """Whether a key version was given by an op that named somebody as gone, or after it."""
+        if pin.op == naming.index or self.entries[pin.op].past & naming.bit:
+            return True
+        given = (other.principal for other in naming.pins if other.principal.id == pin.principal.id)
+        return any(one.version in (pin.principal.version, *pin.older) for one in given)
 
     def _note(self, entry: Entry) -> None:
         for pin in entry.pins:

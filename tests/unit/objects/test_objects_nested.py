@@ -30,7 +30,7 @@ RANDOM = random.Random(9).randbytes
 class Tree:
     """A folder, made by ``a``, in a document, made by ``o``, in which it has the role ``granted``."""
 
-    def __init__(self, granted: Level = Level.WRITE, names: str = "abcd") -> None:
+    def __init__(self, granted: Level = Level.WRITE, names: str = "abcde") -> None:
         self.folder = Group(names, RANDOM)
         self.document = Group("oz", RANDOM)
         principal = Principal.of_object(self.folder.object, self.folder.first.id, self.folder.first.keys)
@@ -102,6 +102,31 @@ def test_who_is_removed_from_the_folder_reads_nothing_new_in_the_document() -> N
     assert epoch in tree.maker("a").membership.keys
     assert epoch not in tree.maker("b").membership.keys
     assert tree.document["o"].usable == epoch
+
+
+def test_who_was_named_as_gone_twice_at_once_goes_on_once_he_is_back() -> None:
+    """He is in again when a third re-pins, who has seen one of the two that named him and shows to follow
+    the version that both of them gave.
+    """
+    tree = Tree()
+    for name in "bcde":
+        tree.folder.add("a", name, Level.WRITE)
+    tree.folder.meet()
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]))
+    first, second = tree.due("a"), tree.due("c")
+    tree.folder.add("a", "b", Level.WRITE, *"cde")
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["d"].id)]))
+    tree.take(first)  # type: ignore[arg-type]
+    tree.take(tree.due("a"))  # type: ignore[arg-type]
+    tree.take(second)  # type: ignore[arg-type]
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["e"].id)]))
+    newest = tree.folder["a"].usable
+    tree.take(tree.due("b"))  # type: ignore[arg-type]
+
+    view = tree.document["o"].view
+    assert view.void == {}
+    assert view.members[PrincipalId(tree.folder.object)].principal.version == newest
+    assert duties.usable(tree.maker("b")) is not None
 
 
 def test_a_removed_member_of_the_folder_is_closed_in_the_document() -> None:
