@@ -11,6 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
 
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -36,10 +37,11 @@ from .screens.welcome import (
 )
 from .screens.writing import Writing
 from .textual_private import QuietFailure, Unbroken
+from .typed_ahead import TypedAhead
 from .viewmodels.cells import shown
 from .viewmodels.contacts import People, shares_words
 from .viewmodels.devices import JOINED
-from .viewmodels.faults import error_words, fault_words
+from .viewmodels.faults import NOT_KEPT, error_words, fault_words
 from .widgets.chat_pane import ChatPane
 
 _STATUS_PAUSE = 0.15
@@ -72,6 +74,8 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
         self._workspace: Workspace | None = None
         self.status: Status | None = None
         self.waiting = 0
+        self.ahead = TypedAhead()
+        self._leaving = False
         self._people_at = -_STATUS_AT_LEAST
         self._asking = False
         self._ask_again = False
@@ -257,11 +261,21 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
     def show_fault(self, fault: BaseException) -> None:
         """Says that this program has a fault. What was written is safe: it never was only on screen."""
         self.faults.append(fault_words(fault))
+        self.ahead.drop()
         if not any(isinstance(screen, Fault) for screen in self.screen_stack):
             self.push_screen(Fault(self.faults[-1]), lambda leave: self.exit(1) if leave else None)
 
     async def open_entry(self, path: str) -> None:
-        """Opens a document or a chat of that name."""
+        """Opens a document or a chat of that name; what was typed meanwhile goes there."""
+        try:
+            await self._open_entry(path)
+        except BaseException:
+            if self.ahead.drop():
+                self.say(NOT_KEPT, "warning")
+            raise
+        self.refresh_status()
+
+    async def _open_entry(self, path: str) -> None:
         kinds = {entry.name: entry.kind for entry in await self.workspace.list_entries()}
         if path not in kinds:
             raise NotFound
@@ -269,7 +283,6 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
             await self.push_screen(Chatting(await self.workspace.open_chat(path)))
         else:
             await self.push_screen(Writing(await self.workspace.open_document(path)))
-        self.refresh_status()
 
     async def send(self, message: ChatPane.Send) -> None:
         """Sends a message; where that fails the words go back to where they were typed."""
@@ -286,12 +299,30 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
 
     # ------------------------------------------------------------------------ keys
 
+    async def on_event(self, event: events.Event) -> None:
+        if not self.ahead.takes(event):
+            await super().on_event(event)
+
+    def give_typed_ahead(self) -> None:
+        """Gives what has the focus now what was typed before it was there."""
+        # In this pump's turn, so that no newer key comes in between.
+        self.call_later(self.ahead.give, super().on_event)
+
     def action_keys(self) -> None:
         if not isinstance(self.screen, Keys):
             self.push_screen(Keys(help_of(self.focused or self.screen), keys_of(self.screen)))
 
     def action_leave(self) -> None:
-        self.exit(0)
+        # After the keys before it, which may wait for what has the focus. Asked for twice, at once.
+        if self._leaving or self.focused is None or not self.focused.call_later(self._leave):
+            self.exit(0)
+        self._leaving = True
+
+    def _leave(self) -> None:
+        if self.ahead.takes(events.Key("ctrl+q", None)):
+            self._leaving = False
+        else:
+            self.exit(0)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         yield SystemCommand("Help", "The keys that work here", self.action_keys)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from types import UnionType
+
     from textual import events
     from textual.app import App
     from textual.message import Message
     from textual.widget import Widget
+
+Some = TypeVar("Some")
 
 NAMES = (
     ("textual.app:App", "_handle_exception"),
@@ -22,6 +26,7 @@ NAMES = (
     ("textual.dom:DOMNode", "_bindings"),
     ("textual.message_pump:MessagePump", "_dispatch_message"),
     ("textual.message_pump:MessagePump", "_message_queue"),
+    ("textual.message_pump:MessagePump", "_pending_message"),
 )
 """Owner and attribute, for the test that looks whether they are still there."""
 
@@ -39,6 +44,27 @@ def paint_now(widget: Widget) -> None:
         return
     screen._compositor.update_widgets({widget})
     screen._compositor_refresh()
+
+
+def taken_from_queue(widget: Widget, kinds: type[Some] | UnionType) -> list[Some]:
+    """Takes messages of some kinds out of a widget's queue, in their order; all others stay."""
+    taken: list[Some] = []
+    left: list[Message | None] = []
+    # The pump looks one message ahead.
+    if isinstance(widget._pending_message, kinds):
+        taken.append(widget._pending_message)
+        widget._pending_message = None
+        widget._message_queue.task_done()
+    while not widget._message_queue.empty():
+        message = widget._message_queue.get_nowait()
+        widget._message_queue.task_done()
+        if isinstance(message, kinds):
+            taken.append(message)
+        else:
+            left.append(message)
+    for message in left:
+        widget._message_queue.put_nowait(message)
+    return taken
 
 
 class QuietFailure:

@@ -22,6 +22,8 @@ class FullScreen(Unbroken, Screen[None]):
 
     PALETTE: ClassVar[tuple[tuple[str, str, str], ...]] = ()
     """(name, what it does, action) for the command palette."""
+    WRITES: ClassVar[bool] = False
+    """Whether it opens with the focus on something to write in: that gets what was typed before."""
 
     @property
     def pgc(self) -> PgcApp:
@@ -30,6 +32,10 @@ class FullScreen(Unbroken, Screen[None]):
     @property
     def workspace(self) -> Workspace:
         return self.pgc.workspace
+
+    def on_descendant_focus(self) -> None:
+        if self.WRITES:
+            self.pgc.give_typed_ahead()
 
     def status_changed(self, status: Status | None) -> None:
         """Called with every new status."""

@@ -23,6 +23,8 @@ from .sharing import share
 class Chatting(FullScreen):
     """One chat, open."""
 
+    WRITES = True
+
     PALETTE = (
         ("Search", "Look through the history", "search"),
         ("Share", "With a contact, or by a link", "share"),

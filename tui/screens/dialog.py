@@ -125,7 +125,10 @@ class Dialog(Unbroken, ModalScreen[Result]):
 
 
 class AskName(Dialog[str]):
-    """Asks for a name."""
+    """Asks for a name. ``before_text``: a text of that name opens then, and keys go to it.
+
+    ``problem`` is what was wrong with the name given before.
+    """
 
     def __init__(
         self,
@@ -135,6 +138,8 @@ class AskName(Dialog[str]):
         value: str = "",
         *,
         placeholder: str = "a name, like notes or plans/summer",
+        before_text: bool = False,
+        problem: str = "",
     ) -> None:
         super().__init__()
         self.title_words = title
@@ -142,13 +147,20 @@ class AskName(Dialog[str]):
         self._button = button
         self._value = value
         self._placeholder = placeholder
+        self._before_text = before_text
+        self._problem = problem
 
     def body(self) -> ComposeResult:
         yield words(self._note, classes="note")
-        yield Field(self._value, id="name", placeholder=self._placeholder)
+        yield Field(self._value, id="name", placeholder=self._placeholder, before_text=self._before_text)
         with Horizontal(classes="buttons"):
             yield Button(self._button, variant="primary", id="ok", compact=True)
             yield Button("Cancel", id="cancel", compact=True)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        if self._problem:
+            self.show_error(self._problem)
 
     def on_input_submitted(self) -> None:
         self._accept()

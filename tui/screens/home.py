@@ -9,9 +9,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
+from peergos_collab.errors import PeergosCollabError
 from peergos_collab.workspace.api import Entry, Status
 
 from ..viewmodels.entries import alarm_words, empty_words, lines_of, title_words
+from ..viewmodels.faults import NOT_KEPT, error_words
 from ..widgets.entry_list import EntryList
 from ..widgets.key_bar import KeyBar
 from .base import FullScreen
@@ -122,13 +124,21 @@ class Home(FullScreen):
     async def _new(self, kind: str) -> None:
         title = "New document" if kind == "doc" else "New chat"
         note = "Only you can see it until you share it."
-        name = await self.app.push_screen_wait(AskName(title, note, "Make it"))
-        if not name:
-            return
-        if kind == "doc":
-            await self.workspace.new_document(name)
-        else:
-            await self.workspace.new_chat(name)
+        make = self.workspace.new_document if kind == "doc" else self.workspace.new_chat
+        name = problem = ""
+        while True:
+            asked = AskName(title, note, "Make it", name, before_text=True, problem=problem)
+            name = await self.app.push_screen_wait(asked) or ""
+            if not name:
+                return
+            try:
+                await make(name)
+            except PeergosCollabError as wrong:
+                problem = error_words(wrong)
+                if self.pgc.ahead.drop():
+                    problem += f" {NOT_KEPT}"
+            else:
+                break
         await self.pgc.open_entry(name)
 
     def action_join(self) -> None:

@@ -50,6 +50,8 @@ class Writing(FullScreen):
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-wide")]  # noqa: RUF012  declared so by textual
 
+    WRITES = True
+
     PALETTE = (
         ("Find", "Look for text", "find"),
         ("Export", "Write the text to a file", "export"),

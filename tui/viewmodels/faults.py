@@ -6,6 +6,7 @@ from peergos_collab.errors import PeergosCollabError
 
 from .cells import shown
 
+NOT_KEPT = "What you typed meanwhile went nowhere."
 _LIMIT = 600
 
 

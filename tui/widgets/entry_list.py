@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from .line_list import LineList
+
+if TYPE_CHECKING:
+    from ..app import PgcApp
 
 
 class EntryList(LineList):
@@ -13,3 +18,8 @@ n makes a document, c a chat, j takes a link somebody gave you. s shares the cho
 or by link, m shows who is in it, p shows the people you know."""
 
     HEADS = ("Name", "Kind", "Connection", "Saved")
+
+    def action_open(self) -> None:
+        if self.chosen is not None:
+            cast("PgcApp", self.app).ahead.hold(self)
+        super().action_open()

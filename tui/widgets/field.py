@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from textual import events
 from textual.widgets import Input
 
 from ..textual_private import KeysInOrder, Unbroken
 
+if TYPE_CHECKING:
+    from ..app import PgcApp
+
 
 class Field(KeysInOrder, Unbroken, Input):
-    """An ``Input`` without a frame, in which keys act in the order they were pressed."""
+    """An ``Input`` without a frame, in which keys act in the order they were pressed.
+
+    ``before_text``: Enter in it opens a text, and what is typed behind Enter is for that text.
+    """
 
     def __init__(
         self,
@@ -19,8 +27,15 @@ class Field(KeysInOrder, Unbroken, Input):
         placeholder: str = "",
         password: bool = False,
         max_length: int = 0,
+        before_text: bool = False,
     ) -> None:
         super().__init__(value, placeholder, password=password, max_length=max_length, compact=True, id=id)
+        self._before_text = before_text
+
+    async def action_submit(self) -> None:
+        if self._before_text and self.value.strip():
+            cast("PgcApp", self.app).ahead.hold(self)
+        await super().action_submit()
 
     async def on_key(self, event: events.Key) -> None:
         if event.character == "\u200d":

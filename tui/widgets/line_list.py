@@ -13,11 +13,12 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
 
+from ..textual_private import KeysInOrder
 from ..viewmodels.lines import Line
 from .strip_pane import StripPane
 
 
-class LineList(StripPane):
+class LineList(KeysInOrder, StripPane):
     """Shows ``Line``s in columns under a head line. Posts ``Opened``."""
 
     HEADS: ClassVar[tuple[str, ...]] = ()
