@@ -1,4 +1,4 @@
-"""What is typed before the text it is meant for is open: by the pilot, and in a real terminal on a real home."""
+"""What is typed before the text it is meant for is open: by the pilot, and in a terminal on a real home."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_text_and_quit_in_one_write(tmp_path: Path) -> None:
 
 
 def test_a_taken_name_and_text_in_one_write(tmp_path: Path) -> None:
-    """The text has nowhere to go: that is said, beside the name that can be changed; no letter is a command."""
+    """The text has nowhere to go: that is said, beside the name that can be changed."""
     home = tmp_path / "home"
     pgc(home, "init", "--name", "Ann", "--no-passphrase")
     pgc(home, "doc", "new", "plan")
