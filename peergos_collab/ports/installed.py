@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any, Final, cast
 
 from ..errors import LocalProtocolError
@@ -56,7 +57,10 @@ def installed_peers() -> PeerTransport:
     return cast(PeerTransport, _load("webrtc")())
 
 
+@cache
 def _load(name: str) -> Any:
+    """Found once: to look through all that is installed takes milliseconds, and this is asked at each
+    connection through an entry node."""
     from importlib.metadata import entry_points
 
     for entry in entry_points(group=GROUP, name=name):

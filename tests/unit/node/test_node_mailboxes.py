@@ -217,6 +217,58 @@ def test_known_and_unknown_mailboxes_answer_alike() -> None:
     assert len(frames[0]) == 1
 
 
+class CountingStore(MemoryStore):
+    """Counts how often it is looked into."""
+
+    looks = 0
+
+    def value(self, space: str, key: bytes) -> bytes | None:
+        self.looks += 1
+        return super().value(space, key)
+
+    def keys(self, space: str, start: bytes, stop: bytes, most: int) -> list[bytes]:
+        self.looks += 1
+        return super().keys(space, start, stop, most)
+
+
+def test_what_a_stranger_asks_costs_the_same_whatever_is_there() -> None:
+    """The store is not looked into, so that the time it takes does not tell that there is mail."""
+    store = CountingStore()
+    node = Node(store)
+    node.put(mail_for())
+    looks = []
+    for key in (READER, SigningKey.generate(RANDOM)):
+        client = node.client()
+        client.session.mail._proof = lambda _: bytes(64)  # type: ignore[method-assign]
+        client.session.open_mail(key)
+        before = store.looks
+        node.talk()
+        looks.append(store.looks - before)
+    before = store.looks
+    assert len(node.read().mail()) == 1
+
+    assert looks == [0, 0]
+    assert store.looks > before  # it is counted
+
+
+def test_mail_for_known_and_unknown_mailboxes_is_answered_alike() -> None:
+    """Who puts mail does not learn whether it is read, was ever read, or had mail before."""
+    node = Node()
+    node.read()
+    node.put(mail_for())
+    frames = []
+    for key in (READER, OTHER, SigningKey.generate(RANDOM)):
+        sender, mail = node.client(), mail_for(key)
+        node.talk()
+        sender.session.put_mail(mail)
+        for frame in sender.session.take_outgoing():
+            node.take(sender, frame)
+        frames.append([frame.replace(mail.id, b"id") for frame in sender.served.take_outgoing()])
+
+    assert frames[0] == frames[1] == frames[2]
+    assert len(frames[0]) == 1
+
+
 def test_a_false_proof_gets_nothing_later_either() -> None:
     """Who could not prove is no reader, so nothing comes live to him."""
     node = Node()
