@@ -64,7 +64,7 @@ async def _online_until_engine_ends(settings: Settings, options: Options) -> boo
     """True where another process was the engine and has ended, so that this one should take over."""
     import asyncio
 
-    async with opened(settings, options, lasting=True) as workspace:
+    async with opened(settings, lasting=True) as workspace:
         events = asyncio.create_task(_print_events(workspace, ""))
         try:
             await asyncio.sleep(0)  # subscribed before anything can happen

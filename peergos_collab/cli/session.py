@@ -12,7 +12,7 @@ from .settings import Settings, ask_secret, has_terminal
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
-    from ..workspace.api import Options, Workspace
+    from ..workspace.api import Workspace
 
 T = TypeVar("T")
 
@@ -91,35 +91,31 @@ def in_workspace(
 
 
 @asynccontextmanager
-async def opened(
-    settings: Settings, options: Options | None = None, *, lasting: bool = False
-) -> AsyncIterator[Workspace]:
+async def opened(settings: Settings, *, lasting: bool = False) -> AsyncIterator[Workspace]:
     """The workspace of the home, as engine or attached to the running one.
 
     Args:
-        options: how to connect, for whoever goes online.
         lasting: the command streams until it is interrupted.
     """
-    workspace = await _open(settings, options, lasting)
+    workspace = await _open(settings, lasting)
     try:
         yield workspace
     finally:
         await workspace.close()
 
 
-async def _open(settings: Settings, options: Options | None, lasting: bool) -> Workspace:
+async def _open(settings: Settings, lasting: bool) -> Workspace:
     from ..workspace import open_workspace
-    from ..workspace.api import Options
 
-    home, chosen = settings.home_directory(), options or Options()
+    home = settings.home_directory()
     given = known_passphrase(settings)
     try:
-        return await open_workspace(home, passphrase=given, options=chosen, lasting=lasting)
+        return await open_workspace(home, passphrase=given, lasting=lasting)
     except PassphraseNeeded:
         if given is not None or not has_terminal():
             raise
     asked = ask_secret("Passphrase")
-    workspace = await open_workspace(home, passphrase=asked, options=chosen, lasting=lasting)
+    workspace = await open_workspace(home, passphrase=asked, lasting=lasting)
     settings.known = asked
     return workspace
 

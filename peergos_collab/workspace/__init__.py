@@ -23,13 +23,10 @@ def create_workspace(home: Path, *, name: str, passphrase: str | None, device_na
     return create_home(home, name=name, passphrase=passphrase, device_name=device_name or host_name())
 
 
-async def open_workspace(
-    home: Path, *, passphrase: str | None = None, options: Options | None = None, lasting: bool = False
-) -> Workspace:
+async def open_workspace(home: Path, *, passphrase: str | None = None, lasting: bool = False) -> Workspace:
     """Opens a home: as its engine, or attached to the process that is.
 
     Args:
-        options: how to connect, once ``go_online`` is called.
         lasting: this process stays for long, so it rather waits for a short-lived engine to end.
 
     Raises:
@@ -38,7 +35,7 @@ async def open_workspace(
     """
     from .opening import open_home
 
-    return await open_home(home, passphrase, options or Options(), lasting)
+    return await open_home(home, passphrase, lasting)
 
 
 __all__ = [

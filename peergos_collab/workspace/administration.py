@@ -37,7 +37,7 @@ async def unshare(engine: Engine, path: str, who: str) -> None:
     made = _made(engine, principal)
     if made is not None:
         await end_link(engine, made)
-        if engine.network is not None:
+        if engine.online.network is not None:
             await forget_ended(engine)
 
 
@@ -73,7 +73,7 @@ async def leave(engine: Engine, path: str) -> None:
         maker = replica.seat.maker
         await _publish(opened, [maker.leave(Leave(tuple(maker.closes(principal, b""))))])
         if opened.live.nodes:
-            async with engine.online() as network:
+            async with engine.online.needed() as network:
                 await store_on_node(engine, opened, network, path)
     entry = entry_of(engine, opened.live.id)
     if entry is not None:

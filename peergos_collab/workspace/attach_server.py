@@ -96,7 +96,7 @@ class AttachedClient:
         self._writer = writer
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._streams: set[int] = set()
-        self._online = 0
+        self._stays: list[Options] = []
 
     @property
     def _engine(self) -> Engine:
@@ -159,14 +159,14 @@ class AttachedClient:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for _ in range(self._online):
-            await self._engine.leave_online()
+        for options in self._stays:
+            await self._engine.online.leave(options)
 
     # -- calls ----------------------------------------------------------------------------------
 
     async def go_online(self, options: list[Any]) -> None:
-        self._online += 1
-        await self.workspace.go_online(from_wire(Options, options))
+        self._stays.append(stay := from_wire(Options, options))
+        await self.workspace.go_online(stay)
 
     async def share_link(self, path: str, role: str, expires: int | None, password: str) -> str:
         return await self.workspace.share_link(path, Role(role), expires=expires, password=password)

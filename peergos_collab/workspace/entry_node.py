@@ -37,5 +37,5 @@ async def _check(engine: Engine, entry: str) -> None:
 
 async def _ask(engine: Engine, way: Transport, address: str) -> None:
     """Any question: an answer shows that a node is there."""
-    async with await with_node(way, engine, os.urandom, address) as link:
+    async with await with_node(way, engine.link_events, os.urandom, address) as link:
         await link.get_drop(bytes(32))

@@ -28,7 +28,7 @@ class _Handle:
         self._engine = engine
         self._opened = opened
         opened.handles += 1
-        engine.stir()
+        engine.online.stir()
 
     @property
     def path(self) -> str:

@@ -145,8 +145,8 @@ class Linkings:
             await self.end(id_)
             return None
         try:
-            async with self._engine.online() as network:
-                with self._engine.hurrying():
+            async with self._engine.online.needed() as network:
+                with self._engine.online.hurrying():
                     network.refresh()
                     return await linking.finish()
         finally:

@@ -37,7 +37,7 @@ class LocalPeople:
         if not _has(opened.live.replica.view, principal, level):
             await add_member(opened, principal, level)
         letter = await mailroom.tell(known.account, LetterKind.SHARE, capability.encode(), opened.live.id)
-        async with engine.online() as network:
+        async with engine.online.needed() as network:
             await store_on_node(engine, opened, network, path)
             mailroom.start(reading=False)
             await mailroom.delivered(letter)
@@ -114,7 +114,7 @@ class LocalPeople:
 
     async def accept_invitation(self, id: str, path: str = "") -> str:
         invitations = self._mailroom.invitations
-        async with self.engine.online() as network:
+        async with self.engine.online.needed() as network:
             return await invitations.accept(invitations.find(id), network, path)
 
     async def decline_invitation(self, id: str) -> None:

@@ -94,7 +94,7 @@ class LocalWorkspace(LocalPeople, LocalDevices):
             tuple(await self.nodes()),
             objects,
             peers,
-            engine.network is not None,
+            engine.online.network is not None,
             tuple(engine.problems),
             engine.entry_node(),
         )
@@ -162,7 +162,7 @@ class LocalWorkspace(LocalPeople, LocalDevices):
 
     async def add_node(self, address: str) -> None:
         text = format_address(parse_address(address))
-        async with await with_node(self.engine.transport, self.engine, os.urandom, text) as link:
+        async with await with_node(self.engine.transport, self.engine.link_events, os.urandom, text) as link:
             await link.get_drop(bytes(32))  # any question: an answer shows that it is a node
         await self.engine.change_profile(add_node(text))
         await self.engine.mailroom.tell_card()
@@ -183,7 +183,11 @@ class LocalWorkspace(LocalPeople, LocalDevices):
     async def nodes(self) -> list[NodeState]:
         states = []
         for address in self.engine.profile.view.nodes():
-            links = self.engine.network.node_links(address) if self.engine.network is not None else []
+            links = (
+                self.engine.online.network.node_links(address)
+                if self.engine.online.network is not None
+                else []
+            )
             problem = next((link.problem for link in links if link.problem), "")
             states.append(NodeState(address, any(link.connected or link.rested for link in links), problem))
         return states
@@ -343,8 +347,8 @@ class LocalWorkspace(LocalPeople, LocalDevices):
 
     async def sync(self, timeout: float = 30.0) -> None:
         engine = self.engine
-        async with engine.online() as network:
-            with engine.hurrying():
+        async with engine.online.needed() as network:
+            with engine.online.hurrying():
                 network.refresh()
                 await self._sync(network, timeout)
 
@@ -370,7 +374,7 @@ class LocalWorkspace(LocalPeople, LocalDevices):
         await forget_ended(engine)
 
     def _synced(self, opened: OpenObject) -> bool:
-        network = self.engine.network
+        network = self.engine.online.network
         assert network is not None
         if opened.live.replica.is_removed:
             return True  # nodes take nothing from us, and give nothing but the word that it is so
@@ -388,7 +392,7 @@ class LocalWorkspace(LocalPeople, LocalDevices):
         return True
 
     async def go_online(self, options: Options) -> None:
-        await self.engine.stay_online(options)
+        await self.engine.online.stay(options)
 
     async def events(self, path: str = "") -> AsyncIterator[Event]:
         queue = self.engine.news.subscribe()
@@ -403,7 +407,7 @@ class LocalWorkspace(LocalPeople, LocalDevices):
 
     def _watching(self, path: str) -> AbstractContextManager[None]:
         there = bool(path) and self.engine.profile.view.find(path) is not None
-        return self.engine.holding(self.engine.find(path)) if there else nullcontext()
+        return self.engine.online.holding(self.engine.find(path)) if there else nullcontext()
 
     async def change_passphrase(self, old: str | None, new: str | None) -> None:
         engine = self.engine

@@ -106,7 +106,9 @@ async def forget_ended(engine: Engine) -> None:
     for made in [made for made in all_links(engine) if made.ended]:
         try:
             # A session for each: the node need not learn which links were one person's.
-            async with await with_node(engine.transport, engine, os.urandom, made.node) as session:
+            async with await with_node(
+                engine.transport, engine.link_events, os.urandom, made.node
+            ) as session:
                 gone = await _forget(session, made.keys)
         except (Offline, Refused, RemoteProtocolError):
             continue

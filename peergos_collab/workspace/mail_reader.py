@@ -212,7 +212,7 @@ class MailReader:
     async def _turn(self) -> None:
         """Mailboxes that are all opened at one moment would be known for those of one account."""
         left = random.uniform(*FIRST_SECONDS)  # noqa: S311 - spreads sessions over time
-        while self._engine.patient and left > 0:
+        while self._engine.online.patient and left > 0:
             await asyncio.sleep(min(left, TURN_SECONDS))
             left -= TURN_SECONDS
 

@@ -76,6 +76,11 @@ class Mailroom:
         """Contacts or nodes may have changed."""
         self.reader.refresh()
 
+    def start_over(self) -> None:
+        """Sessions end, and come back by today's way out."""
+        if self.reader.running:
+            self._engine.spawn(self.reader.start_over())
+
     def settled(self) -> bool:
         """Whether all mail is here and went out, as far as that is possible now."""
         told = self._telling is not None and self._telling.done()
@@ -265,8 +270,8 @@ class Mailroom:
     async def _accept(self, invited: Invited) -> None:
         try:
             # Not as one who wants to be online: this must never be what keeps a connection up.
-            if self._engine.network is not None:
-                await self.invitations.accept(invited, self._engine.network)
+            if self._engine.online.network is not None:
+                await self.invitations.accept(invited, self._engine.online.network)
         except Offline:
             pass  # it waits, and is tried again when this account is online next time
         except PeergosCollabError as error:

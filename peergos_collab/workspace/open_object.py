@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from ..codec.shown import show_person
 from ..objects.snapshots import SnapshotPlace
@@ -12,6 +13,9 @@ from .peers import PeerMesh
 from .presence import PresenceBook
 
 AnyFold = DocumentFold | ChatFold | EntriesFold
+
+PROFILE_PATH: Final = ""
+"""What the profile is called, which holds the names of all the others."""
 
 
 @dataclass(slots=True)

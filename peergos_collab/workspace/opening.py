@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import Conflict, Offline
-from .api import Options, Workspace
+from .api import Workspace
 from .attach_server import AttachServer
 from .attached_workspace import AttachedWorkspace, EngineSocket
 from .engine import Engine
@@ -40,13 +40,13 @@ class EngineWorkspace(LocalWorkspace):
         await super().close()
 
 
-async def open_home(home: Path, passphrase: str | None, options: Options, lasting: bool) -> Workspace:
+async def open_home(home: Path, passphrase: str | None, lasting: bool) -> Workspace:
     """See ``open_workspace``."""
     loop = asyncio.get_running_loop()
     started = loop.time()
     while True:
         try:
-            return await _become_engine(home, passphrase, options, lasting)
+            return await _become_engine(home, passphrase, lasting)
         except Conflict:
             waited = loop.time() - started
             attached = await _attach(home, waited < (PATIENCE_SECONDS if lasting else BRIEF_SECONDS))
@@ -60,9 +60,8 @@ async def open_home(home: Path, passphrase: str | None, options: Options, lastin
             await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _become_engine(home: Path, passphrase: str | None, options: Options, lasting: bool) -> Workspace:
+async def _become_engine(home: Path, passphrase: str | None, lasting: bool) -> Workspace:
     engine = await Engine.open(home, passphrase)
-    engine.options = options
     workspace = EngineWorkspace(engine)
     try:
         await workspace.serve(lasting=lasting)

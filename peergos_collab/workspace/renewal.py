@@ -11,10 +11,10 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from ..codec.ids import ObjectId
 from ..errors import Damaged
 from ..sync.causal_order import CausalOrder
 from .folds import DocumentFold
-from .live_object import LiveObject
 from .open_object import OpenObject
 
 QUIET_SECONDS: Final = 0.5
@@ -31,7 +31,7 @@ class Folder(Protocol):
 
     def on_renewed(self, opened: OpenObject) -> None: ...
 
-    def on_damage(self, live: LiveObject, damage: Damaged) -> None: ...
+    def start_over(self, object_id: ObjectId, damage: Damaged) -> None: ...
 
 
 @dataclass(slots=True)
@@ -83,7 +83,7 @@ class Renewal:
                 self._take(anew)
         except Damaged as damage:
             if not self._stopped:
-                self.engine.on_damage(self.opened.live, damage)
+                self.engine.start_over(self.opened.live.id, damage)
         finally:
             self._seconds = self._loop.time() - began
             self._task = None

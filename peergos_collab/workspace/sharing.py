@@ -61,12 +61,12 @@ async def share_link(engine: Engine, path: str, role: Role, expires: int, passwo
     seed = await asyncio.to_thread(link.seed, password)
     link_keys = LinkKeys.from_seed(seed)
     await add_member(opened, link_keys.principal, level)
-    async with engine.online() as network:
+    async with engine.online.needed() as network:
         await store_on_node(engine, opened, network, path)
         drop = make_drop(capability_for(opened, level, path), link_keys, expires, 0, os.urandom)
         # First: a link that works and is not known here could not be ended.
         await remember_link(engine, path, MadeLink(opened.live.id, link, seed, level, expires))
-        async with await with_node(engine.transport, engine, os.urandom, address) as dropping:
+        async with await with_node(engine.transport, engine.link_events, os.urandom, address) as dropping:
             await dropping.put_drop(drop.public.public, drop.raw)
     return link.text()
 
@@ -88,7 +88,7 @@ async def store_on_node(engine: Engine, opened: OpenObject, network: Network, pa
     """Returns once the first node of an object has all of it. Raises Offline, WrongPin, TimedOut."""
     address = opened.live.nodes[0]
     network.refresh()  # a new member made it a circle of its own
-    with engine.holding(opened):
+    with engine.online.holding(opened):
         session = await link_ready(engine, opened, network, address)
         if opened.live.replica.order.since_snapshot >= SNAPSHOT_MIN:
             opened.live.snapshot()
@@ -168,7 +168,7 @@ async def join(engine: Engine, text: str, path: str, password: str, seconds: flo
         return known.shown
     reference = ObjectReference(capability, seed)
     name = free_name(engine, name or show_name(capability.title) or "shared")
-    async with engine.online() as network:
+    async with engine.online.needed() as network:
         return await enter(engine, network, name, reference, address, seconds, os.urandom(16))
 
 
@@ -190,7 +190,7 @@ async def _fetch_capability(
     public = keys.drop.public
     try:
         async with asyncio.timeout(seconds):
-            async with await with_node(engine.transport, engine, os.urandom, address) as session:
+            async with await with_node(engine.transport, engine.link_events, os.urandom, address) as session:
                 raw = await session.get_drop(public)
     except TimeoutError:
         raise TimedOut(f"the node {address} did not answer within {seconds:g} s") from None
@@ -260,7 +260,7 @@ async def enter(
     opened = engine.open_reference(name, reference)
     opened.preview = capability.snapshot
     try:
-        with engine.holding(opened):
+        with engine.online.holding(opened):
             await _first_content(engine, opened, network, reference, address, seconds)
         await opened.live.durable()
         kind = KIND_NAMES[Kind(capability.kind)]

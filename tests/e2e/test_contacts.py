@@ -464,7 +464,7 @@ async def test_going_online_while_going_offline(made: World) -> None:
         ana.workspace.sync(),
     )
     engine = ana.engine
-    async with engine.online():
+    async with engine.online.needed():
         engine.mailroom.start()
         ending = asyncio.create_task(engine.mailroom.stop())
         await asyncio.sleep(0)

@@ -88,7 +88,7 @@ async def test_a_node_that_is_killed(tmp_path: Path) -> None:
         await until(
             lambda: ana.saved_on("notes", node.address) and ben.saved_on("notes", node.address), ana, ben
         )
-        links = ana.engine.network.links.values() if ana.engine.network else ()
+        links = ana.engine.online.network.links.values() if ana.engine.online.network else ()
         await until(lambda: all(link.connected for link in links), ana, what="all circles back")
         assert (await ana.workspace.status()).nodes[0].problem == ""
         cleo = await made.person("Cleo")

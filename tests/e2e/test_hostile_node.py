@@ -226,7 +226,7 @@ async def test_beside_an_honest_node(tmp_path: Path, behaviour: str) -> None:
             found = [
                 link.problem
                 for p in (ana, ben)
-                for link in (p.engine.network.links.values() if p.engine.network else ())
+                for link in (p.engine.online.network.links.values() if p.engine.online.network else ())
             ]
             for p in (ana, ben):
                 found += p.engine.problems

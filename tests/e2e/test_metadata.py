@@ -199,7 +199,7 @@ async def write_together(ana: Person, other: Person, path: str) -> None:
         await until(lambda live=live: live.saved_on(live.nodes[0]), person)  # type: ignore[misc]
     for person, handle in zip((ana, other), handles, strict=True):
         await handle.close()
-        await person.engine.leave_online()
+        await person.engine.online.leave()
 
 
 async def recorded(stage: Stage, who: str, path: str, *, profile_first: bool = False) -> Transcript:

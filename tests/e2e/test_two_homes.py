@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from peergos_collab.workspace.api import Event
-from support.homes import DIRECT, RELAYED, Person, agree, online, world
+from support.homes import DIRECT, RELAYED, Person, agree, online, until, world
 
 ROUNDS = 10
 
@@ -69,6 +69,22 @@ async def test_live_through_the_node(tmp_path: Path) -> None:
         assert {event.via for event in told} == {"node"}
         assert ana.text("notes") == expected()
         assert (await ana.workspace.status()).objects[0].connection == "node"
+
+
+async def test_whoever_forbids_direct_connections_forbids_them_for_all(tmp_path: Path) -> None:
+    """Of several that stay online in one home the most careful one wins, for as long as it stays."""
+    async with world(tmp_path) as made:
+        node = await made.node_process()
+        ana, ben = await made.pair(node.address, text="begin. ")
+        await online("notes", DIRECT, ana, ben)
+
+        await ana.engine.online.stay(RELAYED)
+
+        assert ana.engine.find("notes").mesh is None
+        told = await both_ways("notes", ana, ben)
+        assert {event.via for event in told} == {"node"}
+        await ana.engine.online.leave(RELAYED)
+        await until(lambda: all(p.live_over("notes", "webrtc") for p in (ana, ben)), ana, ben)
 
 
 async def test_a_receipt_may_come_before_what_it_is_for(tmp_path: Path) -> None:

@@ -155,8 +155,8 @@ async def test_nothing_goes_directly_while_the_entry_is_away(tmp_path: Path) -> 
 
 
 def _problem(person: Person) -> str:
-    assert person.engine.network is not None
-    return next((link.problem for link in person.engine.network.links.values() if link.problem), "")
+    assert person.engine.online.network is not None
+    return next((link.problem for link in person.engine.online.network.links.values() if link.problem), "")
 
 
 async def test_the_entry_is_remembered_with_the_keys(tmp_path: Path) -> None:

@@ -232,7 +232,7 @@ class World:
 
     async def person(self, name: str) -> Person:
         """Opens a home, made if it is not there."""
-        workspace = await open_home(self.home(name), None, Options(), True)
+        workspace = await open_home(self.home(name), None, True)
         assert isinstance(workspace, EngineWorkspace)
         person = Person(self.root / name, workspace)
         self.open_now.append(person)
@@ -488,7 +488,7 @@ async def _stdin() -> asyncio.StreamReader:
 
 
 async def _engine(home: Path) -> None:
-    workspace = await open_home(home, None, Options(), True)
+    workspace = await open_home(home, None, True)
     assert isinstance(workspace, EngineWorkspace)
     child, reader = Child(workspace), await _stdin()
     tasks = set()

@@ -34,7 +34,7 @@ class Case:
     def __init__(self) -> None:
         self.loop = Loop()
         self.unsettled, self.unverified, self.failed = True, False, False
-        self.fold = self.batch = None
+        self.fold = self.batch = self.id = None
         self.live = self.replica = self
         self.unkept = self.folded = 0
         self.costs = 0.0
@@ -55,7 +55,7 @@ class Case:
     def on_renewed(self, opened: object) -> None:
         pass
 
-    def on_damage(self, live: object, damage: Damaged) -> None:
+    def start_over(self, object_id: object, damage: Damaged) -> None:
         self.told.append(damage)
 
     async def run_timer(self) -> float:

@@ -1,0 +1,150 @@
+"""What is stored of objects, made ready for use; where it is damaged, what can be read of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ..codec.ids import EpochId, ObjectId, RunId
+from ..errors import Damaged
+from ..objects.epoch_keys import EpochKeys
+from ..objects.operations import Actor
+from ..objects.payload import Kind
+from ..storage import ask_for_salvage
+from ..sync.causal_order import CausalOrder
+from ..sync.logbook import LogBook
+from ..sync.replica import Replica
+from .folds import ChatFold, DocumentFold, EntriesFold
+from .home import STORE
+from .live_object import LiveObject
+from .machine import machine_name, now_ms
+from .open_object import AnyFold, OpenObject
+from .presence import PresenceBook
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+
+class StoredObjects:
+    """See the module's text."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._distrusted: dict[ObjectId, Damaged] = {}
+
+    def book(self, object_id: ObjectId) -> LogBook:
+        """Raises Damaged where a page cannot be read: the next start then salvages the store."""
+        try:
+            return LogBook.load(object_id, self._engine.store)
+        except Damaged:
+            ask_for_salvage(self._engine.home / STORE)
+            raise
+
+    def open(
+        self, path: str, book: LogBook, kind: Kind, secrets: Mapping[EpochId, EpochKeys], actor: Actor
+    ) -> OpenObject:
+        """An object from the newest local state that can be read, or from its segments. Raises Damaged."""
+        known = self._distrusted.pop(book.object, None)
+        try:
+            if known is not None:
+                book = LogBook.mend(book.object, self._engine.store, known)
+            return self.build(path, book, kind, secrets, actor, from_checkpoint=known is None)
+        except Damaged as damage:
+            book = LogBook.mend(book.object, self._engine.store, damage)
+            return self._rebuild(path, book, kind, secrets, actor)
+
+    def distrust(self, object_id: ObjectId, damage: Damaged) -> None:
+        """The next opening of an object mends it, and takes nothing that was saved of its state."""
+        self._distrusted[object_id] = damage
+
+    def _rebuild(
+        self, path: str, book: LogBook, kind: Kind, secrets: Mapping[EpochId, EpochKeys], actor: Actor
+    ) -> OpenObject:
+        """After a repair. The local state may be whole, and knows more than segments that are damaged."""
+        try:
+            return self.build(path, book, kind, secrets, actor, from_checkpoint=True)
+        except Damaged:
+            again = LogBook.load(book.object, self._engine.store)
+            again.damage = book.damage
+        try:
+            return self.build(path, again, kind, secrets, actor)
+        except Damaged:
+            # Not a value but a page: the whole file has to be gone through, with nobody using it.
+            ask_for_salvage(self._engine.home / STORE)
+            raise
+
+    def build(
+        self,
+        path: str,
+        book: LogBook,
+        kind: Kind,
+        secrets: Mapping[EpochId, EpochKeys],
+        actor: Actor,
+        *,
+        from_checkpoint: bool = False,
+    ) -> OpenObject:
+        """An object from its segments, or from the state that was saved of it."""
+        fold = self._fold(book.object, kind, self._engine.run)
+        new_log = not self._engine.clean or bool(book.damage)
+        replica = self._replica(book, fold, secrets, actor, new_log=new_log)
+        live = LiveObject(replica, self._engine.keys.credentials.local, os.urandom)
+        if from_checkpoint:
+            live.load()
+        else:
+            replica.deliver_stored()
+            replica.restore_journal()
+        if isinstance(fold, DocumentFold):
+            fold.document.before_edit = replica.check_may_write
+            fold.document.on_update(live.submit)
+        presence = PresenceBook(live, now_ms, os.urandom, machine=machine_name())
+        return OpenObject(live, fold, path, presence)
+
+    def _replica(
+        self,
+        book: LogBook,
+        fold: AnyFold,
+        secrets: Mapping[EpochId, EpochKeys],
+        actor: Actor,
+        *,
+        new_log: bool,
+    ) -> Replica:
+        local = self._engine.keys.credentials.local
+        return Replica(
+            book.object,
+            book,
+            fold,
+            secrets,
+            actor,
+            local,
+            self._engine.run,
+            now_ms,
+            os.urandom,
+            new_log=new_log,
+        )
+
+    def replay(self, opened: OpenObject) -> Replica:
+        """The stored history of an object, folded apart from scratch; for a thread of its own."""
+        current = opened.live.replica
+        book = LogBook.load(current.object, self._engine.store)
+        fold = self._empty_fold(opened)
+        replica = self._replica(book, fold, current.keys, current.actor, new_log=False)
+        replica.deliver_stored()
+        return replica
+
+    def fold_anew(self, opened: OpenObject) -> CausalOrder:
+        """All that is stored of an object, folded apart in canonical order; for a thread of its own."""
+        book = LogBook.load(opened.live.id, self._engine.store)
+        return opened.live.replica.fold_anew(book, self._empty_fold(opened))
+
+    def _empty_fold(self, opened: OpenObject) -> AnyFold:
+        # Under another run: what this one wrote has to come from segments, too.
+        return self._fold(opened.live.id, opened.live.replica.fold.kind, RunId(os.urandom(16)))
+
+    def _fold(self, object_id: ObjectId, kind: Kind, run: RunId) -> AnyFold:
+        device = self._engine.keys.credentials.device_id
+        if kind is Kind.DOCUMENT:
+            return DocumentFold(object_id, device, run, now_ms)
+        if kind is Kind.CHAT:
+            return ChatFold()
+        return EntriesFold(device)
