@@ -179,8 +179,8 @@ async def _look_again(engine: Engine, known: EntryView, address: str) -> None:
     if address not in opened.live.nodes:
         return
     with contextlib.suppress(Offline, WrongPin):
-        async with engine.online() as network:
-            with engine.holding(opened):
+        async with engine.online.needed() as network:
+            with engine.online.holding(opened):
                 await link_ready(engine, opened, network, address)
 
 

@@ -154,15 +154,15 @@ async def first_look(person: Person, path: str) -> None:
     """A short session with the circle of one object; the profile's without a path."""
     engine = person.engine
     opened = engine.find(path) if path else engine.objects[engine.keys.profile]
-    async with engine.online() as connections:
+    async with engine.online.needed() as connections:
         connections.refresh()
-        with engine.holding(opened):
+        with engine.online.holding(opened):
             await until(lambda: is_checked(person, opened.live.id), person, what="comparing with the node")
 
 
 def is_checked(person: Person, object_id: Any) -> bool:
     """Whether both sides have the same, and the node said in this session that it keeps it."""
-    opened, connections = person.engine.objects[object_id], person.engine.network
+    opened, connections = person.engine.objects[object_id], person.engine.online.network
     assert connections is not None
     node_link = connections.link_of(object_id, opened.live.nodes[0])
     at = node_link.link if node_link is not None else None
@@ -199,7 +199,7 @@ async def write_together(ana: Person, other: Person, path: str) -> None:
         await until(lambda live=live: live.saved_on(live.nodes[0]), person)  # type: ignore[misc]
     for person, handle in zip((ana, other), handles, strict=True):
         await handle.close()
-        await person.engine.online.leave()
+        await person.engine.online.leave(RELAYED)
 
 
 async def recorded(stage: Stage, who: str, path: str, *, profile_first: bool = False) -> Transcript:
