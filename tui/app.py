@@ -178,7 +178,7 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
             if event.event == "problem" and event.text:
                 self._say_problem(event.text)
             if event.event == "joined" and event.author:
-                self.say(shares_words(event.author, event.path))
+                self.say(shares_words(event.author, event.path, unverified=event.unverified))
             self.refresh_status()
 
     def _say_problem(self, text: str) -> None:

@@ -93,7 +93,8 @@ def _print_messages(settings: Settings, messages: list[Message]) -> None:
 def _message_line(message: Message) -> str:
     edited = " (edited)" if message.edited else ""
     text = show_message(message.text).replace("\n", "\n    ")
-    return f"{local_time(message.time)}  {show_person(message.author)}: {text}{edited}"
+    author = show_person(message.author) + (" (unverified)" if message.unverified else "")
+    return f"{local_time(message.time)}  {author}: {text}{edited}"
 
 
 @chat.command("follow")

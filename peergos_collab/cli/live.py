@@ -105,7 +105,7 @@ async def _print_events(workspace: Workspace, path: str) -> None:
 
 
 def event_fields(event: Event) -> dict[str, object]:
-    """An event as a JSON line has it; ``delay_ms`` and ``text`` only where there is one."""
+    """An event as a JSON line has it; ``delay_ms``, ``text`` and ``unverified`` only where there is one."""
     fields: dict[str, object] = {
         "event": event.event,
         "path": event.path,
@@ -116,4 +116,6 @@ def event_fields(event: Event) -> dict[str, object]:
         fields["delay_ms"] = round(event.delay_ms, 3)
     if event.text:
         fields["text"] = event.text
+    if event.unverified:
+        fields["unverified"] = True
     return fields

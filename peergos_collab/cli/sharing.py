@@ -164,4 +164,7 @@ def members(path: str) -> None:
 def _note(member: Member) -> str:
     if member.me:
         return "you"
-    return {"guest": "says so himself, not verified", "link": "whoever has the link"}.get(member.kind, "")
+    if member.kind == "link":
+        return "whoever has the link"
+    came = ["came by a link"] if member.kind == "guest" else []
+    return ", ".join([*came, *(["says so himself, not verified"] if member.unverified else [])])

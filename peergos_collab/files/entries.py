@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -116,6 +116,7 @@ class EntryMap:
         self._name: Written[str] | None = None
         self._entry_node: Written[str] | None = None
         self._shown: dict[str, EntryView] | None = None
+        self._apart: dict[str, dict[str, EntryView]] = {}
 
     def next_lamport(self) -> int:
         """The Lamport time for a segment that cites everything delivered so far."""
@@ -143,7 +144,7 @@ class EntryMap:
         self._clock.note(delivery, past, lamport)
         for at, change in enumerate(changes):
             self._apply(change, Stamp(lamport, delivery.author.device, delivery.segment, at))
-        self._shown = None
+        self._shown, self._apart = None, {}
 
     def pass_by(self, delivery: Delivery) -> None:
         """Notes a segment without changes: a greeting, or one that was set aside elsewhere."""
@@ -178,10 +179,15 @@ class EntryMap:
             self._shown = {view.shown: view for view in _views(alive, _by_id)}
         return dict(self._shown)
 
-    def apart(self, kind: str) -> dict[str, EntryView]:
-        """Entries of a kind in ``APART``. Of equal names the one that was here first has no suffix."""
-        alive = [(key, entry) for key, entry in self._alive() if _kind(entry) == kind]
-        return {view.shown: view for view in _views(alive, _by_age)}
+    def apart(self, kind: str) -> Mapping[str, EntryView]:
+        """Entries of a kind in ``APART``. Of equal names the one that was here first has no suffix.
+
+        The same mapping as before for as long as nothing changed.
+        """
+        if kind not in self._apart:
+            alive = [(key, entry) for key, entry in self._alive() if _kind(entry) == kind]
+            self._apart[kind] = {view.shown: view for view in _views(alive, _by_age)}
+        return self._apart[kind]
 
     def _alive(self) -> Iterable[tuple[EntryId, _Entry]]:
         return ((key, entry) for key, entry in self._entries.items() if entry.alive)

@@ -49,8 +49,8 @@ class Entry:
 class Member:
     """Who is in an object.
 
-    ``kind`` is ``account``, ``link`` or ``guest`` (a person seen acting through a link). ``who`` is a
-    display name; a guest's is what he says of himself, so faces show it as unverified.
+    ``kind`` is ``account``, ``link`` or ``guest`` (a person seen acting through a link). ``who`` is the
+    petname of a contact; ``unverified`` where it is what somebody says of himself.
     """
 
     who: str
@@ -58,6 +58,7 @@ class Member:
     kind: str
     id: str
     me: bool = False
+    unverified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +230,8 @@ class Event:
     sentence), ``joined`` (a new object is here; ``author`` shared it, unless
     a link led to it). Where things are saved is for ``status`` to say.
     ``via`` is ``webrtc``, ``node``, ``lan`` or ``local``. ``delay_ms`` is left out (None) unless both
-    ends share one clock. ``author`` is a display name.
+    ends share one clock. ``author`` is the petname of a contact; ``unverified`` where it is what somebody
+    says of himself.
     """
 
     event: str
@@ -238,11 +240,15 @@ class Event:
     via: str = ""
     delay_ms: float | None = None
     text: str = ""
+    unverified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A chat message as shown. ``time`` is the author's clock, ms since 1970; order does not depend on it."""
+    """A chat message as shown. ``time`` is the author's clock, ms since 1970; order does not depend on it.
+
+    ``author`` is the petname of a contact; ``unverified`` where it is what somebody says of himself.
+    """
 
     id: str
     author: str
@@ -251,6 +257,7 @@ class Message:
     mine: bool = False
     edited: bool = False
     reply_to: str = ""
+    unverified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,10 +266,11 @@ class Presence:
 
     Args:
         key: stable while they are here; use it to pick a colour.
-        name: what they say of themselves; unverified.
+        name: the petname of a contact.
         anchor, head: selection as code-point offsets, equal for a bare cursor; None where unknown.
         typing: they typed in the last few seconds.
         via: ``webrtc``, ``node`` or ``lan``.
+        unverified: no contact; the name is what they say of themselves.
     """
 
     key: str
@@ -271,6 +279,7 @@ class Presence:
     head: int | None
     typing: bool
     via: str
+    unverified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,13 +290,13 @@ class Writer:
         name: the petname of a contact; of anybody else what they say of themselves.
         account: stable; use it to pick a colour, never trust ``name`` instead.
         me: written by this account, on whichever device.
-        guest: no contact, seen acting through a link: nobody vouches for the name.
+        unverified: no contact; the name is what they say of themselves.
     """
 
     name: str
     account: str
     me: bool = False
-    guest: bool = False
+    unverified: bool = False
 
 
 Unsubscribe = Callable[[], None]

@@ -11,6 +11,7 @@ from ..codec import to_multibase
 from ..codec.ids import RunId
 from ..errors import Offline, PeergosCollabError, RemoteProtocolError
 from .api import Device, DeviceRemoval, Options, Role, Writer
+from .called import Names
 from .engine import Engine
 from .folds import DocumentFold
 from .handles import LocalChat, subscribe
@@ -197,8 +198,7 @@ class AttachedClient:
 
     async def writer(self, path: str, client: int) -> Writer | None:
         engine = self._engine
-        own, petnames = engine.keys.credentials.account_id, engine.mailroom.book.petnames()
-        return writer_of(engine.find(path).live.replica, client, own, petnames)
+        return writer_of(engine.find(path).live.replica, client, engine.mailroom.book.names())
 
     async def send(self, path: str, text: str, reply_to: str) -> str:
         return await LocalChat(self._engine, self._engine.find(path)).send(text, reply_to=reply_to)
@@ -228,15 +228,18 @@ class AttachedClient:
         queue: asyncio.Queue[list[Any]] = asyncio.Queue()
         fold.on_applied.append(_put_update := lambda update: queue.put_nowait(["update", update]))
         fold.on_renewed.append(_put_state := lambda: queue.put_nowait(["state", *state()]))
-        quiet = subscribe(opened.presence.on_change, lambda: queue.put_nowait(["presence", _present(opened)]))
+        quiet = subscribe(opened.presence.on_change, lambda: queue.put_nowait(["presence", present()]))
         device = self._engine.keys.credentials.device_id
+
+        def present() -> list[list[Any]]:
+            return _present(opened, self._engine.mailroom.book.names())
 
         def state() -> list[Any]:
             return [opened.live.id, device, fold.document.state(), document.can_write]
 
         try:
             yield ["state", *state()]
-            yield ["presence", _present(opened)]
+            yield ["presence", present()]
             while True:
                 yield await queue.get()
         finally:
@@ -264,11 +267,12 @@ class AttachedClient:
             await chat.close()
 
 
-def _present(opened: OpenObject) -> list[list[Any]]:
+def _present(opened: OpenObject, names: Names) -> list[list[Any]]:
     book = opened.presence
+    called = [(p, names.of(p.account, p.name)) for p in book.present.values()]
     return [
-        [to_multibase(p.device), p.name, p.anchor, p.head, book.typing(p), p.via]
-        for p in book.present.values()
+        [to_multibase(p.device), its.name, p.anchor, p.head, book.typing(p), p.via, its.unverified]
+        for p, its in called
     ]
 
 

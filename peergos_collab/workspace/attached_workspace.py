@@ -315,8 +315,8 @@ class AttachedDocument(_AttachedHandle):
     @property
     def presences(self) -> list[Presence]:
         return [
-            Presence(key, name, self._offset(anchor), self._offset(head), typing, via)
-            for key, name, anchor, head, typing, via in self._present
+            Presence(key, name, self._offset(anchor), self._offset(head), typing, via, unverified)
+            for key, name, anchor, head, typing, via, unverified in self._present
         ]
 
     def _offset(self, anchor: bytes) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ from ..identity.cards import ContactCard
 from ..identity.contacts import ContactRecord, State, contact_entry_id
 from ..objects.mail import day_of
 from .api import Contact
+from .called import Names
 from .machine import now_ms
 
 if TYPE_CHECKING:
@@ -54,10 +56,20 @@ class ContactBook:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._records: dict[bytes, ContactRecord | None] = {}
+        self._named: Mapping[str, EntryView] = {}
+        self._petnames: Mapping[bytes, str] = {}
 
-    def petnames(self) -> dict[bytes, str]:
-        """By account; of accepted contacts only, because others call themselves what they like."""
-        return {bytes(account): known.name for account, known in self.all().items() if known.accepted}
+    def names(self) -> Names:
+        """How people are called; only accepted contacts count, because others call themselves what they like.
+
+        Each message shown and each change asks for it, so it costs nothing while the contacts stay the same.
+        """
+        named = self._engine.profile.view.apart(CONTACT)
+        if named is not self._named:
+            self._named = named
+            known = self.all().items()
+            self._petnames = {bytes(account): one.name for account, one in known if one.accepted}
+        return Names(self._engine.keys.credentials.account_id, self._petnames)
 
     def all(self) -> dict[AccountId, Known]:
         """By account, sorted by petname. What cannot be read is left out."""

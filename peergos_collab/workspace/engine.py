@@ -337,13 +337,22 @@ class Engine:
             return
         if not self.news.followed:
             return
-        now = now_ms()
+        now, names = now_ms(), self.mailroom.book.names()
         for delivery in deliveries:
             present = opened.presence.present.get(delivery.author.device)
             delay = float(now - delivery.time) if present is not None and present.same_clock else None
             event = "message" if delivery.kind is Kind.CHAT else "change"
-            author = show_person(delivery.author.name)
-            self.news.tell(Event(event, opened.path, author, delivery.via, delay))
+            called = names.of(delivery.author.account, delivery.author.name)
+            self.news.tell(
+                Event(
+                    event,
+                    opened.path,
+                    called.name,
+                    delivery.via,
+                    delay,
+                    unverified=called.unverified,
+                )
+            )
 
     def _members_changed(self, opened: OpenObject) -> None:
         self.online.refresh()  # other members are another circle
@@ -351,7 +360,7 @@ class Engine:
         self.accounts.take_from(opened)
         if opened.path == PROFILE_PATH:
             self.devices.take_seen()
-        words = opened.removal
+        words = opened.removal(self.mailroom.book.names())
         if words and opened.path != PROFILE_PATH:
             self.on_problem(opened.live, words)
         self.news.pulse()

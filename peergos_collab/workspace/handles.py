@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import cast
 
 from ..chat.events import Message as MessageEvent
 from ..chat.events import Reply
 from ..chat.timeline import TimelineMessage
 from ..codec import to_multibase
-from ..codec.shown import show_message, show_person
+from ..codec.shown import show_message
 from ..documents import Document
 from ..errors import NoAccess
 from .api import Message, Presence, Unsubscribe, Writer
@@ -44,7 +45,9 @@ class _Handle:
 
     def _presence(self, present: Present) -> Presence:
         typing = self._opened.presence.typing(present)
-        return Presence(to_multibase(present.device), present.name, None, None, typing, present.via)
+        called = self._engine.mailroom.book.names().of(present.account, present.name)
+        key = to_multibase(present.device)
+        return Presence(key, called.name, None, None, typing, present.via, called.unverified)
 
     async def close(self) -> None:
         self._opened.handles -= 1
@@ -66,7 +69,7 @@ class LocalDocument(_Handle):
         document = self._fold.document
         anchor = document.offset_untrusted(present.anchor) if present.anchor else None
         head = document.offset_untrusted(present.head) if present.head else None
-        return Presence(base.key, base.name, anchor, head, base.typing, base.via)
+        return replace(base, anchor=anchor, head=head)
 
     def set_cursor(self, anchor: int, head: int) -> None:
         document = self._fold.document
@@ -76,8 +79,8 @@ class LocalDocument(_Handle):
         return subscribe(self._opened.presence.on_change, callback)
 
     async def writer_at(self, offset: int) -> Writer | None:
-        own, petnames = self._engine.keys.credentials.account_id, self._engine.mailroom.book.petnames()
-        return writer_of(self._opened.live.replica, self.document.writer_at(offset), own, petnames)
+        names = self._engine.mailroom.book.names()
+        return writer_of(self._opened.live.replica, self.document.writer_at(offset), names)
 
     async def saved(self) -> None:
         await self._opened.live.durable()
@@ -107,15 +110,16 @@ class LocalChat(_Handle):
         return [self.show(message) for message in [*reversed(waiting), *found][:limit]]
 
     def show(self, message: TimelineMessage) -> Message:
-        mine = message.author.account == self._engine.keys.credentials.account_id
+        called = self._engine.mailroom.book.names().of(message.author.account, message.author.name)
         return Message(
             message.id,
-            show_person(message.author.name),
+            called.name,
             message.time,
             show_message(message.text),
-            mine,
+            called.me,
             message.edited,
             message.reply_to,
+            called.unverified,
         )
 
     def _unsealed(self) -> list[TimelineMessage]:

@@ -124,8 +124,7 @@ class Invitations:
             raise Conflict(f"there is a {name!r} here already; nothing was changed")
         entry_id = hash256(Tag.SHARED_ENTRY, capability.object)[:ENTRY_ID]
         nodes = tuple(dict.fromkeys((*capability.nodes, *engine.profile.view.nodes())))
-        known = self._book.of(invited.account)
-        sharer = known.name if known is not None else show_person(invited.who)
+        sharer = self._book.names().of(invited.account, invited.who)
         failure = Offline("the invitation names no node; nothing was changed")
         for node in nodes:
             try:

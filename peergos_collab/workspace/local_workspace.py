@@ -107,14 +107,14 @@ class LocalWorkspace(LocalPeople, LocalDevices):
         replica = live.replica
         saved = [] if replica.pending or live.failed else ["here"]
         saved += [node for node in live.nodes if live.saved_on(node)]
-        problems = list(dict.fromkeys([*replica.problems, *filter(None, [opened.removal])]))
+        removed = opened.removal(self.engine.mailroom.book.names())
+        problems = list(dict.fromkeys([*replica.problems, *filter(None, [removed])]))
         if live.unverified:
             problems.append(NOT_VERIFIED)
         aside = ((show_person(item.name), item.reason) for item in replica.order.set_aside)
         problems += [f"a change by {name} was set aside: {reason}" for name, reason in aside]
         problems += list(replica.view.void.values())
         kind = KIND_NAMES.get(Kind(replica.fold.kind), "other")
-        removed = opened.removal
         return ObjectState(
             opened.path, kind, tuple(saved), replica.unsealed, path, direct, tuple(problems), removed
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ..codec.shown import show_person
 from ..objects.snapshots import SnapshotPlace
+from .called import Names
 from .folds import ChatFold, DocumentFold, EntriesFold
 from .live_object import LiveObject
 from .peers import PeerMesh
@@ -39,15 +39,15 @@ class OpenObject:
     preview: SnapshotPlace | None = None
     settling: bool = False
 
-    @property
-    def removal(self) -> str:
-        """Says that this device's member was removed, and by whom as he calls himself; empty if not so."""
+    def removal(self, names: Names) -> str:
+        """Says that this device's member was removed, and by whom; empty if not so."""
         replica = self.live.replica
         if not replica.is_removed:
             return ""
         removals = replica.view.table.removals_of(replica.actor.principal)
-        who = show_person(removals[-1].by.signed.author.name) if removals else ""
+        author = removals[-1].by.signed.author if removals else None
+        who = names.of(author.account, author.name).words if author is not None else "an admin"
         return (
-            f"{who or 'an admin'} removed you: what is here stays yours, but nothing new comes, and what you "
+            f"{who} removed you: what is here stays yours, but nothing new comes, and what you "
             "write stays here"
         )

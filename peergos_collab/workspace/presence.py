@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
-from ..codec.ids import DeviceId, PrincipalId, RunId
+from ..codec.ids import AccountId, DeviceId, PrincipalId, RunId
 from ..codec.shape import array, some_bytes
-from ..codec.shown import show_person
 from ..crypto import Tag, VerifyKey, keyed_hash
 from ..errors import NoAccess, RemoteProtocolError
 from ..objects.bindings import NO_LOG, check_introduction_untrusted, introduce
@@ -42,10 +41,11 @@ MAX_PRESENT: Final = 512
 class Present:
     """Another device in the object. Times are the loop's, in seconds; ``greeted`` is its own clock's.
 
-    ``principal`` is as which member it is here: its account, or a link.
+    ``principal`` is as which member it is here: its account, or a link. ``name`` is its own word for itself.
     """
 
     device: DeviceId
+    account: AccountId
     principal: PrincipalId
     run: RunId
     name: str
@@ -250,9 +250,18 @@ class PresenceBook:
         message.check(introduced.device_key)
         if introduced.author.device != message.device or len(self.present) >= MAX_PRESENT:
             return None
-        name = show_person(introduced.author.name)
-        principal, key = introduced.author.principal, introduced.device_key
-        return Present(message.device, principal, message.run, name, key, False, self._loop.time(), via)
+        author, key = introduced.author, introduced.device_key
+        return Present(
+            message.device,
+            author.account,
+            author.principal,
+            message.run,
+            author.name,
+            key,
+            False,
+            self._loop.time(),
+            via,
+        )
 
     def _apply(self, message: Ephemeral, sender: Present, via: str) -> None:
         sender.heard = self._loop.time()

@@ -11,7 +11,6 @@ from typing import Final
 from ..codec import to_multibase
 from ..codec.address import format_address, parse_address
 from ..codec.ids import ObjectId
-from ..codec.shown import show_person
 from ..errors import (
     Conflict,
     LinkEnded,
@@ -34,6 +33,7 @@ from ..objects.principals import Principal, PrincipalKind
 from ..objects.usable_epochs import frontier
 from ..sync.replica import Replica
 from .api import Event, Member, Role, ShareLink
+from .called import Called
 from .engine import Engine
 from .machine import now_ms
 from .made_links import MadeLink, all_links, remember_link
@@ -244,12 +244,12 @@ async def enter(
     address: str,
     seconds: float,
     entry_id: bytes,
-    sharer: str = "",
+    sharer: Called | None = None,
 ) -> str:
     """Puts an object into the profile, once its content is here and fits the promise.
 
     Args:
-        sharer: who shared it, as shown; empty where a link led to it.
+        sharer: who shared it; None where a link led to it.
 
     Raises:
         Offline, WrongPin: the node at ``address`` is not to be reached, or has nothing. Refused.
@@ -268,7 +268,8 @@ async def enter(
     except BaseException:
         engine.forget(capability.object)
         raise
-    engine.news.tell(Event("joined", name, sharer))
+    who = sharer or Called("")
+    engine.news.tell(Event("joined", name, who.name, unverified=who.unverified))
     return name
 
 
@@ -322,8 +323,7 @@ async def _first_content(
 def members(engine: Engine, path: str) -> list[Member]:
     """See ``Workspace.members``."""
     replica = engine.find(path).live.replica
-    own = engine.keys.credentials.account_id
-    petnames = engine.mailroom.book.petnames()
+    names = engine.mailroom.book.names()
     listed = []
     for member in replica.view.members.values():
         role, id_ = ROLES[member.level], to_multibase(member.principal.id)
@@ -331,20 +331,17 @@ def members(engine: Engine, path: str) -> list[Member]:
             me = member.principal.id == replica.actor.principal
             listed.append(Member(f"link ({role})", role, "link", id_, me))
         else:
-            said = member.name or _said(replica, member)
-            me = bytes(member.principal.id) == bytes(own)
-            if me:
-                said = engine.keys.credentials.name
-            name = petnames.get(bytes(member.principal.id)) or show_person(said)
-            listed.append(Member(name, role, "account", id_, me))
+            me = bytes(member.principal.id) == names.own
+            said = engine.keys.credentials.name if me else member.name or _said(replica, member)
+            called = names.of(member.principal.id, said)
+            listed.append(Member(called.name, role, "account", id_, called.me, called.unverified))
     guests = {}
     for introduced in replica.order.writers():
         author = introduced.author
         if bytes(author.principal) != bytes(author.account):
-            role = ROLES[introduced.level]
-            me = author.account == own
-            name = petnames.get(bytes(author.account)) or show_person(author.name)
-            guests[author.account] = Member(name, role, "guest", to_multibase(author.account), me)
+            role, called = ROLES[introduced.level], names.of(author.account, author.name)
+            id_ = to_multibase(author.account)
+            guests[author.account] = Member(called.name, role, "guest", id_, called.me, called.unverified)
     return listed + list(guests.values())
 
 

@@ -15,7 +15,7 @@ async def names(handle: DocumentHandle) -> list[str]:
     for offset in range(len(handle.document)):
         writer = await handle.writer_at(offset)
         assert writer is not None
-        name = f"{writer.name}{'*' if writer.me else ''}{'?' if writer.guest else ''}"
+        name = f"{writer.name}{'*' if writer.me else ''}{'?' if writer.unverified else ''}"
         if not found or found[-1] != name:
             found.append(name)
     return found
@@ -44,13 +44,13 @@ async def test_every_word_has_its_writer(tmp_path: Path) -> None:
         assert before == Writer("Ana", account, me=True)
         assert first is not None
         assert (first.name, first.me) == ("Ben", True)
-        assert await names(handle) == ["Ben*", "Ana", "Ben*"]
+        assert await names(handle) == ["Ben*", "Ana?", "Ben*"]
 
         await handle.saved()
         await agree("notes", ana, ben)
         await attached.close()
         await theirs.close()
         ben = await made.reopen(ben)
-        assert await names(await ben.workspace.open_document("notes")) == ["Ben*", "Ana", "Ben*"]
+        assert await names(await ben.workspace.open_document("notes")) == ["Ben*", "Ana?", "Ben*"]
         await online("notes", RELAYED, ben)
         assert await names(mine) == ["Ben?", "Ana*", "Ben?"]

@@ -179,7 +179,7 @@ class FakeWorkspace:
         self._called("members", path)
         return [
             Member("Ana", Role.ADMIN, "account", "z6A", me=True),
-            Member("Ben\u202eneB", Role.WRITER, "guest", "z6B"),
+            Member("Ben\u202eneB", Role.WRITER, "guest", "z6B", unverified=True),
         ]
 
     async def share_with(self, path: str, contact: str, role: Role) -> str:

@@ -307,7 +307,7 @@ async def members(workspace: FakeWorkspace) -> AsyncIterator[Pilot[Any]]:
     """The members of the notes, with Ben, a guest and a link among them."""
     workspace.people += [
         Member("Ben", Role.READER, "account", "zben"),
-        Member("Gus", Role.WRITER, "guest", "zgus"),
+        Member("Gus", Role.WRITER, "guest", "zgus", unverified=True),
         Member("link (writer)", Role.WRITER, "link", "zlink1234"),
     ]
     async with running(workspace) as pilot:

@@ -6,11 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from peergos_collab.workspace.api import Contact, Invitation, Member, Role
-from tui.viewmodels.contacts import People, about, heading, invitation_words, sure, waiting_words
+from peergos_collab.workspace.api import Contact, Invitation, Member, Message, Presence, Role, Writer
+from tui.viewmodels.contacts import (
+    People,
+    about,
+    heading,
+    invitation_words,
+    shares_words,
+    sure,
+    waiting_words,
+)
 from tui.viewmodels.members import may_manage, member_lines, removal_words, together_words
+from tui.viewmodels.people import name_of
 from tui.viewmodels.sharing import contact_words
+from tui.viewmodels.timeline import author_words, message_lines
 from tui.viewmodels.verifying import how_words, word_rows
+from tui.viewmodels.writers import writer_words
 
 BEN = Contact("Ben", "zben", verified=False)
 INVITED = Invitation("i1", "party", "chat", Role.READER, "Farid", "zfarid")
@@ -92,6 +103,43 @@ def test_changed_keys_are_explained_before_words_are_compared() -> None:
 
     assert how_words(replace(BEN, changed=True)).startswith("Ben has other keys than those you verified")
     assert "other keys" not in how_words(BEN)
+
+
+def test_a_member_who_is_no_contact_is_quoted() -> None:
+    """He could call himself like a contact; when he is removed he is called by that name all the same."""
+    eve = Member("Ben", Role.WRITER, "account", "zeve", unverified=True)
+    guest = Member("Gus", Role.WRITER, "guest", "zgus", unverified=True)
+    known = Member("Ben", Role.WRITER, "guest", "zben")
+
+    assert member_lines([ME, eve, known, guest]) == [
+        "Me         admin   you",
+        "says: Ben  writer  none of your contacts, name unverified",
+        "Ben        writer  came by a link",
+        "says: Gus  writer  came by a link, name unverified",
+    ]
+    assert "Remove Ben from" in removal_words(eve, "notes", [ME, eve])
+
+
+def test_what_nobody_vouches_for_is_marked() -> None:
+    """In a chat, as a cursor, as the writer of a text."""
+    message = Message("m1", "Ben", 0, "hello")
+
+    assert [author_words(replace(message, unverified=said)) for said in (True, False)] == [
+        "Ben (unverified)",
+        "Ben",
+    ]
+    assert author_words(replace(message, mine=True)) == "You"
+    assert name_of(Presence("k", "Ben", None, None, False, "node", unverified=True)) == "Ben (unverified)"
+    assert writer_words(Writer("Ben", "zben", unverified=True)) == "by Ben (unverified)"
+    assert shares_words("Ben", "notes", unverified=True).startswith("Somebody who says: Ben shares")
+
+
+def test_two_of_one_name_are_not_one_author() -> None:
+    """A stranger who takes a contact's name does not go on under that contact's head line."""
+    known, stranger = Message("m1", "Ben", 0, "one"), Message("m2", "Ben", 1, "two", unverified=True)
+
+    heads = [line.text for line in message_lines(stranger, known, 40) if line.kind == "head"]
+    assert heads == ["Ben (unverified)"]
 
 
 def test_members_stand_in_columns_whatever_their_script() -> None:

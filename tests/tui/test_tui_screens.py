@@ -229,7 +229,7 @@ async def test_members_are_listed_and_guests_are_not_vouched_for() -> None:
     """From the list, the editor and the chat: me, a guest by his own word, and the link itself."""
     workspace = await stocked()
     workspace.people += [
-        Member("Bo", Role.WRITER, "guest", "zguest"),
+        Member("Bo", Role.WRITER, "guest", "zguest", unverified=True),
         Member("link (writer)", Role.WRITER, "link", "zlink1234"),
     ]
     async with running(workspace) as pilot:
@@ -365,12 +365,12 @@ async def test_the_bar_says_who_wrote_what_is_under_the_cursor() -> None:
     join(mine, theirs, "notes")
     async with writing(mine) as (pilot, _):
         other = theirs.documents["notes"].client
-        mine.open_handles["notes"].writers[other] = Writer("Ann [b]", "ann", guest=True)
+        mine.open_handles["notes"].writers[other] = Writer("Ann [b]", "ann", unverified=True)
         assert "by you" not in await settle(pilot, "first line")
         theirs.documents["notes"].edit(0, 0, "above\n")
         await settle(pilot, "above")
         await pilot.press("up")
-        await settle(pilot, "by a guest who says: Ann [b]")
+        await settle(pilot, "by Ann [b] (unverified)")
         await pilot.press("down")
         await settle(pilot, "by you")
 

@@ -13,7 +13,7 @@ from peergos_collab.errors import PeergosCollabError
 from peergos_collab.workspace.api import ChatHandle, Message, Workspace
 
 from ..viewmodels.cells import shown
-from ..viewmodels.timeline import clock_words, day_words, index_of, moment
+from ..viewmodels.timeline import author_words, clock_words, day_words, index_of, moment
 from ..widgets.field import Field
 from .dialog import Dialog, words
 
@@ -56,7 +56,7 @@ class ChatSearch(Dialog[int]):
         results.clear_options()
         for message in self._found:
             when = moment(message.time)
-            said = f"{shown(message.author, 20)}: {shown(message.text, 120)}"
+            said = f"{author_words(message)}: {shown(message.text, 120)}"
             results.add_option(Option(Text(f"{day_words(when)} {clock_words(when)} {said}", no_wrap=True)))
         if self._found:
             results.highlighted = 0

@@ -45,8 +45,9 @@ class MadeLink(Giving):
 class Members(Dialog[None]):
     """Lists them; an admin changes who is in it. Gives nothing; after leaving the list is elsewhere."""
 
-    HELP = """Who can read this, and who can change it. A name behind “says:” is what a guest
-calls himself; nobody has verified it. An admin shares (s), changes roles (r) and removes (Delete).
+    HELP = """Who can read this, and who can change it. A name behind “says:” is what somebody
+who is none of your contacts calls themselves; nobody has verified it. An admin shares (s), changes
+roles (r) and removes (Delete).
 Removed people can still see what they already saw; what is written afterwards has new keys."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

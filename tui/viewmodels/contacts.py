@@ -200,9 +200,10 @@ def introduced_words(contact: Contact, to: str) -> str:
     return f"{person(to)} gets the card of {person(contact.name)}, and sees that it comes from you."
 
 
-def shares_words(who: str, path: str) -> str:
+def shares_words(who: str, path: str, *, unverified: bool) -> str:
     """Something that was shared is on the list now."""
-    return f"{person(who)} shares {title_of(path)} with you: it is on your list."
+    says = "Somebody who says: " if unverified else ""
+    return f"{says}{person(who)} shares {title_of(path)} with you: it is on your list."
 
 
 def waiting_words(count: int) -> str:

@@ -42,21 +42,25 @@ def _padded(text: str, width: int) -> str:
 
 
 def _who(member: Member) -> str:
-    name = shown(member.who.strip(), _NAME) or "somebody"
     if member.kind == "link":
         return "whoever has the link"
-    if member.kind == "guest" and not member.me:
-        return f"says: {name}"
-    return name
+    return f"says: {_name(member)}" if member.unverified else _name(member)
+
+
+def _name(member: Member) -> str:
+    return shown(member.who.strip(), _NAME) or "somebody"
 
 
 def _note(member: Member, link: ShareLink | None) -> str:
-    """A link's note tells links apart; a guest's name is his own word for himself."""
+    """A link's note tells links apart; the name of who is no contact is his own word for himself."""
     if member.kind == "link":
         return "you came by this link" if member.me else f"link {member.id[-6:]}{_made(link)}"
     if member.me:
         return "you"
-    return "came by a link, name unverified" if member.kind == "guest" else ""
+    came = "came by a link" if member.kind == "guest" else ""
+    if not member.unverified:
+        return came
+    return f"{came or 'none of your contacts'}, name unverified"
 
 
 def _made(link: ShareLink | None) -> str:
@@ -81,7 +85,7 @@ def may_manage(members: list[Member]) -> bool:
 
 
 def removal_title(member: Member) -> str:
-    return "Revoke this link" if member.kind == "link" else f"Remove {_who(member)}"
+    return "Revoke this link" if member.kind == "link" else f"Remove {_name(member)}"
 
 
 def removal_words(member: Member, path: str, members: list[Member]) -> str:
@@ -91,7 +95,7 @@ def removal_words(member: Member, path: str, members: list[Member]) -> str:
             f"Revoke link {member.id[-6:]} to {title_of(path)}? It opens nothing any more, and whoever came "
             f"by it is out.\n\n{_SAW} What is written from now on gets new keys, which they do not have."
         )
-    name = _who(member)
+    name = _name(member)
     links = sum(one.kind == "link" for one in members)
     still = (
         f"\n\nThere {'is a link' if links == 1 else f'are {links} links'} to it as well: if {name} holds "
@@ -121,9 +125,10 @@ def removed_words(member: Member) -> str:
     """Said once it is done."""
     if member.kind == "link":
         return "The link is revoked. What is written from now on has new keys."
-    return f"{_who(member)} is out. What is written from now on has new keys."
+    return f"{_name(member)} is out. What is written from now on has new keys."
 
 
 def role_words(member: Member, role: Role) -> str:
     """Said once a role was changed."""
-    return f"{_who(member)} is {role.value} now."
+    who = "Whoever has the link" if member.kind == "link" else _name(member)
+    return f"{who} is {role.value} now."

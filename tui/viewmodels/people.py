@@ -14,9 +14,15 @@ COLOURS = ("#d9822b", "#3fa66b", "#b565d9", "#2f8fd6", "#d64f6f", "#8f9a1e", "#1
 NAME_CELLS = 20
 
 
+def called(name: str, *, unverified: bool) -> str:
+    """Somebody's name, made safe to show; what nobody but himself says is marked."""
+    plain = shown(name.strip(), NAME_CELLS) or "somebody"
+    return f"{plain} (unverified)" if unverified else plain
+
+
 def name_of(presence: Presence) -> str:
-    """What somebody says of himself, made safe to show."""
-    return shown(presence.name.strip(), NAME_CELLS) or "somebody"
+    """Who is here."""
+    return called(presence.name, unverified=presence.unverified)
 
 
 @dataclass(frozen=True, slots=True)

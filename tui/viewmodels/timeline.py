@@ -12,7 +12,7 @@ from peergos_collab.workspace.api import Message
 
 from .cells import cell, shown, tab
 from .clusters import cluster_ends
-from .people import NAME_CELLS
+from .people import called
 from .wrap import wrap
 
 _GROUP = timedelta(minutes=5)
@@ -61,8 +61,8 @@ def clock_words(when: datetime | None) -> str:
 
 
 def author_words(message: Message) -> str:
-    """Who wrote a message; others say their names themselves."""
-    return "You" if message.mine else shown(message.author.strip(), NAME_CELLS) or "somebody"
+    """Who wrote a message."""
+    return "You" if message.mine else called(message.author, unverified=message.unverified)
 
 
 def quote_words(message: Message | None, width: int) -> str:
@@ -87,13 +87,7 @@ def message_lines(
     if new_day:
         lines.append(ChatLine("day", day_words(when)))
     near = when is not None and earlier is not None and abs(when - earlier) < _GROUP
-    if (
-        before is None
-        or new_day
-        or before.author != message.author
-        or before.mine != message.mine
-        or not near
-    ):
+    if before is None or new_day or author_words(before) != author_words(message) or not near:
         lines.append(ChatLine("head", author_words(message), clock_words(when), message.mine))
     if message.reply_to:
         lines.append(ChatLine("quote", "↳ " + quote_words(answered, max(2, width - 5)), "", message.mine))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from peergos_collab.workspace.api import Writer
 
-from .cells import shown
 from .editing import TextModel
-from .people import NAME_CELLS
+from .people import called
 
 
 def character_meant(model: TextModel) -> int | None:
@@ -24,13 +23,12 @@ def character_meant(model: TextModel) -> int | None:
 
 
 def writer_words(writer: Writer | None) -> str:
-    """``by Ana``; a guest's name is his own word for himself."""
+    """``by Ana``."""
     if writer is None:
         return ""
     if writer.me:
         return "by you"
-    name = shown(writer.name.strip(), NAME_CELLS) or "somebody"
-    return f"by a guest who says: {name}" if writer.guest else f"by {name}"
+    return f"by {called(writer.name, unverified=writer.unverified)}"
 
 
 class Writers:

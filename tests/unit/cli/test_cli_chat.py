@@ -55,13 +55,16 @@ def test_log(pgc: Any, chat: FakeChat) -> None:
 
 def test_log_in_words(pgc: Any, chat: FakeChat) -> None:
     """One message per line; the lines of a longer one are set in, and nothing moves the cursor."""
-    chat.timeline[:] = [message(1, "one\ntwo\x1b[2J"), message(2, "three", edited=True)]
+    chat.timeline[:] = [
+        message(1, "one\ntwo\x1b[2J"),
+        replace(message(2, "three", edited=True), unverified=True),
+    ]
 
     lines = pgc("chat", "log", "talk").out.decode().splitlines()
 
     assert lines[0].endswith("  Ana: one")
     assert lines[1] == "    two<U+001B>[2J"
-    assert lines[2].endswith("  Ana: three (edited)")
+    assert lines[2].endswith("  Ana (unverified): three (edited)")
 
 
 def test_search(pgc: Any, chat: FakeChat) -> None:

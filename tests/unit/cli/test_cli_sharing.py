@@ -109,7 +109,7 @@ def test_members(pgc: Any) -> None:
     assert [(each["who"], each["role"]) for each in found] == [("Ana", "admin"), ("Ben\u202eneB", "writer")]
     assert lines == [
         "admin   Ana             you",
-        "writer  Ben<U+202E>neB  says so himself, not verified",
+        "writer  Ben<U+202E>neB  came by a link, says so himself, not verified",
     ]
 
 
@@ -130,6 +130,7 @@ EVENTS = [
     Event("connected", via="webrtc"),
     Event("change", "notes", "Ben", "webrtc", 2.3456),
     Event("problem", "notes", text="A segment of Ben's was set aside."),
+    Event("change", "notes", "Eve", "node", unverified=True),
 ]
 
 
@@ -141,7 +142,7 @@ def test_online(pgc: Any, workspace: FakeWorkspace) -> None:
 
         assert ran.code == 0
         told = [each for each in ran.lines if each["event"] != "online"]
-        assert [each["event"] for each in told] == ["connected", "change", "problem"]
+        assert [each["event"] for each in told] == ["connected", "change", "problem", "change"]
         assert told[1] == {
             "v": 1,
             "event": "change",
@@ -152,6 +153,7 @@ def test_online(pgc: Any, workspace: FakeWorkspace) -> None:
         }
         assert "delay_ms" not in told[0]
         assert told[2]["text"] == "A segment of Ben's was set aside."
+        assert (told[3]["author"], told[3]["unverified"]) == ("Eve", True)
 
 
 @pytest.mark.parametrize(
