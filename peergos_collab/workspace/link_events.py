@@ -23,46 +23,46 @@ class LinkEvents(LinkOwner):
     """What the engine does about it."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine = engine
 
     def object_open(self, object_id: ObjectId) -> LiveObject | None:
-        opened = self._engine.objects.get(object_id)
+        opened = self.engine.objects.get(object_id)
         return opened.live if opened is not None else None
 
     def on_ephemeral(self, live: LiveObject, event: EphemeralCame, via: str) -> None:
-        opened = self._engine.objects.get(live.id)
+        opened = self.engine.objects.get(live.id)
         if opened is not None:
             opened.presence.take_untrusted(event, via)
 
     def on_problem(self, live: LiveObject | None, words: str) -> None:
-        self._engine.on_problem(live, words)
+        self.engine.on_problem(live, words)
 
     def on_damage(self, live: LiveObject, damage: Damaged) -> None:
-        self._engine.start_over(live.id, damage)
+        self.engine.start_over(live.id, damage)
 
     def on_ready(self, live: LiveObject, link: SyncLink) -> None:
-        opened = self._engine.objects.get(live.id)
+        opened = self.engine.objects.get(live.id)
         if opened is None:
             return
         if opened.path != PROFILE_PATH and link.node:
-            self._engine.news.tell(Event("connected", opened.path, via=link.via))
+            self.engine.news.tell(Event("connected", opened.path, via=link.via))
         opened.presence.start()
-        self._engine.devices.renew(opened)
+        self.engine.devices.renew(opened)
         opened.preview = None  # all of it is here, so there is nothing left to hurry for
         if live.unverified and not opened.settling:
             opened.settling = True
-            self._engine.spawn(settle(self._engine, opened))
+            self.engine.spawn(settle(self.engine, opened))
         if opened.path == PROFILE_PATH:
-            self._engine.profile_changed()
-            self._engine.spawn(forget_ended(self._engine))
-        self._engine.news.pulse()
+            self.engine.profile_changed()
+            self.engine.spawn(forget_ended(self.engine))
+        self.engine.news.pulse()
 
     def wanted_snapshot(self, live: LiveObject) -> SnapshotPlace | None:
-        opened = self._engine.objects.get(live.id)
+        opened = self.engine.objects.get(live.id)
         return opened.preview if opened is not None else None
 
     def on_snapshot(self, live: LiveObject, event: SnapshotCame) -> None:
-        opened = self._engine.objects.get(live.id)
+        opened = self.engine.objects.get(live.id)
         if opened is None or opened.preview is None:
             return
         place, opened.preview = opened.preview, None
@@ -70,4 +70,4 @@ class LinkEvents(LinkOwner):
             take_preview_untrusted(opened, place, event)
         except PeergosCollabError as error:
             self.on_problem(live, f"the snapshot was not used: {error.message}")
-        self._engine.news.pulse()
+        self.engine.news.pulse()

@@ -340,7 +340,7 @@ def one_session_for_everything(patch: pytest.MonkeyPatch) -> None:
 def one_session_id_for_all(patch: pytest.MonkeyPatch) -> None:
     class Marked(SyncLink):
         def __init__(self, connection: Any, objects: Any, owner: Any, random: Any, node: str = "") -> None:
-            super().__init__(connection, objects, owner, lambda count: bytes(owner.run[:count]), node)
+            super().__init__(connection, objects, owner, lambda count: bytes(owner.engine.run[:count]), node)
 
     patch.setattr(network, "SyncLink", Marked)
 
@@ -351,7 +351,7 @@ def account_in_the_hello(patch: pytest.MonkeyPatch) -> None:
             super().__init__(connection, objects, owner, random, node)
             (hello,) = self.session.take_outgoing()
             nonce = decode_untrusted(hello, MAX_FRAME)[2]
-            account = owner.keys.credentials.account_id
+            account = owner.engine.keys.credentials.account_id
             self.session.send_frame(encode_frame(Frame.HELLO, PROTOCOL_VERSION, nonce, account))
 
     patch.setattr(network, "SyncLink", Named)
