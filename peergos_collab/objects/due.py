@@ -216,7 +216,8 @@ def _accounts_gone(maker: Maker, parent: Maker, versions: Sequence[bytes]) -> se
     view, principal = parent.membership.view, PrincipalId(parent.membership.object)
     epochs = [EpochId(version) for version in versions if version in view.history]
     before = {bytes(who) for epoch in epochs for who, _ in who_opens(view, epoch)}
-    authors = (entry.signed.author for entry in maker.membership.history.entries)
+    entries = maker.membership.history.entries
+    authors = (entry.signed.author for entry in entries if not entry.refused)
     if all(member.principal.kind is PrincipalKind.ACCOUNT for member in view.members.values()):
         # Else who has acted may be in an object that is a member of the parent.
         before |= {bytes(author.account) for author in authors if author.principal == principal}

@@ -13,14 +13,14 @@ Readers may send them too: the introduction proves membership.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
 from ..codec.ids import DeviceId, EpochId, ObjectId, RunId
 from ..codec.shape import array, blob, number, some_bytes
 from ..codec.sizes import BUCKETS, SMALLEST_SEGMENT, pad, unpad_untrusted
-from ..crypto import SEAL_OVERHEAD, EphemeralKey, SigningKey, Tag, VerifyKey, copen, cseal
+from ..crypto import SEAL_OVERHEAD, BadSignature, EphemeralKey, SigningKey, Tag, VerifyKey, copen, cseal
 from ..errors import LocalProtocolError
 from ..ports import Random
 
@@ -45,7 +45,7 @@ class EphemeralKind(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ephemeral:
-    """An opened ephemeral message. ``check`` must follow with the device's key before it is used."""
+    """An opened ephemeral message that its device signed."""
 
     key: bytes
     epoch: EpochId
@@ -55,13 +55,50 @@ class Ephemeral:
     kind: EphemeralKind
     time: int
     content: bytes
-    introduction: Any
-    body: bytes
-    signature: bytes
 
-    def check(self, device_key: VerifyKey) -> None:
-        """Raises BadSignature."""
-        device_key.verify(Tag.SIGN_EPHEMERAL, self.body, self.signature)
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedEphemeral:
+    """An opened ephemeral message of which nobody has checked who signed it.
+
+    It shows what finds the device's key, which is known or in the introduction, and no content.
+    """
+
+    introduction: Any
+    _message: Ephemeral = field(repr=False)
+    _body: bytes = field(repr=False)
+    _signature: bytes = field(repr=False)
+
+    @property
+    def epoch(self) -> EpochId:
+        return self._message.epoch
+
+    @property
+    def device(self) -> DeviceId:
+        return self._message.device
+
+    @property
+    def run(self) -> RunId:
+        return self._message.run
+
+    @property
+    def counter(self) -> int:
+        return self._message.counter
+
+    @property
+    def kind(self) -> EphemeralKind:
+        return self._message.kind
+
+    @property
+    def time(self) -> int:
+        return self._message.time
+
+    def verify(self, device_key: VerifyKey) -> Ephemeral:
+        """Raises BadSignature unless it was signed by the device it names, which has this key."""
+        if device_key.public != self._message.device:
+            raise BadSignature
+        device_key.verify(Tag.SIGN_EPHEMERAL, self._body, self._signature)
+        return self._message
 
 
 def seal_ephemeral(
@@ -95,14 +132,14 @@ def seal_ephemeral(
 
 def open_ephemeral_untrusted(
     object_id: ObjectId, key: bytes, sealed: bytes, seal_key: EphemeralKey
-) -> Ephemeral:
+) -> UnverifiedEphemeral:
     """Raises RemoteProtocolError."""
     inner = unpad_untrusted(copen(seal_key, Tag.SEAL, sealed, object_id + key))
     body, signature = array(decode_untrusted(inner, MAX_EPHEMERAL), 2, "ephemeral message")
     body = some_bytes(body, MAX_EPHEMERAL, "ephemeral message")
     fields = array(decode_untrusted(body, MAX_EPHEMERAL), 9, "ephemeral message")
     number(fields[0], VERSION, VERSION, "ephemeral version")
-    return Ephemeral(
+    message = Ephemeral(
         key,
         EpochId(blob(fields[1], 32, "epoch id")),
         DeviceId(blob(fields[2], 32, "device id")),
@@ -111,7 +148,5 @@ def open_ephemeral_untrusted(
         EphemeralKind(number(fields[5], 0, 3, "ephemeral kind")),
         number(fields[6], 0, 2**53, "time"),
         some_bytes(fields[7], MAX_EPHEMERAL, "ephemeral content"),
-        fields[8],
-        object_id + key + body,
-        blob(signature, 64, "signature"),
     )
+    return UnverifiedEphemeral(fields[8], message, object_id + key + body, blob(signature, 64, "signature"))

@@ -14,7 +14,7 @@ from ..codec.ids import PrincipalId
 from ..errors import RemoteProtocolError
 from ..identity.account import Account
 from . import rules
-from .operations import SignedOp, log_digest
+from .operations import SignedOp, UnverifiedOp, log_digest
 from .records import MembershipRecord
 from .seats import Pin, Seats
 
@@ -27,7 +27,9 @@ class Entry:
         past: bit set of the ops in its past.
         account: the verified log of its author; None where none of the records seen has it.
         before: who sits where, in its past.
-        refused: why its author may not do this, judged in its past; empty where he may.
+        proved: the op; None until it is judged, and where it is refused.
+        refused: why its signatures do not hold or its author may not do this, judged in its past; empty
+            where he may.
         acted_at: the key version of his principal that he showed to have.
         removals: whom it removes or lowers.
         pins: the key versions it gives to principals.
@@ -35,10 +37,11 @@ class Entry:
 
     index: int
     record: MembershipRecord
-    signed: SignedOp
+    opened: UnverifiedOp
     past: int
     account: Account | None
     before: Seats
+    proved: SignedOp | None = None
     refused: str = ""
     acted_at: bytes = b""
     removals: tuple[rules.Removal, ...] = ()
@@ -47,6 +50,12 @@ class Entry:
     @property
     def id(self) -> bytes:
         return self.record.id
+
+    @property
+    def signed(self) -> SignedOp:
+        """The op of an entry that is not refused: of one that is, nothing may be asked."""
+        assert self.proved is not None, "an op that is refused"
+        return self.proved
 
     @property
     def bit(self) -> int:
@@ -88,16 +97,16 @@ class History:
     def everything(self) -> int:
         return (1 << len(self.entries)) - 1
 
-    def missing(self, signed: SignedOp) -> list[bytes]:
+    def missing(self, opened: UnverifiedOp) -> list[bytes]:
         """Ids of ops it names that are not here yet."""
-        return [head for head in signed.heads if head not in self.indices]
+        return [head for head in opened.heads if head not in self.indices]
 
-    def add(self, record: MembershipRecord, signed: SignedOp) -> Entry:
+    def add(self, record: MembershipRecord, opened: UnverifiedOp) -> Entry:
         """Enters an op whose heads are all here, and judges it in its past."""
-        heads = {self.indices[head] for head in signed.heads}
+        heads = {self.indices[head] for head in opened.heads}
         past = self.closure(heads)
         entry = Entry(
-            len(self.entries), record, signed, past, self._account(signed, past), self.seats_of(past)
+            len(self.entries), record, opened, past, self._account(opened, past), self.seats_of(past)
         )
         rules.judge(self, entry)
         self._note(entry)
@@ -206,12 +215,12 @@ class History:
         """Whether a record of the set ``past`` carries the account log of this digest."""
         return bool(self._carried.get(digest, 0) & past)
 
-    def _account(self, signed: SignedOp, past: int) -> Account | None:
-        digest = signed.log_digest
-        if signed.account_log:
+    def _account(self, opened: UnverifiedOp, past: int) -> Account | None:
+        digest = opened.log_digest
+        if opened.account_log:
             if digest not in self._accounts:
                 try:
-                    self._accounts[digest] = Account.parse_untrusted(signed.account_log)
+                    self._accounts[digest] = Account.parse_untrusted(opened.account_log)
                 except RemoteProtocolError:
                     return None
             self._carried[digest] = self._carried.get(digest, 0) | 1 << len(self.entries)

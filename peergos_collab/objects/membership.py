@@ -19,7 +19,7 @@ from .epoch_keys import EpochKeys, Level
 from .history import Entry, History
 from .key_ring import KeyRing
 from .op_kinds import Close, Complaint
-from .operations import Relied, SignedOp
+from .operations import Relied, UnverifiedOp
 from .payload import Author
 from .principals import Principal
 from .records import Epoch, Grant, MembershipRecord, open_op
@@ -166,12 +166,13 @@ class View:
         last: dict[DeviceId, Entry] = {}
         found: dict[DeviceId, Author] = {}
         for entry in self.history.entries:
+            if entry.refused:
+                continue
             author = entry.signed.author
             before = last.get(author.device)
-            if before is not None and not entry.past & before.bit and not entry.refused:
+            if before is not None and not entry.past & before.bit:
                 found[author.device] = author
-            if not entry.refused:
-                last[author.device] = entry
+            last[author.device] = entry
         return found
 
     @cached_property
@@ -205,9 +206,9 @@ class Membership:
         self._known: set[bytes] = set()
         self._sealed: dict[EpochId, dict[bytes, MembershipRecord]] = {}
         self._false: dict[bytes, str] = {}
-        self._waiting: dict[bytes, tuple[MembershipRecord, SignedOp]] = {}
+        self._waiting: dict[bytes, tuple[MembershipRecord, UnverifiedOp]] = {}
         self._waited: dict[bytes, set[bytes]] = {}
-        self._held_back: dict[bytes, tuple[MembershipRecord, SignedOp]] = {}
+        self._held_back: dict[bytes, tuple[MembershipRecord, UnverifiedOp]] = {}
         self._view: View | None = None
 
     @property
@@ -239,8 +240,8 @@ class Membership:
     def look_again(self) -> None:
         """Takes what was held back, after records of other objects came."""
         held, self._held_back = self._held_back, {}
-        for record, signed in held.values():
-            self._place(record, signed)
+        for record, opened in held.values():
+            self._place(record, opened)
 
     def _open_sealed(self, epochs: Iterable[EpochId]) -> None:
         for epoch in epochs:
@@ -251,7 +252,7 @@ class Membership:
             if record.id in self.history or record.id in self._waiting or record.id in self._held_back:
                 continue
             try:
-                signed = open_op(record, self.keys)
+                opened = open_op(record, self.keys)
             except NoAccess:
                 continue
             except RemoteProtocolError as error:
@@ -259,23 +260,23 @@ class Membership:
                 self._view = None
                 continue
             self._false.pop(record.id, None)
-            self._place(record, signed)
+            self._place(record, opened)
 
-    def _place(self, record: MembershipRecord, signed: SignedOp) -> None:
+    def _place(self, record: MembershipRecord, opened: UnverifiedOp) -> None:
         """Enters an op, or lets it wait for what its author had seen; then those that waited for it."""
-        ready = [(record, signed)]
+        ready = [(record, opened)]
         while ready:
-            record, signed = ready.pop()
-            missing = self.history.missing(signed)
+            record, opened = ready.pop()
+            missing = self.history.missing(opened)
             if missing:
-                self._waiting[record.id] = record, signed
+                self._waiting[record.id] = record, opened
                 self._waited.setdefault(missing[0], set()).add(record.id)
                 continue
             self._waiting.pop(record.id, None)
-            if not self._relied_on_is_here(signed.relied):
-                self._held_back[record.id] = record, signed
+            if not self._relied_on_is_here(opened.relied):
+                self._held_back[record.id] = record, opened
                 continue
-            self.history.add(record, signed)
+            self.history.add(record, opened)
             self._view = None
             ready += [self._waiting[id_] for id_ in sorted(self._waited.pop(record.id, ()))]
 

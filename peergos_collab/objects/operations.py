@@ -12,7 +12,7 @@ needs no second signature: the account's log lists his device.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,11 +24,21 @@ from ..crypto import BoxPair, SigningKey, Tag, hash256
 from ..errors import RemoteProtocolError
 from ..identity.account import MAX_LOG, Account
 from .epoch_keys import Level
-from .op_kinds import Add, Create, Op, read_op_untrusted
+from .op_kinds import Add, ChangeRole, Create, Forward, Op, RePin, read_op_untrusted
 from .payload import Author
 from .principals import Principal, PrincipalKind
 
-__all__ = ["Actor", "Add", "Create", "Op", "SignedOp", "pad_to_bucket", "parse_op_untrusted", "sign_op"]
+__all__ = [
+    "Actor",
+    "Add",
+    "Create",
+    "Op",
+    "SignedOp",
+    "UnverifiedOp",
+    "pad_to_bucket",
+    "parse_op_untrusted",
+    "sign_op",
+]
 
 MAX_NAME: Final = 64
 MAX_HEADS: Final = 64
@@ -47,6 +57,15 @@ class Relied:
 
     object: bytes
     heads: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An epoch's keys for somebody: at a key version, or (None) at those he is listed with."""
+
+    principal: PrincipalId
+    version: bytes | None
+    level: Level
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,48 +97,113 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class SignedOp:
-    """A signed op. Whether its device's account lists it, and its author may do it, others say.
+    """An op that a device of its author's account signed, and whoever holds the keys of his principal.
+
+    Whether he may do it, others say.
 
     Args:
-        author: name included, unverified.
-        log_digest: of the account log that lists the device.
-        account_log: that log, where it travels along; else empty.
+        author: his name is what he calls himself, and signed by nobody.
         level: as what the author acts for an object principal.
-        heads: the membership records its author had seen.
         relied: heads of other objects he had seen.
     """
 
     op: Op
     author: Author
-    log_digest: bytes
-    account_log: bytes
     level: Level
-    heads: tuple[bytes, ...]
     relied: tuple[Relied, ...]
-    _message: bytes
-    _device_signature: bytes
-    _principal_signature: bytes
 
     @property
     def for_itself(self) -> bool:
         return bytes(self.author.principal) == bytes(self.author.account)
 
-    def check_device(self, account: Account) -> None:
-        """Raises RemoteProtocolError unless a device that ``account`` lists signed this op."""
-        device = account.devices.get(self.author.device)
-        if device is None or account.id != self.author.account:
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedOp:
+    """An op as it was opened, of which nobody has checked who signed it.
+
+    It shows what has to be here to find that out, and what is better believed even if it is false.
+
+    Args:
+        log_digest: of the account log that is said to list the device.
+        account_log: that log, where it travels along; else empty.
+        heads: the membership records its author says he had seen.
+    """
+
+    log_digest: bytes
+    account_log: bytes
+    heads: tuple[bytes, ...]
+    _signed: SignedOp = field(repr=False)
+    _message: bytes = field(repr=False)
+    _device_signature: bytes = field(repr=False)
+    _principal_signature: bytes = field(repr=False)
+
+    @property
+    def relied(self) -> tuple[Relied, ...]:
+        """Heads of other objects that have to be here first."""
+        return self._signed.relied
+
+    @property
+    def principal(self) -> PrincipalId:
+        """Whom its author says to act for."""
+        return self._signed.author.principal
+
+    @property
+    def creator(self) -> Principal | None:
+        """Who is said to create the object with this op."""
+        op = self._signed.op
+        return op.creator if isinstance(op, Create) else None
+
+    @property
+    def own_versions(self) -> list[Principal]:
+        """New key versions of the object that its author acts for, which it brings itself."""
+        op = self._signed.op
+        new = [version.principal for version in op.versions] if isinstance(op, RePin) else []
+        return [one for one in new if one.id == self.principal and one.kind is PrincipalKind.OBJECT]
+
+    @property
+    def given(self) -> list[Given]:
+        """Whom it says that its record gives an epoch's keys: an epoch whose keys are out is better left."""
+        op = self._signed.op
+        if isinstance(op, Add):
+            return [Given(op.principal.id, op.principal.version, op.level)]
+        if isinstance(op, Forward):
+            return [Given(one.principal, one.version, one.level) for one in op.to]
+        return [Given(op.target.principal, None, op.level)] if isinstance(op, ChangeRole) else []
+
+    def verify(self, account: Account, principals: Sequence[Principal]) -> tuple[SignedOp, Principal]:
+        """The op, and as which principal its author proved to act.
+
+        Args:
+            account: lists the device.
+            principals: the principal he acts for, in the key versions it is listed with.
+
+        Raises:
+            RemoteProtocolError: a signature does not hold, or is by somebody else.
+        """
+        author = self._signed.author
+        device = account.devices.get(author.device)
+        if device is None or account.id != author.account:
             raise RemoteProtocolError("a membership op by a device that its account does not list")
         device.sign.verify(Tag.SIGN_OP, self._message, self._device_signature)
+        problem = RemoteProtocolError("an op on behalf of nobody")
+        for principal in principals:
+            try:
+                self._check_acts_as(principal)
+            except RemoteProtocolError as error:
+                problem = error
+            else:
+                return self._signed, principal
+        raise problem
 
-    def check_principal(self, principal: Principal) -> None:
-        """Raises RemoteProtocolError unless the author proved to act as ``principal``."""
-        if self.author.principal != principal.id:
+    def _check_acts_as(self, principal: Principal) -> None:
+        if self.principal != principal.id:
             raise RemoteProtocolError("an op on behalf of somebody else")
         if principal.kind is PrincipalKind.ACCOUNT:
-            if not self.for_itself:
+            if not self._signed.for_itself:
                 raise RemoteProtocolError("an op on behalf of another account")
             return
-        principal.signer(self.level).verify(Tag.SIGN_OP, self._message, self._principal_signature)
+        signer = principal.signer(self._signed.level)
+        signer.verify(Tag.SIGN_OP, self._message, self._principal_signature)
 
 
 def log_digest(raw: bytes) -> bytes:
@@ -167,12 +251,8 @@ def sign_op(
     )
 
 
-def parse_op_untrusted(padded: bytes, core_hash: bytes) -> SignedOp:
-    """The form of a signed op; ``check_device`` and ``check_principal`` must follow.
-
-    Raises:
-        RemoteProtocolError: malformed.
-    """
+def parse_op_untrusted(padded: bytes, core_hash: bytes) -> UnverifiedOp:
+    """The form of a signed op. Raises RemoteProtocolError."""
     plaintext = unpad_untrusted(padded)
     fields = array(decode_untrusted(plaintext, MAX_OP), 5, "membership op")
     raw = some_bytes(fields[0], MAX_OP, "membership op")
@@ -187,14 +267,13 @@ def parse_op_untrusted(padded: bytes, core_hash: bytes) -> SignedOp:
         PrincipalId(blob(body[4], 32, "principal id")),
         string(fields[4], MAX_NAME, "name"),
     )
-    return SignedOp(
-        read_op_untrusted(body[0]),
-        author,
+    level = Level(number(body[5], 1, 3, "acting level"))
+    relied = tuple(_relied(item) for item in many(body[7], MAX_HEADS, "objects relied on"))
+    return UnverifiedOp(
         digest,
         log,
-        Level(number(body[5], 1, 3, "acting level")),
         _heads(body[6]),
-        tuple(_relied(item) for item in many(body[7], MAX_HEADS, "objects relied on")),
+        SignedOp(read_op_untrusted(body[0]), author, level, relied),
         core_hash + raw,
         blob(fields[1], 64, "signature"),
         _principal_signature(fields[2]),

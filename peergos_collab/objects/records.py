@@ -15,7 +15,7 @@ one epoch descends from another (``EpochLink``).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from ..codec import decode_untrusted, encode
@@ -27,7 +27,7 @@ from ..errors import NoAccess, RemoteProtocolError
 from ..ports import Random
 from .back_links import parse_back_links_untrusted, seal_back_link
 from .epoch_keys import EpochKeys, EpochPublic, Level
-from .operations import Actor, Op, Relied, SignedOp, pad_to_bucket, parse_op_untrusted, sign_op
+from .operations import Actor, Op, Relied, UnverifiedOp, pad_to_bucket, parse_op_untrusted, sign_op
 from .wraps import Recipient, check_form, wrap
 
 VERSION: Final = 1
@@ -74,7 +74,7 @@ class _Sealed:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One generation of an object's keys, as everybody may see it.
+    """One generation of an object's keys, as everybody may see it, signed by one of those before it.
 
     Args:
         parents: the epochs it follows; empty for an object's first.
@@ -117,37 +117,66 @@ class Epoch:
         signature = keys.signing_key(level).sign(Tag.SIGN_EPOCH, self.id)
         return encode([self.sealed.head, self.sealed.rest_hash, earlier, int(level), signature])
 
-    @classmethod
-    def parse_untrusted(cls, raw: bytes) -> Self:
-        """Raises RemoteProtocolError. ``verify`` must follow before it is used."""
-        return cls.read(*_split(raw))
+    @staticmethod
+    def parse_untrusted(raw: bytes) -> UnverifiedEpoch:
+        """Raises RemoteProtocolError."""
+        return UnverifiedEpoch(_read_epoch(*_split(raw)))
 
-    @classmethod
-    def read(cls, sealed: _Sealed, head: list[Any], back_links: list[Any], wraps: bytes) -> Self:
-        """From the parts of a record."""
-        number(head[1], EPOCH, EPOCH, "record kind")
-        id_ = EpochId(_record_id(Tag.EPOCH_ID, sealed))
-        object_id, parents, keys = _read_epoch_head(head, id_)
-        if keys.sign.keys() != set(Level) and not parents:
-            raise RemoteProtocolError("a first epoch without admin keys")
-        return cls(id_, object_id, parents, keys, parse_back_links_untrusted(back_links), wraps, sealed)
 
-    def verify(self, epochs: Mapping[EpochId, Epoch]) -> None:
+@dataclass(frozen=True, slots=True)
+class UnverifiedEpoch:
+    """An epoch whose outer signature nobody has checked: it shows what has to be here for that."""
+
+    _epoch: Epoch = field(repr=False)
+
+    @property
+    def id(self) -> EpochId:
+        return self._epoch.id
+
+    @property
+    def object(self) -> ObjectId:
+        return self._epoch.object
+
+    @property
+    def needs(self) -> tuple[EpochId, ...]:
+        """The epochs that have to be known before it is."""
+        return self._epoch.parents
+
+    @property
+    def raw(self) -> bytes:
+        return self._epoch.raw
+
+    @property
+    def signer(self) -> EpochId:
+        """The epoch whose key is said to have signed it; empty for its own."""
+        return self._epoch.sealed.outer.signer
+
+    @property
+    def level(self) -> Level:
+        """Of the key that is said to have signed it."""
+        return self._epoch.sealed.outer.level
+
+    def verify(self, epochs: Mapping[EpochId, Epoch]) -> Epoch:
         """Checks the outer signature against the epochs known. Raises RemoteProtocolError."""
-        outer = self.sealed.outer
-        if self.first and outer.signer == b"":
-            outer.verify(Tag.SIGN_EPOCH, self.keys, self.id)
-        elif outer.signer in self.parents and outer.signer in epochs:
-            if any(p in epochs and epochs[p].object != self.object for p in self.parents):
+        epoch = self._epoch
+        outer = epoch.sealed.outer
+        if epoch.first and outer.signer == b"":
+            outer.verify(Tag.SIGN_EPOCH, epoch.keys, epoch.id)
+        elif outer.signer in epoch.parents and outer.signer in epochs:
+            if any(p in epochs and epochs[p].object != epoch.object for p in epoch.parents):
                 raise RemoteProtocolError("an epoch whose parent is another object's")
-            outer.verify(Tag.SIGN_EPOCH, epochs[outer.signer].keys, self.id)
+            outer.verify(Tag.SIGN_EPOCH, epochs[outer.signer].keys, epoch.id)
         else:
             raise RemoteProtocolError("an epoch that is not signed by one of its parents")
+        return epoch
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Existing keys for somebody who lacks them, or a notice, as everybody may see it."""
+    """Existing keys for somebody who lacks them, or a notice, as everybody may see it.
+
+    A holder of the epoch's read key signed it.
+    """
 
     id: RecordId
     object: ObjectId
@@ -161,79 +190,98 @@ class Grant:
     def raw(self) -> bytes:
         return self.sealed.raw
 
-    @classmethod
-    def parse_untrusted(cls, raw: bytes) -> Self:
-        """Raises RemoteProtocolError. ``verify`` must follow before it is used."""
-        return cls.read(*_split(raw))
+    @staticmethod
+    def parse_untrusted(raw: bytes) -> UnverifiedGrant:
+        """Raises RemoteProtocolError."""
+        return UnverifiedGrant(_read_grant(*_split(raw)))
 
-    @classmethod
-    def read(cls, sealed: _Sealed, head: list[Any], back_links: list[Any], wraps: bytes) -> Self:
-        """From the parts of a record."""
-        number(head[1], GRANT, GRANT, "record kind")
-        many(back_links, 0, "back-links of a grant")
-        _, _, object_id, epoch = array(head, 4, "grant")
-        return cls(
-            RecordId(_record_id(Tag.GRANT_ID, sealed)),
-            ObjectId(blob(object_id, 32, "object id")),
-            EpochId(blob(epoch, 32, "epoch id")),
-            wraps,
-            sealed,
-        )
 
-    def verify(self, epochs: Mapping[EpochId, Epoch]) -> None:
+@dataclass(frozen=True, slots=True)
+class UnverifiedGrant:
+    """A grant whose outer signature nobody has checked: it shows what has to be here for that."""
+
+    _grant: Grant = field(repr=False)
+
+    @property
+    def id(self) -> RecordId:
+        return self._grant.id
+
+    @property
+    def object(self) -> ObjectId:
+        return self._grant.object
+
+    @property
+    def needs(self) -> tuple[EpochId, ...]:
+        """The epochs that have to be known before it is."""
+        return (self._grant.epoch,)
+
+    @property
+    def raw(self) -> bytes:
+        return self._grant.raw
+
+    @property
+    def signer(self) -> EpochId:
+        """The epoch whose key is said to have signed it."""
+        return self._grant.sealed.outer.signer
+
+    @property
+    def level(self) -> Level:
+        """Of the key that is said to have signed it."""
+        return self._grant.sealed.outer.level
+
+    def verify(self, epochs: Mapping[EpochId, Epoch]) -> Grant:
         """Checks the outer signature against the epochs known. Raises RemoteProtocolError."""
-        epoch = epochs.get(self.epoch)
-        if epoch is None or self.sealed.outer.signer != self.epoch:
+        grant = self._grant
+        epoch = epochs.get(grant.epoch)
+        if epoch is None or grant.sealed.outer.signer != grant.epoch or epoch.object != grant.object:
             raise RemoteProtocolError("a grant for an epoch that is not known")
-        self.sealed.outer.verify(Tag.SIGN_GRANT, epoch.keys, self.id)
+        grant.sealed.outer.verify(Tag.SIGN_GRANT, epoch.keys, grant.id)
+        return grant
 
 
 @dataclass(frozen=True, slots=True)
 class EpochLink:
-    """An epoch without its wraps and op: its keys, and that an earlier one's keys vouch for them."""
+    """An epoch without its wraps and op: its keys, for which an earlier one's keys vouch."""
 
     id: EpochId
     object: ObjectId
     keys: EpochPublic
-    _outer: _Signature
-
-    @property
-    def signer(self) -> EpochId:
-        """The epoch whose key vouches for this one."""
-        return self._outer.signer
+    signer: EpochId
+    """The epoch whose key vouches for this one."""
 
     @classmethod
-    def parse_untrusted(cls, raw: bytes) -> Self:
-        """Raises RemoteProtocolError."""
+    def parse_untrusted(cls, raw: bytes, earlier: Mapping[EpochId, EpochPublic]) -> Self:
+        """Raises RemoteProtocolError unless a write key of one of the epochs ``earlier`` signed it."""
         head, rest_hash, signer, level, signature = array(decode_untrusted(raw, MAX_LINK), 5, "epoch link")
         head = some_bytes(head, MAX_HEAD, "epoch head")
         id_ = EpochId(hash256(Tag.EPOCH_ID, head + blob(rest_hash, 32, "hash")))
         fields = _checked_head(head)
         number(fields[1], EPOCH, EPOCH, "record kind")
         object_id, _, keys = _read_epoch_head(fields, id_)
-        return cls(id_, object_id, keys, _signature(signer, level, signature))
-
-    def verify(self, earlier: Mapping[EpochId, EpochPublic]) -> None:
-        """Raises RemoteProtocolError unless a write key of one of the epochs ``earlier`` signed it."""
-        if self.signer not in earlier:
+        outer = _signature(signer, level, signature)
+        if outer.signer not in earlier:
             raise RemoteProtocolError("an epoch that no earlier one vouches for")
-        self._outer.verify(Tag.SIGN_EPOCH, earlier[self.signer], self.id)
+        outer.verify(Tag.SIGN_EPOCH, earlier[outer.signer], id_)
+        return cls(id_, object_id, keys, outer.signer)
 
 
 MembershipRecord = Epoch | Grant
+UnverifiedRecord = UnverifiedEpoch | UnverifiedGrant
 
 
-def parse_record_untrusted(raw: bytes) -> MembershipRecord:
-    """An epoch or a grant, not verified yet. Raises RemoteProtocolError."""
+def parse_record_untrusted(raw: bytes) -> UnverifiedRecord:
+    """An epoch or a grant. Raises RemoteProtocolError."""
     parts = _split(raw)
-    return Epoch.read(*parts) if parts[1][1] == EPOCH else Grant.read(*parts)
+    if parts[1][1] == EPOCH:
+        return UnverifiedEpoch(_read_epoch(*parts))
+    return UnverifiedGrant(_read_grant(*parts))
 
 
 def first_epoch(keys: EpochKeys, recipient: Recipient, op: Op, actor: Actor, random: Random) -> Epoch:
     """Makes a new object: its first epoch, wrapped to its creator."""
     head = encode([VERSION, EPOCH, random(32), [], keys.public().fields()])
     making = _Making(head, [], wrap(keys, [recipient], random), ((EpochId(b""), keys),), EpochId(b""), keys)
-    return Epoch.parse_untrusted(making.record(Said(op, actor), Tag.SIGN_EPOCH, random))
+    return _read_epoch(*_split(making.record(Said(op, actor), Tag.SIGN_EPOCH, random)))
 
 
 def next_epoch(
@@ -264,7 +312,7 @@ def next_epoch(
     openers = {**(told or {}), **parents}
     seals = ((EpochId(b""), keys), *((epoch, openers[epoch]) for epoch in sorted(openers)))
     making = _Making(head, links, wrap(keys, recipients, random), seals, signer, parents[signer])
-    return Epoch.parse_untrusted(making.record(said, Tag.SIGN_EPOCH, random))
+    return _read_epoch(*_split(making.record(said, Tag.SIGN_EPOCH, random)))
 
 
 def grant(
@@ -292,10 +340,10 @@ def make_grant(
     """Hands the secrets of an epoch to ``recipients``; to nobody for a notice."""
     head = encode([VERSION, GRANT, object_id, epoch])
     making = _Making(head, [], wrap(keys, recipients, random), ((epoch, keys),), epoch, keys)
-    return Grant.parse_untrusted(making.record(said, Tag.SIGN_GRANT, random))
+    return _read_grant(*_split(making.record(said, Tag.SIGN_GRANT, random)))
 
 
-def open_op(record: MembershipRecord, keys: Mapping[EpochId, EpochKeys]) -> SignedOp:
+def open_op(record: MembershipRecord, keys: Mapping[EpochId, EpochKeys]) -> UnverifiedOp:
     """Opens a record's op with whichever epoch's keys are held, and checks its form.
 
     Raises:
@@ -403,6 +451,30 @@ def _split(raw: bytes) -> tuple[_Sealed, list[Any], list[Any], bytes]:
         _signature(signer, level, signature),
     )
     return sealed, _checked_head(head), back_links, wraps
+
+
+def _read_epoch(sealed: _Sealed, head: list[Any], back_links: list[Any], wraps: bytes) -> Epoch:
+    """From the parts of a record; nothing is verified."""
+    number(head[1], EPOCH, EPOCH, "record kind")
+    id_ = EpochId(_record_id(Tag.EPOCH_ID, sealed))
+    object_id, parents, keys = _read_epoch_head(head, id_)
+    if keys.sign.keys() != set(Level) and not parents:
+        raise RemoteProtocolError("a first epoch without admin keys")
+    return Epoch(id_, object_id, parents, keys, parse_back_links_untrusted(back_links), wraps, sealed)
+
+
+def _read_grant(sealed: _Sealed, head: list[Any], back_links: list[Any], wraps: bytes) -> Grant:
+    """From the parts of a record; nothing is verified."""
+    number(head[1], GRANT, GRANT, "record kind")
+    many(back_links, 0, "back-links of a grant")
+    _, _, object_id, epoch = array(head, 4, "grant")
+    return Grant(
+        RecordId(_record_id(Tag.GRANT_ID, sealed)),
+        ObjectId(blob(object_id, 32, "object id")),
+        EpochId(blob(epoch, 32, "epoch id")),
+        wraps,
+        sealed,
+    )
 
 
 def _checked_head(raw: bytes) -> list[Any]:

@@ -63,10 +63,10 @@ class Removal:
 def judge(history: History, entry: Entry) -> None:
     """Fills in what an op does, and why it is refused if it is."""
     try:
-        if isinstance(entry.signed.op, Create):
-            _judge_create(history, entry)
+        if entry.opened.creator is not None:
+            _judge_create(history, entry, entry.opened.creator)
             return
-        level = _author_level(entry)
+        level = _author_level(entry, _prove_author(entry))
         if isinstance(entry.signed.op, RePin):
             _judge_re_pin(history, entry, level)
         else:
@@ -76,61 +76,49 @@ def judge(history: History, entry: Entry) -> None:
                 history.take_proof(account)
     except RemoteProtocolError as error:
         entry.refused = str(error)
-        entry.removals, entry.pins = (), ()
+        entry.proved, entry.removals, entry.pins = None, (), ()
 
 
-def _judge_create(history: History, entry: Entry) -> None:
-    op, record = entry.signed.op, entry.record
-    assert isinstance(op, Create)
+def _judge_create(history: History, entry: Entry, creator: Principal) -> None:
+    record = entry.record
     if not isinstance(record, Epoch) or not record.first or entry.past:
         raise RemoteProtocolError("only the first epoch creates an object")
-    if op.creator.kind is not PrincipalKind.ACCOUNT:
+    if creator.kind is not PrincipalKind.ACCOUNT:
         raise RemoteProtocolError("an object whose creator is no account")
-    _check_device(entry)
-    entry.signed.check_principal(op.creator)
-    entry.acted_at = _check_own_version(entry, [op.creator])
+    _prove(entry, [creator])
+    entry.acted_at = _check_own_version(entry, [creator])
+    op = entry.signed.op
+    assert isinstance(op, Create)
     history.kind = op.kind
     entry.pins = (Pin(entry.index, op.creator),)
 
 
-def _author_level(entry: Entry) -> Level:
-    """The role in which an op's author acts, which he proved. Raises RemoteProtocolError."""
-    signed = entry.signed
-    _check_device(entry)
-    seat = entry.before.get(signed.author.principal)
+def _prove_author(entry: Entry) -> Seat:
+    """The seat of an op's author, who proved that it is his. Raises RemoteProtocolError."""
+    seat = entry.before.get(entry.opened.principal)
     if seat is None:
         raise RemoteProtocolError("an op by somebody who is no member")
-    principals = [pin.principal for pin in seat.pins]
-    if isinstance(signed.op, RePin):
-        # Whoever joined a folder after its keys changed has only the new ones to act with.
-        new = [version.principal for version in signed.op.versions]
-        own = [p for p in new if p.id == signed.author.principal and p.kind is PrincipalKind.OBJECT]
-        principals = [*own, *principals]
-    entry.acted_at = _check_acts_as(entry, principals)
+    # Whoever joined a folder after its keys changed has only the new ones to act with.
+    principals = [*entry.opened.own_versions, *(pin.principal for pin in seat.pins)]
+    principal = _prove(entry, principals)
+    is_account = principal.kind is PrincipalKind.ACCOUNT
+    entry.acted_at = _check_own_version(entry, principals) if is_account else principal.version
+    return seat
+
+
+def _author_level(entry: Entry, seat: Seat) -> Level:
+    """The role in which an op's author acts."""
     level = _succession(entry.before, seat)
-    acts_for_object = principals[0].kind is PrincipalKind.OBJECT
-    return min(level, signed.level) if acts_for_object else level
+    acts_for_object = seat.pins[0].principal.kind is PrincipalKind.OBJECT
+    return min(level, entry.signed.level) if acts_for_object else level
 
 
-def _check_device(entry: Entry) -> None:
+def _prove(entry: Entry, principals: Sequence[Principal]) -> Principal:
+    """Checks an op's signatures; returns as which of these its author acts."""
     if entry.account is None:
         raise RemoteProtocolError("an op whose author's account log is nowhere in its past")
-    entry.signed.check_device(entry.account)
-
-
-def _check_acts_as(entry: Entry, principals: Sequence[Principal]) -> bytes:
-    """Checks that an op's author acts for one of these; returns the key version that he showed to have."""
-    problem: RemoteProtocolError | None = None
-    for principal in principals:
-        try:
-            entry.signed.check_principal(principal)
-        except RemoteProtocolError as error:
-            problem = error
-        else:
-            if principal.kind is not PrincipalKind.ACCOUNT:
-                return principal.version
-            return _check_own_version(entry, principals)
-    raise problem or RemoteProtocolError("an op on behalf of nobody")
+    entry.proved, principal = entry.opened.verify(entry.account, principals)
+    return principal
 
 
 def _check_own_version(entry: Entry, listed: Sequence[Principal]) -> bytes:
@@ -362,7 +350,7 @@ def removals_in(history: History, entries: Iterable[Entry]) -> dict[PrincipalId,
             for removal in entry.removals:
                 found.setdefault(removal.target.principal, []).append(removal)
     table = Table(history, entries, found)
-    re_pins = [e for e in entries if isinstance(e.signed.op, RePin) and e.removals and not e.refused]
+    re_pins = [e for e in entries if not e.refused and e.removals and isinstance(e.signed.op, RePin)]
     standing = [entry for entry in re_pins if not is_void(table, entry)]
     for entry in standing:
         for removal in entry.removals:
@@ -403,7 +391,7 @@ def fold(history: History, base: Seats, entries: list[Entry]) -> Seats:
 
     for kinds in _IN_TURN:
         for entry in entries:
-            if isinstance(entry.signed.op, kinds) and not entry.refused and entry.index not in void:
+            if not entry.refused and isinstance(entry.signed.op, kinds) and entry.index not in void:
                 seats.update(_given(entry, seat_of))
     for principal in table.removals:
         seats.setdefault(principal, base.get(principal))

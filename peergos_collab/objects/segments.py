@@ -12,14 +12,24 @@ it through the previous ids: catching up on a log takes one verification.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ..codec import decode_untrusted, encode
 from ..codec.ids import EpochId, LogId, ObjectId, SegmentId
 from ..codec.shape import array, blob, number, some_bytes
 from ..codec.sizes import BUCKETS, pad, padme, unpad_untrusted
-from ..crypto import SEAL_OVERHEAD, ContentKey, SigningKey, Tag, VerifyKey, copen, cseal, hash256
+from ..crypto import (
+    SEAL_OVERHEAD,
+    BadSignature,
+    ContentKey,
+    SigningKey,
+    Tag,
+    VerifyKey,
+    copen,
+    cseal,
+    hash256,
+)
 from ..errors import LocalProtocolError, RemoteProtocolError
 from ..ports import Random
 
@@ -35,7 +45,11 @@ _SIGNATURE_FIELD: Final = 66
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A segment as everybody may see it. ``previous`` is empty for the first of its log."""
+    """A segment that its log's key signed, as everybody may see it.
+
+    Args:
+        previous: the id of the one before it; empty for the first of its log.
+    """
 
     id: SegmentId
     object: ObjectId
@@ -48,8 +62,8 @@ class Segment:
     signature: bytes
     raw: bytes
 
-    @classmethod
-    def parse_untrusted(cls, raw: bytes) -> Segment:
+    @staticmethod
+    def parse_untrusted(raw: bytes) -> UnverifiedSegment:
         """Checks form and size, not the signature. Raises RemoteProtocolError."""
         prefix, signature, body = array(decode_untrusted(raw, MAX_SEGMENT), 3, "segment")
         prefix = some_bytes(prefix, _PREFIX_LIMIT, "segment prefix")
@@ -63,7 +77,7 @@ class Segment:
         blob(previous, 0 if seq == 1 else 32, "previous segment")
         if len(raw) != padme(len(raw)):
             raise RemoteProtocolError("a segment of a size that is not allowed")
-        return cls(
+        segment = Segment(
             _segment_id(prefix, body),
             ObjectId(blob(object_id, 32, "object id")),
             LogId(blob(log, 32, "log id")),
@@ -75,14 +89,62 @@ class Segment:
             blob(signature, 64, "signature"),
             raw,
         )
-
-    def verify(self) -> None:
-        """Raises BadSignature unless the log's key signed it."""
-        VerifyKey(self.log).verify(Tag.SIGN_SEGMENT, self.id, self.signature)
+        return UnverifiedSegment(segment)
 
     def open(self, key: ContentKey) -> bytes:
         """The payload. Raises RemoteProtocolError where it does not open."""
         return unpad_untrusted(copen(key, Tag.SEAL, self.body, self.prefix))
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedSegment:
+    """A segment whose signature nobody has checked: it shows where it claims to belong, and no content."""
+
+    _segment: Segment = field(repr=False)
+
+    @property
+    def id(self) -> SegmentId:
+        return self._segment.id
+
+    @property
+    def object(self) -> ObjectId:
+        return self._segment.object
+
+    @property
+    def log(self) -> LogId:
+        return self._segment.log
+
+    @property
+    def seq(self) -> int:
+        return self._segment.seq
+
+    @property
+    def previous(self) -> bytes:
+        return self._segment.previous
+
+    @property
+    def epoch(self) -> EpochId:
+        return self._segment.epoch
+
+    def verify(self) -> Segment:
+        """Raises BadSignature unless the log's key signed it."""
+        segment = self._segment
+        VerifyKey(segment.log).verify(Tag.SIGN_SEGMENT, segment.id, segment.signature)
+        return segment
+
+    def covered_by(self, following: Segment) -> Segment:
+        """The segment, on the word of the one that follows it: what that signs holds the id of this one.
+
+        Its own signature may be false. So it is for what was verified before it was stored, not for what
+        is passed on.
+
+        Raises:
+            BadSignature: ``following`` does not follow this one.
+        """
+        segment = self._segment
+        if following.log != segment.log or following.previous != segment.id:
+            raise BadSignature
+        return segment
 
 
 def epoch_of(raw: bytes) -> EpochId | None:

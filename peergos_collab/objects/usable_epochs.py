@@ -16,7 +16,6 @@ from ..identity.account import Account
 from .epoch_keys import EpochKeys, Level
 from .history import Entry
 from .membership import Member, View
-from .op_kinds import Add, ChangeRole, Forward
 from .principals import Principal, PrincipalKind
 from .records import Epoch
 
@@ -201,16 +200,12 @@ def author_pin(entry: Entry) -> Pin:
 
 
 def _from_grant(entry: Entry, found: dict[Pin, Level], most: Level) -> None:
-    op = entry.signed.op
-    if isinstance(op, Add):
-        _give(found, op.principal.pin, min(most, op.level))
-    elif isinstance(op, Forward):
-        for one in op.to:
-            _give(found, (one.principal, one.version), min(most, one.level))
-    elif isinstance(op, ChangeRole):
-        seat = entry.before.get(op.target.principal)
-        for pin in seat.pins if seat is not None else ():
-            _give(found, pin.principal.pin, min(most, op.level))
+    """Of grants that are refused, too: what was wrapped was wrapped."""
+    for given in entry.opened.given:
+        seat = entry.before.get(given.principal) if given.version is None else None
+        versions = [pin.principal.version for pin in seat.pins] if seat is not None else []
+        for version in versions if given.version is None else [given.version]:
+            _give(found, (given.principal, version), min(most, given.level))
 
 
 def _give(found: dict[Pin, Level], pin: Pin, level: Level) -> None:

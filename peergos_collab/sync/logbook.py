@@ -18,10 +18,17 @@ from typing import Final, TypeAlias
 
 from ..codec.ids import EpochId, LogId, ObjectId, RecordId, SegmentId
 from ..errors import Damaged, PeergosCollabError, RemoteProtocolError
-from ..objects.certificates import Certificate
+from ..objects.certificates import Certificate, UnverifiedCertificate
 from ..objects.epoch_keys import Level
-from ..objects.records import Epoch, Grant, MembershipRecord, parse_record_untrusted
-from ..objects.segments import Segment, epoch_of
+from ..objects.records import (
+    Epoch,
+    Grant,
+    MembershipRecord,
+    UnverifiedEpoch,
+    UnverifiedRecord,
+    parse_record_untrusted,
+)
+from ..objects.segments import Segment, UnverifiedSegment, epoch_of
 from ..ports import (
     AppendSegment,
     Batch,
@@ -37,7 +44,8 @@ from .heads import MAX_TIPS, Tip
 
 COPIES: Final = "epochs"
 MAX_BRANCHES: Final = 64
-"""Forks of one log that are kept. An honest device forks a log once or twice in its life."""
+"""Forks of one log that are kept, those that came first: beyond it members may differ, in that log. An honest
+device forks a log once or twice in its life."""
 
 RECENT_BYTES: Final = 64 << 10
 """Of the newest segments, kept to be passed on at once, without a look into the store."""
@@ -56,6 +64,7 @@ whoever certified them all. A device has one, and one more after each unclean st
 _READ: Final = 1 << 18
 
 Record: TypeAlias = MembershipRecord | Certificate
+_Unverified: TypeAlias = UnverifiedRecord | UnverifiedCertificate
 Admits: TypeAlias = Callable[[Record], bool]
 """Whether a verified record is taken from whoever sent it."""
 
@@ -100,7 +109,7 @@ class Offered:
         records: new records, in the order they entered.
         known: places of segments that were known already.
         gaps: logs of which a predecessor or certificate is missing.
-        early: records whose epoch or parents are missing.
+        early: records whose epoch or parents are missing, as they came.
         barred: something came from who has no right to give it, or none yet.
         refused: what was false, in words.
         forked: logs that turned out to be forked.
@@ -111,7 +120,7 @@ class Offered:
     records: list[Record] = field(default_factory=list)
     known: list[tuple[BranchState, int]] = field(default_factory=list)
     gaps: set[LogId] = field(default_factory=set)
-    early: list[Record] = field(default_factory=list)
+    early: list[bytes] = field(default_factory=list)
     barred: bool = False
     refused: list[str] = field(default_factory=list)
     forked: set[LogId] = field(default_factory=set)
@@ -191,25 +200,24 @@ class LogBook:
         offered = Offered()
         ready = [record for raw in raws if (record := self._parse_record(raw, offered)) is not None]
         ready.reverse()
-        waiting: dict[EpochId, list[Record]] = {}
+        waiting: dict[EpochId, list[_Unverified]] = {}
         while ready:
             record = ready.pop()
             missing = self._missing(record)
             if missing is not None:
                 waiting.setdefault(missing, []).append(record)
-            elif self._take_record(record, offered, admits) and isinstance(record, Epoch):
+            elif self._take_record(record, offered, admits) and isinstance(record, UnverifiedEpoch):
                 ready += reversed(waiting.pop(record.id, []))
-        offered.early = [record for records in waiting.values() for record in records]
+        offered.early = [record.raw for records in waiting.values() for record in records]
         return offered
 
-    def _missing(self, record: Record) -> EpochId | None:
+    def _missing(self, record: _Unverified) -> EpochId | None:
         """An epoch that has to be here first."""
-        needed = record.parents if isinstance(record, Epoch) else (record.epoch,)
-        return next((epoch for epoch in needed if epoch not in self.epochs), None)
+        return next((epoch for epoch in record.needs if epoch not in self.epochs), None)
 
-    def _parse_record(self, raw: bytes, offered: Offered) -> Record | None:
+    def _parse_record(self, raw: bytes, offered: Offered) -> _Unverified | None:
         try:
-            record: Record
+            record: _Unverified
             if len(raw) <= 256:
                 record = Certificate.parse_untrusted(raw)
             else:
@@ -221,13 +229,13 @@ class LogBook:
             offered.refused.append(str(error))
             return None
 
-    def _take_record(self, record: Record, offered: Offered, admits: Admits) -> bool:
+    def _take_record(self, unverified: _Unverified, offered: Offered, admits: Admits) -> bool:
         """Whether it is in the book now."""
-        if self._knows(record):
+        if self._knows(unverified):
             return True
         try:
-            self._check_room(record)
-            record.verify(self.epochs)
+            self._check_room(unverified)
+            record = unverified.verify(self.epochs)
         except RemoteProtocolError as error:
             offered.refused.append(str(error))
             return False
@@ -242,30 +250,29 @@ class LogBook:
             offered.batch.append(PutRecord(self.object, StoredRecord(record.kind, record.id, record.raw)))
         return True
 
-    def _knows(self, record: Record) -> bool:
-        if isinstance(record, Certificate):
+    def _knows(self, record: _Unverified) -> bool:
+        if isinstance(record, UnverifiedCertificate):
             return (record.log, record.epoch) in self.certificates
-        return record.id in (self.epochs if isinstance(record, Epoch) else self.grants)
+        return record.id in (self.epochs if isinstance(record, UnverifiedEpoch) else self.grants)
 
-    def _check_room(self, record: Record) -> None:
+    def _check_room(self, record: _Unverified) -> None:
         """Raises RemoteProtocolError where an object has as many records as it may."""
-        if isinstance(record, Certificate):
+        if isinstance(record, UnverifiedCertificate):
             new = record.log not in self.certified
             if new and self._logs_in.get(record.epoch, 0) >= MAX_NEW_LOGS:
                 raise RemoteProtocolError("too many logs in one epoch")
             return
-        level = self._signed_level(record)
+        level = self._signed_level(record.id, record.signer, record.level)
         count = len(self.epochs) + len(self.grants)
         size = self._record_bytes + len(record.raw)
         if count >= MAX_RECORDS[level] or size > MAX_RECORD_BYTES[level]:
             raise RemoteProtocolError("too many membership records")
 
-    def _signed_level(self, record: MembershipRecord) -> Level:
+    def _signed_level(self, id_: bytes, signer: EpochId, level: Level) -> Level:
         """The level of the key that signed a record; an admin key that a writer made up counts as his."""
-        signer = record.sealed.outer.signer or EpochId(record.id)
-        if record.sealed.outer.level is Level.ADMIN and signer in self._made_by_writers:
+        if level is Level.ADMIN and (signer or id_) in self._made_by_writers:
             return Level.WRITE
-        return record.sealed.outer.level
+        return level
 
     def _keep(self, record: Record) -> None:
         if isinstance(record, Certificate):
@@ -279,7 +286,8 @@ class LogBook:
             self.epochs[record.id] = record
             self.graph.add(record)
             self.plain_graph.add(record)
-            if not record.first and self._signed_level(record) < Level.ADMIN:
+            outer = record.sealed.outer
+            if not record.first and self._signed_level(record.id, outer.signer, outer.level) < Level.ADMIN:
                 self._made_by_writers.add(record.id)
         else:
             self.grants[record.id] = record
@@ -299,7 +307,7 @@ class LogBook:
         """
         offered = Offered()
         self._fresh.clear()
-        run: list[Segment] = []
+        run: list[UnverifiedSegment] = []
         for raw in raws:
             try:
                 segment = Segment.parse_untrusted(raw)
@@ -343,7 +351,7 @@ class LogBook:
         """Up to which seq a branch may leave this device."""
         return min(branch.tip, self._unsettled.get(branch.number, branch.tip + 1) - 1)
 
-    def _take_run(self, run: list[Segment], offered: Offered, within: int) -> None:
+    def _take_run(self, run: list[UnverifiedSegment], offered: Offered, within: int) -> None:
         fresh = [segment for segment in run if not self._note_known(segment, offered)]
         if within != EVERYTHING:
             count = len(fresh)
@@ -374,27 +382,28 @@ class LogBook:
             return "a log with too many forks"
         return "a log too many for one object" if len(self.numbered) >= MAX_TIPS else ""
 
-    def _note_known(self, segment: Segment, offered: Offered) -> bool:
+    def _note_known(self, segment: UnverifiedSegment, offered: Offered) -> bool:
         branch = self.find(segment.log, segment.seq, segment.id)
         if branch is not None:
             offered.known.append((branch, segment.seq))
         return branch is not None
 
     @staticmethod
-    def _authentic(run: list[Segment], offered: Offered) -> list[Segment]:
+    def _authentic(run: list[UnverifiedSegment], offered: Offered) -> list[Segment]:
         """The segments of a run up to the first whose own signature does not hold.
 
         The last signature covers all before it through their ids, but each is checked all the same (50 µs).
         Otherwise whoever passes segments on could spoil signatures in the middle, and what was taken in
         here would be refused by the next, to whom it goes in frames that end elsewhere.
         """
-        for end, segment in enumerate(run):
+        verified: list[Segment] = []
+        for segment in run:
             try:
-                segment.verify()
+                verified.append(segment.verify())
             except RemoteProtocolError as error:
                 offered.refused.append(str(error))
-                return run[:end]
-        return run
+                break
+        return verified
 
     def _place(self, segment: Segment, offered: Offered) -> BranchState | None:
         """The branch this segment continues, made new for a new log or a fork; None for a gap."""
@@ -527,7 +536,7 @@ class LogBook:
         """
         previous = self._id_before(branch, start)
         while start <= branch.tip:
-            run: list[Segment] = []
+            run: list[UnverifiedSegment] = []
             damage: Damaged | None = None
             for raw in self.store.segments(branch.number, start, _READ):
                 try:
@@ -547,15 +556,19 @@ class LogBook:
                 raise damage
 
     @staticmethod
-    def _sound(run: list[Segment]) -> list[Segment]:
+    def _sound(run: list[UnverifiedSegment]) -> list[Segment]:
         """The part of a chained run that a signature covers. All of it, unless this disk is damaged."""
-        for end in range(len(run), 0, -1):
-            try:
-                run[end - 1].verify()
-            except RemoteProtocolError:
+        sound: list[Segment] = []
+        for segment in reversed(run):
+            if sound:
+                sound.append(segment.covered_by(sound[-1]))
                 continue
-            return run[:end]
-        return []
+            try:
+                sound.append(segment.verify())
+            except RemoteProtocolError:
+                continue  # the one before may still be whole
+        sound.reverse()
+        return sound
 
     def truncate(self, branch: BranchState, seq: int) -> Batch:
         """Forgets a branch's segments from ``seq`` on, and what forks from them; they are fetched again."""
@@ -578,7 +591,7 @@ class LogBook:
         return self.store.segment_id(branch.base.number, seq - 1) or b""
 
     @staticmethod
-    def _stored_segment(raw: bytes, branch: BranchState, seq: int, previous: bytes) -> Segment:
+    def _stored_segment(raw: bytes, branch: BranchState, seq: int, previous: bytes) -> UnverifiedSegment:
         try:
             segment = Segment.parse_untrusted(raw)
         except RemoteProtocolError as error:

@@ -31,21 +31,23 @@ MAX_WAITING: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """A claim to hold the read or write key of an epoch, not checked yet."""
+class UnverifiedProof:
+    """A claim to hold the read or write key of an epoch, which nobody has checked."""
 
     epoch: EpochId
     level: Level
     signature: bytes
 
 
-def proofs_untrusted(value: object) -> list[Proof]:
+def proofs_untrusted(value: object) -> list[UnverifiedProof]:
     """Raises RemoteProtocolError."""
     found = []
     for item in many(value, MAX_PROOFS, "proofs"):
         epoch, level, signature = array(item, 3, "proof")
         level = Level(number(level, Level.READ, Level.WRITE, "proof level"))
-        found.append(Proof(EpochId(blob(epoch, 32, "epoch id")), level, blob(signature, 64, "proof")))
+        found.append(
+            UnverifiedProof(EpochId(blob(epoch, 32, "epoch id")), level, blob(signature, 64, "proof"))
+        )
     return found
 
 
@@ -67,7 +69,7 @@ class Rights:
         self._claim = claim
         self._trusted = trusted
         self._to_give = to_give
-        self._waiting: dict[EpochId, Proof] = {}
+        self._waiting: dict[EpochId, UnverifiedProof] = {}
         self._judged = -1
         self._have = self._give = EVERYTHING if trusted else 0
 
@@ -94,7 +96,7 @@ class Rights:
         """The newest epochs it proved: who shares one with another hears what the other says in passing."""
         return frozenset(self.proved.keys() & self._book.graph.newest.keys())
 
-    def take_untrusted(self, proofs: Iterable[Proof]) -> None:
+    def take_untrusted(self, proofs: Iterable[UnverifiedProof]) -> None:
         """Takes proofs; those of epochs that are not known here wait for the record.
 
         Raises:
@@ -129,7 +131,7 @@ class Rights:
             return self._book.graph.covers(self._give, record.epoch)
         return record.epoch in self.proved
 
-    def _check(self, proof: Proof) -> None:
+    def _check(self, proof: UnverifiedProof) -> None:
         keys = self._book.epochs[proof.epoch].keys
         keys.sign[proof.level].verify(Tag.SIGN_PROOF, self._claim + proof.epoch, proof.signature)
         self.proved[proof.epoch] = max(proof.level, self.proved.get(proof.epoch, proof.level))

@@ -40,7 +40,7 @@ from .frames import (
 from .heads import Tip, heads_digest, tips_untrusted, tips_value
 from .logbook import Admits, Arrival, LogBook, Record, record_ids
 from .proving import fresh_proofs, opening_proofs, prove
-from .rights import MAX_PROOFS, Proof, Rights, proofs_untrusted
+from .rights import MAX_PROOFS, Rights, UnverifiedProof, proofs_untrusted
 from .session_events import (
     CaughtUp,
     DropCame,
@@ -294,7 +294,9 @@ class Session:
             self._send_open(object_id)
         return [Opened(object_id)] if tips is not None else []
 
-    def _proved_channel(self, object_id: ObjectId, book: LogBook, proofs: list[Proof]) -> Channel | None:
+    def _proved_channel(
+        self, object_id: ObjectId, book: LogBook, proofs: list[UnverifiedProof]
+    ) -> Channel | None:
         """The channel of who proved a key of any epoch, or None."""
         channel = self.channels.get(object_id) or self._new_channel(object_id, book)
         channel.rights.take_untrusted(proofs)

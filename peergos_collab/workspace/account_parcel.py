@@ -16,9 +16,11 @@ from ..codec import decode_untrusted, encode
 from ..codec.ids import EpochId, ObjectId
 from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..crypto import BoxPublic, UserSeed
+from ..errors import RemoteProtocolError
 from ..identity.account import MAX_LOG, Account
 from ..identity.credentials import read_seeds_untrusted, write_seeds
 from ..objects.epoch_keys import EpochKeys, Level
+from ..objects.records import Epoch
 
 VERSION: Final = 1
 MAX_NODES: Final = 64
@@ -59,11 +61,20 @@ class AccountParcel:
 
     @classmethod
     def decode_untrusted(cls, raw: bytes) -> AccountParcel:
-        """Raises RemoteProtocolError."""
+        """Verifies the account's log, its seeds, and that record and keys are the profile's.
+
+        Raises:
+            RemoteProtocolError: one of them is false.
+        """
         fields = array(decode_untrusted(raw, MAX_PARCEL), 11, "account")
         number(fields[0], VERSION, VERSION, "account version")
         account = Account.parse_untrusted(some_bytes(fields[2], MAX_LOG, "account log"))
         recovery, profile, epoch, secret = (blob(field, 32, "account") for field in fields[4:8])
+        keys, record = EpochKeys(Level.ADMIN, secret), some_bytes(fields[8], 1 << 16, "profile record")
+        first = Epoch.parse_untrusted(record).verify({})
+        if first.object != profile or first.id != epoch:
+            raise RemoteProtocolError("the record of another profile")
+        keys.check(first.keys)
         return cls(
             string(fields[1], 256, "name"),
             account,
@@ -71,8 +82,8 @@ class AccountParcel:
             BoxPublic(recovery),
             ObjectId(profile),
             EpochId(epoch),
-            EpochKeys(Level.ADMIN, secret),
-            some_bytes(fields[8], 1 << 16, "profile record"),
+            keys,
+            record,
             tuple(string(node, 512, "node") for node in many(fields[9], MAX_NODES, "nodes")),
             string(fields[10], 512, "entry node"),
         )

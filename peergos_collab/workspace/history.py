@@ -54,10 +54,9 @@ def take_preview_untrusted(opened: OpenObject, place: SnapshotPlace, came: Snaps
     if not isinstance(fold, DocumentFold) or live.unverified or not came.raw:
         return
     live.take_records(came.certificates)
-    segment = Segment.parse_untrusted(came.raw)
+    segment = Segment.parse_untrusted(came.raw).verify()
     if segment.id != place.id or (segment.log, segment.epoch) not in replica.book.certificates:
         raise RemoteProtocolError("another segment than the snapshot that the link names")
-    segment.verify()
     payload = decode_payload_untrusted(segment.open(replica.keys[segment.epoch].content))
     if payload.kind is not Kind.SNAPSHOT:
         raise RemoteProtocolError("a segment that is no snapshot")

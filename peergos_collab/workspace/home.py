@@ -176,7 +176,7 @@ def create_linked_home(
     with HomeLock(home / LOCK):
         if home_exists(home):
             raise Conflict(f"{home} holds an account already; nothing was changed")
-        epoch = Epoch.parse_untrusted(parcel.profile_record)
+        epoch = Epoch.parse_untrusted(parcel.profile_record).verify({})
         if epoch.object != parcel.profile:
             raise RemoteProtocolError("the record of another profile")
         _store_first(home / STORE, epoch)

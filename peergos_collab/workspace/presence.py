@@ -18,6 +18,7 @@ from ..objects.ephemeral import (
     KEY_LENGTH,
     Ephemeral,
     EphemeralKind,
+    UnverifiedEphemeral,
     open_ephemeral_untrusted,
     seal_ephemeral,
 )
@@ -198,17 +199,19 @@ class PresenceBook:
     def take_untrusted(self, event: EphemeralCame, via: str) -> None:
         """Takes an ephemeral message. What is malformed, false, old or by nobody known is dropped."""
         try:
-            message = self._open(event)
-            if message is None or message.device == self.live.replica.actor.device.public:
+            opened = self._open(event)
+            if opened is None or opened.device == self.live.replica.actor.device.public:
                 return
-            sender = self._sender(message, via)
-            if sender is not None:
+            verified = self._verify(opened, via)
+            if verified is not None:
+                message, sender = verified
+                self._remember(message)
                 self._apply(message, sender, via)
         except RemoteProtocolError:
             # A relay or a member sends nonsense; presence is best effort and nothing depends on it.
             return
 
-    def _open(self, event: EphemeralCame) -> Ephemeral | None:
+    def _open(self, event: EphemeralCame) -> UnverifiedEphemeral | None:
         if event.counter <= self._counters.get(event.key, -1):
             return None
         replica = self.live.replica
@@ -222,36 +225,31 @@ class PresenceBook:
                 return message
         return None
 
-    def _sender(self, message: Ephemeral, via: str) -> Present | None:
-        known = self.present.get(message.device)
-        if message.kind is not EphemeralKind.HERE:
-            if known is None or known.run != message.run:
-                return None
-            message.check(known.key)
-        else:
-            known = self._greeted(message, known, via)
-        self._remember(message)
-        return known
+    def _verify(self, opened: UnverifiedEphemeral, via: str) -> tuple[Ephemeral, Present] | None:
+        """The message and who sent it; None for who is not known and does not introduce himself now."""
+        known = self.present.get(opened.device)
+        if known is not None and known.run == opened.run:
+            return opened.verify(known.key), known
+        if opened.kind is not EphemeralKind.HERE:
+            return None
+        if known is not None and opened.time < known.greeted:
+            return None  # a node repeats what an earlier process of this device said
+        return self._greeted(opened, via)
 
     def _remember(self, message: Ephemeral) -> None:
         if len(self._counters) > 4 * MAX_PRESENT:
             self._counters.clear()
         self._counters[message.key] = message.counter
 
-    def _greeted(self, message: Ephemeral, known: Present | None, via: str) -> Present | None:
-        if known is not None and known.run == message.run:
-            message.check(known.key)
-            return known
-        if known is not None and message.time < known.greeted:
-            return None  # a node repeats what an earlier process of this device said
+    def _greeted(self, opened: UnverifiedEphemeral, via: str) -> tuple[Ephemeral, Present] | None:
         introduced = check_introduction_untrusted(
-            message.introduction, self.live.id, message.epoch, NO_LOG, self.live.replica.view, Level.READ
+            opened.introduction, self.live.id, opened.epoch, NO_LOG, self.live.replica.view, Level.READ
         )
-        message.check(introduced.device_key)
-        if introduced.author.device != message.device or len(self.present) >= MAX_PRESENT:
+        message = opened.verify(introduced.device_key)
+        if len(self.present) >= MAX_PRESENT:
             return None
         author, key = introduced.author, introduced.device_key
-        return Present(
+        present = Present(
             message.device,
             author.account,
             author.principal,
@@ -262,6 +260,7 @@ class PresenceBook:
             self._loop.time(),
             via,
         )
+        return message, present
 
     def _apply(self, message: Ephemeral, sender: Present, via: str) -> None:
         sender.heard = self._loop.time()

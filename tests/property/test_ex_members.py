@@ -7,6 +7,7 @@ over directly. What an honest node and an honest peer refuse of it is asked of t
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -195,7 +196,9 @@ def test_a_segment_belongs_to_one_object_and_one_place() -> None:
         scene.group.object, log.key, 1, b"", scene.first, b"", scene.old[scene.first].content, RANDOM
     )
     with pytest.raises(RemoteProtocolError):
-        Segment.parse_untrusted(moved.raw.replace(moved.body, sealed.body)).open(keys.content)
+        Segment.parse_untrusted(moved.raw.replace(moved.body, sealed.body)).verify()
+    with pytest.raises(RemoteProtocolError):
+        replace(moved, body=sealed.body).open(keys.content)
 
 
 def test_a_salamander_is_set_aside_by_everybody() -> None:

@@ -24,6 +24,7 @@ from peergos_collab.objects.principals import Principal, PrincipalKind
 from peergos_collab.objects.records import grant
 from peergos_collab.objects.wraps import Recipient
 from peergos_collab.sync.frames import Frame, decode_frame_untrusted
+from peergos_collab.sync.heads import heads_digest
 from peergos_collab.sync.logbook import LogBook
 from peergos_collab.sync.replica import Replica
 from peergos_collab.sync.session import Session
@@ -369,6 +370,28 @@ def test_endless_forks_end() -> None:
     assert offered.refused == ["a log with too many forks"] * 6
     assert not offered.gaps
     assert "honest" in texts(replica)
+
+
+def test_who_forks_without_end_makes_members_differ_in_his_own_log() -> None:
+    """The bound is the one verdict that depends on what came first: it shows, and stays in that log."""
+    forger, honest = Forger(CIRCLE, BOB.actor, RANDOM), Forger(CIRCLE, ANA.actor, RANDOM)
+    raws = []
+    for number in range(70):
+        forger.segments.clear()
+        raws.append(forger.write(say(f"fork {number}"), run=RunId(RANDOM(16))))
+    word = honest.write(say("honest"))
+    one, other = told(forger, honest), told(forger, honest)
+    for replica, order in ((one, raws), (other, raws[::-1])):
+        replica.store.write(replica.take_segments([*order, word], "memory").offered.batch)
+    for replica, order in ((one, raws[::-1]), (other, raws)):  # what the other has, once more
+        again = replica.take_segments(order, "memory").offered
+        assert again.refused == ["a log with too many forks"] * 6
+        assert not again.batch
+
+    assert set(texts(one)) - set(texts(other)) == {f"fork {number}" for number in range(6)}
+    assert set(texts(other)) - set(texts(one)) == {f"fork {number}" for number in range(64, 70)}
+    assert heads_digest(one.book.tips()) != heads_digest(other.book.tips())
+    assert one.book.tips_of([honest.log]) == other.book.tips_of([honest.log])
 
 
 def test_a_spoiled_signature_in_the_middle_is_not_kept() -> None:

@@ -31,7 +31,7 @@ from peergos_collab.objects.membership import fold
 from peergos_collab.objects.operations import Create, parse_op_untrusted, sign_op
 from peergos_collab.objects.payload import Kind, decode_payload_untrusted
 from peergos_collab.objects.principals import Principal
-from peergos_collab.objects.records import open_op, parse_record_untrusted
+from peergos_collab.objects.records import Epoch, EpochLink, Grant, open_op, parse_record_untrusted
 from peergos_collab.objects.segments import Segment
 from peergos_collab.objects.wraps import Recipient, unwrap_untrusted, wrap
 from peergos_collab.ports import Address
@@ -42,7 +42,7 @@ from peergos_collab.sync.logbook import LogBook
 from peergos_collab.sync.session import Session
 from peergos_collab.testing.store import MemoryStore
 from support.circle import make_circle
-from support.forge import Forger, replica_of
+from support.forge import Forger, child_epoch, replica_of
 
 RANDOM = random.Random(23).randbytes
 CIRCLE = make_circle(Kind.CHAT, [Level.WRITE, Level.READ], RANDOM)
@@ -74,11 +74,14 @@ LETTER = Writer(CARD, ANA.actor.device).write(
     BOB.credentials.account_id, LetterKind.INTRODUCE, CARD.raw, id=bytes(16), time=1
 )
 KEYS = {CIRCLE.epoch_id: ANA.keys}
+EPOCHS = {CIRCLE.epoch_id: CIRCLE.epoch}
+PUBLIC = {CIRCLE.epoch_id: CIRCLE.epoch.keys}
+CHILD = Epoch.parse_untrusted(child_epoch(CIRCLE, ANA, RANDOM)).verify(EPOCHS)
+LINK_OF_EPOCH = CHILD.public_link_by(CIRCLE.epoch_id, ANA.keys)
 
 
 def _record(raw: bytes) -> None:
-    record = parse_record_untrusted(raw)
-    record.verify({CIRCLE.epoch_id: CIRCLE.epoch})
+    record = parse_record_untrusted(raw).verify(EPOCHS)
     open_op(record, KEYS)
     fold([record], KEYS)
 
@@ -90,13 +93,11 @@ def _book(raw: bytes) -> None:
 
 
 def _segment(raw: bytes) -> None:
-    segment = Segment.parse_untrusted(raw)
-    segment.verify()
-    segment.open(ANA.keys.content)
+    Segment.parse_untrusted(raw).verify().open(ANA.keys.content)
 
 
 def _ephemeral(raw: bytes) -> None:
-    open_ephemeral_untrusted(CIRCLE.object, bytes(16), raw, EPHEMERAL).check(BOB.actor.device.verify_key)
+    open_ephemeral_untrusted(CIRCLE.object, bytes(16), raw, EPHEMERAL).verify(BOB.actor.device.verify_key)
 
 
 def _introduction(value: Any) -> None:
@@ -125,7 +126,8 @@ PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "credentials": (Credentials.decode_untrusted, BOB.credentials.encode()),
     "epoch": (_record, CIRCLE.epoch.raw),
     "grant": (_record, CIRCLE.grants[0].raw),
-    "certificate": (Certificate.parse_untrusted, FORGER.certificate),
+    "epoch link": (lambda raw: EpochLink.parse_untrusted(raw, PUBLIC), LINK_OF_EPOCH),
+    "certificate": (lambda raw: Certificate.parse_untrusted(raw).verify(EPOCHS), FORGER.certificate),
     "book, record": (_book, CIRCLE.grants[1].raw),
     "book, certificate": (_book, FORGER.certificate),
     "book, segment": (_book, SEGMENT),
@@ -234,6 +236,33 @@ def test_the_unchanged_record_is_accepted(name: str) -> None:
     parse, valid = PARSERS[name]
 
     parse(valid)
+
+
+SIGNED: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
+    "account": (Account.parse_untrusted, BOB.actor.account.raw),
+    "card": (ContactCard.parse_untrusted, CARD.raw),
+    "letter": (lambda raw: read_letter_untrusted(raw, BOB.credentials.account_id), LETTER),
+    "drop": (Drop.parse_untrusted, DROP.raw),
+    "epoch": (lambda raw: Epoch.parse_untrusted(raw).verify({}), CIRCLE.epoch.raw),
+    "grant": (lambda raw: Grant.parse_untrusted(raw).verify(EPOCHS), CIRCLE.grants[0].raw),
+    "epoch link": (lambda raw: EpochLink.parse_untrusted(raw, PUBLIC), LINK_OF_EPOCH),
+    "certificate": (lambda raw: Certificate.parse_untrusted(raw).verify(EPOCHS), FORGER.certificate),
+    "segment": (lambda raw: Segment.parse_untrusted(raw).verify(), SEGMENT),
+    "ephemeral": (_ephemeral, SEALED),
+}
+
+
+@pytest.mark.parametrize("name", SIGNED)
+def test_no_byte_of_what_is_verified_can_be_changed(name: str) -> None:
+    """Whoever gets one from us has what its signer signed: any single byte that differs is refused."""
+    parse, valid = SIGNED[name]
+    rng = random.Random(name)
+    parse(valid)
+    for at in range(len(valid)):
+        raw = bytearray(valid)
+        raw[at] ^= rng.randrange(1, 256)
+        with pytest.raises(PeergosCollabError):
+            parse(bytes(raw))
 
 
 @given(data=st.data())

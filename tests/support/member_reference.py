@@ -11,6 +11,7 @@ from peergos_collab.codec.ids import PrincipalId
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.history import Entry, History
 from peergos_collab.objects.op_kinds import Add, ChangeRole, Create, Leave, Remove, RePin, Rotate
+from peergos_collab.objects.operations import SignedOp
 from peergos_collab.objects.principals import PrincipalKind
 from peergos_collab.objects.records import Epoch
 
@@ -24,6 +25,11 @@ class Given:
     add: bool
 
 
+def claimed(entry: Entry) -> SignedOp:
+    """What an op says, believed or not: here the verdict of the rules must not be asked for."""
+    return entry.opened._signed
+
+
 class Reference:
     """Who is in after a set of ops, by the text of the rules. Key versions and proofs are not judged here."""
 
@@ -32,7 +38,7 @@ class Reference:
         self.pasts: dict[bytes, frozenset[bytes]] = {}
         for entry in history.entries:
             past: set[bytes] = set()
-            for head in entry.signed.heads:
+            for head in entry.opened.heads:
                 past |= {head} | self.pasts[head]
             self.pasts[entry.id] = frozenset(past)
         self.known: dict[frozenset[bytes], dict[PrincipalId, list[Given]]] = {}
@@ -57,16 +63,16 @@ class Reference:
     def targets(self, id_: bytes) -> dict[PrincipalId, int]:
         """Whom an op removes or lowers as a whole, and what it leaves them."""
         entry = self.entries[id_]
-        op = entry.signed.op
+        op = claimed(entry).op
         if isinstance(op, Remove):
             return {target.principal: 0 for target in op.targets}
         if isinstance(op, Leave):
-            return {entry.signed.author.principal: 0}
+            return {claimed(entry).author.principal: 0}
         return {op.target.principal: op.level} if id_ in self.lowers and isinstance(op, ChangeRole) else {}
 
     def takes_from(self, removal: bytes, author: Entry) -> int | None:
         """What ``removal`` leaves the author of an op; None where it is not about him."""
-        who, op = author.signed.author, self.entries[removal].signed.op
+        who, op = claimed(author).author, claimed(self.entries[removal]).op
         left = self.targets(removal).get(who.principal)
         if left is None and isinstance(op, RePin):
             named = {(target.principal, target.who) for target in op.targets}
@@ -75,13 +81,13 @@ class Reference:
         return left
 
     def accepted(self, removal: bytes) -> tuple[bytes, ...]:
-        return getattr(self.entries[removal].signed.op, "accepted", ())
+        return getattr(claimed(self.entries[removal]).op, "accepted", ())
 
     def removals(self, ops: frozenset[bytes], *, re_pins: bool = True) -> list[bytes]:
         sure = [id_ for id_ in ops if self.allowed[id_] and self.targets(id_)]
         if not re_pins:
             return sure
-        pins = [id_ for id_ in ops if self.allowed[id_] and isinstance(self.entries[id_].signed.op, RePin)]
+        pins = [id_ for id_ in ops if self.allowed[id_] and isinstance(claimed(self.entries[id_]).op, RePin)]
         return sure + [id_ for id_ in pins if not self.is_void(id_, sure)]
 
     def is_deaf(self, given: bytes, removal: bytes, removals: list[bytes]) -> bool:
@@ -95,7 +101,7 @@ class Reference:
 
     def needs(self, id_: bytes) -> int:
         entry = self.entries[id_]
-        if isinstance(entry.signed.op, Add | ChangeRole | Remove):
+        if isinstance(claimed(entry).op, Add | ChangeRole | Remove):
             return Level.ADMIN
         if isinstance(entry.record, Epoch):
             return Level.WRITE if entry.record.neutral else Level.ADMIN
@@ -103,9 +109,9 @@ class Reference:
 
     def is_void(self, id_: bytes, removals: list[bytes]) -> bool:
         entry = self.entries[id_]
-        if self.targets(id_) or isinstance(entry.signed.op, Create):
+        if self.targets(id_) or isinstance(claimed(entry).op, Create):
             return False
-        sat_on = self.members(self.pasts[id_]).get(entry.signed.author.principal, [])
+        sat_on = self.members(self.pasts[id_]).get(claimed(entry).author.principal, [])
         for removal in removals:
             left = self.takes_from(removal, entry)
             if left is None or not self.beside(id_, removal) or id_ in self.accepted(removal):
@@ -120,7 +126,7 @@ class Reference:
         found: dict[PrincipalId, list[Given]] = {}
         for id_ in ops:
             entry = self.entries[id_]
-            op = entry.signed.op
+            op = claimed(entry).op
             if not self.allowed[id_] or self.is_void(id_, sure if isinstance(op, RePin) else removals):
                 continue
             if isinstance(op, Create):
@@ -164,7 +170,7 @@ class Reference:
         return -max(one.level for one in given), count, id_
 
     def _may(self, entry: Entry) -> bool:
-        op, author = entry.signed.op, entry.signed.author
+        op, author = claimed(entry).op, claimed(entry).author
         if isinstance(op, Create):
             return not self.pasts[entry.id]
         before = self.members(self.pasts[entry.id])
@@ -172,7 +178,7 @@ class Reference:
             return False
         level = self._level(before, author.principal)
         if self._acts_for_object(author.principal, entry):
-            level = min(level, entry.signed.level)
+            level = min(level, claimed(entry).level)
         if level < self.needs(entry.id) or (isinstance(op, Rotate | RePin) and level < Level.WRITE):
             return False
         if isinstance(op, Remove):
@@ -189,7 +195,7 @@ class Reference:
             return False
         if op.level < max(one.level for one in target):
             self.lowers.add(entry.id)
-            return self._is_senior(before, entry.signed.author.principal, level, op.target.principal)
+            return self._is_senior(before, claimed(entry).author.principal, level, op.target.principal)
         return True
 
     def _is_senior(

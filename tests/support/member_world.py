@@ -38,7 +38,7 @@ from peergos_collab.objects.records import MembershipRecord, first_epoch
 from peergos_collab.objects.usable_epochs import Surroundings, frontier
 from peergos_collab.objects.wraps import Recipient
 from support.circle import actor_of, found
-from support.member_reference import Reference
+from support.member_reference import Reference, claimed
 
 FOLDER_PEOPLE = {"A": Level.ADMIN, "B": Level.ADMIN, "E": Level.WRITE, "F": Level.READ, "G": Level.WRITE}
 CHILD_PEOPLE = {"D": Level.WRITE, "H": Level.READ}
@@ -444,8 +444,8 @@ class World:
     def _relied(device: Device) -> Iterator[bytes]:
         """What of the folder's records has reached somebody who sees only the document: by a re-pin."""
         for entry in device.holds["C"].history.entries:
-            if isinstance(entry.signed.op, RePin) and not entry.refused:
-                yield from (head for one in entry.signed.relied for head in one.heads)
+            if isinstance(claimed(entry).op, RePin) and not entry.refused:
+                yield from (head for one in claimed(entry).relied for head in one.heads)
 
     def _could_write(self, device: Device, oid: Oid) -> bool:
         """Whether it has the keys to make new ones: its role alone is not enough, somebody must forward."""
@@ -494,7 +494,7 @@ class World:
         """The devices that could read some time, as far as this one knows."""
         for where in "PC" if oid == "C" and device.sees_folder else oid:
             for entry in device.holds[where].history.entries:
-                op = entry.signed.op
+                op = claimed(entry).op
                 principal = (
                     op.principal if isinstance(op, Add) else op.creator if isinstance(op, Create) else None
                 )
@@ -506,7 +506,7 @@ class World:
     @staticmethod
     def _adds(device: Device) -> Iterator[bytes]:
         for holds in device.holds.values():
-            yield from (entry.id for entry in holds.history.entries if isinstance(entry.signed.op, Add))
+            yield from (entry.id for entry in holds.history.entries if isinstance(claimed(entry).op, Add))
 
     # -- evil -------------------------------------------------------------------------------------
 
@@ -616,7 +616,7 @@ class World:
     def _added(self, oid: Oid) -> Iterator[tuple[bytes, str, bytes]]:
         """All adds, with whom they are of."""
         for entry in self.oracles[oid].history.entries:
-            op = entry.signed.op
+            op = claimed(entry).op
             if isinstance(op, Add) and op.principal.kind is not PrincipalKind.OBJECT:
                 yield entry.id, self._name_of(op.principal.id), op.principal.version
 
@@ -665,7 +665,7 @@ class World:
         inside = {self._name_of(seat.principal): seat for seat in history.seats_of(closure)}
         former = set()
         for entry in history.members_of(closure):
-            op = entry.signed.op
+            op = claimed(entry).op
             principal = (
                 op.principal if isinstance(op, Add) else op.creator if isinstance(op, Create) else None
             )
@@ -694,8 +694,8 @@ class World:
         unknown = (entry for entry in self.oracles["C"].history.entries if entry.id not in known)
         folder = bytes(self.objects["P"])
         return any(
-            bytes(entry.signed.author.principal) == folder
-            and bytes(entry.signed.author.account) not in members
+            bytes(claimed(entry).author.principal) == folder
+            and bytes(claimed(entry).author.account) not in members
             for entry in unknown
         )
 

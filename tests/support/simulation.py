@@ -714,7 +714,7 @@ class World:
 
     def _carried(self, op: AppendSegment) -> list[Change]:
         if op.id not in self.carries:
-            segment = Segment.parse_untrusted(op.raw)
+            segment = Segment.parse_untrusted(op.raw).verify()
             payload = decode_payload_untrusted(segment.open(self.circle.members[0].keys.content))
             device = self.owners[segment.log]
             numbers = range(payload.first, payload.first + payload.count)

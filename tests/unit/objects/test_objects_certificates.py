@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from peergos_collab.codec import decode_untrusted, encode
-from peergos_collab.codec.ids import LogId
+from peergos_collab.codec.ids import LogId, ObjectId
+from peergos_collab.crypto import BadSignature
 from peergos_collab.errors import RemoteProtocolError
 from peergos_collab.objects.certificates import Certificate
 from peergos_collab.objects.epoch_keys import Level
@@ -24,8 +26,7 @@ GOOD = Certificate.issue(CIRCLE.object, CIRCLE.epoch_id, LogId(RANDOM(32)), KEYS
 
 def test_a_writer_issues_one() -> None:
     """It comes back as it was, and holds."""
-    again = Certificate.parse_untrusted(GOOD.raw)
-    again.verify(EPOCHS)
+    again = Certificate.parse_untrusted(GOOD.raw).verify(EPOCHS)
 
     assert again == GOOD
 
@@ -34,14 +35,15 @@ def test_a_writer_issues_one() -> None:
 def test_only_the_write_key_counts(level: Level) -> None:
     """One key has one use: an admin signs with the write key he derives."""
     ids = CIRCLE.object, CIRCLE.epoch_id, GOOD.log
-    with pytest.raises(RemoteProtocolError):
-        Certificate.issue(*ids, KEYS.signing_key(level)).verify(EPOCHS)
+    issued = Certificate.issue(*ids, KEYS.signing_key(level))
+    with pytest.raises(BadSignature):
+        Certificate.parse_untrusted(issued.raw).verify(EPOCHS)
 
 
 def test_an_unknown_epoch_certifies_nothing() -> None:
     """Whoever signed."""
     with pytest.raises(RemoteProtocolError):
-        GOOD.verify({})
+        Certificate.parse_untrusted(GOOD.raw).verify({})
 
 
 @pytest.mark.parametrize(
@@ -61,5 +63,14 @@ def test_it_cannot_be_moved(at: int) -> None:
     fields = decode_untrusted(GOOD.raw, 256)
     fields[at] = RANDOM(32)
     moved = Certificate.parse_untrusted(encode(fields))
-    with pytest.raises(RemoteProtocolError):
-        moved.verify({**EPOCHS, moved.epoch: CIRCLE.epoch})
+    epoch = replace(CIRCLE.epoch, object=moved.object)
+    with pytest.raises(BadSignature):
+        moved.verify({**EPOCHS, moved.epoch: epoch})
+
+
+def test_it_belongs_to_the_object_of_its_epoch() -> None:
+    """A writer of one object certifies nothing in another."""
+    keys = KEYS.signing_key(Level.WRITE)
+    foreign = Certificate.issue(ObjectId(RANDOM(32)), CIRCLE.epoch_id, GOOD.log, keys)
+    with pytest.raises(RemoteProtocolError, match="not known"):
+        Certificate.parse_untrusted(foreign.raw).verify(EPOCHS)

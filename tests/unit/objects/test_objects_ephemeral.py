@@ -10,12 +10,12 @@ import pytest
 from peergos_collab.codec import decode_untrusted, encode
 from peergos_collab.codec.ids import EpochId, ObjectId, RunId
 from peergos_collab.codec.sizes import pad, padme, unpad_untrusted
-from peergos_collab.crypto import EphemeralKey, SigningKey, Tag, copen, cseal
+from peergos_collab.crypto import BadSignature, EphemeralKey, SigningKey, Tag, copen, cseal
 from peergos_collab.errors import LocalProtocolError, RemoteProtocolError
 from peergos_collab.objects.ephemeral import (
     MAX_EPHEMERAL,
-    Ephemeral,
     EphemeralKind,
+    UnverifiedEphemeral,
     open_ephemeral_untrusted,
     seal_ephemeral,
 )
@@ -30,24 +30,29 @@ def seal(content: bytes = b"here", key: bytes = KEY, object_id: ObjectId = OBJEC
     return seal_ephemeral(object_id, EPOCH, key, RUN, 3, kind, 9, content, ["who"], DEVICE, SEAL, RANDOM)
 
 
-def opened(sealed: bytes, key: bytes = KEY, object_id: ObjectId = OBJECT) -> Ephemeral:
+def opened(sealed: bytes, key: bytes = KEY, object_id: ObjectId = OBJECT) -> UnverifiedEphemeral:
     return open_ephemeral_untrusted(object_id, key, sealed, SEAL)
 
 
 def test_a_message_comes_back() -> None:
     """With everything that was said, and its signature holds."""
-    message = opened(seal())
-    message.check(DEVICE.verify_key)
+    unverified = opened(seal())
+    message = unverified.verify(DEVICE.verify_key)
 
     assert (message.epoch, message.device, message.run, message.counter) == (EPOCH, DEVICE.public, RUN, 3)
     assert (message.kind, message.time, message.content) == (EphemeralKind.CURSOR, 9, b"here")
-    assert message.introduction == ["who"]
+    assert unverified.introduction == ["who"]
 
 
 def test_only_the_device_signs() -> None:
-    """Another member, who can seal, cannot speak for it."""
-    with pytest.raises(RemoteProtocolError):
-        opened(seal()).check(SigningKey.generate(RANDOM).verify_key)
+    """Another member, who can seal, cannot speak for it: not by his own signature, and not by a false one."""
+    other = SigningKey.generate(RANDOM)
+    inner = decode_untrusted(unpad_untrusted(copen(SEAL, Tag.SEAL, seal(), OBJECT + KEY)), 1 << 14)
+    inner[1] = other.sign(Tag.SIGN_EPHEMERAL, OBJECT + KEY + inner[0])
+    forged = cseal(SEAL, Tag.SEAL, pad(encode(inner), 200), OBJECT + KEY, RANDOM)
+    for sealed, key in ((seal(), other), (forged, other), (forged, DEVICE)):
+        with pytest.raises(BadSignature):
+            opened(sealed).verify(key.verify_key)
 
 
 def test_it_cannot_be_moved() -> None:
@@ -59,7 +64,7 @@ def test_it_cannot_be_moved() -> None:
     other = RANDOM(16)
     again = cseal(SEAL, Tag.SEAL, inner, OBJECT + other, RANDOM)
     with pytest.raises(RemoteProtocolError):
-        opened(again, other).check(DEVICE.verify_key)
+        opened(again, other).verify(DEVICE.verify_key)
 
 
 def test_sizes_tell_little() -> None:

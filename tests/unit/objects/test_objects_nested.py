@@ -17,11 +17,11 @@ from peergos_collab.objects.key_versions import check_newer, newer_epoch
 from peergos_collab.objects.member_changes import Maker
 from peergos_collab.objects.membership import Membership, View
 from peergos_collab.objects.nested import actor_in, parent_pairs
-from peergos_collab.objects.op_kinds import Leave, NewVersion, Target
+from peergos_collab.objects.op_kinds import Leave, News, NewVersion, RePin, Target
 from peergos_collab.objects.principals import Principal
-from peergos_collab.objects.records import EpochLink, MembershipRecord
+from peergos_collab.objects.records import EpochLink, MembershipRecord, Said, make_grant, next_epoch
 from peergos_collab.objects.usable_epochs import Surroundings
-from support.circle import account_principal
+from support.circle import account_principal, actor_of, found
 from support.members import Group
 
 RANDOM = random.Random(9).randbytes
@@ -147,6 +147,41 @@ def test_a_removed_member_of_the_folder_is_closed_in_the_document() -> None:
     assert view.closed(folder, account=tree.folder["c"].credentials.account_id) is None
 
 
+def test_nobody_is_closed_in_whose_name_a_member_lied() -> None:
+    """Who acted for the folder and is gone is named in the re-pin, by ops that were proved to be his."""
+    tree = Tree()
+    for name in "bc":
+        tree.folder.add("a", name, Level.WRITE)
+    eve = actor_of(found("eve", RANDOM))
+    acting = replace(eve, principal=PrincipalId(tree.folder.object), principal_key=eve.device)
+    made_up = EpochKeys.generate(RANDOM)
+    folder_of_hers = Principal.of_object(tree.folder.object, EpochId(RANDOM(32)), made_up.public())
+    signed = replace(acting, principal_key=made_up.signing_key(Level.ADMIN))
+    first, keys = tree.document.first, tree.document["o"].membership.keys
+    heads = tree.document["o"].view.heads
+    lies: list[MembershipRecord] = [
+        make_grant(first.object, first.id, keys[first.id], [], Said(News(), acting, heads), RANDOM),
+        next_epoch(
+            first.object,
+            EpochKeys.generate_neutral(RANDOM),
+            {first.id: keys[first.id]},
+            {first.id: keys[first.id]},
+            [],
+            Said(RePin((NewVersion(folder_of_hers, ()),)), signed, heads),
+            RANDOM,
+        ),
+    ]
+    tree.take(*lies)
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]))
+    tree.take(tree.due("c"))  # type: ignore[arg-type]
+    view = tree.document["o"].view
+    folder = PrincipalId(tree.folder.object)
+
+    assert all(lie.id in view.void for lie in lies)
+    assert view.closed(folder, account=tree.folder["b"].credentials.account_id) == {}
+    assert view.closed(folder, account=eve.account.id) is None
+
+
 def test_new_keys_in_the_folder_come_first() -> None:
     """Where the folder itself has no epoch to write in, that is what is due."""
     tree = Tree()
@@ -261,7 +296,7 @@ def test_a_false_proof_shows_nothing() -> None:
     for principal, proof in fakes:
         with pytest.raises(RemoteProtocolError):
             check_newer(NewVersion(principal, proof), [old], [old], [])
-    assert EpochLink.parse_untrusted(links[0]).id == ids[1]
+    assert EpochLink.parse_untrusted(links[0], {ids[0]: epochs[ids[0]].keys}).id == ids[1]
     assert check_newer(NewVersion(new, links), [old], [old], []) == {ids[0], ids[1]}
 
 

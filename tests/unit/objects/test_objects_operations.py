@@ -35,6 +35,7 @@ from peergos_collab.objects.op_kinds import (
 from peergos_collab.objects.operations import (
     Relied,
     SignedOp,
+    UnverifiedOp,
     pad_to_bucket,
     parse_op_untrusted,
     sign_op,
@@ -66,8 +67,13 @@ OPS: list[Op] = [
 GOOD = sign_op(Add(PRINCIPAL, Level.WRITE), ACTOR, (RANDOM(32),), CORE)
 
 
-def parse(plain: bytes, core: bytes = CORE) -> SignedOp:
+def parse(plain: bytes, core: bytes = CORE) -> UnverifiedOp:
     return parse_op_untrusted(pad(plain, len(plain) + 50), core)
+
+
+def proved(plain: bytes, principal: Principal = PRINCIPAL) -> SignedOp:
+    """Signed by Ana's device, for ``principal``."""
+    return parse(plain).verify(ANA.account, [principal])[0]
 
 
 def changed(body: dict[int, Any] | None = None, outer: dict[int, Any] | None = None) -> bytes:
@@ -86,24 +92,22 @@ def changed(body: dict[int, Any] | None = None, outer: dict[int, Any] | None = N
 @pytest.mark.parametrize("op", OPS)
 def test_an_op_comes_back(op: Op) -> None:
     """With its author, proved by his device."""
-    signed = parse(sign_op(op, ACTOR, (), CORE))
-    signed.check_device(ANA.account)
-    signed.check_principal(PRINCIPAL)
+    signed = proved(sign_op(op, ACTOR, (), CORE))
 
     assert signed.op == op
     assert signed.author.name == "ana"
     assert signed.author.device == ANA.device_id
-    assert parse(changed()).op == Add(PRINCIPAL, Level.WRITE)
+    assert proved(changed()).op == Add(PRINCIPAL, Level.WRITE)
 
 
 def test_what_its_author_had_seen_comes_back() -> None:
     """Heads of this object and of others."""
     relied = (Relied(RANDOM(32), (RANDOM(32), RANDOM(32))),)
     heads = (RANDOM(32),)
-    signed = parse(sign_op(Rotate(), ACTOR, heads, CORE, relied=relied))
+    opened = parse(sign_op(Rotate(), ACTOR, heads, CORE, relied=relied))
 
-    assert signed.heads == heads
-    assert signed.relied == relied
+    assert opened.heads == heads
+    assert opened.relied == opened.verify(ANA.account, [PRINCIPAL])[0].relied == relied
 
 
 def test_an_account_log_travels_only_where_it_is_not_known() -> None:
@@ -117,9 +121,9 @@ def test_an_account_log_travels_only_where_it_is_not_known() -> None:
 
 def test_it_belongs_to_one_record() -> None:
     """Under other keys or another object the signature fails."""
-    parse(GOOD).check_device(ANA.account)
+    proved(GOOD)
     with pytest.raises(BadSignature):
-        parse(GOOD, RANDOM(32)).check_device(ANA.account)
+        parse(GOOD, RANDOM(32)).verify(ANA.account, [PRINCIPAL])
 
 
 def test_the_device_signs() -> None:
@@ -127,14 +131,14 @@ def test_the_device_signs() -> None:
     body = decode_untrusted(GOOD, 1 << 16)[0]
     false = SigningKey.generate(RANDOM).sign(Tag.SIGN_OP, CORE + body)
     with pytest.raises(BadSignature):
-        parse(changed(outer={1: false})).check_device(ANA.account)
+        proved(changed(outer={1: false}))
 
 
 @pytest.mark.parametrize("body", [{1: EVE.account_id}, {3: EVE.device_id}])
 def test_the_account_lists_the_device(body: dict[int, Any]) -> None:
     """A device of somebody else's, or an account it is not of, is refused."""
-    with pytest.raises(RemoteProtocolError):
-        parse(changed(body)).check_device(ANA.account)
+    with pytest.raises(RemoteProtocolError, match="does not list"):
+        proved(changed(body))
 
 
 def link_of(random_bytes: Any) -> LinkKeys:
@@ -145,22 +149,33 @@ def test_who_acts_for_a_link_signs_with_its_key() -> None:
     """Another key, or none, is refused."""
     link, other = link_of(RANDOM), link_of(RANDOM)
     actor = replace(ACTOR, principal=link.principal.id, principal_key=link.sign)
-    parse(sign_op(Rotate(), actor, (), CORE)).check_principal(link.principal)
+    proved(sign_op(Rotate(), actor, (), CORE), link.principal)
 
     for key in (other.sign, ACTOR.principal_key):
         with pytest.raises(BadSignature):
-            parse(sign_op(Rotate(), replace(actor, principal_key=key), (), CORE)).check_principal(
-                link.principal
-            )
-    with pytest.raises(RemoteProtocolError):
-        parse(sign_op(Rotate(), actor, (), CORE)).check_principal(other.principal)
+            proved(sign_op(Rotate(), replace(actor, principal_key=key), (), CORE), link.principal)
+    with pytest.raises(RemoteProtocolError, match="somebody else"):
+        proved(sign_op(Rotate(), actor, (), CORE), other.principal)
+
+
+def test_who_is_listed_with_several_keys_signs_with_one() -> None:
+    """The op comes with the one he had; without any listed he acts for nobody."""
+    keys = [EpochKeys.generate(RANDOM) for _ in range(2)]
+    object_id = ObjectId(RANDOM(32))
+    listed = [Principal.of_object(object_id, EpochId(RANDOM(32)), one.public()) for one in keys]
+    actor = replace(ACTOR, principal=listed[0].id, principal_key=keys[1].signing_key(Level.ADMIN))
+    opened = parse(sign_op(Rotate(), actor, (), CORE))
+
+    assert opened.verify(ANA.account, listed)[1] == listed[1]
+    with pytest.raises(RemoteProtocolError, match="nobody"):
+        opened.verify(ANA.account, [])
 
 
 def test_nobody_acts_for_another_account() -> None:
     """Not even with that account's user key: its own log lists the devices that may."""
     actor = replace(ACTOR, principal=account_principal(EVE).id, principal_key=EVE.user.sign)
     with pytest.raises(RemoteProtocolError, match="another account"):
-        parse(sign_op(Rotate(), actor, (), CORE)).check_principal(account_principal(EVE))
+        proved(sign_op(Rotate(), actor, (), CORE), account_principal(EVE))
 
 
 def test_who_acts_for_an_object_signs_with_the_key_of_his_level() -> None:
@@ -170,18 +185,17 @@ def test_who_acts_for_an_object_signs_with_the_key_of_his_level() -> None:
     for level in Level:
         key = keys.signing_key(level)
         actor = replace(ACTOR, principal=folder.id, principal_key=key, level=level)
-        parse(sign_op(Rotate(), actor, (), CORE)).check_principal(folder)
+        proved(sign_op(Rotate(), actor, (), CORE), folder)
         for claimed in Level:
             if claimed is not level:
-                signed = parse(sign_op(Rotate(), replace(actor, level=claimed), (), CORE))
                 with pytest.raises(BadSignature):
-                    signed.check_principal(folder)
+                    proved(sign_op(Rotate(), replace(actor, level=claimed), (), CORE), folder)
     neutral = Principal.of_object(
         ObjectId(RANDOM(32)), EpochId(RANDOM(32)), EpochKeys.generate_neutral(RANDOM).public()
     )
     actor = replace(ACTOR, principal=neutral.id, principal_key=keys.signing_key(Level.ADMIN))
     with pytest.raises(RemoteProtocolError, match="no keys for"):
-        parse(sign_op(Rotate(), actor, (), CORE)).check_principal(neutral)
+        proved(sign_op(Rotate(), actor, (), CORE), neutral)
 
 
 CLOSE = Close(LogId(bytes(32)), 3, SegmentId(bytes(32))).fields()

@@ -57,9 +57,9 @@ def rebuilt(
 
 def test_an_epoch_says_who_made_the_object() -> None:
     """Its id is the object's; its op opens with the epoch's own keys and names its creator."""
-    epoch = Epoch.parse_untrusted(CIRCLE.epoch.raw)
-    epoch.verify({})
-    signed = open_op(epoch, {epoch.id: ANA.keys})
+    epoch = Epoch.parse_untrusted(CIRCLE.epoch.raw).verify({})
+    principal = account_principal(ANA.credentials)
+    signed, _ = open_op(epoch, {epoch.id: ANA.keys}).verify(ANA.actor.account, [principal])
 
     assert epoch.object == ObjectId(epoch.id)
     assert epoch.first
@@ -70,9 +70,9 @@ def test_an_epoch_says_who_made_the_object() -> None:
 
 def test_a_grant_says_who_joins() -> None:
     """Readers of the epoch open its op; it belongs to the epoch it names."""
-    record = Grant.parse_untrusted(CIRCLE.grants[0].raw)
-    record.verify(EPOCHS)
-    signed = open_op(record, {CIRCLE.epoch_id: READER.keys})
+    record = Grant.parse_untrusted(CIRCLE.grants[0].raw).verify(EPOCHS)
+    opened = open_op(record, {CIRCLE.epoch_id: READER.keys})
+    signed, _ = opened.verify(ANA.actor.account, [account_principal(ANA.credentials)])
 
     assert isinstance(signed.op, Add)
     assert signed.op.principal.id == BOB.actor.principal
@@ -90,7 +90,9 @@ def test_an_op_cannot_be_moved_to_other_keys() -> None:
     mine, theirs = (decode_untrusted(r.raw, MAX_RECORD) for r in CIRCLE.grants)
     rest, foreign = (decode_untrusted(record[1], MAX_RECORD) for record in (mine, theirs))
     rest[2:] = foreign[2:]
-    record = Grant.parse_untrusted(encode([mine[0], encode(rest), *mine[2:]]))
+    mine[1] = encode(rest)
+    mine[4] = ANA.keys.signing_key(Level.ADMIN).sign(Tag.SIGN_GRANT, Grant.parse_untrusted(encode(mine)).id)
+    record = Grant.parse_untrusted(encode(mine)).verify(EPOCHS)
 
     with pytest.raises(RemoteProtocolError):
         open_op(record, {CIRCLE.epoch_id: ANA.keys})
@@ -187,23 +189,22 @@ def test_any_member_may_sign_a_grant(level: Level) -> None:
         CIRCLE.object, CIRCLE.epoch_id, held, recipient, Add(principal, Level.READ), ANA.actor, (), RANDOM
     ).raw
 
-    record = parse_record_untrusted(raw)
-    record.verify(EPOCHS)
+    record = parse_record_untrusted(raw).verify(EPOCHS)
 
     assert record.kind == GRANT
 
 
 def test_a_later_epoch_names_its_parent() -> None:
     """Its form is known already: signed by a write key of a parent, for the same object."""
-    record = Epoch.parse_untrusted(child_epoch(CIRCLE, BOB, RANDOM))
-    record.verify(EPOCHS)
+    unverified = Epoch.parse_untrusted(child_epoch(CIRCLE, BOB, RANDOM))
+    record = unverified.verify(EPOCHS)
 
     assert record.object == CIRCLE.object
     assert record.parents == (CIRCLE.epoch_id,)
     with pytest.raises(RemoteProtocolError):
-        record.verify({})
+        unverified.verify({})
     with pytest.raises(RemoteProtocolError):
-        record.verify({EpochId(CIRCLE.epoch_id): OTHER.epoch})
+        unverified.verify({EpochId(CIRCLE.epoch_id): OTHER.epoch})
 
 
 @pytest.mark.parametrize("size", [1023, 1025, 0])

@@ -10,7 +10,7 @@ import pytest
 from peergos_collab.codec import decode_untrusted, encode
 from peergos_collab.codec.ids import EpochId, ObjectId
 from peergos_collab.codec.sizes import padme
-from peergos_collab.crypto import ContentKey, SigningKey
+from peergos_collab.crypto import BadSignature, ContentKey, SigningKey
 from peergos_collab.errors import LocalProtocolError, RemoteProtocolError
 from peergos_collab.objects.segments import MAX_SEGMENT, MAX_SEQ, Segment, seal_segment
 from peergos_collab.sync.frames import MAX_FRAME, Frame, encode_frame
@@ -29,8 +29,7 @@ def test_any_payload_comes_back(size: int) -> None:
     """Padded to an allowed size, sealed and signed; the bytes read back are the bytes made."""
     payload = RANDOM(size)
     made = seal(payload)
-    read = Segment.parse_untrusted(made.raw)
-    read.verify()
+    read = Segment.parse_untrusted(made.raw).verify()
 
     assert read == made
     assert read.open(CONTENT) == payload
@@ -46,7 +45,7 @@ def test_what_tells_of_its_author_takes_few_sizes(size: int, length: int) -> Non
     made = seal_segment(OBJECT, KEY, 1, b"", EPOCH, RANDOM(size), CONTENT, RANDOM, coarse=True)
 
     assert len(made.raw) == length
-    assert Segment.parse_untrusted(made.raw) == made
+    assert Segment.parse_untrusted(made.raw).verify() == made
 
 
 def test_a_long_one_takes_a_usual_size() -> None:
@@ -123,6 +122,21 @@ def test_the_signature_covers_everything() -> None:
     ):
         with pytest.raises(RemoteProtocolError):
             Segment.parse_untrusted(encode(spoiled)).verify()
+
+
+def test_one_is_covered_by_the_next_of_its_log_alone() -> None:
+    """Whose signature is over its id; not by a later one, its own copy or another log's."""
+    first = seal(b"x")
+    second = seal(b"y", 2, first.id)
+    third = seal(b"z", 3, second.id)
+    foreign = seal_segment(OBJECT, SigningKey.generate(RANDOM), 2, first.id, EPOCH, b"", CONTENT, RANDOM)
+    prefix, _, body = decode_untrusted(first.raw, MAX_SEGMENT)
+    unsigned = Segment.parse_untrusted(encode([prefix, bytes(64), body]))
+
+    assert unsigned.covered_by(second).open(CONTENT) == b"x"
+    for other in (first, third, foreign):
+        with pytest.raises(BadSignature):
+            unsigned.covered_by(other)
 
 
 def test_a_body_belongs_to_its_prefix() -> None:

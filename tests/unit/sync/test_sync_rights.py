@@ -15,7 +15,7 @@ from peergos_collab.objects.payload import Kind
 from peergos_collab.objects.records import Epoch, Said, next_epoch
 from peergos_collab.sync.logbook import LogBook
 from peergos_collab.sync.proving import fresh_proofs, opening_proofs, prove
-from peergos_collab.sync.rights import MAX_WAITING, Proof, Rights, proofs_untrusted
+from peergos_collab.sync.rights import MAX_WAITING, Rights, UnverifiedProof, proofs_untrusted
 from peergos_collab.testing.store import MemoryStore
 from support.circle import make_circle
 
@@ -46,7 +46,7 @@ def book(*epochs: Epoch) -> LogBook:
     return made
 
 
-def proof(epoch: Epoch, level: Level = Level.READ, claim: bytes = CLAIM) -> Proof:
+def proof(epoch: Epoch, level: Level = Level.READ, claim: bytes = CLAIM) -> UnverifiedProof:
     keys = EpochKeys(level, KEYS[epoch.id].secret(level).expose())
     return proofs_untrusted([prove(epoch.id, keys, claim)])[0]
 
@@ -113,7 +113,7 @@ def test_a_proof_waits_for_its_record() -> None:
         held.take_records([SECOND.raw])
 
         assert has(rights, held, FIRST, SECOND) == expected
-    rights.take_untrusted([Proof(EpochId(RANDOM(32)), Level.READ, bytes(64)) for _ in range(500)])
+    rights.take_untrusted([UnverifiedProof(EpochId(RANDOM(32)), Level.READ, bytes(64)) for _ in range(500)])
     assert len(rights._waiting) == MAX_WAITING
 
 
@@ -121,8 +121,8 @@ def test_a_false_proof_of_a_known_epoch_ends_the_session() -> None:
     """Made for another channel, or by another key."""
     for false in (
         proof(FIRST, claim=b"another"),
-        Proof(FIRST.id, Level.WRITE, proof(FIRST).signature),
-        Proof(FIRST.id, Level.READ, proof(SECOND).signature),
+        UnverifiedProof(FIRST.id, Level.WRITE, proof(FIRST).signature),
+        UnverifiedProof(FIRST.id, Level.READ, proof(SECOND).signature),
     ):
         with pytest.raises(RemoteProtocolError):
             Rights(book(), CLAIM).take_untrusted([false])
