@@ -2,11 +2,16 @@
 
 The mailbox for strangers and today's of the contacts are held open. Those of other days (somebody's
 clock is ahead or behind, or nobody here was online then) are read once, and again now and then.
+
+Behind an entry node none is held: sessions that are there all day, and end at one moment with the client or
+its network, would be known for those of one account, whose card names one of them. Each mailbox is read at
+times of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 from collections.abc import Awaitable, Callable, Iterable
@@ -24,6 +29,7 @@ from ..identity.pairs import Pair
 from ..objects.letters import open_from_stranger_untrusted, open_in_pair_untrusted
 from ..objects.mail import DAY, Mail, day_of
 from ..ports import PutValue
+from .by_chance import Span, Turns, draw
 from .contact_book import ContactBook, Known
 from .machine import now_ms
 from .mail_session import MailSession
@@ -35,17 +41,17 @@ if TYPE_CHECKING:
 DAYS_BACK: Final = 31
 """Older mail no node keeps."""
 
+OFTEN_SECONDS: Final = (120.0, 360.0)
+"""Behind an entry node, between two readings of a mailbox that would be held open without one."""
+
 POLL_SECONDS: Final = (300.0, 900.0)
-"""Between two readings of the mailboxes that are not held open."""
+"""Between two readings of the other mailboxes."""
 
 SPREAD_SECONDS: Final = 60.0
 """Over so long the sessions of one round are spread, so that they do not all begin at once."""
 
 MOST_HELD: Final = 24
 """Contacts whose mailbox of today is held open: those of whom something changed last. Others' are polled."""
-
-TURN_SECONDS: Final = 0.5
-"""How soon somebody who is in a hurry is noticed."""
 
 AT_ONCE: Final = 8
 """Connections that are being made at the same time."""
@@ -81,14 +87,17 @@ Place = tuple[MailAddress, str]
 class MailReader:
     """See the module's text. ``take`` is given what comes, and says which of it the node may forget."""
 
-    def __init__(self, engine: Engine, book: ContactBook, take: TakeMail) -> None:
+    def __init__(self, engine: Engine, book: ContactBook, turns: Turns, take: TakeMail) -> None:
         self._engine = engine
         self._book = book
+        self._turns = turns
         self._take = take
         self._tasks: dict[Place, asyncio.Task[None]] = {}
         self._boxes: dict[Place, Box] = {}
         self._done: set[Place] = set()
         self._failed: set[Place] = set()
+        self._hurried = asyncio.Event()
+        self._ending: set[asyncio.Task[None]] = set()
         self._made: dict[bytes, Pair] = {}
         self._making = asyncio.Semaphore(AT_ONCE)
         self._poll: asyncio.Task[None] | None = None
@@ -104,7 +113,7 @@ class MailReader:
 
     def stop(self) -> list[asyncio.Task[None]]:
         """Ends all sessions at once; gives the tasks that end with them, to be waited for."""
-        tasks = [*self._tasks.values(), *([self._poll] if self._poll is not None else [])]
+        tasks = [*self._tasks.values(), *self._ending, *([self._poll] if self._poll is not None else [])]
         self._tasks.clear()
         self._boxes.clear()
         self._done.clear()
@@ -125,7 +134,7 @@ class MailReader:
             return
         wanted = self._wanted()
         for place in [place for place in self._tasks if place not in wanted]:
-            self._tasks.pop(place).cancel()
+            self._end(self._tasks.pop(place))
         for place, box in wanted.items():
             known = self._boxes.get(place)
             if place not in self._tasks or (box.hold and known is not None and not known.hold):
@@ -134,15 +143,27 @@ class MailReader:
         self._done &= wanted.keys()
         self._failed &= wanted.keys()
 
+    def look_again(self) -> None:
+        """Reads at once what waits for its turn, and counts as not caught up until that is done."""
+        if self._engine.entry_node():
+            self._done.clear()
+            self._hurried.set()
+            self._hurried = asyncio.Event()
+
     def caught_up(self) -> bool:
         """Whether every mailbox was read to its end, or could not be."""
         return self.running and self._boxes.keys() <= self._done | self._failed
 
     def _begin(self, place: Place, box: Box, spread: float) -> None:
         if place in self._tasks:
-            self._tasks[place].cancel()
-        wait = random.uniform(0.0, spread)  # noqa: S311 - spreads the sessions, decides nothing
+            self._end(self._tasks[place])
+        wait = draw((0.0, spread), os.urandom)
         self._tasks[place] = asyncio.create_task(self._keep_up(place, box, wait))
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        task.cancel()
 
     # -- which ----------------------------------------------------------------------------------
 
@@ -189,12 +210,18 @@ class MailReader:
 
     async def _keep_up(self, place: Place, box: Box, wait: float) -> None:
         await asyncio.sleep(wait)
-        await self._turn()
+        # Mailboxes that are all opened at one moment would be known for those of one account.
+        await self._turns.wait(FIRST_SECONDS)
         pause = RETRY_SECONDS[0]
         while True:
             wrong_pin = False
             try:
-                await self._read(place, box)
+                hidden, hurried = bool(self._engine.entry_node()), self._hurried
+                await self._read(place, box, hold=box.hold and not hidden)
+                if hidden:
+                    pause = RETRY_SECONDS[0]
+                    await _rest(OFTEN_SECONDS if box.hold else POLL_SECONDS, hurried)
+                    continue
                 if not box.hold:
                     return
             except PeergosCollabError as error:
@@ -209,21 +236,14 @@ class MailReader:
             await asyncio.sleep(mean * (0.5 + random.random()))  # noqa: S311 - spreads retries, decides nothing
             pause = min(RETRY_SECONDS[1], pause * 2)
 
-    async def _turn(self) -> None:
-        """Mailboxes that are all opened at one moment would be known for those of one account."""
-        left = random.uniform(*FIRST_SECONDS)  # noqa: S311 - spreads sessions over time
-        while self._engine.online.patient and left > 0:
-            await asyncio.sleep(min(left, TURN_SECONDS))
-            left -= TURN_SECONDS
-
-    async def _read(self, place: Place, box: Box) -> None:
+    async def _read(self, place: Place, box: Box, *, hold: bool) -> None:
         async with self._making:
             session = await MailSession.connect(self._engine.transport, place[1], os.urandom)
 
         async def take(items: list[tuple[int, Mail]]) -> list[int]:
             return await self._take(box, items)
 
-        await session.read(box.key, take, lambda: self._at_end(place), hold=box.hold)
+        await session.read(box.key, take, lambda: self._at_end(place), hold=hold)
 
     def _at_end(self, place: Place) -> None:
         self._failed.discard(place)
@@ -239,7 +259,7 @@ class MailReader:
 
     async def _keep_polling(self) -> None:
         while True:
-            pause = random.uniform(*POLL_SECONDS)  # noqa: S311 - spreads the polls
+            pause = draw(POLL_SECONDS, os.urandom)
             await asyncio.sleep(min(pause, (DAY - now_ms() % DAY) / 1000 + 1))
             for place, task in list(self._tasks.items()):
                 if task.done():
@@ -269,6 +289,13 @@ class MailReader:
             raw = encode([[who, day] for who, day in sorted(days.items())][-MAX_DAYS:])
             sealed = cseal(self._engine.keys.credentials.local, Tag.MAIL_DAYS, raw, b"", os.urandom)
             self._engine.store.write([PutValue(MAIL_DAYS, b"", sealed)])
+
+
+async def _rest(span: Span, hurried: asyncio.Event) -> None:
+    """Until a mailbox's turn comes by chance, or somebody is in a hurry."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(draw(span, os.urandom)):
+            await hurried.wait()
 
 
 def _strangers_box(seed: UserSeed) -> Box:

@@ -1,4 +1,8 @@
-"""Sends the letters of the outbox: each on a session of its own, again and again until a node keeps it."""
+"""Sends the letters of the outbox: each on a session of its own, again and again until a node keeps it.
+
+Somebody waits for an invitation to be delivered, so that goes at once. Other letters may be for all contacts:
+behind an entry node each goes by chance, or their mailboxes would be known to have one sender.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +17,13 @@ from ..errors import NoNode, PeergosCollabError
 from ..identity.cards import ContactCard
 from ..identity.contacts import State
 from ..identity.pairs import Pair
-from ..objects.letters import Writer, seal_in_pair, seal_to_stranger
+from ..objects.letters import LetterKind, Writer, seal_in_pair, seal_to_stranger
 from ..objects.mail import USUAL_WORK, Mail, day_of
+from .by_chance import Turns
 from .contact_book import ContactBook, Known
 from .machine import now_ms
 from .mail_session import MailRefusal, MailSession
-from .network import RETRY_SECONDS
+from .network import FIRST_SECONDS, RETRY_SECONDS
 from .outbox import Outbox, Waiting
 
 if TYPE_CHECKING:
@@ -40,11 +45,17 @@ class MailSender:
     """See the module's text."""
 
     def __init__(
-        self, engine: Engine, book: ContactBook, outbox: Outbox, card: Callable[[], ContactCard]
+        self,
+        engine: Engine,
+        book: ContactBook,
+        outbox: Outbox,
+        turns: Turns,
+        card: Callable[[], ContactCard],
     ) -> None:
         self._engine = engine
         self._book = book
         self._outbox = outbox
+        self._turns = turns
         self._card = card
         self._tasks: dict[bytes, asyncio.Task[None]] = {}
         self._tried: set[bytes] = set()
@@ -82,6 +93,8 @@ class MailSender:
         return all(letter.id in self._tried for letter in self._outbox.letters())
 
     async def _keep_trying(self, letter: Waiting) -> None:
+        if letter.kind is not LetterKind.SHARE:
+            await self._turns.wait(FIRST_SECONDS)
         pause = RETRY_SECONDS[0]
         while True:
             known = self._book.of(letter.account)

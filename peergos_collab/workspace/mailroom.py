@@ -7,6 +7,7 @@ so a letter that comes again, from another node or after a crash, does no harm.
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,7 @@ from ..objects.letters import Letter, LetterKind, read_letter_untrusted
 from ..objects.links import Capability
 from ..objects.mail import DAY, Mail
 from ..ports import PutValue
+from .by_chance import Turns
 from .contact_book import MAX_PENDING, ContactBook, Known
 from .invitations import Invitations, Invited
 from .machine import now_ms
@@ -47,8 +49,9 @@ class Mailroom:
         self.book = ContactBook(engine)
         self.invitations = Invitations(engine, self.book)
         self.outbox = Outbox(engine.store, engine.keys.credentials.local)
-        self.reader = MailReader(engine, self.book, self._take_mail)
-        self.sender = MailSender(engine, self.book, self.outbox, self.card)
+        self.turns = Turns(lambda: engine.online.patient, os.urandom)
+        self.reader = MailReader(engine, self.book, self.turns, self._take_mail)
+        self.sender = MailSender(engine, self.book, self.outbox, self.turns, self.card)
         self._accepting: dict[bytes, asyncio.Task[None]] = {}
         self._telling: asyncio.Task[None] | None = None
 
@@ -57,6 +60,8 @@ class Mailroom:
     def start(self, *, reading: bool = True) -> None:
         """Sends, and reads, while the engine is online."""
         self.sender.start()
+        if not self.turns.patient:
+            self.reader.look_again()
         if reading and not self.reader.running:
             self.reader.start()
             self._forget_old()

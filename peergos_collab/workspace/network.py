@@ -22,6 +22,7 @@ from ..codec.address import parse_address
 from ..codec.ids import ObjectId, PrincipalId
 from ..errors import Offline, PeergosCollabError, RemoteProtocolError, WrongPin
 from ..ports import Connection, Random, Transport
+from .by_chance import draw
 from .live_object import LiveObject
 from .sync_link import LinkOwner, SyncLink
 
@@ -30,14 +31,16 @@ RETRY_SECONDS: Final = (0.25, 30.0)
 
 WRONG_PIN_SECONDS: Final = 60.0
 
-FIRST_SECONDS: Final = (0.0, 15.0)
-"""Before the first session of a circle that nobody waits for."""
+FIRST_SECONDS: Final = (0.0, 120.0)
+"""Before the first session of a circle that nobody waits for. About as long as between later ones: all those
+of a client that starts would otherwise begin within a moment."""
 
 POLL_SECONDS: Final = (60.0, 180.0)
 """Between two sessions of such a circle."""
 
-LINGER_SECONDS: Final = (5.0, 15.0)
-"""How often it is looked whether such a session may end."""
+LINGER_SECONDS: Final = (1.0, 5.0)
+"""How often it is looked whether such a session may end. Short, for what is there when the client ends, ends
+at one moment with it."""
 
 Circle = frozenset[PrincipalId]
 
@@ -203,7 +206,7 @@ class Network:
         """Returns once somebody waits for the session, or by chance."""
         span = POLL_SECONDS if node_link.rested else FIRST_SECONDS
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_by_chance(span) if self.lasting() else None):
+            async with asyncio.timeout(draw(span, self.random_bytes) if self.lasting() else None):
                 while not self._is_wanted(node_link):
                     node_link.stirred.clear()
                     await node_link.stirred.wait()
@@ -212,7 +215,7 @@ class Network:
     async def _rest(self, node_link: NodeLink, link: SyncLink) -> None:
         """Ends the session once nobody waits for it and both sides have the same."""
         while True:
-            await asyncio.sleep(_by_chance(LINGER_SECONDS))
+            await asyncio.sleep(draw(LINGER_SECONDS, self.random_bytes))
             settled = all(_settled(live, link) for live in node_link.objects.values())
             if settled and not self._is_wanted(node_link):
                 node_link.rested = True
@@ -248,10 +251,6 @@ class NodeSession:
         assert self._task is not None
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-
-
-def _by_chance(span: tuple[float, float]) -> float:
-    return random.uniform(*span)  # noqa: S311 - spreads sessions over time; who knows one knows no other
 
 
 def _settled(live: LiveObject, link: SyncLink) -> bool:

@@ -104,6 +104,7 @@ class Online:
         """Somebody may wait for something now."""
         if self.network is not None:
             self.network.stir()
+        self._engine.mailroom.turns.stir()
 
     def refresh(self) -> None:
         """Objects, their members or their nodes changed."""

@@ -52,7 +52,7 @@ NOT_NOW = (1e6, 2e6)
 
 @pytest.fixture(autouse=True)
 def by_chance_is_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (network, mail_reader):
+    for module in (network, mail_reader, mail_sender):
         monkeypatch.setattr(module, "FIRST_SECONDS", NOT_NOW)
 
 

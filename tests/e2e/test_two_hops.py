@@ -13,8 +13,9 @@ import pytest
 from peergos_collab.codec.address import format_address, parse_address
 from peergos_collab.errors import Offline, Refused, WrongPin
 from peergos_collab.node import RunningNode
-from peergos_collab.workspace import Role, network
-from support.homes import RELAYED, Person, agree, direct_connections, online, until, world
+from peergos_collab.objects.letters import LetterKind
+from peergos_collab.workspace import Role, mail_reader, mail_sender, network
+from support.homes import RELAYED, Person, World, agree, direct_connections, online, until, world
 
 TEXT = "Nobody but the two of us reads this line."
 
@@ -236,6 +237,67 @@ async def test_sessions_nobody_waits_for_come_and_go(tmp_path: Path, monkeypatch
         await ana.workspace.sync()
         ben.append("notes", " and Ben")
         await until(lambda: ana.text("notes").endswith("Ben"), ana, what="a session by chance")
+
+
+async def acquainted(made: World) -> tuple[RunningNode, Person, Person]:
+    """A store behind an entry, and two who know each other and have heard so."""
+    store, entry = await made.node("store"), await made.node("entry", entry=True)
+    ana, ben = await made.person("Ana"), await made.person("Ben")
+    for person, other in ((ana, ben), (ben, ana)):
+        await person.workspace.set_entry_node(entry.address)
+        await person.workspace.add_node(store.address)
+        await person.workspace.add_contact(await other.workspace.contact_card())
+    for person in (ana, ben, ana, ben):
+        await person.workspace.sync()
+    return store, ana, ben
+
+
+async def test_behind_an_entry_no_mailbox_is_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are read by chance, so that only what is open ends when the client does; a sync reads all."""
+    async with world(tmp_path) as made:
+        store, ana, ben = await acquainted(made)
+        await ana.workspace.new_document("notes", TEXT)
+        for module in (network, mail_reader):
+            monkeypatch.setattr(module, "FIRST_SECONDS", (0.0, 0.01))
+        monkeypatch.setattr(network, "LINGER_SECONDS", (0.01, 0.02))
+        for span in ("OFTEN_SECONDS", "POLL_SECONDS"):
+            monkeypatch.setattr(mail_reader, span, (1e6, 2e6))
+        handle = await ana.workspace.open_document("notes")
+        await ana.workspace.go_online(RELAYED)
+        await until(lambda: ana.live_over("notes", "node"), ana, what="what is open is connected")
+        await until(ana.engine.mailroom.reader.caught_up, ana, what="all mail is read")
+        await gone(lambda: len(store._shelf.sessions) > 1)
+        assert not store._shelf.mailboxes._opened
+
+        await ben.workspace.new_document("from Ben", TEXT)
+        await ben.workspace.share_with("from Ben", "Ana", Role.WRITER)
+        await ana.workspace.sync()
+        assert ana.text("from Ben") == TEXT
+        await handle.close()
+
+
+async def test_behind_an_entry_news_to_contacts_goes_by_chance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for a card, and all contacts may get one; an invitation goes at once."""
+    for module in (network, mail_reader, mail_sender):
+        monkeypatch.setattr(module, "FIRST_SECONDS", (1e6, 2e6))
+    async with world(tmp_path) as made:
+        _, ana, ben = await acquainted(made)
+        await ana.workspace.new_document("notes", TEXT)
+        await ana.workspace.go_online(RELAYED)
+        await ana.workspace.share_with("notes", "Ben", Role.WRITER)
+        assert ana.engine.mailroom.outbox.letters() == []
+        await ana.engine.mailroom.tell_card()
+        for _ in range(3):  # longer than a letter takes
+            await ana.workspace.share_link("notes", Role.READER)
+        waiting = [letter.kind for letter in ana.engine.mailroom.outbox.letters()]
+        await ana.workspace.sync()
+        await ben.workspace.sync()
+
+        assert waiting == [LetterKind.HELLO]
+        assert ana.engine.mailroom.outbox.letters() == []
+        assert ben.text("notes") == TEXT
 
 
 async def test_without_an_entry_sessions_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ log. It has a memory: ids it has seen before are known by themselves, new ones o
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -54,6 +55,7 @@ class Observer:
         record: all that was seen.
         fresh: what was seen since ``remember``.
         memory: the ids seen before that.
+        began, ended: when each session did.
     """
 
     transport: Transport = field(default_factory=WebSocketTransport)
@@ -62,6 +64,8 @@ class Observer:
     memory: set[bytes] = field(default_factory=set)
     known_sessions: int = 0
     sessions: int = 0
+    began: dict[int, float] = field(default_factory=dict)
+    ended: dict[int, float] = field(default_factory=dict)
 
     @property
     def wire(self) -> bytes:
@@ -76,7 +80,12 @@ class Observer:
     ) -> Listener:
         async def watched(connection: Connection) -> None:
             self.sessions += 1
-            await accept(_Watched(connection, self.sessions, self))
+            session, loop = self.sessions, asyncio.get_running_loop()
+            self.began[session] = loop.time()
+            try:
+                await accept(_Watched(connection, session, self))
+            finally:
+                self.ended[session] = loop.time()
 
         return await self.transport.listen(host, port, certificate, watched)
 
