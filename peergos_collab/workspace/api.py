@@ -265,12 +265,13 @@ class Presence:
     """Another participant in an open object.
 
     Args:
-        key: stable while they are here; use it to pick a colour.
+        key: stable while they are here.
         name: the petname of a contact.
         anchor, head: selection as code-point offsets, equal for a bare cursor; None where unknown.
         typing: they typed in the last few seconds.
         via: ``webrtc``, ``node`` or ``lan``.
         unverified: no contact; the name is what they say of themselves.
+        account: whose device it is; use it to pick a colour.
     """
 
     key: str
@@ -280,6 +281,7 @@ class Presence:
     typing: bool
     via: str
     unverified: bool = False
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +332,9 @@ class DocumentHandle(Protocol):
         It is not known of text that is shown from a snapshot until its history is here.
         Raises LocalProtocolError where there is no character.
         """
+
+    async def writer_of(self, client: int) -> Writer | None:
+        """As ``writer_at``, by a client id that ``document.writer_at`` gave: to ask once for each."""
 
     async def saved(self) -> None:
         """Returns once every edit made so far is durable on this device."""

@@ -271,7 +271,16 @@ def _present(opened: OpenObject, names: Names) -> list[list[Any]]:
     book = opened.presence
     called = [(p, names.of(p.account, p.name)) for p in book.present.values()]
     return [
-        [to_multibase(p.device), its.name, p.anchor, p.head, book.typing(p), p.via, its.unverified]
+        [
+            to_multibase(p.device),
+            its.name,
+            p.anchor,
+            p.head,
+            book.typing(p),
+            p.via,
+            its.unverified,
+            to_multibase(p.account),
+        ]
         for p, its in called
     ]
 

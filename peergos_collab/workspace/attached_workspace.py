@@ -315,8 +315,8 @@ class AttachedDocument(_AttachedHandle):
     @property
     def presences(self) -> list[Presence]:
         return [
-            Presence(key, name, self._offset(anchor), self._offset(head), typing, via, unverified)
-            for key, name, anchor, head, typing, via, unverified in self._present
+            Presence(key, name, self._offset(anchor), self._offset(head), *rest)
+            for key, name, anchor, head, *rest in self._present
         ]
 
     def _offset(self, anchor: bytes) -> int | None:
@@ -330,7 +330,9 @@ class AttachedDocument(_AttachedHandle):
         return subscribe(self._callbacks, callback)
 
     async def writer_at(self, offset: int) -> Writer | None:
-        client = self.document.writer_at(offset)
+        return await self.writer_of(self.document.writer_at(offset))
+
+    async def writer_of(self, client: int) -> Writer | None:
         answer = await self._socket.call("writer", self.path, client)
         writer: Writer | None = from_wire(Writer | None, answer)
         return writer

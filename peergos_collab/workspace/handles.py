@@ -47,7 +47,8 @@ class _Handle:
         typing = self._opened.presence.typing(present)
         called = self._engine.mailroom.book.names().of(present.account, present.name)
         key = to_multibase(present.device)
-        return Presence(key, called.name, None, None, typing, present.via, called.unverified)
+        account = to_multibase(present.account)
+        return Presence(key, called.name, None, None, typing, present.via, called.unverified, account)
 
     async def close(self) -> None:
         self._opened.handles -= 1
@@ -79,8 +80,10 @@ class LocalDocument(_Handle):
         return subscribe(self._opened.presence.on_change, callback)
 
     async def writer_at(self, offset: int) -> Writer | None:
-        names = self._engine.mailroom.book.names()
-        return writer_of(self._opened.live.replica, self.document.writer_at(offset), names)
+        return await self.writer_of(self.document.writer_at(offset))
+
+    async def writer_of(self, client: int) -> Writer | None:
+        return writer_of(self._opened.live.replica, client, self._engine.mailroom.book.names())
 
     async def saved(self) -> None:
         await self._opened.live.durable()

@@ -81,6 +81,10 @@ def test_sharing_with_somebody_and_removing_him(two: tuple[Person, Person]) -> N
     ana.sees("his first words")
     ana.screen.press("ctrl+home")
     ana.sees("by Ben")
+    ana.screen.press("f4")
+    ana.sees("plan  ·  by you ▌Ben", "▌  his first words")
+    ben.screen.press("f4")
+    ben.sees("plan  ·  by you ▌Ana", "▌  his first words")
 
     ana.screen.press("ctrl+r")
     ana.sees("Who is in plan", "Ben  writer")
@@ -98,6 +102,7 @@ def test_sharing_with_somebody_and_removing_him(two: tuple[Person, Person]) -> N
     ana.screen.press("ctrl+end")
     ana.screen.send(" and a secret")
     ana.sees("his first words and a secret", "saved here and on node")
+    ana.sees("plan  ·  by you ▌Ben", "▌  his first words")
     pgc(ben.home, "sync")
 
     assert ben.cat("plan") == "his first words"

@@ -64,7 +64,10 @@ class FakeDocumentHandle:
             callback()
 
     async def writer_at(self, offset: int) -> Writer | None:
-        return self.writers.get(self.document.writer_at(offset))
+        return await self.writer_of(self.document.writer_at(offset))
+
+    async def writer_of(self, client: int) -> Writer | None:
+        return self.writers.get(client)
 
     async def saved(self) -> None:
         return

@@ -36,6 +36,7 @@ KEYS = {
     "f1": "\x1bOP",
     "f2": "\x1bOQ",
     "f3": "\x1bOR",
+    "f4": "\x1bOS",
     "f6": "\x1b[17~",
 }
 """What a terminal sends for a key; ``ctrl+`` and a letter need no entry."""

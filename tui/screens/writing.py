@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic
 from typing import ClassVar
 
+from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,6 +18,7 @@ from peergos_collab.documents import Change
 from peergos_collab.errors import PeergosCollabError
 from peergos_collab.workspace.api import DocumentHandle, Status, Unsubscribe
 
+from ..viewmodels.authorship import Authors, Authorship
 from ..viewmodels.cells import shown
 from ..viewmodels.people import Colours, carets, name_of
 from ..viewmodels.status import bar, saved_words, state_of
@@ -33,6 +36,8 @@ from .sharing import share
 
 _REST = 0.25
 """Seconds the cursor rests before the bar says who wrote the text under it."""
+_SLICE = 0.004
+"""Seconds of looking at who wrote what before keys have their turn again."""
 _READ_ONLY = "You can read this document, not change it. Ask whoever shared it for a writer link."
 
 
@@ -54,6 +59,7 @@ class Writing(FullScreen):
 
     PALETTE = (
         ("Find", "Look for text", "find"),
+        ("Authors", "Show or hide who wrote what", "authors"),
         ("Export", "Write the text to a file", "export"),
         ("Share", "With a contact, or by a link", "share"),
         ("Members", "Who is in this document", "members"),
@@ -65,6 +71,7 @@ class Writing(FullScreen):
         Binding("ctrl+f", "find", "Find"),
         Binding("f3", "step(1)", "Next match", show=False),
         Binding("shift+f3", "step(-1)", "Previous match", show=False),
+        Binding("f4", "authors", "Who wrote what", show=False),
         Binding("ctrl+s", "saved", "Saved?", show=False),
         Binding("ctrl+e", "export", "Export", show=False, priority=True),
         Binding("ctrl+t", "chat", "Chat", priority=True),
@@ -87,9 +94,12 @@ class Writing(FullScreen):
         self._writers = Writers()
         self._writer = ""
         self._rest: Timer | None = None
+        self._authors: Authors | None = None
+        self._learning = False
+        self._shown_title: Text | None = None
 
     def compose(self) -> ComposeResult:
-        yield Static(Text(shown(self.handle.path, 200), no_wrap=True), id="title")
+        yield Static(self._title(), id="title")
         with Horizontal(id="page"):
             yield self.editor
         yield FindBar()
@@ -135,7 +145,9 @@ class Writing(FullScreen):
             self._show_bar()
 
     def _show_people(self) -> None:
-        self.editor.show_others(carets(self.handle.presences, self._colours, len(self.handle.document)))
+        wrote = self._authors.accounts() if self._authors is not None else frozenset()
+        length = len(self.handle.document)
+        self.editor.show_others(carets(self.handle.presences, self._colours, length, wrote))
         self._show_bar()
 
     def status_changed(self, status: Status | None) -> None:
@@ -144,6 +156,7 @@ class Writing(FullScreen):
         self.editor.model.can_write = self.handle.can_write
         self._stale = self.pgc.status_is_stale
         self._show_bar()
+        self._learn_soon()
 
     def _show_bar(self) -> None:
         names = [name_of(presence) for presence in self.handle.presences]
@@ -170,6 +183,58 @@ class Writing(FullScreen):
         if words != self._writer:
             self._writer = words
             self._show_bar()
+
+    def action_authors(self) -> None:
+        if self._authors is None:
+            self._authors = Authors(Authorship(self.handle.document), self._colours)
+        else:
+            self._authors = None
+        self.editor.show_authors(self._authors)
+        self._show_legend()
+
+    def on_editor_painted(self) -> None:
+        self._learn_soon()
+
+    def _learn_soon(self) -> None:
+        """Looks at who wrote what is in sight, a little at a time: keys come in between."""
+        if self._authors is not None and not self._learning:
+            self._learning = True
+            self.call_later(self._learn)
+
+    async def _learn(self) -> None:
+        self._learning = False
+        authors = self._authors
+        if authors is None:
+            return
+        until = monotonic() + _SLICE
+        before = authors.unknown()
+        more = authors.authorship.learn(self.editor.line_starts(), lambda: monotonic() >= until)
+        try:
+            for client in authors.unknown():
+                authors.name(client, await self.handle.writer_of(client))
+        except PeergosCollabError:
+            return  # what is wrong is said where it matters
+        if more:
+            self._learn_soon()
+        if authors.authorship.news or before != authors.unknown():
+            authors.authorship.news = False
+            self.editor.repaint_soon()
+        self._show_legend()
+
+    def _title(self) -> Text:
+        return Text(shown(self.handle.path, 200), no_wrap=True)
+
+    def _show_legend(self) -> None:
+        """The title, and who has which colour."""
+        title = self._title()
+        if self._authors is not None:
+            title.append("  ·  by" if self._authors.legend() else "  ·  who wrote this is not known yet")
+            for name, colour in self._authors.legend():
+                title.append(" ▌" if colour else " ", Style(color=colour) if colour else "")
+                title.append(name)
+        if title != self._shown_title:
+            self._shown_title = title
+            self.query_one("#title", Static).update(title, layout=False)
 
     # What the editor says
 

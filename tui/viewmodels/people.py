@@ -56,12 +56,22 @@ class Colours:
                 del self._given[key]
 
 
-def carets(presences: list[Presence], colours: Colours, length: int) -> tuple[Caret, ...]:
-    """The cursors of the others, held inside a document of ``length`` code points."""
-    colours.keep({presence.key for presence in presences})
+def account_of(presence: Presence) -> str:
+    """Whose colour somebody has: all devices of a person have one, and so has what they wrote."""
+    return presence.account or presence.key
+
+
+def carets(
+    presences: list[Presence], colours: Colours, length: int, wrote: frozenset[str] = frozenset()
+) -> tuple[Caret, ...]:
+    """The cursors of the others, held inside a document of ``length`` code points.
+
+    ``wrote`` are accounts that keep their colours for what they wrote, whether or not they are here.
+    """
+    colours.keep({account_of(presence) for presence in presences} | wrote)
     found = []
     for presence in presences:
-        colour = colours.of(presence.key)
+        colour = colours.of(account_of(presence))
         if presence.head is None:
             continue
         head = max(0, min(presence.head, length))

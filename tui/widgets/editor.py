@@ -15,11 +15,12 @@ from textual.message import Message
 from textual.strip import Strip
 
 from ..textual_private import KeysInOrder
+from ..viewmodels.authorship import Authors
 from ..viewmodels.editing import TextModel
 from ..viewmodels.finding import Matches, find_all
 from ..viewmodels.people import Caret
 from ..viewmodels.viewport import Viewport
-from .editor_paint import Look, Painter
+from .editor_paint import GUTTER, Look, Painter
 from .strip_pane import StripPane
 
 if TYPE_CHECKING:
@@ -29,10 +30,11 @@ _WHEEL_LINES = 3
 
 
 class Editor(KeysInOrder, StripPane):
-    """Edits one document. Posts ``Edited``, ``CursorMoved`` and ``Refused``."""
+    """Edits one document. Posts ``Edited``, ``CursorMoved``, ``Refused`` and, with authors, ``Painted``."""
 
     HELP = """Type to write; everything is saved on this device as you type.
 Shift and an arrow key selects. Other people's cursors show in their colours, with their names.
+F4 shows who wrote what: the colours of a line's authors to its left, and on what each wrote.
 Undo takes back what you wrote, never what others wrote."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -96,6 +98,9 @@ Undo takes back what you wrote, never what others wrote."""
     class Edited(Message):
         """The user changed the text."""
 
+    class Painted(Message):
+        """Lines came into sight, or changed, whose authors are to show."""
+
     class CursorMoved(Message):
         """Cursor or selection are somewhere else."""
 
@@ -117,6 +122,8 @@ Undo takes back what you wrote, never what others wrote."""
         self.viewport = Viewport(self.model)
         self.matches = Matches()
         self.others: tuple[Caret, ...] = ()
+        self.authors: Authors | None = None
+        """Who wrote what, where that is to show."""
         self._reported = (0, 0)
         self._top = 0
         self._dragging = False
@@ -124,8 +131,18 @@ Undo takes back what you wrote, never what others wrote."""
 
     # --------------------------------------------------------------- the outside
 
+    def show_authors(self, authors: Authors | None) -> None:
+        """Shows or hides who wrote what."""
+        self.authors = authors
+        self.repaint_soon()
+
+    def _margin(self) -> int:
+        return GUTTER if self.authors is not None else 0
+
     def document_changed(self, change: Change) -> None:
         """Call it with every change of the document, its own edits included."""
+        if self.authors is not None:
+            self.authors.authorship.apply_change(change)
         if self.model.editing:
             return
         self.model.apply_change(change)
@@ -164,14 +181,38 @@ Undo takes back what you wrote, never what others wrote."""
 
     def compose_strips(self, width: int, height: int) -> list[Strip]:
         # One column stays free behind the text for a cursor at its end.
-        if (width - 1, height) != (self.model.width, self.viewport.height):
-            self.viewport.resize(width - 1, height)
+        room = max(2, width - self._margin())
+        if (room - 1, height) != (self.model.width, self.viewport.height):
+            self.viewport.resize(room - 1, height)
             self._top = self.viewport.top_offset()
         lines = self.viewport.lines()
-        painter = Painter(self.model, self.look(), self.others, self.matches, cursor=self.has_focus)
-        strips = painter.strips(lines, width)
+        if self.authors is not None:
+            self.authors.authorship.look_at(*self._stretch(lines))
+            self.post_message(self.Painted())
+        painter = Painter(
+            self.model,
+            self.look(),
+            self.others,
+            self.matches,
+            cursor=self.has_focus,
+            authors=self.authors,
+        )
+        strips = painter.strips(lines, room)
         self._show_terminal_cursor(lines)
         return strips
+
+    def _stretch(self, lines: list[tuple[int, int]]) -> tuple[int, int]:
+        """First and last code point in sight."""
+        (first, piece), (last, last_piece) = lines[0], lines[-1]
+        start = self.model.offset_of(first, self.model.layout(first).starts[piece])
+        return start, self.model.offset_of(last, self.model.layout(last).bounds(last_piece)[1])
+
+    def line_starts(self) -> list[int]:
+        """Where the lines in sight begin."""
+        return [
+            self.model.offset_of(row, self.model.layout(row).starts[piece])
+            for row, piece in self.viewport.lines()
+        ]
 
     def _show_terminal_cursor(self, lines: list[tuple[int, int]]) -> None:
         """Input methods draw what they compose at the terminal's own cursor."""
@@ -179,7 +220,7 @@ Undo takes back what you wrote, never what others wrote."""
             return
         place = self.model.place(self.model.head)
         if (place.row, place.piece) in lines:
-            x, y = self.model.cell_of(place), lines.index((place.row, place.piece))
+            x, y = self._margin() + self.model.cell_of(place), lines.index((place.row, place.piece))
             self.app.cursor_position = self.content_region.offset + Offset(x, y)
 
     def scroll_thumb(self, height: int) -> tuple[int, int]:
@@ -314,6 +355,7 @@ Undo takes back what you wrote, never what others wrote."""
         lines = self.viewport.lines()
         at = event.get_content_offset(self)
         x, y = (at.x, at.y) if at is not None else (event.x, event.y)
+        x -= self._margin()
         if y < 0:
             return self.model.offset_at(*self.model.up_from(*lines[0], 1), max(0, x))
         if y >= len(lines):

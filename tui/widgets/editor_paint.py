@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from rich.cells import cell_len, set_cell_size
 from rich.color import Color
@@ -11,11 +12,17 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from ..viewmodels.authorship import Authors
 from ..viewmodels.cells import plain
 from ..viewmodels.editing import TextModel
 from ..viewmodels.finding import Matches
 from ..viewmodels.page import Drawn, drawn
 from ..viewmodels.people import Caret
+
+TINT = 0.22
+"""How much of a person's colour lies behind what he wrote: less than behind what he selects now."""
+GUTTER = 3
+"""Cells to the left of the text where authors show: two colours, and a blank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,7 @@ class Look:
     mark: Style
 
 
+@lru_cache(maxsize=256)
 def _mix(colour: str, base: Style, share: float) -> Color:
     """A person's colour thinned into the background, to lie behind text."""
     tint = Color.parse(colour).get_truecolor()
@@ -47,16 +55,25 @@ class Painter:
     """Paints one state of a text; made anew for every repaint."""
 
     def __init__(
-        self, model: TextModel, look: Look, others: tuple[Caret, ...], matches: Matches, *, cursor: bool
+        self,
+        model: TextModel,
+        look: Look,
+        others: tuple[Caret, ...],
+        matches: Matches,
+        *,
+        cursor: bool,
+        authors: Authors | None = None,
     ) -> None:
         self._model = model
         self._look = look
         self._others = others
         self._matches = matches
         self._cursor = cursor
+        self._authors = authors
+        self._tints: dict[str | None, Style] = {}
 
     def strips(self, lines: Iterable[tuple[int, int]], width: int) -> list[Strip]:
-        """One strip of ``width`` cells for each (row, piece)."""
+        """One strip of ``width`` cells for each (row, piece); authors, where they show, come on top."""
         row_start = -1
         last_row = -1
         strips = []
@@ -73,14 +90,41 @@ class Painter:
         first, last = row_start + start, row_start + end
         closes = piece + 1 == len(layout)
         text = layout.text[start:end]
-        touched = self._touched(first, last, closes)
-        if not touched and plain(text):
-            return Strip([Segment(text + " " * (width - len(text)), self._look.base)], width)
-        clusters = drawn(layout, piece)
-        runs = [self._styled(one, row_start) for one in clusters]
-        used = sum(one.width for one in clusters)
-        runs.extend(self._behind_end(row_start + self._model.row_end(row), used, width, closes, first))
-        return Strip(_joined(runs), width)
+        margin = self._margin(first, last)
+        if plain(text) and not self._touched(first, last, closes):
+            runs = self._plain(text, first)
+            runs.append((" " * (width - len(text)), self._look.base))
+        else:
+            clusters = drawn(layout, piece)
+            runs = [self._styled(one, row_start) for one in clusters]
+            used = sum(one.width for one in clusters)
+            runs.extend(self._behind_end(row_start + self._model.row_end(row), used, width, closes, first))
+        return Strip(_joined([*margin, *runs]), width + (GUTTER if margin else 0))
+
+    # Authors
+
+    def _margin(self, first: int, last: int) -> list[tuple[str, Style]]:
+        """The colours of those who wrote a line, of whoever wrote most of it first."""
+        if self._authors is None:
+            return []
+        marks = self._authors.marks(first, last)[: GUTTER - 1]
+        base = self._look.base
+        cells = [("▌", base + Style(color=colour)) for colour in marks]
+        return [*cells, (" " * (GUTTER - len(marks)), base)]
+
+    def _plain(self, text: str, first: int) -> list[tuple[str, Style]]:
+        if self._authors is None:
+            return [(text, self._look.base)]
+        parts = self._authors.stretches(first, first + len(text))
+        return [(text[one.start - first : one.end - first], self._tinted(one.colour)) for one in parts]
+
+    def _tinted(self, colour: str | None) -> Style:
+        if colour not in self._tints:
+            base = self._look.base
+            self._tints[colour] = base if colour is None else base + Style(bgcolor=_mix(colour, base, TINT))
+        return self._tints[colour]
+
+    # What lies on the text
 
     def _touched(self, first: int, last: int, closes: bool) -> bool:
         """Whether anything but text is in ``first..last``."""
@@ -97,6 +141,8 @@ class Painter:
     def _styled(self, one: Drawn, row_start: int) -> tuple[str, Style]:
         start, end = row_start + one.start, row_start + one.end
         style = self._look.base
+        if self._authors is not None:
+            style = self._tinted(self._authors.stretches(start, end)[0].colour if end > start else None)
         if one.mark:
             style += self._look.mark
         for other in self._others:
