@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import PassphraseNeeded
+from .output import warn
 from .settings import Settings, ask_secret, has_terminal
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ async def opened(settings: Settings, *, lasting: bool = False) -> AsyncIterator[
         lasting: the command streams until it is interrupted.
     """
     workspace = await _open(settings, lasting)
+    if workspace.salvage:
+        warn(f"Note: {workspace.salvage}.")
     try:
         yield workspace
     finally:

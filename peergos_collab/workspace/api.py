@@ -390,6 +390,10 @@ class Workspace(Protocol):
     def attached(self) -> bool:
         """True where another process is the engine."""
 
+    @property
+    def salvage(self) -> str:
+        """What was done to a damaged store as this process opened it; empty where it was whole."""
+
     async def status(self) -> Status: ...
 
     async def list_entries(self) -> list[Entry]: ...

@@ -124,6 +124,7 @@ class AttachedWorkspace(AttachedPeople, AttachedDevices):
     """Implements ``Workspace``."""
 
     attached = True
+    salvage = ""
 
     def __init__(self, socket: EngineSocket) -> None:
         super().__init__(socket)

@@ -61,7 +61,7 @@ class Engine:
     keys: HomeKeys
     store: SqliteStore
     clean: bool
-    salvaged: bool
+    salvage: str
     transport: WayOut
     peers: Callable[[], PeerTransport]
     run: RunId = field(default_factory=lambda: RunId(os.urandom(16)))
@@ -131,12 +131,12 @@ class Engine:
             keys,
             store,
             clean,
-            report is not None,
+            salvage_words(report) if report is not None else "",
             WayOut(transport or installed_transport(), relay, lambda: engine.entry_node()),  # noqa: PLW0108 not yet made
             peers or installed_peers,
         )
-        if report is not None:
-            engine.problems.append(salvage_words(report))
+        if engine.salvage:
+            engine.problems.append(engine.salvage)
         try:
             engine._open_profile()
         except BaseException as error:
@@ -179,7 +179,7 @@ class Engine:
     def _profile_incomplete(self) -> bool:
         """After damage the profile may lack what it held; it is complete again once heads were compared."""
         replica = self.objects[self.keys.profile].live.replica
-        damaged = not replica.released and (self.salvaged or bool(replica.book.damage))
+        damaged = not replica.released and (bool(self.salvage) or bool(replica.book.damage))
         return damaged or not (replica.book.branches or replica.unsealed)
 
     def _use(self, opened: OpenObject) -> OpenObject:

@@ -78,6 +78,7 @@ class LocalWorkspace(LocalPeople, LocalDevices):
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.salvage = engine.salvage
 
     # -- overview -------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from peergos_collab.storage import ask_for_salvage
 from support.command_line import PROGRAM, ROOT, Home, stop
 
 AWKWARD = "# Notes\r\n\u2028 ü 七 👩‍👩‍👧 \x85\x0c no end"
@@ -36,6 +37,17 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         assert line["event"] == "listening"
         yield line["address"]
         assert stop(server) == 0
+
+
+def test_a_salvage_is_told_by_the_command_that_made_it(home: Home) -> None:
+    """Any command says once what happened and where the damaged file is; its output stays as it was."""
+    ask_for_salvage(home.path / "store.db")
+
+    assert home.pgc("ls", "--json")
+    assert b"the store on this disk was damaged" in home.error
+    assert b"store.db.damaged" in home.error
+    home.pgc("ls")
+    assert home.error == b""
 
 
 def test_a_first_day(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ class FakeWorkspace:
     """What ``Workspace`` promises, as far as the command line uses it."""
 
     attached: bool = False
+    salvage: str = ""
     entry_node: str = ""
     texts: dict[str, str] = field(default_factory=dict)
     chats: dict[str, FakeChat] = field(default_factory=dict)

@@ -160,6 +160,7 @@ class FakeWorkspace:
         self._queues: list[asyncio.Queue[Event]] = []
 
     attached = False
+    salvage = ""
 
     def announce(self, event: Event) -> None:
         for queue in self._queues:
