@@ -46,7 +46,10 @@ def init(name: str | None, device: str, no_passphrase: bool) -> None:
         narrate(settings, WITHOUT_PASSPHRASE)
     if not settings.json:
         warn(f"Recovery code: {made.recovery_code}\nWrite it down and keep it away from this device.")
-        warn("It is shown only now, and opens your account if this device or its passphrase is lost.")
+        warn(
+            "It is shown only now. It opens this home if the passphrase is lost, and if the device is lost or"
+        )
+        warn("stolen it brings your account back from a node: so add one with 'pgc node add ADDRESS'.")
     fields = {"account": made.account, "device": made.device, "recovery_code": made.recovery_code}
     print_result(settings, {**fields, "home": str(home)}, [made.account])
 

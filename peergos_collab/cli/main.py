@@ -21,6 +21,7 @@ from .home import init, key, list_entries, move, remove, status
 from .live import online, sync, watch
 from .nodes import node
 from .output import print_result
+from .recovering import recover
 from .session import Terminated
 from .settings import Group, Settings, current, refuse
 from .sharing import join, members, share
@@ -121,7 +122,7 @@ def _open_tui(settings: Settings) -> int:
 
 
 for command in (
-    *(init, status, list_entries, move, remove, doc, chat, share, join),
+    *(init, recover, status, list_entries, move, remove, doc, chat, share, join),
     *(members, unshare, role, leave, contact, invitation, device),
     *(node, sync, online, watch, key, doctor, demo),
 ):

@@ -6,7 +6,7 @@ from typing import Final
 
 from .settings import Settings, ask_secret, has_terminal, read_secret, refuse
 
-MAKING: Final = ("init", "device join")
+MAKING: Final = ("init", "recover", "device join")
 """Commands that make a home, and so take its passphrase where others take the one that opens it."""
 
 WITHOUT_PASSPHRASE = (

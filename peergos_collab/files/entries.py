@@ -27,7 +27,7 @@ from .changes import (
 )
 from .names import is_hostile, show_name
 
-APART: Final = frozenset({"contact", "device", "invitation", "link"})
+APART: Final = frozenset({"contact", "device", "invitation", "link", "recovery"})
 """Kinds that are no things with a path: they are listed each by itself, with names of their own."""
 
 _VERSION: Final = 1

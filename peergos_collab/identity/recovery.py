@@ -13,21 +13,41 @@ from ..crypto import SigningKey, UserSeed
 from ..errors import NoAccess
 from ..ports import Random
 from .account import Account
-from .account_ops import AddDevice, RemoveDevice, RotateRoot, SetRecovery, next_root_hash
+from .account_ops import (
+    MAX_ACCEPTED,
+    MAX_PREVIOUS,
+    AddDevice,
+    RemoveDevice,
+    RotateRoot,
+    SetRecovery,
+    next_root_hash,
+)
 from .credentials import Credentials, DeviceSecrets
 from .recovery_code import RecoveryCode
 from .user_keys import RECOVERY, new_generation, open_seeds
 
 
+def holds_next_root(account: Account, code: RecoveryCode) -> bool:
+    """Whether the root key that is next in line is in ``code``."""
+    root = SigningKey.from_seed(code.next_root())
+    return next_root_hash(root.public) == account.standing.next_root
+
+
 def check_code(account: Account, code: RecoveryCode) -> SigningKey:
     """The root key that is next in line, if ``code`` holds it. Raises NoAccess."""
     root = SigningKey.from_seed(code.next_root())
-    if next_root_hash(root.public) != account.standing.next_root:
+    if not holds_next_root(account, code):
         raise NoAccess(
             "this recovery code is not the account's, or has been used; nothing was changed",
             hint="Each use of a code replaces it: look for one written down later.",
         )
     return root
+
+
+def all_devices(account: Account) -> dict[DeviceId, tuple[bytes, ...]]:
+    """Every device there ever was, with its last ops: what honest ones did and wrote is to stay."""
+    devices = account.devices.keys() | account.standing.gone
+    return {id_: account.last_ops(id_)[:MAX_ACCEPTED] for id_ in devices}
 
 
 def recover(
@@ -38,6 +58,7 @@ def recover(
     stolen: Mapping[DeviceId, tuple[bytes, ...]],
     device: DeviceSecrets,
     random: Random,
+    device_name: str = "",
 ) -> Credentials:
     """Takes the account over for ``device``.
 
@@ -56,13 +77,17 @@ def recover(
     grown = account.with_op(RotateRoot(next_root_hash(next_key.public)), root)
     grown = grown.with_op(SetRecovery(box), root)
     for id_, accepted in sorted(stolen.items()):
-        grown = grown.with_op(RemoveDevice(id_, accepted), root)
+        if id_ in grown.devices or id_ in grown.standing.gone:  # else only a stolen one had added it
+            grown = grown.with_op(RemoveDevice(id_, accepted), root)
     if device.public.id not in grown.devices:
         grown = grown.with_op(AddDevice(device.public), root)
     known = open_seeds(account, RECOVERY, code.seeds_pair())
     known |= open_seeds(grown, RECOVERY, code.seeds_pair())
     seed, standing = UserSeed.generate(random), grown.standing
     previous = {name: known[name] for name in standing.newest if name in known}
+    if len(previous) < len(standing.newest):
+        # A thief kept a user key from the code, so that one does not lead to those before it.
+        previous = {name: known[name] for name in list(standing.user_keys)[-MAX_PREVIOUS:] if name in known}
     op = new_generation(seed, standing.devices.values(), box, previous, random)
     grown = grown.with_op(op, root)
-    return Credentials(name, grown, {**known, grown.user_key.generation: seed}, device)
+    return Credentials(name, grown, {**known, grown.user_key.generation: seed}, device, device_name)

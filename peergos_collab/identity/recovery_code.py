@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NoReturn
 
-from ..crypto import BoxPair, BoxSeed, SecretKey, SignSeed, Tag, derive, hash256
+from ..crypto import BoxPair, BoxSeed, LinkSeed, SecretKey, SignSeed, Tag, derive, hash256
 from ..errors import LocalProtocolError, UsageError
 from ..ports import Random
 
@@ -84,6 +84,10 @@ class RecoveryCode:
     def next_root(self) -> SignSeed:
         """The seed of the account's next root key."""
         return derive(self._seed(), Tag.NEXT_ROOT, SignSeed)
+
+    def drop_seed(self) -> LinkSeed:
+        """Leads, as a link's seed does, to the drop on a node that says where the account is."""
+        return derive(self._seed(), Tag.RECOVERY_DROP, LinkSeed)
 
     def _seed(self) -> SecretKey:
         return SecretKey(hash256(Tag.RECOVERY_CODE, self._code))

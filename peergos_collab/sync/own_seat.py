@@ -162,6 +162,18 @@ class OwnSeat:
         """Publishes what others need to go on: forwards, complaints, newer key versions."""
         return self._publish(due)
 
+    def enter(self) -> Batch:
+        """Publishes new keys where none of the newest epochs, as nodes see them, can be proved.
+
+        They say nothing of anybody, and with them a node gives what was written before. Whoever has all of
+        that can then say what of it counts.
+        """
+        return self._publish(lambda maker: None if self._proves_newest() else maker.rotate())
+
+    def _proves_newest(self) -> bool:
+        newest = self._book.plain_graph.newest
+        return not newest or any(epoch in self.keys for epoch in newest)
+
     def prepare(self) -> Batch:
         """Publishes what is needed before ``epoch`` gives one to write in: nothing, or a neutral epoch."""
         return self._publish(self._due_to_write)

@@ -205,6 +205,12 @@ class Replica:
         self._take_view()
         return batch
 
+    def enter(self) -> Batch:
+        """Publishes an epoch where a node would give nothing else; to be made durable, and announced."""
+        batch = self.seat.enter()
+        self._take_view()
+        return batch
+
     def renew(self) -> Batch:
         """Publishes an epoch to write in where none may be used; to be made durable, and announced."""
         batch = self.seat.prepare()

@@ -175,12 +175,13 @@ class DeviceBook:
         await self.note_own()
         await engine.mailroom.tell_card()
         if end_links:
-            await self._end_links()
+            await self.end_links()
         for opened in list(engine.objects.values()):
             await opened.live.durable()
-        return DeviceRemoval(device.name, self.outdated(), tuple(sorted(self._open_by_link())))
+        return DeviceRemoval(device.name, self.outdated(), tuple(sorted(self.open_by_link())))
 
-    async def _end_links(self) -> None:
+    async def end_links(self) -> None:
+        """Ends the links that this account has made into its objects, as far as it may."""
         from .administration import unshare
 
         for opened in list(self._engine.objects.values()):
@@ -198,7 +199,7 @@ class DeviceBook:
             if made.object == replica.object and made.keys.principal.id in replica.view.members
         ]
 
-    def _open_by_link(self) -> set[str]:
+    def open_by_link(self) -> set[str]:
         """Names of objects that open with the secret of a link, which every device of the account had."""
         opened = [one for one in self._engine.objects.values() if one.live.id != self._engine.keys.profile]
         return {one.path for one in opened if not one.live.replica.actor.for_itself or self._links_into(one)}

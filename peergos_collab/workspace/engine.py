@@ -75,6 +75,7 @@ class Engine:
     mailroom: Mailroom = field(init=False)
     accounts: KnownAccounts = field(init=False)
     devices: DeviceBook = field(init=False)
+    recovery: RecoveryKeeper = field(init=False)
     _linkings: Linkings | None = None
     _ending: list[Renewal] = field(default_factory=list)
     _closed: bool = False
@@ -82,6 +83,7 @@ class Engine:
     def __post_init__(self) -> None:
         from .device_book import DeviceBook  # these use the engine, as everything above does
         from .mailroom import Mailroom
+        from .recovery_keeper import RecoveryKeeper
 
         self.stored = StoredObjects(self)
         self.link_events = LinkEvents(self)
@@ -90,6 +92,7 @@ class Engine:
         self.accounts = KnownAccounts(self)
         self.accounts.take([self.keys.credentials.account])
         self.devices = DeviceBook(self)
+        self.recovery = RecoveryKeeper(self)
 
     @property
     def linkings(self) -> Linkings:
@@ -185,6 +188,7 @@ class Engine:
     def _use(self, opened: OpenObject) -> OpenObject:
         self.objects[opened.live.id] = opened
         self.accounts.take_from(opened)
+        opened.live.incomplete = self.recovery.unfinished
         opened.live.on_deliveries.append(lambda deliveries: self._delivered(opened, deliveries))
         opened.live.on_durable.append(self.news.pulse)
         opened.live.on_members.append(lambda: self._members_changed(opened))
@@ -422,3 +426,4 @@ if TYPE_CHECKING:
     from .device_book import DeviceBook
     from .linking import Linkings
     from .mailroom import Mailroom
+    from .recovery_keeper import RecoveryKeeper

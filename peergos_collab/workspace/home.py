@@ -14,6 +14,7 @@ everything back from a node if the whole store is lost.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -33,10 +34,11 @@ from ..objects.payload import Kind
 from ..objects.principals import Principal, PrincipalKind
 from ..objects.records import Epoch, first_epoch
 from ..objects.wraps import Recipient
-from ..ports import Random
+from ..ports import PutValue, Random
 from ..storage import HomeLock, SqliteStore, read_file, write_atomic
 from ..sync.logbook import epoch_batch
 from .account_parcel import MAX_NODES, AccountParcel
+from .recovery_drop import RecoveryDrop
 
 VERSION: Final = 1
 KEYS: Final = "keys"
@@ -150,7 +152,8 @@ def create_home(
         code = RecoveryCode.generate(random)
         credentials = Credentials.found(name, code, random, device_name)
         epoch, keys = found_object(credentials, Kind.ENTRIES, random)
-        _store_first(home / STORE, epoch)
+        drop = RecoveryDrop.make(code, epoch.object, epoch.id, keys, name, random)
+        _store_first(home / STORE, epoch, [drop.kept(credentials.local, random)])
         contents = _encode(credentials, epoch.object, epoch.id, keys, epoch.raw, (), "")
         _write_keys(home, passphrase, *KeyStore.create(contents, passphrase, code, random))
     finally:
@@ -165,8 +168,12 @@ def create_linked_home(
     parcel: AccountParcel,
     passphrase: str | None,
     random: Random = os.urandom,
+    stored: Sequence[PutValue] = (),
 ) -> None:
     """Makes the home of one more device of an account. What is in the account comes from its nodes.
+
+    Args:
+        stored: what its store holds from the beginning.
 
     Raises:
         Conflict: there is a home already.
@@ -179,7 +186,7 @@ def create_linked_home(
         epoch = Epoch.parse_untrusted(parcel.profile_record).verify({})
         if epoch.object != parcel.profile:
             raise RemoteProtocolError("the record of another profile")
-        _store_first(home / STORE, epoch)
+        _store_first(home / STORE, epoch, stored)
         contents = _encode(
             credentials,
             parcel.profile,
@@ -276,10 +283,10 @@ def _master(home: Path) -> MasterKey:
         raise PassphraseNeeded from None
 
 
-def _store_first(path: Path, epoch: Epoch) -> None:
+def _store_first(path: Path, epoch: Epoch, more: Sequence[PutValue]) -> None:
     store = SqliteStore(path)
     try:
-        store.write(epoch_batch(epoch)).result()
+        store.write([*epoch_batch(epoch), *more]).result()
     finally:
         store.close()
 

@@ -55,6 +55,7 @@ class LinkEvents(LinkOwner):
         if opened.path == PROFILE_PATH:
             self.engine.profile_changed()
             self.engine.spawn(forget_ended(self.engine))
+            self.engine.spawn(self.engine.recovery.keep())
         self.engine.news.pulse()
 
     def wanted_snapshot(self, live: LiveObject) -> SnapshotPlace | None:

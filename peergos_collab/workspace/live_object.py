@@ -83,6 +83,7 @@ class LiveObject:
         failed: this disk refused a write; what was typed since is only in memory.
         on_unsettled: called when the state may depend on what came first.
         unverified: what is shown comes from a snapshot, and its history is still to be compared.
+        incomplete: this home never had all of it, so it publishes nothing that says what of a device counts.
         modified: when the content last changed, by its author's clock, ms since 1970.
     """
 
@@ -99,6 +100,7 @@ class LiveObject:
     saved_at: dict[str, dict[int, int]] = field(default_factory=dict)
     failed: bool = False
     unverified: bool = False
+    incomplete: bool = False
     modified: int = 0
     _ahead: dict[str, set[Tip]] = field(default_factory=dict)
     _stated: bool = False
@@ -247,7 +249,7 @@ class LiveObject:
 
     def _do_duties(self) -> None:
         self._duty_timer = None
-        self._publish(self.replica.do_duties())
+        self._publish(self.replica.enter() if self.incomplete else self.replica.do_duties())
         self.kick()  # there may be an epoch to write in now
 
     def _publish(self, batch: Batch) -> None:
@@ -298,6 +300,7 @@ class LiveObject:
     def release(self) -> None:
         """Heads were compared with somebody: local changes may become segments from now on."""
         self.replica.released = True
+        self.incomplete = False
         self.kick()
 
     # -- where it is durable --------------------------------------------------------------------

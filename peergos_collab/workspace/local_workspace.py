@@ -166,6 +166,7 @@ class LocalWorkspace(LocalPeople, LocalDevices):
         async with await with_node(self.engine.transport, self.engine.link_events, os.urandom, text) as link:
             await link.get_drop(bytes(32))  # any question: an answer shows that it is a node
         await self.engine.change_profile(add_node(text))
+        await self.engine.recovery.note()
         await self.engine.mailroom.tell_card()
 
     async def remove_node(self, address: str) -> None:
@@ -373,6 +374,7 @@ class LocalWorkspace(LocalPeople, LocalDevices):
         for opened in list(engine.objects.values()):  # others may be opened meanwhile
             await opened.live.durable()
         await forget_ended(engine)
+        await engine.recovery.keep()
 
     def _synced(self, opened: OpenObject) -> bool:
         network = self.engine.online.network

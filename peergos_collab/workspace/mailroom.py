@@ -219,8 +219,7 @@ class Mailroom:
         if record.state is State.ADDED:
             record = replace(record, state=State.MUTUAL)
         if record.newer is not None and known.record.newer is None:
-            words = f"the keys of {known.name} have changed; compare words before you share with him again"
-            self._engine.on_problem(None, words)
+            self._engine.on_problem(None, _changed_words(known, letter.card))
         return await self.book.note(known, record)
 
     async def _take_share(self, known: Known, letter: Letter) -> bool:
@@ -302,3 +301,15 @@ class Mailroom:
         old = [id_ for id_, time in seen if int.from_bytes(time, "big") < now_ms() - FORGET]
         if old:
             self._engine.store.write([PutValue(LETTERS, id_, None) for id_ in old])
+
+
+def _changed_words(known: Known, card: ContactCard) -> str:
+    """What to say of a contact whose letter brings other keys than those in use here."""
+    words = f"the keys of {known.name} have changed; compare words before you share with him again"
+    then, now = known.record.card.account.standing, card.account.standing
+    if now.root_generation > then.root_generation:
+        words += (
+            ". The account was taken back with its recovery code: the devices it had may be in other hands, "
+            "and what they wrote of late may not be his"
+        )
+    return words

@@ -57,6 +57,7 @@ VERIFY: dict[str, tuple[str, ...]] = {
         "workspace.account_parcel:AccountParcel.decode_untrusted",
         "workspace.history:take_preview_untrusted",
         "workspace.presence:PresenceBook.take_untrusted",
+        "workspace.recovery_drop:RecoveryDrop.decode_untrusted",
     ),
     "keys in it are compared with public ones that were verified": (
         "identity.credentials:read_seeds_untrusted",
@@ -69,6 +70,7 @@ VERIFY: dict[str, tuple[str, ...]] = {
     "sealed with a key that only this device has": (
         "identity.key_store:KeyStore.open_untrusted",
         "sync.journal:open_entry_untrusted",
+        "workspace.recovery_drop:RecoveryDrop.open_kept_untrusted",
     ),
     "sealed with keys that people compare": (
         "identity.device_meeting:Meeting.open_untrusted",

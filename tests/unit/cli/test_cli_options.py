@@ -167,7 +167,7 @@ def commands(group: click.Group, prefix: tuple[str, ...] = ()) -> list[tuple[str
 def test_the_commands_of_this_version() -> None:
     """Exactly what works is listed."""
     assert {" ".join(path) for path in commands(main)} == {
-        *("init", "status", "ls", "mv", "rm", "members", "share", "join"),
+        *("init", "recover", "status", "ls", "mv", "rm", "members", "share", "join"),
         *("unshare", "role", "leave"),
         *("sync", "online", "watch", "demo", "doctor", "key passphrase", "key recover"),
         *("node serve", "node add", "node list", "node remove", "node entry"),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from peergos_collab.errors import LocalProtocolError, UsageError
 from peergos_collab.identity.recovery_code import RecoveryCode
+from peergos_collab.objects.links import LinkKeys
 
 codes = st.binary(min_size=20, max_size=20).map(RecoveryCode)
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -29,6 +30,13 @@ def test_what_is_shown_is_read_back(code: RecoveryCode) -> None:
 def test_form_of_a_known_code() -> None:
     """The text form of one code never changes: people keep it on paper for years."""
     assert RecoveryCode(bytes(range(20))).show() == "000GN-40R4C-0M305-E2090-185G1-R38E1-1W81V-24GKR"
+
+
+def test_where_a_known_code_leads() -> None:
+    """The drop of one code never changes either: what is on paper must find the account after years."""
+    keys = LinkKeys.from_seed(RecoveryCode(bytes(range(20))).drop_seed())
+
+    assert keys.drop.public.hex().startswith("874fa6dbbe753edd40d807fef7e11d1a68342c511dbadde7")
 
 
 @given(codes, st.integers(0, 39), st.sampled_from(ALPHABET))
