@@ -119,9 +119,12 @@ def _link_password(settings: Settings, file: str | None) -> str:
 @click.argument("path", required=False)
 @click.option("--link-password-file", metavar="FILE", help="The password of the link is in FILE.")
 @click.option(
+    "--entry", metavar="ADDRESS", default="", help="With a device's code: an entry node to go through."
+)
+@click.option(
     "--timeout", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds to wait."
 )
-def join(link: str, path: str | None, link_password_file: str | None, timeout: float) -> None:
+def join(link: str, path: str | None, link_password_file: str | None, entry: str, timeout: float) -> None:
     """Accept a share link, under the name PATH.
 
     A code of 'pgc device link' is taken too, as by 'pgc device join'.
@@ -136,8 +139,10 @@ def join(link: str, path: str | None, link_password_file: str | None, timeout: f
     elif not link.startswith(PREFIX):
         warn("Note: other users of this machine can see a link in the command line. 'pgc join -' reads it.")
     if link.startswith(PREFIX):
-        join_account_here(settings, link)
+        join_account_here(settings, link, entry=entry)
         return
+    if entry:
+        refuse("--entry is for a device's code; for links 'pgc node entry' sets it. Nothing was changed.")
     password = _link_password(settings, link_password_file)
 
     async def accept(workspace: Workspace) -> str:

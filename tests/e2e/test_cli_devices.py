@@ -180,6 +180,11 @@ def test_false_codes_and_used_homes_are_told(laptop: Home, tmp_path: Path, node:
     assert phone.fails(2, "device", "join", good) == "usage"
     assert laptop.fails(8, *join_arguments(good)) == "conflict"
     assert laptop.fails(8, "join", good) == "conflict"
+    secret = tmp_path / "secret"
+    secret.write_text("a passphrase")
+    with_passphrase = ("join", good, "--passphrase-file", str(secret))
+    assert phone.fails(2, *with_passphrase) == "bad_code"
+    assert phone.fails(2, *with_passphrase, "--entry", "no address") == "usage"
     assert not phone.path.exists() or not (phone.path / "keys").exists()
 
 

@@ -214,6 +214,11 @@ class FakeWorkspace:
     async def remove_node(self, address: str) -> None:
         self.node_states = [node for node in self.node_states if node.address != address]
 
+    async def set_entry_node(self, address: str) -> None:
+        if address and not address.startswith("pgc://"):
+            raise UsageError("This is not the address of a node.", hint="It looks like pgc://PIN@host:port.")
+        self.entry_node = address
+
     async def nodes(self) -> list[NodeState]:
         return list(self.node_states)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from textual.events import Paste
 from textual.pilot import Pilot
-from textual.widgets import Input, Static
+from textual.widgets import Button, Input, Static
 
 from peergos_collab.errors import Damaged, NoAccess
 from peergos_collab.workspace.api import (
@@ -164,19 +164,32 @@ async def test_nodes_are_added_and_removed() -> None:
     assert workspace.node_states == []
 
 
-async def test_the_entry_node_is_named() -> None:
-    """Who set one sees that his nodes do not see him; it is no node that could be removed."""
+async def test_the_entry_node_is_set_named_and_taken_away() -> None:
+    """Who sets one is told what it does; going without it is asked first, for it shows who one is."""
     workspace = await stocked()
     workspace.node_states.append(NodeState(NODE, connected=True))
-    workspace.entry_node = "pgc://zEntry@entry.example:8470"
     async with running(workspace) as pilot:
         await pilot.press("o")
-        await settle(pilot, "All are reached through entry.example:8470")
-        pilot.app.screen.query_one("#nodes").focus()
-        await pilot.press("end", "delete")
-        await settle(pilot, "No node yet")
+        await settle(pilot, "Use as entry node")
+        pilot.app.screen.query_one("#entry", Button).press()
+        await settle(pilot, "Paste the address of a node first.")
+        pilot.app.screen.query_one("#address", Input).value = "entry.example"
+        pilot.app.screen.query_one("#entry", Button).press()
+        await reads(pilot, "It looks like pgc://PIN@host:port.")
+        pilot.app.screen.query_one("#address", Input).value = "pgc://zEntry@entry.example:8470"
+        pilot.app.screen.query_one("#entry", Button).press()
+        await reads(pilot, "entry.example:8470 entry: all others are reached through it")
+        assert workspace.entry_node == "pgc://zEntry@entry.example:8470"
+        for keys, then in ((("enter",), True), (("tab", "enter"), False)):
+            pilot.app.screen.query_one("#nodes").focus()
+            await pilot.press("end", "delete")
+            await reads(pilot, "they see your network address")
+            await pilot.press(*keys)
+            await settle(pilot, "they see your", gone=True)
+            await settle(pilot, "entry.example", gone=not then)
 
-    assert workspace.entry_node != ""
+    assert workspace.entry_node == ""
+    assert [node.address for node in workspace.node_states] == [NODE]
 
 
 async def test_sharing_without_a_node_says_what_is_missing() -> None:

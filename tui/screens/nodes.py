@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -12,9 +15,9 @@ from peergos_collab.errors import PeergosCollabError
 from peergos_collab.workspace.api import NodeState, Workspace
 
 from ..viewmodels.cells import shown
-from ..viewmodels.status import node_name
+from ..viewmodels.status import directly_words, entry_words, node_name
 from ..widgets.field import Field
-from .dialog import Dialog, words
+from .dialog import Confirm, Dialog, words
 
 
 class Nodes(Dialog[None]):
@@ -24,14 +27,16 @@ class Nodes(Dialog[None]):
 
     HELP = """A node keeps encrypted copies and passes changes on while others are away. It can read nothing.
 Paste the address its operator gave you, or run one: pgc node serve.
-Delete removes the chosen node."""
+An entry node belongs to somebody else than your nodes: all of them are reached through it, so that they
+do not see your network address. While it cannot be reached nothing is sent. Delete removes the chosen one."""
 
-    BINDINGS = [("delete", "remove", "Remove the chosen node")]  # noqa: RUF012  textual's own type
+    BINDINGS = [("delete", "remove", "Remove the chosen one")]  # noqa: RUF012  textual's own type
 
     def __init__(self, workspace: Workspace) -> None:
         super().__init__()
         self._workspace = workspace
         self._listed: list[NodeState] = []
+        self._entry = ""
 
     def body(self) -> ComposeResult:
         yield words(
@@ -42,7 +47,8 @@ Delete removes the chosen node."""
         yield Field(id="address", placeholder="pgc://…@host:port")
         with Horizontal(classes="buttons"):
             yield Button("Add", variant="primary", id="add", compact=True)
-            yield Button("Remove the chosen one", id="remove", compact=True)
+            yield Button("Use as entry node", id="entry", compact=True)
+            yield Button("Remove chosen", id="remove", compact=True)
             yield Button("Close", id="close", compact=True)
 
     def on_mount(self) -> None:
@@ -52,7 +58,7 @@ Delete removes the chosen node."""
     async def _show(self) -> None:
         try:
             self._listed = await self._workspace.nodes()
-            entry = (await self._workspace.status()).entry_node
+            self._entry = (await self._workspace.status()).entry_node
         except PeergosCollabError as problem:
             self.show_error(problem)
             return
@@ -61,9 +67,8 @@ Delete removes the chosen node."""
         for node in self._listed:
             state = shown(node.problem, 200) or ("connected" if node.connected else "not connected")
             listed.add_option(Option(Text(f"{node_name(node.address)}  {state}")))
-        if entry:
-            words = f"All are reached through {node_name(entry)}, and see no address of yours."
-            listed.add_option(Option(Text(words), disabled=True))
+        if self._entry:
+            listed.add_option(Option(Text(entry_words(self._entry))))
         if not self._listed:
             listed.add_option(Option(Text("No node yet. Paste an address below."), disabled=True))
 
@@ -74,36 +79,49 @@ Delete removes the chosen node."""
         match event.button.id:
             case "add":
                 self._add()
+            case "entry":
+                self._use_as_entry()
             case "remove":
                 self.action_remove()
             case _:
                 self.dismiss(None)
 
-    def _add(self) -> None:
+    def _given(self) -> str:
+        """The address in the field; says so where there is none."""
         address = self.field("address").strip()
-        if not address:
-            self.show_error("Paste the address of a node first.")
-            return
-        self.show_error("Asking the node…")
-        self.begin(self._change(address, add=True))
+        self.show_error("Asking the node…" if address else "Paste the address of a node first.")
+        return address
+
+    def _add(self) -> None:
+        if address := self._given():
+            self.begin(self._change(self._workspace.add_node(address), given=True))
+
+    def _use_as_entry(self) -> None:
+        if address := self._given():
+            self.begin(self._change(self._workspace.set_entry_node(address), given=True))
 
     def action_remove(self) -> None:
         chosen = self.query_one(OptionList).highlighted
-        if chosen is None or chosen >= len(self._listed):
+        if chosen is not None and chosen < len(self._listed):
+            self.begin(self._change(self._workspace.remove_node(self._listed[chosen].address)))
+        elif chosen == len(self._listed) and self._entry:
+            self.begin(self._go_directly())
+        else:
             self.show_error("Choose a node in the list first.")
-            return
-        self.begin(self._change(self._listed[chosen].address, add=False))
 
-    async def _change(self, address: str, *, add: bool) -> None:
+    async def _go_directly(self) -> None:
+        asked = Confirm("Without an entry node", directly_words(self._entry), "Go directly")
+        if await self.app.push_screen_wait(asked):
+            await self._change(self._workspace.set_entry_node(""))
+
+    async def _change(self, change: Coroutine[Any, Any, None], *, given: bool = False) -> None:
+        """``given``: with the address in the field, which has had its use then."""
         try:
-            if add:
-                await self._workspace.add_node(address)
-            else:
-                await self._workspace.remove_node(address)
+            await change
         except PeergosCollabError as problem:
             self.show_error(problem)
             return
         self.show_error("")
-        if add:
+        if given:
             self.query_one("#address", Input).value = ""
         await self._show()

@@ -19,6 +19,19 @@ def node_name(address: str) -> str:
     return shown(address.rpartition("@")[2].removeprefix("pgc://"), 40)
 
 
+def entry_words(entry: str) -> str:
+    """A line of the list of nodes."""
+    return f"{node_name(entry)}  entry: all others are reached through it, and see no address of yours"
+
+
+def directly_words(entry: str) -> str:
+    """Asked before nodes are reached without an entry node again."""
+    return (
+        f"Reach your nodes without {node_name(entry)}? From then on they see your network address beside "
+        "what you read and write there."
+    )
+
+
 def state_of(status: Status | None, path: str) -> ObjectState | None:
     if status is None:
         return None

@@ -95,6 +95,15 @@ def test_join_fails(error: Exception, code: int, pgc: Any, workspace: FakeWorksp
     assert "secret" not in ran.err
 
 
+def test_join_takes_an_entry_node_for_codes_only(pgc: Any, workspace: FakeWorkspace) -> None:
+    """Of a link it says where that is set, and joins nothing."""
+    ran = pgc("join", "-", "--entry", "pgc://x@entry:1", stdin=LINK.encode())
+
+    assert ran.code == 2
+    assert "pgc node entry" in ran.err
+    assert not any(call[0] == "join" for call in workspace.calls)
+
+
 def test_join_takes_one_thing_from_stdin(pgc: Any, homes: FakeHomes) -> None:
     """Link and passphrase exclude each other there."""
     assert pgc("join", "-", "--passphrase-file", "-", stdin=b"x").code == 2
