@@ -78,6 +78,7 @@ class Engine:
     recovery: RecoveryKeeper = field(init=False)
     _linkings: Linkings | None = None
     _ending: list[Renewal] = field(default_factory=list)
+    _beside: set[asyncio.Task[None]] = field(default_factory=set)
     _closed: bool = False
 
     def __post_init__(self) -> None:
@@ -389,14 +390,23 @@ class Engine:
     # -- end ------------------------------------------------------------------------------------
 
     def spawn(self, work: Awaitable[None]) -> None:
-        """Runs something short beside the rest."""
+        """Runs something short beside the rest, until it is done or the engine ends. Failures are told."""
 
         async def run() -> None:
-            await work
+            try:
+                await work
+            except PeergosCollabError as error:
+                self.on_problem(None, error.message)
 
         task = asyncio.get_running_loop().create_task(run())
-        _TASKS.add(task)
-        task.add_done_callback(_TASKS.discard)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
+    async def _end_beside(self) -> None:
+        beside = list(self._beside)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
 
     async def close(self) -> None:
         """Disconnects, saves, and makes everything durable."""
@@ -406,6 +416,7 @@ class Engine:
         if self._linkings is not None:
             await self._linkings.end_all()
         await self.online.end()
+        await self._end_beside()  # it would find the store closed
         for opened in self.objects.values():
             opened.live.stop()
             self._end_renewal(opened.live.id)
@@ -418,9 +429,6 @@ class Engine:
         await asyncio.to_thread(self.store.close)
         self.lock.release()
 
-
-_TASKS: Final[set[asyncio.Task[None]]] = set()
-"""Keeps short background tasks alive until they end."""
 
 if TYPE_CHECKING:
     from .device_book import DeviceBook

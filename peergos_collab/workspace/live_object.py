@@ -390,6 +390,8 @@ class LiveObject:
     def stop(self) -> None:
         """Plans nothing more: an object that was replaced must not save over its successor's state."""
         self._stopped = True
+        if self._gathering is not None:
+            self._gathered()  # now, while the store still takes it
         if self._checkpoint_timer is not None:
             self._checkpoint_timer.cancel()
             self._checkpoint_timer = None

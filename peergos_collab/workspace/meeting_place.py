@@ -44,6 +44,7 @@ class MeetingPlace:
         self._outbox = outbox
         self._take = take
         self._news = News()
+        self._sending = asyncio.Lock()
         self._open = False
         self._ended: PeergosCollabError | None = None
         self._task: asyncio.Task[None] | None = None
@@ -85,10 +86,11 @@ class MeetingPlace:
 
     async def send(self, sealed: bytes) -> None:
         """Puts a message into the other's mailbox. Raises Offline, MailRefusal."""
-        address, day = self._outbox.address, day_of(now_ms())
-        mail = await asyncio.to_thread(Mail.stamp, address, sealed, day, os.urandom, WORK)
-        session = await MailSession.connect(self._transport, self._node, os.urandom)
-        await session.put(mail)
+        async with self._sending:  # one after the other: each has a meaning only after those before it
+            address, day = self._outbox.address, day_of(now_ms())
+            mail = await asyncio.to_thread(Mail.stamp, address, sealed, day, os.urandom, WORK)
+            session = await MailSession.connect(self._transport, self._node, os.urandom)
+            await session.put(mail)
 
     async def _read(self) -> None:
         try:

@@ -227,6 +227,10 @@ class Online:
         await self._end_meshes()
         # One turn of the loop, so that what was just queued is handed to the connections.
         await asyncio.sleep(0)
+        if self._needs or self._stays:
+            for opened in self._engine.objects.values():
+                self.bring(opened)  # somebody came in the midst of it, and was given the network that is here
+            return
         if self.network is not None:
             network, self.network = self.network, None
             await network.close()
