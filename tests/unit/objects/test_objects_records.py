@@ -13,7 +13,7 @@ from peergos_collab.codec.sizes import BUCKETS
 from peergos_collab.crypto import SigningKey, Tag
 from peergos_collab.errors import NoAccess, RemoteProtocolError
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
-from peergos_collab.objects.op_kinds import Add, Create
+from peergos_collab.objects.op_kinds import Add, Create, Rotate
 from peergos_collab.objects.operations import pad_to_bucket
 from peergos_collab.objects.payload import Kind
 from peergos_collab.objects.records import (
@@ -21,7 +21,9 @@ from peergos_collab.objects.records import (
     MAX_RECORD,
     Epoch,
     Grant,
+    Said,
     grant,
+    make_grant,
     open_op,
     parse_record_untrusted,
 )
@@ -177,6 +179,13 @@ def test_a_grant_is_signed_with_its_own_epochs_keys() -> None:
         Grant.parse_untrusted(foreign).verify({**EPOCHS, OTHER.epoch_id: OTHER.epoch})
     with pytest.raises(RemoteProtocolError):
         Grant.parse_untrusted(rebuilt(record.raw, outer={4: bytes(64)})).verify(EPOCHS)
+
+
+def test_a_grant_belongs_to_the_object_of_its_epoch() -> None:
+    """A member of one object makes no records of another with the keys he has."""
+    raw = make_grant(OTHER.object, CIRCLE.epoch_id, ANA.keys, [], Said(Rotate(), ANA.actor), RANDOM).raw
+    with pytest.raises(RemoteProtocolError, match="not known"):
+        Grant.parse_untrusted(raw).verify(EPOCHS)
 
 
 @pytest.mark.parametrize("level", list(Level))
