@@ -201,6 +201,7 @@ scan the code. Both devices then show six digits: say that they are the same onl
 
     def _show_digits(self, found: DeviceComparison) -> None:
         self.add_class("-met")
+        self.remove_class("-frameless")
         self.query_one("#digits", Static).update(Text(digit_words(found.digits)))
         question = compare_words(f"the new device, {device_name(found.name)},")
         self.query_one("#question", Static).update(Text(question))
@@ -227,10 +228,10 @@ scan the code. Both devices then show six digits: say that they are the same onl
             self.notify("The code was copied, if your terminal allows it.", markup=False)
 
     def action_picture(self) -> None:
-        drawn = self.query_one(QrCode).show(self._offer.code)
+        problem = self.query_one(QrCode).show(self._offer.code)
         for name in ("code", "or", "words"):
-            self.query_one(f"#{name}").display = not drawn
-        self.show_error("" if drawn else QrCode.TOO_SMALL)
+            self.query_one(f"#{name}").display = bool(problem)
+        self.show_error(problem)
 
     def _finish(self, *, same: bool) -> None:
         self.show_error("Handing the account over…" if same else "")

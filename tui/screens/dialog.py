@@ -37,6 +37,9 @@ class Dialog(Unbroken, ModalScreen[Result]):
         width: 72; max-width: 96%; height: auto; max-height: 96%;
         border: round $primary; background: $surface; padding: 0 2;
     }
+    Dialog.-frameless > VerticalScroll {
+        width: auto; max-width: 100%; max-height: 100%; border: none; padding: 0; scrollbar-size: 0 0;
+    }
     Dialog Label { margin-top: 1; width: 100%; }
     Dialog .error { color: $text-error; height: auto; }
     Dialog .note { color: $foreground 70%; height: auto; }

@@ -57,6 +57,6 @@ class Giving(Dialog[None]):
         self.notify(f"The {self.what} was copied, if your terminal allows it.", markup=False)
 
     def action_picture(self) -> None:
-        drawn = self.query_one(QrCode).show(self._text)
-        self.query_one("#text").display = not drawn
-        self.show_error("" if drawn else QrCode.TOO_SMALL)
+        problem = self.query_one(QrCode).show(self._text)
+        self.query_one("#text").display = bool(problem)
+        self.show_error(problem)

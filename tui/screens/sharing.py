@@ -182,6 +182,6 @@ away now. A link opens it for whoever has it: c copies it, ctrl+r shows it as a 
     def action_picture(self) -> None:
         if not self._link:
             return
-        drawn = self.query_one(QrCode).show(self._link)
-        self.query_one("#link").display = not drawn
-        self.show_error("" if drawn else QrCode.TOO_SMALL)
+        problem = self.query_one(QrCode).show(self._link)
+        self.query_one("#link").display = bool(problem)
+        self.show_error(problem)

@@ -103,5 +103,4 @@ what the camera read is pasted into the field and compared for you."""
                 self.dismiss(False)
 
     def action_picture(self) -> None:
-        shown = self.query_one(QrCode).show(self._card)
-        self.show_error("" if shown else QrCode.TOO_SMALL)
+        self.show_error(self.query_one(QrCode).show(self._card))

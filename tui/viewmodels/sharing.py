@@ -47,15 +47,36 @@ def shared_words(name: str, role: Role) -> str:
     )
 
 
-def qr_lines(link: str, columns: int, rows: int) -> list[str]:
-    """A QR code in half blocks, dark on light; empty where it does not fit."""
+_BORDERS = (2, 1)
+"""Light modules around a code, from what cameras like to what most of them still take."""
+
+
+def qr_lines(text: str, columns: int, rows: int) -> list[str]:
+    """A QR code in half blocks, dark on light, with the least redundancy; empty where it does not fit."""
     import segno
 
-    matrix = [list(row) for row in segno.make(link, error="l", micro=False).matrix_iter(border=2)]
-    if len(matrix) % 2:
-        matrix.append([0] * len(matrix[0]))
-    if len(matrix[0]) > columns or len(matrix) // 2 > rows:
-        return []
+    code = segno.make(text, error="l", boost_error=False, micro=False)
+    for border in _BORDERS:
+        matrix = [list(row) for row in code.matrix_iter(border=border)]
+        if len(matrix) % 2:
+            matrix.append([0] * len(matrix[0]))
+        if len(matrix[0]) <= columns and len(matrix) // 2 <= rows:
+            return _half_blocks(matrix)
+    return []
+
+
+def too_small_words(text: str, columns: int, rows: int) -> str:
+    """What a code needs that does not fit, so that nobody tries in vain."""
+    import segno
+
+    size = segno.make(text, error="l", boost_error=False, micro=False).symbol_size(border=_BORDERS[-1])[0]
+    return (
+        f"The QR code needs a window of {size} × {(size + 1) // 2} characters, this one has "
+        f"{columns} × {rows}: make it larger or its letters smaller, or copy the text."
+    )
+
+
+def _half_blocks(matrix: list[list[int]]) -> list[str]:
     blocks = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
     return [
         "".join(blocks[int(bool(top)), int(bool(bottom))] for top, bottom in zip(*pair, strict=True))

@@ -6,7 +6,7 @@ from rich.style import Style
 from rich.text import Text
 from textual.widgets import Static
 
-from ..viewmodels.sharing import qr_lines
+from ..viewmodels.sharing import qr_lines, too_small_words
 
 
 class QrCode(Static):
@@ -15,17 +15,23 @@ class QrCode(Static):
     DEFAULT_CSS = """
     QrCode { width: auto; height: auto; margin-top: 1; display: none; }
     QrCode.-shown { display: block; }
+    .-frameless QrCode { margin-top: 0; }
     """
 
-    TOO_SMALL = "The terminal is too small for the QR code: make it larger, or copy the text."
+    def show(self, text: str) -> str:
+        """Draws ``text``. Returns what is wrong where the terminal is too small, and nothing is drawn.
 
-    def show(self, text: str) -> bool:
-        """Draws ``text``; False where the terminal is too small, and nothing is drawn."""
-        screen = self.screen.size
-        lines = qr_lines(text, screen.width - 8, screen.height - 4)
+        Where the frame of the dialog leaves too little room, the frame goes.
+        """
+        width, height = self.screen.size
+        lines = qr_lines(text, width - 8, height - 4)
+        self.screen.set_class(not lines, "-frameless")
+        lines = lines or qr_lines(text, width, height)
+        if not lines:
+            self.screen.remove_class("-frameless")
         self.set_class(bool(lines), "-shown")
         ink = Style(color="#000000", bgcolor="#ffffff")
         self.update(Text("\n".join(lines), style=ink, no_wrap=True))
         if lines:
             self.call_after_refresh(self.scroll_visible, animate=False)
-        return bool(lines)
+        return "" if lines else too_small_words(text, width, height)
