@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal
-from textual.widgets import Button, Label
+from textual.widgets import Label
 
-from peergos_collab.errors import PeergosCollabError
-from peergos_collab.workspace.api import Contact, Workspace
+from peergos_collab.workspace.api import Contact
 
 from ..widgets.field import Field
-from .dialog import Dialog
 from .giving import Giving
+from .taking import Taking
 
 
 class OwnCard(Giving):
@@ -28,7 +26,7 @@ class OwnCard(Giving):
 It is no secret. c copies it, ctrl+r shows the QR code."""
 
 
-class AddContact(Dialog[Contact]):
+class AddContact(Taking[Contact]):
     """Takes somebody's card; gives the new contact."""
 
     title_words = "Add a contact"
@@ -36,44 +34,16 @@ class AddContact(Dialog[Contact]):
     HELP = """Paste the whole card that somebody gave you. The name is yours to choose; left empty, it is
 the one on the card. Nothing proves yet whose card it is: compare words afterwards."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        super().__init__()
-        self._workspace = workspace
-        self._busy = False
+    field_id = "card"
+    missing = "Paste their card first."
+    working = "Checking the card…"
 
     def body(self) -> ComposeResult:
         yield Label("Their contact card")
         yield Field(id="card", placeholder="paste it here")
         yield Label("Your name for them (may stay empty)")
         yield Field(id="name")
-        with Horizontal(classes="buttons"):
-            yield Button("Add", variant="primary", id="ok", compact=True)
-            yield Button("Cancel", id="cancel", compact=True)
+        yield from self.buttons("Add")
 
-    def on_input_submitted(self) -> None:
-        self._accept()
-
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        if event.button.id == "ok":
-            self._accept()
-        else:
-            self.dismiss(None)
-
-    def _accept(self) -> None:
-        card = "".join(self.field("card").split())
-        if not card:
-            self.show_error("Paste their card first.")
-        elif not self._busy:
-            self._busy = True
-            self.show_error("Checking the card…")
-            self.begin(self._add(card))
-
-    async def _add(self, card: str) -> None:
-        try:
-            contact = await self._workspace.add_contact(card, self.field("name").strip())
-        except PeergosCollabError as problem:
-            self.show_error(problem)
-            return
-        finally:
-            self._busy = False
-        self.dismiss(contact)
+    async def take(self, text: str) -> Contact:
+        return await self.workspace.add_contact(text, self.field("name").strip())

@@ -16,6 +16,7 @@ from ..gate import Gate
 from ..viewmodels.devices import compare_words, digit_words
 from ..widgets.field import Field
 from .dialog import Dialog, words
+from .new_passphrase import agree, passphrase_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,7 @@ Type or paste it here. Then both show six digits, which must be the same."""
             yield Field(id="code", placeholder="pgc-device://…")
             yield Label("The node, if you type words")
             yield Field(id="node", placeholder="pgc://…@host:port")
-            yield Label("A passphrase for this device (may stay empty)")
-            yield Field(id="passphrase", password=True)
-            yield Label("The passphrase again")
-            yield Field(id="again", password=True)
-            yield words("Without one, whoever can read your files can open this home.", classes="note")
+            yield from passphrase_fields()
             with Horizontal(classes="buttons"):
                 yield Button("Join", variant="primary", id="ok", compact=True)
                 yield Button("Back", id="cancel", compact=True)
@@ -96,10 +93,7 @@ Type or paste it here. Then both show six digits, which must be the same."""
         if not self.field("code").strip():
             self.show_error("The code is missing: your other device shows it.")
             self.query_one("#code").focus()
-        elif self.field("passphrase") != self.field("again"):
-            self.show_error("The two passphrases differ. Type both again.")
-            self.query_one("#passphrase").focus()
-        elif not self._busy:
+        elif agree(self) and not self._busy:
             self._busy = True
             self.show_error("Looking for your other device…")
             self.begin(self._join())

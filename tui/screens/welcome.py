@@ -12,6 +12,7 @@ from textual.widgets import Button, Input, Label
 
 from ..widgets.field import Field
 from .dialog import Dialog, words
+from .new_passphrase import agree, passphrase_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,7 @@ class FirstRun(Dialog[Newcomer | OtherDevice]):
         )
         yield Label("Your name, as others will see it")
         yield Field(id="name", placeholder="any name", max_length=64)
-        yield Label("A passphrase for this device (may stay empty)")
-        yield Field(id="passphrase", password=True)
-        yield Label("The passphrase again")
-        yield Field(id="again", password=True)
-        yield words("Without one, whoever can read your files can open this home.", classes="note")
+        yield from passphrase_fields()
         with Horizontal(classes="buttons"):
             yield Button("Begin", variant="primary", id="ok", compact=True)
             yield Button("This is another device of mine", id="other", compact=True)
@@ -81,10 +78,7 @@ class FirstRun(Dialog[Newcomer | OtherDevice]):
         if not name:
             self.show_error("Your name is missing. Any name will do.")
             self.query_one("#name").focus()
-        elif self.field("passphrase") != self.field("again"):
-            self.show_error("The two passphrases differ. Type both again.")
-            self.query_one("#passphrase").focus()
-        else:
+        elif agree(self):
             self.dismiss(Newcomer(name, self.field("passphrase") or None))
 
 
