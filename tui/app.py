@@ -25,6 +25,7 @@ from .screens.chatting import Chatting
 from .screens.device_joining import JoinDevice, Joined
 from .screens.home import Home
 from .screens.keys import Keys, help_of, keys_of
+from .screens.nodes import Nodes
 from .screens.welcome import (
     Fault,
     FirstRun,
@@ -230,7 +231,7 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
         for screen in self.screen_stack:
             if isinstance(screen, Home):
                 screen.entries_changed(entries)
-            if isinstance(screen, FullScreen):
+            if isinstance(screen, FullScreen | Nodes):
                 screen.status_changed(status)
 
     async def _look_at_people(self) -> None:

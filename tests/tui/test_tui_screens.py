@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from textual.events import Paste
 from textual.pilot import Pilot
-from textual.widgets import Button, Input, Static
+from textual.widgets import Button, Input, OptionList, Static
 
 from peergos_collab.errors import Damaged, NoAccess
 from peergos_collab.workspace.api import (
@@ -162,6 +162,23 @@ async def test_nodes_are_added_and_removed() -> None:
         await settle(pilot, "No node yet")
 
     assert workspace.node_states == []
+
+
+async def test_a_node_that_goes_is_shown_where_nodes_are_listed() -> None:
+    """The list follows the status while it is open, and what is chosen stays chosen."""
+    workspace = await stocked()
+    workspace.node_states.append(NodeState(NODE, connected=True))
+    async with running(workspace) as pilot:
+        await pilot.press("o")
+        await settle(pilot, "node.example:7000  connected")
+        pilot.app.screen.query_one("#nodes").focus()
+        await pilot.press("home")
+
+        workspace.node_states[0] = NodeState(NODE, connected=False, problem="it does not answer")
+        await cast(PgcApp, pilot.app).update_status()
+
+        await settle(pilot, "node.example:7000  it does not answer")
+        assert pilot.app.screen.query_one(OptionList).highlighted == 0
 
 
 async def test_the_entry_node_is_set_named_and_taken_away() -> None:

@@ -12,7 +12,7 @@ from textual.widgets import Button, Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from peergos_collab.errors import PeergosCollabError
-from peergos_collab.workspace.api import NodeState, Workspace
+from peergos_collab.workspace.api import NodeState, Status, Workspace
 
 from ..viewmodels.cells import shown
 from ..viewmodels.status import directly_words, entry_words, node_name
@@ -57,12 +57,19 @@ do not see your network address. While it cannot be reached nothing is sent. Del
 
     async def _show(self) -> None:
         try:
-            self._listed = await self._workspace.nodes()
-            self._entry = (await self._workspace.status()).entry_node
+            self._list(await self._workspace.status())
         except PeergosCollabError as problem:
             self.show_error(problem)
-            return
+
+    def status_changed(self, status: Status) -> None:
+        """A node came or went, perhaps."""
+        if (list(status.nodes), status.entry_node) != (self._listed, self._entry):
+            self._list(status)
+
+    def _list(self, status: Status) -> None:
+        self._listed, self._entry = list(status.nodes), status.entry_node
         listed = self.query_one(OptionList)
+        chosen = listed.highlighted
         listed.clear_options()
         for node in self._listed:
             state = shown(node.problem, 200) or ("connected" if node.connected else "not connected")
@@ -71,6 +78,8 @@ do not see your network address. While it cannot be reached nothing is sent. Del
             listed.add_option(Option(Text(entry_words(self._entry))))
         if not self._listed:
             listed.add_option(Option(Text("No node yet. Paste an address below."), disabled=True))
+        if chosen is not None and chosen < len(self._listed) + bool(self._entry):
+            listed.highlighted = chosen
 
     def on_input_submitted(self) -> None:
         self._add()
