@@ -32,6 +32,7 @@ from peergos_collab.workspace import Role, create_workspace, mail_reader, mail_s
 from peergos_collab.workspace.machine import now_ms
 from peergos_collab.workspace.mail_session import MailSession
 from peergos_collab.workspace.mailroom import Mailroom
+from peergos_collab.workspace.open_object import OpenObject
 from peergos_collab.workspace.sync_link import SyncLink
 from support.homes import RELAYED, Person, World, agree, until, world
 from support.leaks import leaks, letters
@@ -130,7 +131,7 @@ class Stage:
     async def look_at_profile(self, *people: Person) -> None:
         """The profile's turn has come, on one device after the other."""
         for person in people:
-            await first_look(person, "")
+            await first_look(self.store, person, "")
 
 
 @asynccontextmanager
@@ -150,24 +151,24 @@ async def after_an_hour(root: Path, *others: str, dora: bool = True) -> AsyncIte
         yield stage
 
 
-async def first_look(person: Person, path: str) -> None:
+async def first_look(store: str, person: Person, path: str) -> None:
     """A short session with the circle of one object; the profile's without a path."""
     engine = person.engine
     opened = engine.find(path) if path else engine.objects[engine.keys.profile]
     async with engine.online.needed() as connections:
         connections.refresh()
         with engine.online.holding(opened):
-            await until(lambda: is_checked(person, opened.live.id), person, what="comparing with the node")
+            await until(lambda: same_at(store, person, opened), person, what="comparing with the node")
 
 
-def is_checked(person: Person, object_id: Any) -> bool:
+def same_at(node: str, person: Person, opened: OpenObject) -> bool:
     """Whether both sides have the same, and the node said in this session that it keeps it."""
-    opened, connections = person.engine.objects[object_id], person.engine.online.network
+    connections = person.engine.online.network
     assert connections is not None
-    node_link = connections.link_of(object_id, opened.live.nodes[0])
+    node_link = connections.link_of(opened.live.id, node)
     at = node_link.link if node_link is not None else None
-    there = at is not None and object_id in at.ready and object_id in at.checked
-    return there and opened.live.saved_on(opened.live.nodes[0])
+    there = at is not None and opened.live.id in at.ready and opened.live.id in at.checked
+    return there and opened.live.saved_on(node)
 
 
 async def share_and_write(stage: Stage, who: str, path: str, *, profile_first: bool = False) -> None:
@@ -183,20 +184,21 @@ async def share_and_write(stage: Stage, who: str, path: str, *, profile_first: b
         await stage.look_at_profile(stage.ana, other)
         assert other.engine.profile.view.find(path) is not None
     assert await other.workspace.join(text) == path
-    await write_together(stage.ana, other, path)
+    await write_together(stage.store, stage.ana, other, path)
 
 
-async def write_together(ana: Person, other: Person, path: str) -> None:
-    """Both have it open; he writes a line, she reads it, and both go."""
+async def write_together(store: str, ana: Person, other: Person, path: str) -> None:
+    """Both have it open; he writes a line, she reads it, and both go. He may have it at another node, too."""
     handles = [await person.workspace.open_document(path) for person in (ana, other)]
     for person in (ana, other):
         await person.workspace.go_online(RELAYED)
-        await until(lambda person=person: person.live_over(path, "node"), person)  # type: ignore[misc]
+        opened = person.opened(path)
+        await until(lambda person=person, opened=opened: same_at(store, person, opened), person)  # type: ignore[misc]
     other.append(path, " Bring a lamp.")
     assert await agree(path, ana, other) == TEXT + " Bring a lamp."
     for person in (ana, other):
         live = person.opened(path).live
-        await until(lambda live=live: live.saved_on(live.nodes[0]), person)  # type: ignore[misc]
+        await until(lambda live=live: live.saved_on(store), person)  # type: ignore[misc]
     for person, handle in zip((ana, other), handles, strict=True):
         await handle.close()
         await person.engine.online.leave(RELAYED)
@@ -254,10 +256,12 @@ async def test_with_which_contact_something_is_shared_does_not_show(tmp_path: Pa
             assert await stage.ana.workspace.share_with(path, who, Role.WRITER) == who
             if who == "Nobody":
                 await stage.look_at_profile(stage.ana, stage.people[LAPTOP])
-                await first_look(stage.people[LAPTOP], path)
+                await first_look(stage.store, stage.people[LAPTOP], path)
             else:
                 await stage.people[who].workspace.sync()  # it is accepted by itself
-            await write_together(stage.ana, stage.people[LAPTOP if who == "Nobody" else who], path)
+            await write_together(
+                stage.store, stage.ana, stage.people[LAPTOP if who == "Nobody" else who], path
+            )
             transcripts.append(stage.transcript())
             await stage.remember()
 
