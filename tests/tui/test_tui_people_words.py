@@ -81,6 +81,17 @@ def test_a_stranger_is_quoted_and_a_contact_named() -> None:
     )
 
 
+def test_an_invitation_under_other_keys_is_not_told_as_a_friends() -> None:
+    """It is what an attack looks like; in the list and where one answers."""
+    known = Contact("Farid", "zfarid", verified=True)
+    for changed in (True, False):
+        people = People((replace(known, changed=changed),), (INVITED,))
+        words = about(people, people.lines()[0].key)
+
+        assert ("other keys than those you verified" in words) is changed
+        assert words == invitation_words(INVITED, known=True, changed=people.changed("zfarid"))
+
+
 def test_sharing_says_what_one_does_not_know_of_somebody() -> None:
     """Nothing of a verified contact; of the others, that they are not, or that keys changed."""
 
@@ -168,7 +179,7 @@ def test_only_an_admin_manages() -> None:
 
 
 def test_who_else_can_come_in_is_said() -> None:
-    """Alone, nobody; with a link, whoever holds it."""
+    """Alone, nobody, though nobody forgets what he saw; with a link, whoever holds it."""
 
-    assert together_words([ME]) == "Nobody else can read it."
+    assert together_words([ME]) == "Nobody else is in it. Whoever was removed still has what they saw."
     assert "Anyone who holds a link" in together_words([ME, LINK])

@@ -22,14 +22,17 @@ class AnswerInvitation(Dialog[str]):
 
     HELP = "Accepting puts it on your list under the name in the field. Declining tells nobody anything."
 
-    def __init__(self, workspace: Workspace, invitation: Invitation, *, known: bool) -> None:
+    def __init__(
+        self, workspace: Workspace, invitation: Invitation, *, known: bool, changed: Contact | None = None
+    ) -> None:
         super().__init__()
         self._workspace = workspace
         self._invitation = invitation
         self._known = known
+        self._changed = changed
 
     def body(self) -> ComposeResult:
-        yield words(invitation_words(self._invitation, self._known))
+        yield words(invitation_words(self._invitation, self._known, changed=self._changed))
         yield Label("Your name for it")
         yield Field(shown(self._invitation.path, TITLE), id="name")
         with Horizontal(classes="buttons"):

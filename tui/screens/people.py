@@ -210,8 +210,9 @@ class PeopleScreen(FullScreen):
         invitation = self.people.invitation(self._key)
         if invitation is None:
             return
-        known = self.people.knows(invitation.account)
-        path = await self.app.push_screen_wait(AnswerInvitation(self.workspace, invitation, known=known))
+        known, changed = self.people.knows(invitation.account), self.people.changed(invitation.account)
+        asked = AnswerInvitation(self.workspace, invitation, known=known, changed=changed)
+        path = await self.app.push_screen_wait(asked)
         if path:
             await self.pgc.open_entry(path)
         await self.load()

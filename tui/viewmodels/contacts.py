@@ -41,6 +41,10 @@ class People:
         """Whether an account is one of the contacts."""
         return any(one.account == account for one in self.known)
 
+    def changed(self, account: str) -> Contact | None:
+        """The contact of an account, where his keys are others than those in use."""
+        return next((one for one in self.known if one.account == account and one.changed), None)
+
     def invitation(self, key: str | None) -> Invitation | None:
         return next((one for one in self.invitations if key == _invitation_key(one)), None)
 
@@ -110,7 +114,8 @@ def about(people: People, key: str | None) -> str:
     """What one should know of the chosen person, and what to do next."""
     invitation, contact = people.invitation(key), people.contact(key)
     if invitation is not None:
-        return invitation_words(invitation, people.knows(invitation.account))
+        account = invitation.account
+        return invitation_words(invitation, people.knows(account), changed=people.changed(account))
     if contact is None:
         return ""
     name = person(contact.name)
@@ -134,10 +139,12 @@ def changed_words(contact: Contact) -> str:
     )
 
 
-def invitation_words(invitation: Invitation, known: bool) -> str:
-    """Who shares what. Nobody vouches for the name of a stranger."""
+def invitation_words(invitation: Invitation, known: bool, *, changed: Contact | None = None) -> str:
+    """Who shares what. Nobody vouches for the name of a stranger, nor for keys that changed."""
     kind = _KINDS.get(invitation.kind, "object")
     what = f"the {kind} {title_of(invitation.path)} with you, as {invitation.role.value}"
+    if changed is not None:
+        return f"{person(invitation.who)} shares {what}. ⚠ {changed_words(changed)}"
     if known:
         return f"{person(invitation.who)} shares {what}. Enter accepts, or declines."
     return (

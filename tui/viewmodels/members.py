@@ -76,7 +76,7 @@ def together_words(members: list[Member]) -> str:
     """What the list cannot say: who else may read."""
     if any(member.kind == "link" for member in members):
         return "Anyone who holds a link can come in until it ends or is removed here."
-    return "Nobody else can read it." if len(members) == 1 else ""
+    return "Nobody else is in it. Whoever was removed still has what they saw." if len(members) == 1 else ""
 
 
 def may_manage(members: list[Member]) -> bool:
