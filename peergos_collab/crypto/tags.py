@@ -46,6 +46,8 @@ class Tag(enum.Enum):
     RECOVERY_SEEDS = b"recovery seeds"
     NEXT_ROOT = b"next root"
     RECOVERY_DROP = b"recovery drop"
+    KNOWN_ACCOUNT = b"known account"
+    ACCOUNT_SHOWN = b"account shown"
     RECOVERY_KEPT = b"recovery kept"
     RECOVERY_PLACE = b"recovery place"
     MAILBOX = b"mailbox"

@@ -19,6 +19,14 @@ class Alarm:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a source last gave as the newest log: when, by its own clock, and the last ops in it."""
+
+    time: int
+    heads: tuple[bytes, ...]
+
+
 @dataclass(slots=True)
 class AccountWatch:
     """The newest log known of each account: the union of all that was seen.
@@ -29,7 +37,7 @@ class AccountWatch:
     """
 
     known: dict[AccountId, Account] = field(default_factory=dict)
-    _shown: dict[tuple[AccountId, str], frozenset[bytes]] = field(default_factory=dict)
+    shown: dict[tuple[AccountId, bytes], Shown] = field(default_factory=dict)
     _raised: set[tuple[AccountId, DeviceId | None]] = field(default_factory=set)
 
     def take(self, account: Account) -> list[Alarm]:
@@ -38,14 +46,20 @@ class AccountWatch:
         merged = self.known[account.id] = account if before is None else before.merge(account)
         return list(self._forks(merged))
 
-    def take_newest(self, account: Account, source: str) -> list[Alarm]:
-        """Takes in a log that ``source`` (a device, a node, a file) gives as the newest there is."""
-        key, ids = (account.id, source), account.op_ids()
-        missing = self._shown.get(key, frozenset()) - ids
-        self._shown[key] = self._shown.get(key, frozenset()) | ids
+    def take_newest(self, account: Account, source: bytes, time: int = 0) -> list[Alarm]:
+        """Takes in a log that ``source`` (a device, a node, a file) gives as the newest there is.
+
+        Args:
+            time: when it said so, by its clock: what it said before that may come later.
+        """
+        key = (account.id, source)
+        before = self.shown.get(key)
         alarms = self.take(account)
-        if missing:
-            words = f"{_name(account.id)} was shown without {len(missing)} changes that were there before"
+        if before is not None and time < before.time:
+            return alarms
+        self.shown[key] = Shown(time, account.standing.heads)
+        if before is not None and not account.op_ids().issuperset(before.heads):
+            words = f"{_name(account.id)} was shown without changes that were in it before"
             alarms.append(Alarm(account.id, None, words))
         return alarms
 

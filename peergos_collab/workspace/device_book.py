@@ -112,6 +112,7 @@ class DeviceBook:
                 note = DeviceNote.decode_untrusted(view.reference)
                 if note.account.id != self._engine.keys.credentials.account_id:
                     raise RemoteProtocolError("the log of another account")
+                self._engine.accounts.take_newest(note.account, note.device, view.modified)
                 self.keep(self._engine.keys.credentials.with_log(note.account))
             except NoAccess:
                 self._tell(REMOVED)

@@ -213,7 +213,8 @@ class Mailroom:
                 return None
             return await self.book.add(letter.card, State.PENDING)
         record = known.record.see(letter.card)
-        newest = (record.newer or record.card).account.merge(letter.card.account)
+        self._engine.accounts.take_newest(letter.card.account, letter.device, letter.time)
+        newest = self._engine.accounts.newest[letter.card.id].merge((record.newer or record.card).account)
         if letter.device not in newest.devices:
             raise BadSignature("it is signed by a device that was removed from his account")
         if record.state is State.ADDED:

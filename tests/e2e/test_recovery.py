@@ -9,16 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from peergos_collab.codec import to_multibase
 from peergos_collab.codec.ids import DeviceId
 from peergos_collab.crypto import UserSeed
 from peergos_collab.errors import Conflict, NoAccess, NotFound, Offline, UsageError
 from peergos_collab.files.changes import put_entry, remove
 from peergos_collab.identity.account_ops import AddDevice, RemoveDevice
+from peergos_collab.identity.cards import ContactCard
 from peergos_collab.identity.credentials import Credentials, DeviceSecrets
 from peergos_collab.identity.recovery_code import RecoveryCode
 from peergos_collab.identity.user_keys import new_generation
 from peergos_collab.node import RunningNode
 from peergos_collab.node.shelf import DROPS
+from peergos_collab.objects.letters import LetterKind, Writer, read_letter_untrusted
 from peergos_collab.ports import PutValue
 from peergos_collab.workspace import Role, create_workspace
 from peergos_collab.workspace.device_book import REMOVED
@@ -324,3 +327,29 @@ async def test_the_drop_is_put_again_in_time(tmp_path: Path) -> None:
             times.append(node._store.value(DROPS, drop.public) is not None)
 
         assert times == [False, False, True]
+
+
+async def write(credentials: Credentials, to: Person) -> None:
+    """A letter as its node would hand it over."""
+    own = to.engine.keys.credentials.account_id
+    writer = Writer(ContactCard.make(credentials, (), now_ms()), credentials.device_sign)
+    raw = writer.write(own, LetterKind.HELLO, b"", id=os.urandom(16), time=now_ms())
+    await to.engine.mailroom._do(read_letter_untrusted(raw, own))
+
+
+async def test_an_older_log_is_found_out_after_a_restart(tmp_path: Path) -> None:
+    """Ben was restarted since; then Ana's laptop writes without what it had said before: an old copy."""
+    async with world(tmp_path) as place:
+        theft = await Theft(place).begin()
+        laptop = theft.laptop.engine
+        old = laptop.keys.credentials
+        newer = old.add_device(DeviceSecrets.generate(os.urandom).public)
+        await write(newer, theft.ben)
+        ben = await place.reopen(theft.ben)
+        before = [*ben.engine.problems]
+        await write(old, ben)
+        told = [words for words in ben.engine.problems if to_multibase(old.account_id) in words]
+
+        assert before == []
+        assert len(told) == 1
+        assert "without changes" in told[0]

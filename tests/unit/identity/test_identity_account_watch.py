@@ -25,19 +25,27 @@ def test_logs_of_any_age_are_united() -> None:
 def test_who_showed_more_before_is_told() -> None:
     """The alarm names the account. Another source that lags is none."""
     watch = AccountWatch()
-    watch.take_newest(NEW, "node a")
-    alarms = watch.take_newest(OLD, "node a")
+    watch.take_newest(NEW, b"node a")
+    alarms = watch.take_newest(OLD, b"node a")
 
     assert [alarm.account for alarm in alarms] == [NEW.id]
     assert to_multibase(NEW.id) in alarms[0].words
-    assert watch.take_newest(OLD, "node b") == []
+    assert watch.take_newest(OLD, b"node b") == []
 
 
 def test_growth_is_no_alarm() -> None:
     """The same source may show more and more."""
     watch = AccountWatch()
 
-    assert watch.take_newest(OLD, "a") == watch.take_newest(NEW, "a") == watch.take_newest(NEW, "a") == []
+    assert watch.take_newest(OLD, b"a") == watch.take_newest(NEW, b"a") == watch.take_newest(NEW, b"a") == []
+
+
+def test_what_was_said_earlier_may_come_later() -> None:
+    """Letters overtake each other; only a later word with less in it is an alarm."""
+    watch = AccountWatch()
+
+    assert watch.take_newest(NEW, b"a", 2) == watch.take_newest(OLD, b"a", 1) == []
+    assert len(watch.take_newest(OLD, b"a", 3)) == 1
 
 
 def test_a_split_history_is_told_once() -> None:
