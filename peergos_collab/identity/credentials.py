@@ -14,9 +14,9 @@ from ..codec import decode_untrusted, encode
 from ..codec.ids import AccountId, DeviceId
 from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..crypto import BoxPair, BoxSeed, LocalKey, SigningKey, SignSeed, UserSeed
-from ..errors import NoAccess, NotFound, RemoteProtocolError
+from ..errors import Conflict, NoAccess, NotFound, RemoteProtocolError
 from ..ports import Random
-from .account import MAX_OPS, MAX_WHOLE_LOG, Account, DevicePublic, found_account
+from .account import MAX_LOG, MAX_OPS, MAX_WHOLE_LOG, Account, DevicePublic, found_account
 from .account_ops import AddDevice, RemoveDevice
 from .recovery_code import RecoveryCode
 from .user_keys import UserPair, check_seed, new_generation, open_seeds, user_pair
@@ -26,6 +26,15 @@ __all__ = ["Credentials", "DeviceSecrets", "UserPair", "user_pair"]
 VERSION: Final = 1
 MAX_DEVICE_NAME: Final = 64
 """Code points."""
+
+ROOM_TO_REMOVE: Final = 8 << 10
+"""Bytes of what records carry of a log that no new device may use up: removals have to go on."""
+
+_CHANGE: Final = 300
+"""More than a device's addition or removal takes, and than a removal by the recovery code."""
+
+_BOX: Final = 90
+"""What a user key takes for each device that gets it."""
 
 MAX_CREDENTIALS: Final = 2 * MAX_WHOLE_LOG
 
@@ -138,7 +147,13 @@ class Credentials:
         return replace(self, account=merged, user_seeds=seeds)
 
     def add_device(self, device: DevicePublic) -> Credentials:
-        """Makes ``device`` one of the account's. Raises LocalProtocolError: this one was removed."""
+        """Makes ``device`` one of the account's.
+
+        Raises:
+            LocalProtocolError: this one was removed.
+            Conflict: the log has too little room left, see ``nearly_full``.
+        """
+        self._check_room(ROOM_TO_REMOVE + self._removal(), "no device can be added any more")
         return replace(self, account=self.account.with_op(AddDevice(device), self.device_sign))
 
     def remove_device(self, device: DeviceId, random: Random) -> Credentials:
@@ -147,11 +162,34 @@ class Credentials:
         Raises:
             NotFound: the account has no such device.
             LocalProtocolError: this device was removed itself.
+            Conflict: the log has no room left but for the recovery code.
         """
+        self._check_room(self._removal(), "no device can remove another one any more")
         if device not in self.account.devices:
             raise NotFound("the account has no such device; nothing was changed")
         account = self.account.with_op(RemoveDevice(device), self.device_sign)
         return replace(self, account=account).rotate_user_key(random)
+
+    @property
+    def nearly_full(self) -> bool:
+        """Whether half of what the records of objects carry of a log is used: a person should know."""
+        return self._used() > MAX_LOG // 2
+
+    def _used(self) -> int:
+        """Bytes of the log, with those it takes to end every device by the recovery code."""
+        ever = len(self.account.devices) + len(self.account.standing.gone)
+        return len(self.account.raw) + (ever + 8) * _CHANGE
+
+    def _removal(self) -> int:
+        """Bytes of a removal and the user key after it."""
+        return 2 * _CHANGE + _BOX * len(self.account.devices)
+
+    def _check_room(self, room: int, words: str) -> None:
+        if self._used() + room > MAX_LOG:
+            raise Conflict(
+                f"this account has had so many changes of devices that {words}; nothing was changed",
+                hint="What it has goes on. For more devices make another account, and share with it.",
+            )
 
     def rotate_user_key(self, random: Random) -> Credentials:
         """Makes a new generation of the user key, for all devices that stand and the recovery code."""

@@ -37,6 +37,10 @@ REMOVED: Final = (
     "this device has been removed from its account: it gets nothing that is written from now on, "
     "and others refuse what it writes"
 )
+NEARLY_FULL: Final = (
+    "devices of this account were added and removed so often that half of the room for such changes is used; "
+    "once it is full, none can be added"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,8 @@ class DeviceBook:
         if credentials is engine.keys.credentials:
             return
         engine.keys = keep_credentials(engine.home, engine.keys, credentials)
+        if credentials.nearly_full:
+            self._tell(NEARLY_FULL)
         engine.accounts.take([engine.keys.credentials.account])
         for opened in engine.objects.values():
             replica = opened.live.replica

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from peergos_collab.codec import decode_untrusted, encode
-from peergos_collab.errors import LocalProtocolError, NoAccess, NotFound, RemoteProtocolError
+from peergos_collab.errors import Conflict, LocalProtocolError, NoAccess, NotFound, RemoteProtocolError
+from peergos_collab.identity.account import MAX_LOG
 from peergos_collab.identity.credentials import Credentials, DeviceSecrets
+from peergos_collab.identity.recovery import all_devices, recover
 from peergos_collab.identity.recovery_code import RecoveryCode
 
 RANDOM = random.Random(4).randbytes
@@ -123,3 +125,25 @@ def test_a_removed_device_still_opens_its_own_home() -> None:
     stale = replace(removed, device=PHONE)
 
     assert Credentials.decode_untrusted(stale.encode()).device_id == PHONE.public.id
+
+
+def test_a_log_keeps_room_for_removals_and_for_the_recovery_code() -> None:
+    """No more devices where records could soon not carry the log; then no removals; the code still works."""
+    random_ = random.Random(21).randbytes
+    code, new_code = RecoveryCode.generate(random_), RecoveryCode.generate(random_)
+    own = Credentials.found("Ana", code, random_)
+    assert not own.nearly_full
+    with pytest.raises(Conflict, match="no device can be added"):  # noqa: PT012 - after how many is not said
+        while True:
+            own = own.add_device(DeviceSecrets.generate(random_).public)
+    assert own.nearly_full
+    others = [device for device in own.account.devices if device != own.device_id]
+    with pytest.raises(Conflict, match="no device can remove"):  # noqa: PT012 - the same
+        for device in others:
+            own = own.remove_device(device, random_)
+    stolen, new = all_devices(own.account), DeviceSecrets.generate(random_)
+    back = recover(own.account, "Ana", code, new_code, stolen, new, random_)
+
+    assert others[0] not in own.account.devices
+    assert back.account.devices.keys() == {new.public.id}
+    assert len(own.account.raw) < len(back.account.raw) <= MAX_LOG
