@@ -123,6 +123,11 @@ class DeviceBook:
             except PeergosCollabError as error:
                 self._tell(f"what the device {view.shown!r} says of the account is false: {error}")
 
+    @property
+    def removed(self) -> bool:
+        """Whether this device is known here to be none of its account's any more."""
+        return REMOVED in self._engine.problems
+
     def take_seen(self) -> None:
         """Takes in what came with membership records of the profile: how a removal reaches all devices."""
         engine = self._engine

@@ -19,6 +19,7 @@ from ..documents.client_id import client_id
 from ..errors import (
     Conflict,
     Damaged,
+    NoAccess,
     NoNode,
     NotFound,
     Offline,
@@ -49,6 +50,7 @@ from .api import (
     ShareLink,
     Status,
 )
+from .device_book import REMOVED
 from .engine import Engine
 from .entry_node import use_entry_node
 from .folds import ChatFold, DocumentFold
@@ -361,6 +363,8 @@ class LocalWorkspace(LocalPeople, LocalDevices):
         engine.mailroom.start()
 
         def done() -> bool:
+            if engine.devices.removed:
+                raise NoAccess(REMOVED, hint="What is here stays here, and can be exported.")
             synced = all(self._synced(opened) for opened in engine.objects.values())
             return synced and engine.mailroom.settled()
 

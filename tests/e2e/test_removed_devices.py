@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from peergos_collab.errors import NotFound, UsageError
+from peergos_collab.errors import NoAccess, NotFound, UsageError
 from peergos_collab.workspace import Role
 from peergos_collab.workspace.device_book import REMOVED
 from support.homes import RELAYED, Person, World, agree, until, world
@@ -70,6 +70,8 @@ async def test_a_removed_device_opens_nothing_written_after(tmp_path: Path) -> N
         assert laptop.text("notes") == "hello after"
         await phone.workspace.go_online(RELAYED)
         await until(lambda: REMOVED in phone.engine.problems, phone, what="the phone's notice")
+        with pytest.raises(NoAccess, match="has been removed from its account"):
+            await phone.workspace.sync()
         for path in ("notes", "private"):
             hand_over_everything(laptop, phone, path)
 
