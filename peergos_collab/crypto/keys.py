@@ -91,6 +91,18 @@ class ReadSecret(SecretKey):
     """``r`` of an epoch: opens content."""
 
 
+class OpsSecret(SecretKey):
+    """``o`` of an epoch, from ``r``: opens membership ops, and those of all epochs before."""
+
+
+class HistoryKey(SecretKey):
+    """``h`` of an epoch, from nothing: opens the readers' keys of the epochs before it."""
+
+
+class HistorySecret(SecretKey):
+    """What a slot holds for who gets an epoch with its history: opens a secret of it together with ``h``."""
+
+
 class ContentKey(SecretKey):
     """Seals segments of one epoch."""
 

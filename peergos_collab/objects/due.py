@@ -4,7 +4,8 @@
 - A member who lacks a frontier epoch: a forward.
 - A member here that has a newer key version: a re-pin. A key version is replaced before one writes, and
   at once where a member lacks keys because of it.
-- No epoch that may be used for writing: a neutral epoch, before one writes.
+- No epoch that may be used for writing: a neutral epoch, before one writes. At once, where there is one that
+  a member whose history is hidden does not get: he would not even learn who is in.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from .principals import PrincipalKind
 from .records import MembershipRecord
 from .usable_epochs import (
     frontier,
+    is_after_cuts,
     is_wrapped_to,
     known_logs,
     lacking,
+    tips,
     usable_epoch,
     who_opens,
 )
@@ -62,7 +65,7 @@ def due(
     if found is not None or level < Level.WRITE:
         return found
     unfit = [one for one in view.members.values() if not is_wrapped_to(view, one, maker.surroundings)]
-    no_epoch = to_write and usable(maker) is None
+    no_epoch = (to_write and usable(maker) is None) or not all_get_newest(maker)
     if unfit and (no_epoch or _keeps_keys_from(maker, unfit)):
         renewed = _re_pin(maker, parents or {}, unfit)
         if renewed is not None:
@@ -91,13 +94,20 @@ def deepen(maker: Maker) -> None:
     """Finds the best keys of the epochs that may be used: back-links gave those of readers only."""
     membership = maker.membership
     role = membership.view.level(maker.actor.principal) or Level.READ
-    for epoch in frontier(membership.view, membership.keys):
+    for epoch in frontier(membership.view, membership.ring):
         membership.ring.deepen(epoch, min(role, maker.actor.level))
+
+
+def all_get_newest(maker: Maker) -> bool:
+    """Whether members whose history is hidden get all that is newest here."""
+    view = maker.membership.view
+    return not view.cuts or all(is_after_cuts(view, epoch) for epoch in tips(view, maker.membership.ring))
 
 
 def _holds_write(maker: Maker) -> bool:
     keys = maker.membership.keys
-    return any(keys[e].level >= Level.WRITE for e in frontier(maker.membership.view, keys))
+    newest = tips(maker.membership.view, maker.membership.ring)
+    return any(keys[epoch].level >= Level.WRITE for epoch in newest)
 
 
 def _complaints(maker: Maker) -> Iterator[MembershipRecord]:
@@ -107,9 +117,9 @@ def _complaints(maker: Maker) -> Iterator[MembershipRecord]:
 
 
 def _forwards(maker: Maker) -> Iterator[MembershipRecord]:
-    view, keys = maker.membership.view, maker.membership.keys
-    for epoch in frontier(view, keys):
-        to = lacking(view, epoch, keys[epoch].level, maker.surroundings)
+    view = maker.membership.view
+    for epoch in frontier(view, maker.membership.ring):
+        to = lacking(view, epoch, maker.to_hand_on(epoch), maker.surroundings)
         if to:
             yield maker.forward(epoch, to)
 
@@ -123,7 +133,7 @@ def _keeps_keys_from(maker: Maker, unfit: list[Member]) -> bool:
         linked = set(view.linking)
         if any(entry.id not in keys and entry.id not in linked for entry in view.epochs):
             return True
-    for epoch in frontier(view, keys):
+    for epoch in frontier(view, maker.membership.ring):
         have = who_opens(view, epoch)
         if any(one.pin not in have for member in unfit for one in member.versions):
             return True

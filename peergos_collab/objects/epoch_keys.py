@@ -1,7 +1,9 @@
-"""The three secrets of an epoch, a → w → r, and every key that comes from them.
+"""The secrets of an epoch, a → w → r → o, and every key that comes from them.
 
 Holding one secret means holding those below it: an admin can write, a writer can read. Which of
-them one holds *is* one's role; no server enforces it.
+them one holds *is* one's role; no server enforces it. Who holds o alone opens membership ops, and no
+content. Beside them stands h, which opens what was before: who was added with his history hidden has
+the secret of his role and not h.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from ..crypto import (
     BoxSeed,
     ContentKey,
     EphemeralKey,
+    HistoryKey,
+    OpsSecret,
     ReadSecret,
     SigningKey,
     SignSeed,
@@ -26,6 +30,7 @@ from ..crypto import (
     VerifyKey,
     WriteSecret,
     derive,
+    hash256,
 )
 from ..errors import NoAccess, RemoteProtocolError
 from ..ports import Random
@@ -48,30 +53,40 @@ class EpochPublic:
     """The public keys of an epoch: one to sign and one to box, per level.
 
     A neutral epoch has no admin keys of its own; both are None then.
+
+    Args:
+        ops: a hash of o, so that who gets that alone knows the right one.
     """
 
     sign: dict[Level, VerifyKey]
     box: dict[Level, BoxPublic]
+    ops: bytes
 
     def fields(self) -> list[bytes]:
-        """Six byte strings, empty where a neutral epoch has none."""
+        """Seven byte strings, empty where a neutral epoch has none."""
         signs = [self.sign[level].public if level in self.sign else b"" for level in Level]
-        return signs + [self.box[level].public if level in self.box else b"" for level in Level]
+        boxes = [self.box[level].public if level in self.box else b"" for level in Level]
+        return [*signs, *boxes, self.ops]
 
     @classmethod
     def parse_untrusted(cls, value: object) -> EpochPublic:
-        fields = array(value, 6, "epoch keys")
+        fields = array(value, 7, "epoch keys")
         levels = list(Level) if fields[2] or fields[5] else [Level.READ, Level.WRITE]
         sign = {level: VerifyKey(blob(fields[level - 1], 32, "epoch key")) for level in levels}
         box = {level: BoxPublic(blob(fields[level + 2], 32, "epoch box key")) for level in levels}
-        return cls(sign, box)
+        return cls(sign, box, blob(fields[6], 32, "epoch keys"))
 
 
 class EpochKeys:
-    """What one holds of an epoch: the highest secret given, and all that derives from it."""
+    """What one holds of an epoch: the highest secret given, and all that derives from it.
 
-    def __init__(self, level: Level, secret: bytes) -> None:
+    Args:
+        history: h, where it is held.
+    """
+
+    def __init__(self, level: Level, secret: bytes, history: HistoryKey | None = None) -> None:
         self.level = level
+        self.history = history
         self.admin = AdminSecret(secret) if level is Level.ADMIN else None
         if self.admin is not None:
             self.write: WriteSecret | None = derive(self.admin, Tag.EPOCH_WRITE, WriteSecret)
@@ -84,12 +99,23 @@ class EpochKeys:
 
     @classmethod
     def generate(cls, random: Random) -> EpochKeys:
-        return cls(Level.ADMIN, random(32))
+        return cls(Level.ADMIN, random(32), HistoryKey.generate(random))
 
     @classmethod
     def generate_neutral(cls, random: Random) -> EpochKeys:
         """Keys of a neutral epoch, whose highest secret is ``w``."""
-        return cls(Level.WRITE, random(32))
+        return cls(Level.WRITE, random(32), HistoryKey.generate(random))
+
+    def at(self, level: Level, *, history: bool = True) -> EpochKeys:
+        """What somebody with a lower role, or without history, holds of it. Raises NoAccess."""
+        return EpochKeys(level, self.secret(level).expose(), self.history if history else None)
+
+    def joined(self, other: EpochKeys) -> EpochKeys:
+        """All that two holdings of one epoch give together."""
+        higher = self if self.level >= other.level else other
+        if higher.history is not None or (self.history is None and other.history is None):
+            return higher
+        return EpochKeys(higher.level, higher.secret(higher.level).expose(), self.history or other.history)
 
     def __repr__(self) -> str:
         return f"<EpochKeys {self.level.name}>"
@@ -128,6 +154,10 @@ class EpochKeys:
         return derive(self.read, Tag.CONTENT, ContentKey)
 
     @cached_property
+    def ops(self) -> OpsSecret:
+        return derive(self.read, Tag.EPOCH_OPS, OpsSecret)
+
+    @cached_property
     def ephemeral(self) -> EphemeralKey:
         return derive(self.read, Tag.EPHEMERAL, EphemeralKey)
 
@@ -137,6 +167,7 @@ class EpochKeys:
         return EpochPublic(
             {level: self.signing_key(level).verify_key for level in held},
             {level: self.box_pair(level).public_key for level in held},
+            ops_check(self.ops),
         )
 
     def check(self, public: EpochPublic) -> None:
@@ -147,3 +178,10 @@ class EpochKeys:
                 raise RemoteProtocolError("the keys given for an epoch are not its keys")
             if held and self.box_pair(level).public_key != public.box[level]:
                 raise RemoteProtocolError("the keys given for an epoch are not its keys")
+        if ops_check(self.ops) != public.ops:
+            raise RemoteProtocolError("the keys given for an epoch are not its keys")
+
+
+def ops_check(ops: OpsSecret) -> bytes:
+    """Which secret opens an epoch's ops, as everybody may see it."""
+    return hash256(Tag.OPS_CHECK, ops.expose())

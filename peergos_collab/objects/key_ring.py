@@ -2,7 +2,8 @@
 
 Keys come from wraps to a pair one holds, and from back-links of epochs one holds. An X25519 agreement
 costs 50 µs for each record and pair, so wraps are tried only where the epoch's keys are not held yet,
-newest epochs first: their back-links open the others.
+newest epochs first: their back-links open the others. Who has an epoch without its history opens no content
+of before through it, but all membership ops.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..codec.ids import EpochId
-from ..crypto import BoxPair
+from ..crypto import BoxPair, OpsSecret
 from ..errors import RemoteProtocolError
-from .back_links import open_back_link
+from .back_links import open_back_link, open_ops_link
 from .epoch_keys import EpochKeys, Level
+from .history_seals import check_history
 from .records import Epoch, MembershipRecord
 from .wraps import unwrap_untrusted
 
@@ -25,12 +27,20 @@ class KeyRing:
         pairs: the box pairs of one's account, link or object principals; ``add_pair`` takes more.
         keys: epoch keys that came another way, by a capability for instance; believed once the epoch's
             record is here and they fit it.
+
+    Attributes:
+        keys: what is held of epochs that one reads.
+        ops: what opens the membership ops of epochs: of all those, and of what they link back to.
+        passing: pairs of epochs of which the first gives the second with its history.
+        false: ids of records that give something which is not what they say.
     """
 
     def __init__(
         self, pairs: Sequence[BoxPair] = (), keys: Mapping[EpochId, EpochKeys] | None = None
     ) -> None:
         self.keys: dict[EpochId, EpochKeys] = {}
+        self.ops: dict[EpochId, OpsSecret] = {}
+        self.passing: set[tuple[EpochId, EpochId]] = set()
         self.epochs: dict[EpochId, Epoch] = {}
         self.false: set[bytes] = set()
         self._given = dict(keys or {})
@@ -41,7 +51,7 @@ class KeyRing:
         self._linking: dict[EpochId, list[EpochId]] = {}
 
     def take(self, records: Iterable[MembershipRecord]) -> list[EpochId]:
-        """Takes records; returns the epochs whose keys were found, or found at a higher level."""
+        """Takes records; returns the epochs of which something was found."""
         touched = []
         for record in records:
             epoch = record.id if isinstance(record, Epoch) else record.epoch
@@ -88,21 +98,22 @@ class KeyRing:
             if epoch in self.epochs:
                 found += self._take_given(epoch)
                 found += self._follow_links_to(epoch)
-                if epoch not in self.keys:
+                held = self.keys.get(epoch)
+                if held is None or held.history is None:
                     found += self._try_wraps(epoch, Level.READ)
         return found
 
     def _take_given(self, epoch: EpochId) -> list[EpochId]:
         given = self._given.pop(epoch, None)
         try:
-            return self._opened(epoch) if given is not None and self._hold(epoch, given) else []
+            return self._found(epoch) if given is not None and self._hold(epoch, given) else []
         except RemoteProtocolError:
             self.false.add(epoch)
             return []
 
     def _follow_links_to(self, epoch: EpochId) -> list[EpochId]:
         linking = self._linking.get(epoch, ())
-        return [old for new in linking if new in self.keys for old in self._opened(new)[1:]]
+        return [old for new in linking if new in self.ops for old in self._found(new)]
 
     def _top(self, epoch: EpochId) -> Level:
         return Level.WRITE if self.epochs[epoch].neutral else Level.ADMIN
@@ -113,41 +124,62 @@ class KeyRing:
         for record in reversed(self._wraps.get(epoch, [])):
             for number, pair in enumerate(self._pairs):
                 held = self.keys.get(epoch)
-                if held is not None and held.level >= enough:
+                if held is not None and held.level >= enough and held.history is not None:
                     return found
                 if (record.id, number) in tried:
                     continue
                 tried.add((record.id, number))
                 try:
-                    keys = unwrap_untrusted(record.wraps, pair)
+                    keys = unwrap_untrusted(record.wraps, pair, self.epochs[epoch].history)
                     if keys is not None and self._hold(epoch, keys):
-                        found += self._opened(epoch)
+                        found += self._found(epoch)
                 except RemoteProtocolError:
                     self.false.add(record.id)
         return found
 
     def _hold(self, epoch: EpochId, keys: EpochKeys) -> bool:
-        """Keeps keys that are an epoch's and better than those held. Raises RemoteProtocolError."""
+        """Keeps what is more than was held. Raises RemoteProtocolError where it is not the epoch's key."""
         held = self.keys.get(epoch)
-        if held is not None and held.level >= keys.level:
+        if held is not None and held.level >= keys.level and (held.history or not keys.history):
             return False
         keys.check(self.epochs[epoch].keys)
-        self.keys[epoch] = keys
+        check_history(keys, self.epochs[epoch].history)
+        self.keys[epoch] = keys if held is None else held.joined(keys)
+        self.ops[epoch] = keys.ops
         return True
 
-    def _opened(self, epoch: EpochId) -> list[EpochId]:
-        """The epoch, and all that its back-links open that was not open before."""
+    def _found(self, epoch: EpochId) -> list[EpochId]:
+        """An epoch of which something was found, and all of which its back-links give something."""
         found, waiting = [epoch], [epoch]
         while waiting:
             linking = waiting.pop()
-            for old, sealed in self.epochs[linking].back_links.items():
-                if old in self.keys or old not in self.epochs:
+            for old in self.epochs[linking].back_links:
+                if old not in self.epochs:
                     continue
                 try:
-                    self.keys[old] = open_back_link(self.keys[linking], old, sealed, self.epochs[old].keys)
+                    better = [self._follow_ops(linking, old), self._follow_keys(linking, old)]
                 except RemoteProtocolError:
                     self.false.add(linking)
                     continue
-                found.append(old)
-                waiting.append(old)
+                if any(better):
+                    found.append(old)
+                    waiting.append(old)
         return found
+
+    def _follow_ops(self, linking: EpochId, old: EpochId) -> bool:
+        if old in self.ops:
+            return False
+        link, public = self.epochs[linking].back_links[old], self.epochs[old].keys
+        self.ops[old] = open_ops_link(self.ops[linking], old, link, public)
+        return True
+
+    def _follow_keys(self, linking: EpochId, old: EpochId) -> bool:
+        new = self.keys.get(linking)
+        if new is None or new.history is None or (linking, old) in self.passing:
+            return False
+        link, epoch = self.epochs[linking].back_links[old], self.epochs[old]
+        keys = open_back_link(new, old, link, epoch.keys, epoch.history)
+        better = self._hold(old, keys)
+        if keys.history is not None:
+            self.passing.add((linking, old))
+        return better

@@ -2,17 +2,19 @@
 
 None of them changes anything by itself, but that the ring keeps the keys of an epoch that was made. Epochs
 get keys of their own, wrapped to all who are members after the op, and link back to all frontier epochs
-that their author holds. Where he acts for an object that is listed at an outdated version, nothing is
-wrapped to it: do what is ``due`` to write before anything else.
+that their author holds. Whose history is hidden gets the keys, and not what opens those links. Where the
+author acts for an object that is listed at an outdated version, nothing is wrapped to it: do what is ``due``
+to write before anything else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ..codec.ids import EpochId, PrincipalId
+from ..crypto import OpsSecret
 from ..errors import Conflict, NoAccess
 from ..ports import Random
 from .back_links import MAX_BACK_LINKS
@@ -47,7 +49,16 @@ from .records import (
     make_grant,
     next_epoch,
 )
-from .usable_epochs import ALONE, Lacking, Surroundings, frontier, is_wrapped_to
+from .usable_epochs import (
+    ALONE,
+    Lacking,
+    Surroundings,
+    author_pin,
+    frontier,
+    is_wrapped_to,
+    may_get,
+    tips,
+)
 from .wraps import Recipient, recipients_of
 
 MOST_PARENTS: Final = min(MAX_BACK_LINKS, MAX_PARENTS)
@@ -70,27 +81,60 @@ class Maker:
 
     # -- adding -----------------------------------------------------------------------------------
 
-    def add(self, principal: Principal, level: Level) -> list[MembershipRecord]:
+    def add(self, principal: Principal, level: Level, *, hidden: bool = False) -> list[MembershipRecord]:
         """Makes ``principal`` a member: all frontier epochs held are wrapped to it.
+
+        Args:
+            hidden: it gets nothing that was written before: new keys are made first, and it gets those. So is
+                everybody whom a member adds from whom the history is hidden himself.
 
         Raises:
             NoAccess: no epoch's keys are held.
-            Conflict: the object would be a member of itself, by whatever way.
+            Conflict: the object would be a member of itself, by whatever way; or the history of one that is a
+                member of others, or has such members, would be hidden.
         """
         self._check_no_cycle(principal, frozenset())
-        return self._hand_out(Add(principal, level), principal, level)
+        members = self.membership.view.members
+        own = members.get(self.actor.principal)
+        if hidden or (own is not None and own.hidden):
+            self._check_can_hide(principal)
+            return self._after_new_keys(
+                Add(principal, level, hidden=True), Member(principal, level, hidden=True)
+            )
+        if next(iter(self._frontier().values())).history is None:
+            return self._after_new_keys(Add(principal, level), Member(principal, level))
+        return self._hand_out(Add(principal, level), Member(principal, level))
 
     def raise_role(self, member: PrincipalId, level: Level) -> list[MembershipRecord]:
         """Gives a member a higher role, and the secrets that go with it."""
         listed = self._listed(member)
-        return self._hand_out(ChangeRole(Target(member), level), listed.principal, level)
+        return self._hand_out(ChangeRole(Target(member), level), replace(listed, level=level))
 
     def forward(self, epoch: EpochId, to: Sequence[Lacking]) -> Grant:
-        """Hands the keys of an epoch to members who lack them."""
-        op = Forward(tuple(Forwarded(*one.member.principal.pin, one.level) for one in to))
-        keys = self.membership.keys[epoch]
-        recipients = [r for one in to for r in recipients_of(one.member.principal, one.level, keys)]
+        """Hands the keys of an epoch to members who lack them, each as much of them as he may have."""
+        keys = self.to_hand_on(epoch)
+        given = [(one, keys.history is not None and not one.member.hidden) for one in to]
+        op = Forward(
+            tuple(Forwarded(*one.member.principal.pin, one.level, history) for one, history in given)
+        )
+        recipients = [
+            recipient
+            for one, history in given
+            for recipient in recipients_of(one.member.principal, one.level, keys, history=history)
+        ]
         return self._grant(epoch, keys, recipients, op, self._heads())
+
+    def to_hand_on(self, epoch: EpochId) -> EpochKeys:
+        """What this member can hand on of an epoch that he holds.
+
+        Whose history is hidden may have that of an epoch which another one made, from somebody who handed it
+        on for himself. Nobody believes that he has, so others would give it all the same.
+        """
+        view, keys = self.membership.view, self.membership.keys[epoch]
+        own = view.members.get(self.actor.principal)
+        if own is None or not own.hidden or author_pin(view.history.entry(epoch))[0] == self.actor.principal:
+            return keys
+        return keys.at(keys.level, history=False)
 
     # -- new keys ---------------------------------------------------------------------------------
 
@@ -103,7 +147,7 @@ class Maker:
     def lower_role(self, target: Target, level: Level, accepted: Iterable[bytes] = ()) -> Epoch:
         """Gives a member a lower role."""
         listed = self._listed(target.principal)
-        lowered = Member(listed.principal, level, listed.name, listed.rank, listed.contested)
+        lowered = replace(listed, level=level)
         return self._epoch(ChangeRole(target, level, tuple(accepted)), self._members_with(lowered))
 
     def rotate(self) -> Epoch:
@@ -118,7 +162,10 @@ class Maker:
         Args:
             targets: devices or accounts that are no longer behind their principal.
         """
-        new = [Member(version.principal, self._listed(version.principal.id).level) for version in versions]
+        new = [
+            replace(self._listed(version.principal.id), principal=version.principal, contested=())
+            for version in versions
+        ]
         return self._epoch(RePin(tuple(versions), tuple(targets), tuple(accepted)), self._members_with(*new))
 
     # -- notices ----------------------------------------------------------------------------------
@@ -152,7 +199,7 @@ class Maker:
         membership = self.membership
         role = membership.view.level(self.actor.principal) or Level.READ
         held = {}
-        for epoch in frontier(membership.view, membership.keys):
+        for epoch in frontier(membership.view, membership.ring):
             keys = membership.ring.deepen(epoch, min(role, self.actor.level))
             if keys is not None:
                 held[epoch] = keys
@@ -161,16 +208,35 @@ class Maker:
         newest = sorted(held, key=lambda epoch: (-membership.history.entry(epoch).count, epoch))
         return {epoch: held[epoch] for epoch in newest[:MOST_PARENTS]}
 
-    def _hand_out(self, op: Op, principal: Principal, level: Level) -> list[MembershipRecord]:
-        held = self._frontier()
+    def _hand_out(self, op: Op, to: Member) -> list[MembershipRecord]:
+        view = self.membership.view
+        held = {epoch: keys for epoch, keys in self._frontier().items() if may_get(view, to, epoch)}
+        if not held:
+            return self._after_new_keys(op, to)
         first, *others = held
-        records: list[MembershipRecord] = [
-            self._wrap(first, held[first], principal, level, op, self._heads())
-        ]
-        for epoch in others:
-            to = Forward((Forwarded(*principal.pin, min(level, held[epoch].level)),))
-            records.append(self._wrap(epoch, held[epoch], principal, level, to, (records[-1].id,)))
+        records: list[MembershipRecord] = [self._wrap(first, held[first], to, op, self._heads())]
+        return records + self._hand_on({epoch: held[epoch] for epoch in others}, to, records[-1].id)
+
+    def _hand_on(self, held: dict[EpochId, EpochKeys], to: Member, after: bytes) -> list[MembershipRecord]:
+        """Forwards of several epochs to one member, each after the one before."""
+        records: list[MembershipRecord] = []
+        for epoch, keys in held.items():
+            history = keys.history is not None and not to.hidden
+            one = Forwarded(*to.principal.pin, min(to.level, keys.level), history)
+            records.append(self._wrap(epoch, keys, to, Forward((one,)), (after,)))
+            after = records[-1].id
         return records
+
+    def _after_new_keys(self, op: Op, to: Member) -> list[MembershipRecord]:
+        """New keys for all members as they are, and a grant of these."""
+        epoch, keys = self._make_epoch(Rotate(), list(self.membership.view.members.values()))
+        return [epoch, self._wrap(epoch.id, keys, to, op, (epoch.id,))]
+
+    def _check_can_hide(self, principal: Principal) -> None:
+        members = self.membership.view.members.values()
+        if any(one.kind is PrincipalKind.OBJECT for one in (principal, *(m.principal for m in members))):
+            # Its own members reach the keys by other ways, of which nothing here says who has them.
+            raise Conflict("the history cannot be hidden where a folder is a member; nothing was changed")
 
     def _notice(self, op: Op) -> Grant:
         epoch, keys = next(iter(self._frontier().items()))
@@ -180,12 +246,12 @@ class Maker:
         self,
         epoch: EpochId,
         keys: EpochKeys,
-        principal: Principal,
-        level: Level,
+        to: Member,
         op: Op,
         heads: tuple[bytes, ...],
     ) -> Grant:
-        return self._grant(epoch, keys, recipients_of(principal, level, keys), op, heads)
+        recipients = recipients_of(to.principal, to.level, keys, history=not to.hidden)
+        return self._grant(epoch, keys, recipients, op, heads)
 
     def _grant(
         self,
@@ -199,7 +265,12 @@ class Maker:
         return make_grant(self.membership.object, epoch, keys, recipients, said, self.random)
 
     def _epoch(self, op: Op, members: Iterable[Member]) -> Epoch:
+        return self._make_epoch(op, members)[0]
+
+    def _make_epoch(self, op: Op, members: Iterable[Member]) -> tuple[Epoch, EpochKeys]:
         held = self._frontier()
+        newest = set(tips(self.membership.view, self.membership.ring))
+        parents = {epoch: keys for epoch, keys in held.items() if epoch in newest}
         admin = self.membership.view.level(self.actor.principal) is Level.ADMIN
         acts_as_admin = admin and self.actor.level is Level.ADMIN
         keys = (EpochKeys.generate if acts_as_admin else EpochKeys.generate_neutral)(self.random)
@@ -207,29 +278,28 @@ class Maker:
             recipient
             for member in members
             if is_wrapped_to(self.membership.view, member, self.surroundings)
-            for recipient in recipients_of(member.principal, member.level, keys)
+            for recipient in recipients_of(member.principal, member.level, keys, history=not member.hidden)
         ]
         own = account_principal(self.actor.account)
         if self.actor.for_itself and all(recipient.box != own.box for recipient in recipients):
             # Listed at a key version that is outdated: nothing goes to that, but the author keeps his keys.
             recipients += recipients_of(own, keys.level, keys)
         said = self._said(op, self._heads())
-        epoch = next_epoch(
-            self.membership.object, keys, held, held, recipients, said, self.random, self._on_other_branches()
-        )
+        told = self._on_other_branches()
+        epoch = next_epoch(self.membership.object, keys, parents, held, recipients, said, self.random, told)
         self.membership.ring.give(epoch.id, keys)
-        return epoch
+        return epoch, keys
 
-    def _on_other_branches(self) -> dict[EpochId, EpochKeys]:
+    def _on_other_branches(self) -> dict[EpochId, OpsSecret]:
         """What is held of the epochs right before those that are not held.
 
         Whoever is on such a branch would else not learn what is done here, and could not forward its keys.
         """
-        keys, view = self.membership.keys, self.membership.view
+        keys, view, ops = self.membership.keys, self.membership.view, self.membership.ring.ops
         lacked = [entry.record for entry in view.epochs if entry.id not in keys]
         parents = {parent for record in lacked if isinstance(record, Epoch) for parent in record.parents}
-        held = sorted(parent for parent in parents if parent in keys)
-        return {parent: keys[parent] for parent in held[: MAX_OP_SEALS - MOST_PARENTS - 1]}
+        held = sorted(parent for parent in parents if parent in ops)
+        return {parent: ops[parent] for parent in held[: MAX_OP_SEALS - MOST_PARENTS - 1]}
 
     def _heads(self) -> tuple[bytes, ...]:
         return self.membership.view.heads[:MAX_HEADS]
@@ -237,7 +307,10 @@ class Maker:
     def _said(self, op: Op, heads: tuple[bytes, ...]) -> Said:
         history = self.membership.history
         past = history.closure(history.indices[head] for head in heads if head in history)
-        known = history.log_known(log_digest(self.actor.account.raw), past)
+        # A record that is not here yet is one that this actor has made right before: it has the log.
+        known = any(head not in history for head in heads) or history.log_known(
+            log_digest(self.actor.account.raw), past
+        )
         relied = []
         for member in self.membership.view.members.values():
             view = self.surroundings.sees(member.principal)

@@ -7,7 +7,7 @@ follows from them. The rules are in ``rules``, what one should publish in ``due`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId
@@ -37,6 +37,7 @@ class Member:
         principal: with its newest key version.
         rank: lower is more senior.
         contested: its key versions where none is newest; empty normally.
+        hidden: gets nothing that was written before it was added.
     """
 
     principal: Principal
@@ -44,6 +45,7 @@ class Member:
     name: str = ""
     rank: tuple[int, int, bytes] = (0, 0, b"")
     contested: tuple[Principal, ...] = ()
+    hidden: bool = False
 
     @property
     def versions(self) -> tuple[Principal, ...]:
@@ -122,11 +124,24 @@ class View:
 
     @cached_property
     def endings(self) -> int:
-        """The ops that ended some access, as a set: keys for writing are made with all of them known."""
-        mask = 0
+        """The ops that ended some access, as a set: keys for writing are made with all of them known.
+
+        Epochs made so that somebody could be added with his history hidden are among them: what was made
+        beside such a one he does not get, and what is written under it he would not read.
+        """
+        mask = self.cuts
         for entry in self.history.entries:
             if not entry.refused and rules.ends_access(entry) and entry.id not in self.void:
                 mask |= entry.bit
+        return mask
+
+    @cached_property
+    def cuts(self) -> int:
+        """The epochs with which members begin whose history is hidden, as a set."""
+        mask = 0
+        for seat in self.seats:
+            for cut in seat.cuts:
+                mask |= self.history.entry(cut).bit if cut in self.history else 0
         return mask
 
     @cached_property
@@ -230,7 +245,7 @@ class Membership:
             for epoch, _ in record.sealed.op_seals:
                 self._sealed.setdefault(EpochId(epoch or record.id), {})[record.id] = record
         self._open_sealed(self.ring.take(fresh))
-        held = [record for record in fresh if any(e in self.keys for e in _openers(record))]
+        held = [record for record in fresh if any(e in self.ring.ops for e in _openers(record))]
         self._open_records(held)
 
     def add_pair(self, pair: BoxPair) -> None:
@@ -252,7 +267,7 @@ class Membership:
             if record.id in self.history or record.id in self._waiting or record.id in self._held_back:
                 continue
             try:
-                opened = open_op(record, self.keys)
+                opened = open_op(record, self.ring.ops)
             except NoAccess:
                 continue
             except RemoteProtocolError as error:
@@ -317,7 +332,7 @@ def _view_of(object_id: ObjectId, history: History, false: Mapping[bytes, str]) 
 def _member(seat: Seat) -> Member:
     principals = tuple(pin.principal for pin in seat.pins)
     contested = principals if len(principals) > 1 else ()
-    return Member(principals[-1], seat.level, seat.name, seat.rank, contested)
+    return Member(principals[-1], seat.level, seat.name, seat.rank, contested, seat.hidden)
 
 
 def _let_succeed(members: dict[PrincipalId, Member]) -> None:
@@ -325,9 +340,7 @@ def _let_succeed(members: dict[PrincipalId, Member]) -> None:
     if not members or any(member.level is Level.ADMIN for member in members.values()):
         return
     first = min(members.values(), key=lambda member: member.rank)
-    members[first.principal.id] = Member(
-        first.principal, Level.ADMIN, first.name, first.rank, first.contested
-    )
+    members[first.principal.id] = replace(first, level=Level.ADMIN)
 
 
 def _closed(

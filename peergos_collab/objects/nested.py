@@ -56,7 +56,7 @@ def actor_in(actor: Actor, parent: Membership, child: View) -> Actor | None:
     Where no key of that is held, by the best of the parent's newest epochs: good for a re-pin and nothing
     else. None where there is none either.
     """
-    held = _deepen_listed(parent, child) or frontier(parent.view, parent.keys)
+    held = _deepen_listed(parent, child) or frontier(parent.view, parent.ring)
     if not held:
         return None
     return acting_for(actor, parent, max(held, key=lambda epoch: (parent.keys[epoch].level, epoch)))

@@ -84,13 +84,19 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Add:
-    """Makes ``principal`` a member with the role of ``level``."""
+    """Makes ``principal`` a member with the role of ``level``.
+
+    Args:
+        hidden: he gets nothing that was written before: only what is sealed under the epoch of this grant, or
+            under one that has it in its past.
+    """
 
     principal: Principal
     level: Level
+    hidden: bool = False
 
     def fields(self) -> list[Any]:
-        return [int(OpKind.ADD), int(self.level), self.principal.fields()]
+        return [int(OpKind.ADD), int(self.level), self.principal.fields(), int(self.hidden)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +177,19 @@ class RePin:
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """To which member, at which key version, a forward wraps which level."""
+    """To which member, at which key version, a forward wraps which level.
+
+    Args:
+        history: with what opens the epochs before.
+    """
 
     principal: PrincipalId
     version: bytes
     level: Level
+    history: bool = True
+
+    def fields(self) -> list[Any]:
+        return [self.principal, self.version, int(self.level), int(self.history)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +199,7 @@ class Forward:
     to: tuple[Forwarded, ...]
 
     def fields(self) -> list[Any]:
-        return [int(OpKind.FORWARD), [[one.principal, one.version, int(one.level)] for one in self.to]]
+        return [int(OpKind.FORWARD), [one.fields() for one in self.to]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +269,8 @@ def _create(fields: list[Any]) -> Create:
 
 
 def _add(fields: list[Any]) -> Add:
-    return Add(Principal.parse_untrusted(fields[2]), _level(fields[1]))
+    hidden = number(fields[3], 0, 1, "hidden history")
+    return Add(Principal.parse_untrusted(fields[2]), _level(fields[1]), bool(hidden))
 
 
 def _remove(fields: list[Any]) -> Remove:
@@ -294,15 +309,18 @@ def _forward(fields: list[Any]) -> Forward:
 
 
 def _forwarded(value: Any) -> Forwarded:
-    principal, version, level = array(value, 3, "forward")
+    principal, version, level, history = array(value, 4, "forward")
     return Forwarded(
-        PrincipalId(blob(principal, 32, "forward")), some_bytes(version, 32, "key version"), _level(level)
+        PrincipalId(blob(principal, 32, "forward")),
+        some_bytes(version, 32, "key version"),
+        _level(level),
+        bool(number(history, 0, 1, "history")),
     )
 
 
 _READERS: Final[dict[OpKind, tuple[int, Any]]] = {
     OpKind.CREATE: (3, _create),
-    OpKind.ADD: (3, _add),
+    OpKind.ADD: (4, _add),
     OpKind.REMOVE: (3, _remove),
     OpKind.CHANGE_ROLE: (4, _change_role),
     OpKind.LEAVE: (2, lambda fields: Leave(_closes(fields[1]))),

@@ -66,6 +66,8 @@ class Given:
     principal: PrincipalId
     version: bytes | None
     level: Level
+    history: bool = False
+    """Together with what opens the epochs before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +167,9 @@ class UnverifiedOp:
         """Whom it says that its record gives an epoch's keys: an epoch whose keys are out is better left."""
         op = self._signed.op
         if isinstance(op, Add):
-            return [Given(op.principal.id, op.principal.version, op.level)]
+            return [Given(op.principal.id, op.principal.version, op.level, history=not op.hidden)]
         if isinstance(op, Forward):
-            return [Given(one.principal, one.version, one.level) for one in op.to]
+            return [Given(one.principal, one.version, one.level, history=one.history) for one in op.to]
         return [Given(op.target.principal, None, op.level)] if isinstance(op, ChangeRole) else []
 
     def verify(self, account: Account, principals: Sequence[Principal]) -> tuple[SignedOp, Principal]:

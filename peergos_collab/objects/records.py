@@ -1,7 +1,7 @@
 """Membership records: epochs, which make new keys, and grants, which hand out existing ones.
 
     record     = [head, rest, signer epoch (empty: this one), signer level, signature]
-    rest       = [back-links, wraps, op seals, sealed op]
+    rest       = [back-links, history seals, wraps, op seals, sealed op]
     epoch head = [1, 0, object (first: a nonce), parents, keys]
     grant head = [1, 1, object, epoch]
     id         = H(head ‖ H(rest))
@@ -22,11 +22,13 @@ from ..codec import decode_untrusted, encode
 from ..codec.ids import EpochId, ObjectId, RecordId
 from ..codec.shape import array, blob, many, number, some_bytes
 from ..codec.sizes import BUCKETS
-from ..crypto import OpKey, Tag, WrapKey, copen, cseal, derive, hash256
+from ..crypto import OpKey, OpsSecret, Tag, WrapKey, copen, cseal, derive, hash256
 from ..errors import NoAccess, RemoteProtocolError
 from ..ports import Random
-from .back_links import parse_back_links_untrusted, seal_back_link
+from .back_links import BackLink, parse_back_links_untrusted, seal_back_link
 from .epoch_keys import EpochKeys, EpochPublic, Level
+from .history_seals import check_form as check_seals
+from .history_seals import history_seals
 from .operations import Actor, Op, Relied, UnverifiedOp, pad_to_bucket, parse_op_untrusted, sign_op
 from .wraps import Recipient, check_form, wrap
 
@@ -60,6 +62,15 @@ class _Signature:
 
 
 @dataclass(frozen=True, slots=True)
+class _Core:
+    """What an op's signature covers, beside the head."""
+
+    back_links: list[Any]
+    history: bytes
+    wraps: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class _Sealed:
     """What epochs and grants have in common: a sealed op and an outer signature."""
 
@@ -78,14 +89,16 @@ class Epoch:
 
     Args:
         parents: the epochs it follows; empty for an object's first.
-        back_links: the epochs whose readers' keys it holds, each sealed.
+        back_links: the epochs whose ops and readers' keys it holds, each sealed.
+        history: seals that open, each with one secret, a level's keys together with the history.
     """
 
     id: EpochId
     object: ObjectId
     parents: tuple[EpochId, ...]
     keys: EpochPublic
-    back_links: dict[EpochId, bytes]
+    back_links: dict[EpochId, BackLink]
+    history: bytes
     wraps: bytes
     sealed: _Sealed
 
@@ -280,7 +293,8 @@ def parse_record_untrusted(raw: bytes) -> UnverifiedRecord:
 def first_epoch(keys: EpochKeys, recipient: Recipient, op: Op, actor: Actor, random: Random) -> Epoch:
     """Makes a new object: its first epoch, wrapped to its creator."""
     head = encode([VERSION, EPOCH, random(32), [], keys.public().fields()])
-    making = _Making(head, [], wrap(keys, [recipient], random), ((EpochId(b""), keys),), EpochId(b""), keys)
+    core = _Core([], history_seals(keys), wrap(keys, [recipient], random))
+    making = _Making(head, core, ((EpochId(b""), keys.ops),), EpochId(b""), keys)
     return _read_epoch(*_split(making.record(Said(op, actor), Tag.SIGN_EPOCH, random)))
 
 
@@ -292,7 +306,7 @@ def next_epoch(
     recipients: Sequence[Recipient],
     said: Said,
     random: Random,
-    told: Mapping[EpochId, EpochKeys] | None = None,
+    told: Mapping[EpochId, OpsSecret] | None = None,
 ) -> Epoch:
     """Makes an epoch after others.
 
@@ -309,9 +323,10 @@ def next_epoch(
         raise NoAccess("only who may write can make new keys")
     head = encode([VERSION, EPOCH, object_id, sorted(parents), keys.public().fields()])
     links = [seal_back_link(keys, epoch, back_links[epoch]) for epoch in sorted(back_links)]
-    openers = {**(told or {}), **parents}
-    seals = ((EpochId(b""), keys), *((epoch, openers[epoch]) for epoch in sorted(openers)))
-    making = _Making(head, links, wrap(keys, recipients, random), seals, signer, parents[signer])
+    openers = {**(told or {}), **{epoch: held.ops for epoch, held in parents.items()}}
+    seals = ((EpochId(b""), keys.ops), *((epoch, openers[epoch]) for epoch in sorted(openers)))
+    core = _Core(links, history_seals(keys), wrap(keys, recipients, random))
+    making = _Making(head, core, seals, signer, parents[signer])
     return _read_epoch(*_split(making.record(said, Tag.SIGN_EPOCH, random)))
 
 
@@ -339,12 +354,13 @@ def make_grant(
 ) -> Grant:
     """Hands the secrets of an epoch to ``recipients``; to nobody for a notice."""
     head = encode([VERSION, GRANT, object_id, epoch])
-    making = _Making(head, [], wrap(keys, recipients, random), ((epoch, keys),), epoch, keys)
+    core = _Core([], b"", wrap(keys, recipients, random))
+    making = _Making(head, core, ((epoch, keys.ops),), epoch, keys)
     return _read_grant(*_split(making.record(said, Tag.SIGN_GRANT, random)))
 
 
-def open_op(record: MembershipRecord, keys: Mapping[EpochId, EpochKeys]) -> UnverifiedOp:
-    """Opens a record's op with whichever epoch's keys are held, and checks its form.
+def open_op(record: MembershipRecord, ops: Mapping[EpochId, OpsSecret]) -> UnverifiedOp:
+    """Opens a record's op with what is held of whichever epoch, and checks its form.
 
     Raises:
         NoAccess: no key is held that opens it.
@@ -353,7 +369,7 @@ def open_op(record: MembershipRecord, keys: Mapping[EpochId, EpochKeys]) -> Unve
     sealed = record.sealed
     problem: RemoteProtocolError | None = None
     for epoch, seal in sealed.op_seals:
-        held = keys.get(epoch or EpochId(record.id))
+        held = ops.get(epoch or EpochId(record.id))
         if held is None:
             continue
         try:
@@ -383,25 +399,25 @@ class _Making:
     """A record before its op is sealed: its public parts, the keys that open the op, and who signs."""
 
     head: bytes
-    back_links: list[list[bytes]]
-    wraps: bytes
-    seal_to: tuple[tuple[EpochId, EpochKeys], ...]
+    core: _Core
+    seal_to: tuple[tuple[EpochId, OpsSecret], ...]
     signer: EpochId
     signer_keys: EpochKeys
 
     def record(self, said: Said, tag: Tag, random: Random) -> bytes:
-        core_hash = _core_hash(self.head, self.back_links, self.wraps)
+        core = self.core
+        core_hash = _core_hash(self.head, core)
         op_key = OpKey.generate(random)
         seals = [
-            [epoch, cseal(_op_seal_key(keys), Tag.SEAL, op_key.expose(), core_hash, random)]
-            for epoch, keys in self.seal_to
+            [epoch, cseal(_op_seal_key(ops), Tag.SEAL, op_key.expose(), core_hash, random)]
+            for epoch, ops in self.seal_to
         ]
         key = self.signer_keys.signing_key(self.signer_keys.level)
         id_tag = Tag.EPOCH_ID if tag is Tag.SIGN_EPOCH else Tag.GRANT_ID
 
         def build(padded: bytes) -> bytes:
             sealed = cseal(op_key, Tag.SEAL, padded, core_hash, random)
-            rest = encode([self.back_links, self.wraps, seals, sealed])
+            rest = encode([core.back_links, core.history, core.wraps, seals, sealed])
             id_ = hash256(id_tag, self.head + hash256(Tag.RECORD_REST, rest))
             level = int(self.signer_keys.level)
             return encode([self.head, rest, self.signer, level, key.sign(tag, id_)])
@@ -421,58 +437,62 @@ def _exactly_32(secret: bytes) -> bytes:
     return blob(secret, 32, "op key")
 
 
-def _op_seal_key(keys: EpochKeys) -> WrapKey:
-    return derive(keys.read, Tag.OP_KEY, WrapKey)
+def _op_seal_key(ops: OpsSecret) -> WrapKey:
+    return derive(ops, Tag.OP_KEY, WrapKey)
 
 
-def _core_hash(head: bytes, back_links: list[Any], wraps: bytes) -> bytes:
-    return hash256(Tag.RECORD_CORE, encode([head, back_links, wraps]))
+def _core_hash(head: bytes, core: _Core) -> bytes:
+    return hash256(Tag.RECORD_CORE, encode([head, core.back_links, core.history, core.wraps]))
 
 
 def _record_id(tag: Tag, sealed: _Sealed) -> bytes:
     return hash256(tag, sealed.head + sealed.rest_hash)
 
 
-def _split(raw: bytes) -> tuple[_Sealed, list[Any], list[Any], bytes]:
-    """The parts of a record: what is sealed, head, back-links and wraps."""
+def _split(raw: bytes) -> tuple[_Sealed, list[Any], _Core]:
+    """The parts of a record: what is sealed, head, and what the op's signature covers."""
     if len(raw) not in BUCKETS:
         raise RemoteProtocolError("a membership record of a size that is not allowed")
     head, rest, signer, level, signature = array(decode_untrusted(raw, MAX_RECORD), 5, "record")
     head, rest = some_bytes(head, MAX_HEAD, "record head"), some_bytes(rest, MAX_RECORD, "record")
-    back_links, wraps, seals, sealed_op = array(decode_untrusted(rest, MAX_RECORD), 4, "record")
+    back_links, history, wraps, seals, sealed_op = array(decode_untrusted(rest, MAX_RECORD), 5, "record")
     check_form(some_bytes(wraps, MAX_RECORD, "wraps"))
+    core = _Core(back_links, some_bytes(history, MAX_RECORD, "history seals"), wraps)
     sealed = _Sealed(
         raw,
         head,
         hash256(Tag.RECORD_REST, rest),
-        _core_hash(head, back_links, wraps),
+        _core_hash(head, core),
         tuple(_op_seal(item) for item in many(seals, MAX_OP_SEALS, "op seals")),
         some_bytes(sealed_op, MAX_RECORD, "sealed op"),
         _signature(signer, level, signature),
     )
-    return sealed, _checked_head(head), back_links, wraps
+    return sealed, _checked_head(head), core
 
 
-def _read_epoch(sealed: _Sealed, head: list[Any], back_links: list[Any], wraps: bytes) -> Epoch:
+def _read_epoch(sealed: _Sealed, head: list[Any], core: _Core) -> Epoch:
     """From the parts of a record; nothing is verified."""
     number(head[1], EPOCH, EPOCH, "record kind")
     id_ = EpochId(_record_id(Tag.EPOCH_ID, sealed))
     object_id, parents, keys = _read_epoch_head(head, id_)
     if keys.sign.keys() != set(Level) and not parents:
         raise RemoteProtocolError("a first epoch without admin keys")
-    return Epoch(id_, object_id, parents, keys, parse_back_links_untrusted(back_links), wraps, sealed)
+    check_seals(core.history, keys)
+    links = parse_back_links_untrusted(core.back_links)
+    return Epoch(id_, object_id, parents, keys, links, core.history, core.wraps, sealed)
 
 
-def _read_grant(sealed: _Sealed, head: list[Any], back_links: list[Any], wraps: bytes) -> Grant:
+def _read_grant(sealed: _Sealed, head: list[Any], core: _Core) -> Grant:
     """From the parts of a record; nothing is verified."""
     number(head[1], GRANT, GRANT, "record kind")
-    many(back_links, 0, "back-links of a grant")
+    many(core.back_links, 0, "back-links of a grant")
+    some_bytes(core.history, 0, "history seals of a grant")
     _, _, object_id, epoch = array(head, 4, "grant")
     return Grant(
         RecordId(_record_id(Tag.GRANT_ID, sealed)),
         ObjectId(blob(object_id, 32, "object id")),
         EpochId(blob(epoch, 32, "epoch id")),
-        wraps,
+        core.wraps,
         sealed,
     )
 

@@ -171,6 +171,10 @@ def _judge_add(entry: Entry, level: Level) -> None:
         raise RemoteProtocolError("an add by somebody who is no admin")
     if bytes(op.principal.id) == bytes(entry.record.object):
         raise RemoteProtocolError("an object that is its own member")
+    author = entry.before.get(entry.signed.author.principal)
+    if author is not None and author.hidden and not op.hidden:
+        # Others would hand the newcomer what was written before, and his adder may be behind him.
+        raise RemoteProtocolError("an add with history by somebody who was not given it")
     entry.pins = (Pin(entry.index, op.principal),)
 
 
@@ -418,7 +422,7 @@ def _given(entry: Entry, seat_of: Callable[[PrincipalId], Seat | None]) -> Itera
     op = entry.signed.op
     if isinstance(op, Create | Add):
         principal, level = (op.creator, Level.ADMIN) if isinstance(op, Create) else (op.principal, op.level)
-        standing = Standing(entry.index, entry.count, entry.id, level, True)
+        standing = Standing(entry.index, entry.count, entry.id, level, True, _cut(entry))
         name = entry.signed.author.name if isinstance(op, Create) else ""
         yield principal.id, _joined(seat_of(principal.id), standing, entry.pins[0], name)
     elif isinstance(op, ChangeRole) and not entry.removals:
@@ -431,6 +435,12 @@ def _given(entry: Entry, seat_of: Callable[[PrincipalId], Seat | None]) -> Itera
             seat = seat_of(pin.principal.id)
             if seat is not None:
                 yield pin.principal.id, replace(seat, pins=(*seat.pins, pin))
+
+
+def _cut(entry: Entry) -> bytes:
+    """With which epoch a member begins whose history is hidden; empty for all others."""
+    op, record = entry.signed.op, entry.record
+    return bytes(record.epoch) if isinstance(op, Add) and op.hidden and isinstance(record, Grant) else b""
 
 
 def _joined(seat: Seat | None, standing: Standing, pin: Pin, name: str) -> Seat:

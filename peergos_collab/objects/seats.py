@@ -6,7 +6,7 @@ lowering caps them. Where none of them is an add, nobody sits there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +26,7 @@ class Standing:
         op: index of the op in the history.
         count: membership ops in its past; fewer is more senior.
         id: its record's; of two with one count, the lower is more senior.
+        cut: of an add that hides the history, the epoch it begins with; else empty.
     """
 
     op: int
@@ -33,6 +34,7 @@ class Standing:
     id: bytes
     level: Level
     is_add: bool
+    cut: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,16 @@ class Seat:
     @property
     def level(self) -> Level:
         return max(standing.level for standing in self.standings)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it gets nothing of before: none of the adds in effect gives the history."""
+        return all(standing.cut for standing in self.standings if standing.is_add)
+
+    @property
+    def cuts(self) -> Iterable[bytes]:
+        """The epochs with which it begins; none where it has the history."""
+        return [standing.cut for standing in self.standings if standing.cut] if self.hidden else ()
 
     @property
     def rank(self) -> tuple[int, int, bytes]:

@@ -7,7 +7,7 @@ that may itself be used there. No clocks; ties go to the lowest id.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +15,7 @@ from ..codec.ids import AccountId, EpochId, ObjectId, PrincipalId
 from ..identity.account import Account
 from .epoch_keys import EpochKeys, Level
 from .history import Entry
+from .key_ring import KeyRing
 from .membership import Member, View
 from .principals import Principal, PrincipalKind
 from .records import Epoch
@@ -123,11 +124,50 @@ def who_opens(view: View, epoch: EpochId) -> dict[Pin, Level]:
     return found
 
 
-def frontier(view: View, keys: Mapping[EpochId, EpochKeys]) -> list[EpochId]:
+def tips(view: View, ring: KeyRing) -> list[EpochId]:
     """The epochs held that no other epoch held links back to, sorted; normally one."""
-    held = [entry.record for entry in view.epochs if entry.id in keys]
-    linked = {old for record in held if isinstance(record, Epoch) for old in record.back_links}
+    return _not_linked(view, ring, lambda linking, old: True)
+
+
+def frontier(view: View, ring: KeyRing) -> list[EpochId]:
+    """The epochs held of which no other epoch held gives all that one has, sorted; normally the ``tips``.
+
+    Also those, with their history, that somebody without it linked back to: he could not pass that on.
+    """
+    keys, passing = ring.keys, ring.passing
+
+    def passes(linking: EpochId, old: EpochId) -> bool:
+        return (linking, old) in passing or old not in keys or keys[old].history is None
+
+    return _not_linked(view, ring, passes)
+
+
+def _not_linked(view: View, ring: KeyRing, counts: Callable[[EpochId, EpochId], bool]) -> list[EpochId]:
+    held = [entry.record for entry in view.epochs if entry.id in ring.keys]
+    linked = {
+        old
+        for record in held
+        if isinstance(record, Epoch)
+        for old in record.back_links
+        if counts(record.id, old)
+    }
     return sorted(EpochId(record.id) for record in held if record.id not in linked)
+
+
+def is_after_cuts(view: View, epoch: EpochId) -> bool:
+    """Whether an epoch was made with all knowledge that some members' history is hidden from them."""
+    entry = view.history.entry(epoch)
+    return not view.cuts & ~(entry.past | entry.bit)
+
+
+def may_get(view: View, member: Member, epoch: EpochId) -> bool:
+    """Whether a member gets an epoch: whose history is hidden, only from the one he began with on."""
+    if not member.hidden:
+        return True
+    seat, entry = view.seats.get(member.principal.id), view.history.entry(epoch)
+    seen = entry.past | entry.bit
+    cuts = [view.history.entry(cut).bit for cut in (seat.cuts if seat else ()) if cut in view.history]
+    return any(seen & cut for cut in cuts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +178,40 @@ class Lacking:
     level: Level
 
 
-def lacking(view: View, epoch: EpochId, level: Level, surroundings: Surroundings = ALONE) -> list[Lacking]:
-    """To whom somebody who holds ``epoch`` at ``level`` should forward it."""
-    have = who_opens(view, epoch)
+def lacking(view: View, epoch: EpochId, held: EpochKeys, surroundings: Surroundings = ALONE) -> list[Lacking]:
+    """To whom somebody who holds ``held`` of one of his frontier epochs should forward it."""
+    have, history = who_opens(view, epoch), who_has_history(view, epoch)
     found = []
     for member in view.members.values():
-        wanted = min(level, member.level)
-        if have.get(member.principal.pin, 0) < wanted and is_wrapped_to(view, member, surroundings):
+        wanted, pin = min(held.level, member.level), member.principal.pin
+        without = held.history is not None and not member.hidden and pin not in history
+        if have.get(pin, 0) >= wanted and not without:
+            continue
+        if may_get(view, member, epoch) and is_wrapped_to(view, member, surroundings):
             found.append(Lacking(member, wanted))
+    return found
+
+
+def who_has_history(view: View, epoch: EpochId) -> set[Pin]:
+    """Who was given an epoch together with what opens the epochs before, by who can have had that."""
+    entry = view.history.entry(epoch)
+    found: set[Pin] = set()
+    if not entry.refused:
+        found = {author_pin(entry)}
+        seats = [seat for seat in view.history.seats_after(entry.index) if not seat.hidden]
+        found |= {seat.pins[0].principal.pin for seat in seats if len(seat.pins) == 1}
+    for grant in view.grants.get(epoch, ()):
+        if grant.refused:
+            continue
+        author = grant.signed.author.principal
+        seat = grant.before.get(author)
+        if seat is None or (seat.hidden and author_pin(entry)[0] != author):
+            continue  # what he says is false: somebody else still has to give it
+        found |= {
+            (given.principal, given.version)
+            for given in grant.opened.given
+            if given.history and given.version is not None
+        }
     return found
 
 

@@ -102,7 +102,7 @@ def capability_for(opened: OpenObject, level: Level, title: str) -> Capability:
     """What a new member gets: the secret of his level, and where to find the rest. Raises NoAccess."""
     replica = opened.live.replica
     check_is_admin(opened, "share this")
-    newest = frontier(replica.view, replica.keys)
+    newest = frontier(replica.view, replica.seat.membership.ring)
     epoch = max(newest, key=lambda one: (one == replica.seat.epoch(), replica.keys[one].level, one))
     given = min(level, replica.keys[epoch].level)  # an epoch that a writer made has no keys of an admin
     held = EpochKeys(given, replica.keys[epoch].secret(given).expose())

@@ -62,9 +62,9 @@ def nobody_lacks(*_: Any) -> list[Any]:
     return []
 
 
-def latest_in_the_past(view: View, keys: dict[bytes, EpochKeys]) -> list[Any]:
+def latest_in_the_past(view: View, ring: KeyRing) -> list[Any]:
     """Frontier, wrongly: what lies in no held epoch's past."""
-    held = [entry for entry in view.epochs if entry.id in keys]
+    held = [entry for entry in view.epochs if entry.id in ring.keys]
     return sorted(e.id for e in held if not any(other.past & e.bit for other in held))
 
 

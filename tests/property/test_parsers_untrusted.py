@@ -82,7 +82,7 @@ LINK_OF_EPOCH = CHILD.public_link_by(CIRCLE.epoch_id, ANA.keys)
 
 def _record(raw: bytes) -> None:
     record = parse_record_untrusted(raw).verify(EPOCHS)
-    open_op(record, KEYS)
+    open_op(record, {CIRCLE.epoch_id: ANA.keys.ops})
     fold([record], KEYS)
 
 
@@ -137,7 +137,7 @@ PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "principal": (_from_bytes(Principal.parse_untrusted), encode(PRINCIPAL.fields())),
     "epoch keys": (_from_bytes(EpochPublic.parse_untrusted), encode(CIRCLE.epoch.keys.fields())),
     "op": (lambda raw: parse_op_untrusted(raw + b"\x80", OP_HASH), OP),
-    "wraps": (lambda raw: unwrap_untrusted(raw, BOX), WRAPS),
+    "wraps": (lambda raw: unwrap_untrusted(raw, BOX, CIRCLE.epoch.history), WRAPS),
     "ephemeral": (_ephemeral, SEALED),
     "capability": (Capability.decode_untrusted, CAPABILITY.encode()),
     "drop": (lambda raw: Drop.parse_untrusted(raw).open(LINK_KEYS), DROP.raw),

@@ -35,7 +35,7 @@ from peergos_collab.objects.operations import Actor
 from peergos_collab.objects.payload import Kind
 from peergos_collab.objects.principals import Principal, PrincipalKind
 from peergos_collab.objects.records import MembershipRecord, first_epoch
-from peergos_collab.objects.usable_epochs import Surroundings, frontier
+from peergos_collab.objects.usable_epochs import Surroundings, tips
 from peergos_collab.objects.wraps import Recipient
 from support.circle import actor_of, found
 from support.member_reference import Reference, claimed
@@ -451,7 +451,7 @@ class World:
         """Whether it has the keys to make new ones: its role alone is not enough, somebody must forward."""
         for where in "PC" if oid == "C" and device.sees_folder else oid:
             holds = device.holds[where]
-            newest = frontier(holds.view, holds.keys)
+            newest = tips(holds.view, holds.ring)
             if all(holds.keys[epoch].level < Level.WRITE for epoch in newest):
                 return False
         return True

@@ -20,7 +20,7 @@ def group(names: str = "abcd") -> Group:
 
 def op_of(who: Group, record: MembershipRecord | None) -> object:
     assert record is not None
-    return open_op(record, who["a"].membership.keys)._signed.op  # who says it is not asked here
+    return open_op(record, who["a"].membership.ring.ops)._signed.op  # who says it is not asked here
 
 
 def test_nothing_is_due_where_all_is_well() -> None:

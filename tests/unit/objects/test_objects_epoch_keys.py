@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -38,16 +39,29 @@ def test_keys_of_another_epoch_are_found_out() -> None:
             EpochKeys(level, other.secret(level).expose()).check(ADMIN.public())
 
 
+def test_keys_for_ops_are_checked() -> None:
+    """Who gets o alone has to know the right one, so who gets more checks the hash of it."""
+    other = EpochKeys.generate(RANDOM).public().ops
+    with pytest.raises(RemoteProtocolError):
+        ADMIN.check(replace(ADMIN.public(), ops=other))
+
+
 def test_public_keys_come_back() -> None:
     """A neutral epoch has none for admins; half of a pair is refused."""
     public = ADMIN.public()
     fields = public.fields()
-    neutral = [*fields[:2], b"", *fields[3:5], b""]
+    neutral = [*fields[:2], b"", *fields[3:5], b"", fields[6]]
 
     assert EpochPublic.parse_untrusted(fields) == public
     assert list(EpochPublic.parse_untrusted(neutral).sign) == [Level.READ, Level.WRITE]
     assert EpochPublic.parse_untrusted(neutral).fields() == neutral
-    for broken in ([*fields[:5], b""], [*fields[:2], b"", *fields[3:]], [b"", *fields[1:]], fields[:5]):
+    for broken in (
+        [*fields[:5], b"", fields[6]],
+        [*fields[:2], b"", *fields[3:]],
+        [b"", *fields[1:]],
+        fields[:6],
+        [*fields[:6], b""],
+    ):
         with pytest.raises(RemoteProtocolError):
             EpochPublic.parse_untrusted(broken)
 

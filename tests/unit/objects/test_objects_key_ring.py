@@ -9,10 +9,17 @@ from dataclasses import replace
 import pytest
 
 from peergos_collab.codec.ids import EpochId
-from peergos_collab.crypto import BoxPair
-from peergos_collab.errors import RemoteProtocolError
-from peergos_collab.objects.back_links import open_back_link, parse_back_links_untrusted, seal_back_link
+from peergos_collab.crypto import BoxPair, HistoryKey
+from peergos_collab.errors import NoAccess, RemoteProtocolError
+from peergos_collab.objects.back_links import (
+    BackLink,
+    open_back_link,
+    open_ops_link,
+    parse_back_links_untrusted,
+    seal_back_link,
+)
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
+from peergos_collab.objects.history_seals import history_seals
 from peergos_collab.objects.key_ring import KeyRing
 from peergos_collab.objects.op_kinds import Target
 from peergos_collab.objects.records import Epoch, MembershipRecord
@@ -81,7 +88,7 @@ def test_keys_that_were_given_count_once_they_fit() -> None:
     who, records, removal = grown()
     held = who["a"].membership.ring
     who.tell(removal, "a")
-    read = EpochKeys(Level.READ, held.keys[removal.id].read.expose())
+    read = held.keys[removal.id].at(Level.READ)
     ring = KeyRing((), {removal.id: read})
     assert not ring.keys
     ring.take(records)
@@ -110,7 +117,7 @@ def test_a_back_link_that_opens_to_garbage_is_found_out() -> None:
     who, records, removal = grown()
     pair = who["b"].credentials.user.box
     ring = KeyRing([pair])
-    ring.take([*records[:-1], replace(removal, back_links={who.first.id: bytes(48)})])
+    ring.take([*records[:-1], replace(removal, back_links={who.first.id: BackLink(bytes(48), bytes(81))})])
 
     assert ring.false == {removal.id}
     assert ring.keys[who.first.id].level is Level.WRITE
@@ -119,17 +126,41 @@ def test_a_back_link_that_opens_to_garbage_is_found_out() -> None:
 def test_a_back_link_opens_for_reading_only() -> None:
     """Whoever reads the new epoch reads the old one, and writes nothing into it."""
     new, old = EpochKeys.generate(RANDOM), EpochKeys.generate(RANDOM)
-    epoch, sealed = seal_back_link(new, EpochId(RANDOM(32)), old)
-    opened = open_back_link(new, EpochId(epoch), sealed, old.public())
+    epoch, ops, keys = seal_back_link(new, EpochId(RANDOM(32)), old)
+    link, seals = BackLink(ops, keys), history_seals(old)
+    opened = open_back_link(new, EpochId(epoch), link, old.public(), seals)
 
     assert opened.level is Level.READ
     assert opened.read == old.read
-    for keys, public in ((old, old.public()), (new, new.public())):
+    assert opened.history == old.history
+    assert open_ops_link(new.ops, EpochId(epoch), link, old.public()) == old.ops
+    for held, public, sealed in (
+        (old, old.public(), seals),
+        (new, new.public(), seals),
+        (new, old.public(), history_seals(new)),
+    ):
         with pytest.raises(RemoteProtocolError):
-            open_back_link(keys, EpochId(epoch), sealed, public)
+            open_back_link(held, EpochId(epoch), link, public, sealed)
+    for given, public in ((old.ops, old.public()), (new.ops, new.public())):
+        with pytest.raises(RemoteProtocolError):
+            open_ops_link(given, EpochId(epoch), link, public)
     with pytest.raises(RemoteProtocolError):
-        open_back_link(new, EpochId(RANDOM(32)), sealed, old.public())
-    assert parse_back_links_untrusted([[epoch, sealed]]) == {epoch: sealed}
+        open_back_link(new, EpochId(RANDOM(32)), link, old.public(), seals)
+    assert parse_back_links_untrusted([[epoch, ops, keys]]) == {epoch: link}
+
+
+def test_who_has_an_epoch_without_its_history_opens_only_ops_behind_it() -> None:
+    """Everybody learns who did what; what was written before is not for him."""
+    new, old = EpochKeys.generate(RANDOM), EpochKeys.generate(RANDOM)
+    epoch, ops, keys = seal_back_link(new, EpochId(RANDOM(32)), old)
+    link, newcomer = BackLink(ops, keys), new.at(Level.ADMIN, history=False)
+
+    assert open_ops_link(newcomer.ops, EpochId(epoch), link, old.public()) == old.ops
+    with pytest.raises(NoAccess):
+        open_back_link(newcomer, EpochId(epoch), link, old.public(), history_seals(old))
+    guessing = EpochKeys(Level.READ, new.read.expose(), HistoryKey(bytes(32)))
+    with pytest.raises(RemoteProtocolError):
+        open_back_link(guessing, EpochId(epoch), link, old.public(), history_seals(old))
 
 
 def test_a_neutral_epoch_has_no_admin_keys() -> None:

@@ -13,6 +13,7 @@ from peergos_collab.codec.sizes import BUCKETS
 from peergos_collab.crypto import SigningKey, Tag
 from peergos_collab.errors import NoAccess, RemoteProtocolError
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
+from peergos_collab.objects.history_seals import SEALED
 from peergos_collab.objects.op_kinds import Add, Create, Rotate
 from peergos_collab.objects.operations import pad_to_bucket
 from peergos_collab.objects.payload import Kind
@@ -61,7 +62,7 @@ def test_an_epoch_says_who_made_the_object() -> None:
     """Its id is the object's; its op opens with the epoch's own keys and names its creator."""
     epoch = Epoch.parse_untrusted(CIRCLE.epoch.raw).verify({})
     principal = account_principal(ANA.credentials)
-    signed, _ = open_op(epoch, {epoch.id: ANA.keys}).verify(ANA.actor.account, [principal])
+    signed, _ = open_op(epoch, {epoch.id: ANA.keys.ops}).verify(ANA.actor.account, [principal])
 
     assert epoch.object == ObjectId(epoch.id)
     assert epoch.first
@@ -73,7 +74,7 @@ def test_an_epoch_says_who_made_the_object() -> None:
 def test_a_grant_says_who_joins() -> None:
     """Readers of the epoch open its op; it belongs to the epoch it names."""
     record = Grant.parse_untrusted(CIRCLE.grants[0].raw).verify(EPOCHS)
-    opened = open_op(record, {CIRCLE.epoch_id: READER.keys})
+    opened = open_op(record, {CIRCLE.epoch_id: READER.keys.ops})
     signed, _ = opened.verify(ANA.actor.account, [account_principal(ANA.credentials)])
 
     assert isinstance(signed.op, Add)
@@ -84,26 +85,26 @@ def test_a_grant_says_who_joins() -> None:
 def test_who_has_no_key_opens_no_op() -> None:
     """Members of other objects learn nothing from a record."""
     with pytest.raises(NoAccess):
-        open_op(CIRCLE.epoch, {OTHER.epoch_id: OTHER.members[0].keys})
+        open_op(CIRCLE.epoch, {OTHER.epoch_id: OTHER.members[0].keys.ops})
 
 
 def test_an_op_cannot_be_moved_to_other_keys() -> None:
     """The sealed op of one record does not open under the core of another."""
     mine, theirs = (decode_untrusted(r.raw, MAX_RECORD) for r in CIRCLE.grants)
     rest, foreign = (decode_untrusted(record[1], MAX_RECORD) for record in (mine, theirs))
-    rest[2:] = foreign[2:]
+    rest[3:] = foreign[3:]
     mine[1] = encode(rest)
     mine[4] = ANA.keys.signing_key(Level.ADMIN).sign(Tag.SIGN_GRANT, Grant.parse_untrusted(encode(mine)).id)
     record = Grant.parse_untrusted(encode(mine)).verify(EPOCHS)
 
     with pytest.raises(RemoteProtocolError):
-        open_op(record, {CIRCLE.epoch_id: ANA.keys})
+        open_op(record, {CIRCLE.epoch_id: ANA.keys.ops})
 
 
 def test_a_false_key_opens_no_op() -> None:
     """The keys of another epoch under this one's name are found out."""
     with pytest.raises(RemoteProtocolError):
-        open_op(CIRCLE.epoch, {CIRCLE.epoch_id: OTHER.members[0].keys})
+        open_op(CIRCLE.epoch, {CIRCLE.epoch_id: OTHER.members[0].keys.ops})
 
 
 @pytest.mark.parametrize(
@@ -125,11 +126,33 @@ def test_the_head_of_an_epoch_has_one_form(change: dict[int, Any]) -> None:
         Epoch.parse_untrusted(_resized(CIRCLE.epoch, head=change))
 
 
-@pytest.mark.parametrize("links", [[b"link"], [[bytes(32), bytes(47)]], [[bytes(32), bytes(48)]] * 65])
+@pytest.mark.parametrize(
+    "links",
+    [
+        [b"link"],
+        [[bytes(32), bytes(48)]],
+        [[bytes(32), bytes(47), bytes(81)]],
+        [[bytes(32), bytes(48), bytes(80)]],
+        [[bytes(32), bytes(48), bytes(81)]] * 65,
+    ],
+)
 def test_back_links_have_one_form(links: Any) -> None:
-    """An epoch id and a sealed key each; 64 at most."""
+    """An epoch id and two sealed keys each; 64 at most."""
     with pytest.raises(RemoteProtocolError):
         Epoch.parse_untrusted(_resized(CIRCLE.epoch, rest={0: links}))
+
+
+@pytest.mark.parametrize("size", [0, 2 * SEALED, 3 * SEALED - 1, 4 * SEALED])
+def test_an_epoch_has_a_history_seal_for_each_level(size: int) -> None:
+    """Not more and not less, so that they say nothing of who gets what."""
+    with pytest.raises(RemoteProtocolError, match="history seals"):
+        Epoch.parse_untrusted(_resized(CIRCLE.epoch, rest={1: bytes(size)}))
+
+
+def test_a_grant_has_no_history_seals() -> None:
+    """They are the epoch's."""
+    with pytest.raises(RemoteProtocolError):
+        Grant.parse_untrusted(_resized(CIRCLE.grants[0], rest={1: bytes(SEALED)}))
 
 
 def test_a_grant_links_back_to_nothing() -> None:
@@ -142,8 +165,9 @@ def test_an_objects_first_keys_are_an_admins() -> None:
     """A neutral epoch inherits its admin keys, so it has a parent."""
     keys = CIRCLE.epoch.keys.fields()
     keys[2] = keys[5] = b""
+    seals = CIRCLE.epoch.history[: 2 * SEALED]
     with pytest.raises(RemoteProtocolError, match="without admin keys"):
-        Epoch.parse_untrusted(_resized(CIRCLE.epoch, head={4: keys}))
+        Epoch.parse_untrusted(_resized(CIRCLE.epoch, head={4: keys}, rest={1: seals}))
 
 
 def _resized(
@@ -154,7 +178,7 @@ def _resized(
     fields = decode_untrusted(record[1], MAX_RECORD)
 
     def build(padded: bytes) -> bytes:
-        return encode([record[0], encode([*fields[:3], padded]), *record[2:]])
+        return encode([record[0], encode([*fields[:4], padded]), *record[2:]])
 
     return pad_to_bucket(b"", build)
 
@@ -255,9 +279,9 @@ def test_a_stranger_signs_nothing() -> None:
 def test_wraps_have_an_allowed_size(wraps: bytes) -> None:
     """In epochs and in grants, before anything else looks at them."""
     with pytest.raises(RemoteProtocolError, match="wraps"):
-        Epoch.parse_untrusted(_resized(CIRCLE.epoch, rest={1: wraps}))
+        Epoch.parse_untrusted(_resized(CIRCLE.epoch, rest={2: wraps}))
     with pytest.raises(RemoteProtocolError, match="wraps"):
-        Grant.parse_untrusted(_resized(CIRCLE.grants[0], rest={1: wraps}))
+        Grant.parse_untrusted(_resized(CIRCLE.grants[0], rest={2: wraps}))
 
 
 @pytest.mark.parametrize("head", [[], [1, 0, b""], {}, 7])
@@ -266,7 +290,7 @@ def test_a_record_has_a_head(head: Any) -> None:
     wraps = bytes(32 + 2 * SLOT)
 
     def build(padded: bytes) -> bytes:
-        return encode([encode(head), encode([[], wraps, [], padded]), b"", 3, bytes(64)])
+        return encode([encode(head), encode([[], b"", wraps, [], padded]), b"", 3, bytes(64)])
 
     with pytest.raises(RemoteProtocolError, match="head"):
         parse_record_untrusted(pad_to_bucket(b"", build))
