@@ -54,6 +54,7 @@ class Tag(enum.Enum):
     ACCOUNT_SHOWN = b"account shown"
     RECOVERY_KEPT = b"recovery kept"
     RECOVERY_PLACE = b"recovery place"
+    RECOVERY_AT_NODE = b"recovery at node"
     MAILBOX = b"mailbox"
     LETTER = b"letter"
     PAIR = b"pair"

@@ -144,7 +144,7 @@ class RecoveryKeeper:
 
     async def _put(self, drop: RecoveryDrop, node: str) -> None:
         engine = self._engine
-        place = keyed_hash(engine.keys.credentials.local, Tag.RECOVERY_PLACE, drop.public + node.encode())
+        place = keyed_hash(engine.keys.credentials.local, Tag.RECOVERY_AT_NODE, drop.public + node.encode())
         try:
             known = engine.store.value(PLACES, place)
         except Damaged:
