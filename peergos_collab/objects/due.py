@@ -70,8 +70,10 @@ def due(
         renewed = _re_pin(maker, parents or {}, unfit)
         if renewed is not None:
             return renewed
-    if any(not member.contested for member in unfit):
-        return None  # keys made now would count as open to an outdated version: of no use to anybody
+    if any(not one.contested or one.principal.id == maker.actor.principal for one in unfit):
+        # Keys made now would count as open to an outdated version, or to one of several of which none is
+        # known to be newest, the author's own: of no use to anybody. Another has the keys that prove more.
+        return None
     if no_epoch and maker.actor.level < Level.WRITE:
         # A writer of the parent, but not by the keys of the version that is listed, which he joined after.
         return _re_pin(maker, parents or {}, [view.members[maker.actor.principal]])
@@ -222,7 +224,11 @@ def _devices_gone(maker: Maker, account_id: AccountId) -> set[bytes]:
 
 
 def _accounts_gone(maker: Maker, parent: Maker, versions: Sequence[bytes]) -> set[bytes]:
-    """Who can open some of an object's epochs, or has acted for it here, and is no member of it now."""
+    """Who can open some of an object's epochs, or has acted for it here, and is no member of it now.
+
+    So it is with whom removals there named that these epochs did not know of: a device, or somebody in an
+    object that is a member there, who could act here as well.
+    """
     view, principal = parent.membership.view, PrincipalId(parent.membership.object)
     epochs = [EpochId(version) for version in versions if version in view.history]
     before = {bytes(who) for epoch in epochs for who, _ in who_opens(view, epoch)}
@@ -231,4 +237,7 @@ def _accounts_gone(maker: Maker, parent: Maker, versions: Sequence[bytes]) -> se
     if all(member.principal.kind is PrincipalKind.ACCOUNT for member in view.members.values()):
         # Else who has acted may be in an object that is a member of the parent.
         before |= {bytes(author.account) for author in authors if author.principal == principal}
+    known = view.history.closure(view.history.indices[epoch] for epoch in epochs)
+    for removals in view.table.removals.values():
+        before |= {one.target.who for one in removals if not one.by.bit & known and one.target.who}
     return before - {bytes(member) for member in view.members}

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from peergos_collab.codec.ids import PrincipalId
+from peergos_collab.codec.ids import EpochId, PrincipalId
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.history import Entry, History
+from peergos_collab.objects.membership import Membership
 from peergos_collab.objects.op_kinds import Add, ChangeRole, Create, Leave, Remove, RePin, Rotate
 from peergos_collab.objects.operations import SignedOp
 from peergos_collab.objects.principals import PrincipalKind
@@ -209,3 +210,40 @@ class Reference:
     def _acts_for_object(self, principal: PrincipalId, entry: Entry) -> bool:
         seat = entry.before.get(principal)
         return seat is not None and seat.pins[0].principal.kind is PrincipalKind.OBJECT
+
+
+def leads_to_newer(history: History, folder: Membership, account: bytes, epoch: EpochId) -> bool:
+    """Whether somebody can prove that ``epoch`` of a folder is newer than a key version it has below.
+
+    He has the write key of one that he is believed to lead from, or signatures lead on from one.
+
+    Args:
+        history: of the object below.
+        folder: his records and keys of the folder.
+        account: who he is.
+    """
+    id_ = PrincipalId(folder.object)
+    listed = [(entry, pin) for entry in history.entries for pin in entry.pins if pin.principal.id == id_]
+    named = [
+        entry
+        for entry in history.entries
+        if any(gone.target.principal == id_ and gone.target.who == account for gone in entry.removals)
+    ]
+
+    def is_since(entry: Entry, version: bytes, older: frozenset[bytes], naming: Entry) -> bool:
+        given = {pin.principal.version for other, pin in listed if other is naming}
+        return entry is naming or bool(entry.past & naming.bit) or bool(given & {version, *older})
+
+    believed = {
+        EpochId(pin.principal.version)
+        for entry, pin in listed
+        if all(is_since(entry, pin.principal.version, pin.older, naming) for naming in named)
+    }
+    if any(version in folder.keys and folder.keys[version].level >= Level.WRITE for version in believed):
+        return True
+    while epoch not in believed:
+        record = folder.ring.epochs.get(epoch)
+        if record is None or record.first:
+            return False
+        epoch = record.sealed.outer.signer
+    return True

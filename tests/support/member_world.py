@@ -1,361 +1,156 @@
-"""A folder, a document in it, and people who gossip: random membership at byte level.
+"""Objects in objects, and people who gossip: random membership at byte level.
 
-Everybody has his own records and keys. Two objects: the folder ``P``, and the document ``C``, of which
-``P`` is a member. Some people are only members of C, one of them by a link. Everybody may have a second
-device, which may be removed. Records travel from one to another at random; at the end everybody gets every
-record of all time, as from a node that colludes with whoever was removed.
+Everybody has his own records and keys. Which objects there are, and who may be in which, is for the
+``Shape`` to say. Some people come to an object by a folder, some by a link, some by two ways; some have a
+second device, which may be removed. Records travel from one to another at random; at the end everybody
+gets every record of all time, as from a node that colludes with whoever was removed.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from collections.abc import Iterator
 
-import pytest
-
-from peergos_collab.codec.ids import AccountId, EpochId, ObjectId, PrincipalId
-from peergos_collab.crypto import LinkSeed, Tag, boxes, copen, cseal, signatures
+from peergos_collab.codec.ids import AccountId, EpochId
+from peergos_collab.crypto import Tag, cseal
 from peergos_collab.errors import PeergosCollabError
 from peergos_collab.identity.account import Account
-from peergos_collab.identity.credentials import Credentials, DeviceSecrets, user_pair
 from peergos_collab.objects import due as duties
-from peergos_collab.objects import records
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
-from peergos_collab.objects.key_ring import KeyRing
+from peergos_collab.objects.history import History
 from peergos_collab.objects.key_versions import account_principal
-from peergos_collab.objects.links import LinkKeys
 from peergos_collab.objects.member_changes import Maker
-from peergos_collab.objects.membership import Membership
-from peergos_collab.objects.nested import actor_in, parent_pairs
 from peergos_collab.objects.op_kinds import Add, Create, Leave, RePin, Target
-from peergos_collab.objects.operations import Actor
 from peergos_collab.objects.payload import Kind
 from peergos_collab.objects.principals import Principal, PrincipalKind
-from peergos_collab.objects.records import MembershipRecord, first_epoch
-from peergos_collab.objects.usable_epochs import Surroundings, tips
+from peergos_collab.objects.records import Epoch, MembershipRecord, first_epoch
 from peergos_collab.objects.wraps import Recipient
-from support.circle import actor_of, found
-from support.member_reference import Reference, claimed
+from support.circle import actor_of
+from support.member_device import Device, Message, remembered
+from support.member_reference import claimed
+from support.member_shapes import ACCOMPLICE, FOLDER, LINKS, TWO_DEVICES, Oid, Shape, name_of, person
+from support.member_verdict import Outcome, Verdict
 
-FOLDER_PEOPLE = {"A": Level.ADMIN, "B": Level.ADMIN, "E": Level.WRITE, "F": Level.READ, "G": Level.WRITE}
-CHILD_PEOPLE = {"D": Level.WRITE, "H": Level.READ}
-GUEST = "L"
-TWO_DEVICES = ("A", "E", "D")
-Oid = str
-
-
-@contextmanager
-def remembered() -> Iterator[None]:
-    """Computes each signature check, key agreement and parse once, where eleven devices do the same.
-
-    All of these are functions of their arguments alone.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        for module, name in (
-            (signatures, "crypto_sign_open"),
-            (boxes, "crypto_scalarmult"),
-            (boxes, "crypto_scalarmult_base"),
-            (signatures, "crypto_sign_seed_keypair"),
-            (records, "parse_op_untrusted"),
-        ):
-            patch.setattr(module, name, lru_cache(maxsize=100_000)(getattr(module, name)))
-        yield
-
-
-@cache
-def person(name: str) -> tuple[Credentials, Credentials | None, Account]:
-    """Somebody's first device, the second one if there is one, and the account once that is removed.
-
-    People are the same in all runs: what they do in an object depends on the object's records alone.
-    """
-    rng = random.Random(f"person {name}").randbytes
-    first = found(name, rng)
-    if name not in TWO_DEVICES:
-        return first, None, first.account
-    second = DeviceSecrets.generate(rng)
-    first = first.add_device(second.public).rotate_user_key(rng)
-    joined = Credentials(first.name, first.account, dict(first.user_seeds), second)
-    return first, joined, first.remove_device(second.public.id, rng).account
-
-
-@cache
-def after_removal(name: str) -> Credentials:
-    """The first device once it has removed the second."""
-    first, _, account = person(name)
-    return first.with_log(account)
-
-
-_ACTORS: dict[tuple[bytes, bytes], Actor] = {}
-
-
-def _actor_of(credentials: Credentials) -> Actor:
-    """The same every time: to derive the keys anew costs more than all else."""
-    key = bytes(credentials.device_id), credentials.account.raw
-    if key not in _ACTORS:
-        _ACTORS[key] = actor_of(credentials)
-    return _ACTORS[key]
-
-
-LINK = LinkKeys.from_seed(LinkSeed.generate(random.Random("link").randbytes))
-
-
-@dataclass
-class Message:
-    """Something written: sealed for whoever holds the epoch."""
-
-    object: Oid
-    epoch: EpochId
-    sealed: bytes
-    author: str
-    readers: frozenset[str]
-    former: frozenset[str]
-    seen_adds: frozenset[bytes]
-    relied: frozenset[bytes]
-
-
-@dataclass(eq=False)
-class Device:
-    """One installation: its account as it knows it, and its records and keys of both objects."""
-
-    name: str
-    person: str
-    credentials: Credentials
-    rng: random.Random
-    objects: dict[Oid, ObjectId]
-    records: dict[Oid, dict[bytes, MembershipRecord]] = field(default_factory=lambda: {"P": {}, "C": {}})
-    logs: dict[AccountId, Account] = field(default_factory=dict)
-    holds: dict[Oid, Membership] = field(default_factory=dict)
-    paired: int = 0
-
-    def __post_init__(self) -> None:
-        own = [user_pair(seed).box for seed in self.credentials.user_seeds.values()]
-        pairs = {"P": own, "C": [LINK.box] if self.person == GUEST else own}
-        for oid in "PC":
-            seen = self._has_seen if oid == "C" and self.sees_folder else None
-            self.holds[oid] = Membership(self.objects[oid], KeyRing(pairs[oid]), seen)
-        self.logs[self.credentials.account_id] = self.credentials.account
-
-    @property
-    def sees_folder(self) -> bool:
-        return self.person in FOLDER_PEOPLE
-
-    def _has_seen(self, object_id: ObjectId, record: bytes) -> bool:
-        return object_id != self.objects["P"] or record in self.holds["P"].history
-
-    # -- taking -----------------------------------------------------------------------------------
-
-    def take(self, oid: Oid, records: dict[bytes, MembershipRecord]) -> None:
-        fresh = {id_: record for id_, record in records.items() if id_ not in self.records[oid]}
-        if not fresh:
-            return
-        self.records[oid].update(fresh)
-        self.holds[oid].take(fresh.values())
-        if self.sees_folder:
-            self.open_child()
-
-    def open_child(self) -> None:
-        """What the folder's records and keys open in the document."""
-        self.holds["C"].look_again()
-        before = -1
-        while before != len(self.holds["C"].keys):
-            before = len(self.holds["C"].keys)
-            for pair in list(parent_pairs(self.holds["P"], self.holds["C"].view)):
-                self.holds["C"].add_pair(pair)
-
-    def learn(self, logs: dict[AccountId, Account]) -> None:
-        for id_, log in logs.items():
-            known = self.logs.get(id_)
-            if known is None or known.raw != log.raw:
-                self.logs[id_] = log if known is None else known.merge(log)
-        own = self.logs[self.credentials.account_id]
-        if own is not self.credentials.account and self.credentials.device_id in own.devices:
-            self.credentials = self.credentials.with_log(own)
-            for seed in self.credentials.user_seeds.values():
-                for oid in "PC":
-                    if self.person != GUEST:
-                        self.holds[oid].add_pair(user_pair(seed).box)
-
-    def learn_from_records(self) -> None:
-        for oid in "PC":
-            self.learn(self.holds[oid].view.accounts())
-
-    # -- acting -----------------------------------------------------------------------------------
-
-    @property
-    def surroundings(self) -> Surroundings:
-        objects = {self.objects["P"]: self.holds["P"].view} if self.sees_folder else {}
-        return Surroundings(objects, self.logs)
-
-    def actor(self, oid: Oid) -> Actor | None:
-        own = _actor_of(self.credentials)
-        if oid == "C" and self.sees_folder:
-            return actor_in(own, self.holds["P"], self.holds["C"].view)
-        if oid == "C" and self.person == GUEST:
-            return replace(own, principal=LINK.principal.id, principal_key=LINK.sign)
-        return own
-
-    def maker(self, oid: Oid) -> Maker | None:
-        actor = self.actor(oid)
-        if actor is None or not self.stands:
-            return None
-        return Maker(self.holds[oid], actor, self.rng.randbytes, self.surroundings)
-
-    @property
-    def stands(self) -> bool:
-        return self.credentials.device_id in self.logs[self.credentials.account_id].devices
-
-    def level(self, oid: Oid) -> Level | None:
-        """This device's own role, as it sees it."""
-        actor = self.actor(oid)
-        level = self.holds[oid].view.level(actor.principal) if actor is not None else None
-        if level is None or not self.stands:
-            return None
-        if oid == "C" and self.sees_folder:
-            own = self.holds["P"].view.level(account_principal(self.credentials.account).id)
-            return min(level, own) if own is not None and actor is not None else None
-        return level
-
-    def due(self, oid: Oid, *, to_write: bool) -> tuple[Oid, MembershipRecord] | None:
-        """What is due there, or in the folder before that."""
-        maker = self.maker(oid)
-        if maker is None or self.level(oid) is None:
-            return None
-        parent = self.maker("P") if oid == "C" and self.sees_folder else None
-        parents = {self.objects["P"]: parent} if parent is not None else {}
-        found = duties.due(maker, parents, to_write=to_write)
-        if isinstance(found, duties.ParentFirst):
-            return self.due("P", to_write=True) if self.level("P") is not None else None
-        return (oid, found) if found is not None else None
-
-    def do_duties(self, oid: Oid, *, to_write: bool = False, most: int = 40) -> int:
-        done = 0
-        while done < most and (found := self.due(oid, to_write=to_write)) is not None:
-            where, record = found
-            self.take(where, {record.id: record})
-            self.learn_from_records()
-            done += 1
-        if done == most:
-            raise AssertionError("duties without end")
-        return done
-
-    def opens(self, message: Message) -> bool:
-        keys = self.holds[message.object].keys.get(message.epoch)
-        if keys is None:
-            return False
-        return copen(keys.content, Tag.SEAL, message.sealed, b"") == b"text"
-
-
-@dataclass
-class Outcome:
-    """What went wrong in a run, in words; and how much was tried."""
-
-    leaks: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
-    stuck: list[str] = field(default_factory=list)
-    diverged: list[str] = field(default_factory=list)
-    messages: int = 0
-    records: int = 0
-    removals: int = 0
-
-    @property
-    def faults(self) -> list[str]:
-        return self.leaks + self.unreadable + self.stuck + self.diverged
+Records = dict[bytes, MembershipRecord]
 
 
 class World:
-    """One run. ``hostile``: B, an admin of the folder, goes on with what he had once he is removed."""
+    """One run. ``hostile``: some admins go on with what they had once they are removed."""
 
-    def __init__(self, seed: int, *, hostile: bool = False) -> None:
+    def __init__(self, seed: int, *, hostile: bool = False, shape: Shape = FOLDER) -> None:
         self.rng = random.Random(seed)
         self.hostile = hostile
+        self.shape = shape
         self.messages: list[Message] = []
         self.outcome = Outcome()
         self.devices: dict[str, Device] = {}
         self._found_objects()
-        self.evil: dict[bytes, MembershipRecord] | None = None
+        self._had: dict[str, dict[Oid, Records]] = {}
+        self._forged: set[str] = set()
 
     # -- making -----------------------------------------------------------------------------------
 
     def _found_objects(self) -> None:
-        first, _, _ = person("A")
         rng = self.rng.randbytes
-        keys, child_keys = EpochKeys.generate(rng), EpochKeys.generate(rng)
-        creator = account_principal(first.account)
-        actor = actor_of(first)
-        made = {}
-        for oid, secret in (("P", keys), ("C", child_keys)):
+        keys = {oid: EpochKeys.generate(rng) for oid in self.shape.inside}
+        made: dict[Oid, Epoch] = {}
+        for oid, founder in self.shape.founders.items():
+            first, _, _ = person(founder)
+            creator = account_principal(first.account)
             to = Recipient(creator.box, Level.ADMIN)
-            made[oid] = first_epoch(secret, to, Create(Kind.ENTRIES, creator), actor, rng)
+            made[oid] = first_epoch(keys[oid], to, Create(Kind.ENTRIES, creator), actor_of(first), rng)
         self.objects = {oid: epoch.object for oid, epoch in made.items()}
-        for name in (*FOLDER_PEOPLE, *CHILD_PEOPLE, GUEST):
+        for name in [*self.shape.names, *([ACCOMPLICE] if self.hostile else [])]:
             one, two, _ = person(name)
             for number, credentials in enumerate((one, two), 1):
                 if credentials is not None:
                     self._device(f"{name}{number}", name, credentials)
-        a = self.devices["A1"]
-        a.take("P", {made["P"].id: made["P"]})
-        a.take("C", {made["C"].id: made["C"]})
-        self._put_child_into_folder(a)
-        self._invite(a)
+        founders = [self.devices[f"{name}1"] for name in dict.fromkeys(self.shape.founders.values())]
+        for founder in founders:
+            for oid in founder.sees:
+                founder.take(oid, {made[oid].id: made[oid]})
+        for oid in self.shape.inside:
+            for folder in self.shape.inside[oid]:
+                self._put_into(oid, made[folder])
+            if None not in self._founder(oid).ways[oid]:
+                self._leave(oid)
+        for founder in founders:
+            for oid in founder.sees:
+                founder.take(oid, self.all_records(oid))
+        self._invite()
 
-    def _invite(self, a: Device) -> None:
+    def _founder(self, oid: Oid) -> Device:
+        return self.devices[f"{self.shape.founders[oid]}1"]
+
+    def _invite(self) -> None:
         """Some people are in from the start, so that something can go wrong soon."""
-        for oid, people in (("P", "BEFG"), ("C", "DHL")):
-            maker = a.maker(oid)
+        for oid in self.shape.inside:
+            admin = self._founder(oid)
+            maker = admin.maker(oid)
             assert maker is not None
-            for name in people:
-                if self.rng.random() < 0.7:
-                    role = {**FOLDER_PEOPLE, **CHILD_PEOPLE, GUEST: Level.WRITE}[name]
-                    for record in maker.add(self._principal(a, name), role):
-                        a.take(oid, {record.id: record})
-                    self._gossip(self.devices[f"{name}1"], a)
+            for name, role in {**self.shape.people[oid], **self.shape.links[oid]}.items():
+                if name != admin.person and self.rng.random() < 0.7:
+                    for record in maker.add(self._principal(admin, name), role):
+                        admin.take(oid, {record.id: record})
+                    self._gossip(self.devices[f"{name}1"], admin)
 
-    def _device(self, name: str, who: str, credentials: Credentials) -> None:
-        self.devices[name] = Device(name, who, credentials, self.rng, self.objects)
+    def _device(self, name: str, who: str, credentials: object) -> None:
+        self.devices[name] = Device(name, who, credentials, self.rng, self.shape, self.objects)  # type: ignore[arg-type]
 
-    def _put_child_into_folder(self, a: Device) -> None:
-        """The folder is the document's admin or writer, and its founder is a member only through it."""
-        epoch = next(iter(a.records["P"].values()))
-        folder = Principal.of_object(self.objects["P"], EpochId(epoch.id), epoch.keys)  # type: ignore[union-attr]
-        own = Maker(a.holds["C"], actor_of(a.credentials), self.rng.randbytes, a.surroundings)
-        for record in own.add(folder, Level.ADMIN):
-            a.take("C", {record.id: record})
-        own = replace(own, surroundings=a.surroundings)
-        leave = own.leave(Leave())
-        a.take("C", {leave.id: leave})
+    def _own_maker(self, oid: Oid) -> Maker:
+        """Of the founder, who is a member himself as yet."""
+        one = self._founder(oid)
+        return Maker(one.holds[oid], actor_of(one.credentials), self.rng.randbytes, one.surroundings)
+
+    def _put_into(self, oid: Oid, epoch: Epoch) -> None:
+        """The folder becomes an admin of what is in it."""
+        folder = Principal.of_object(epoch.object, EpochId(epoch.id), epoch.keys)
+        for record in self._own_maker(oid).add(folder, Level.ADMIN):
+            self._founder(oid).take(oid, {record.id: record})
+
+    def _leave(self, oid: Oid) -> None:
+        """Its founder is a member only through a folder."""
+        leave = self._own_maker(oid).leave(Leave())
+        self._founder(oid).take(oid, {leave.id: leave})
 
     # -- running ----------------------------------------------------------------------------------
 
     def run(self, steps: int = 120) -> Outcome:
         with remembered():
-            for _ in range(steps):
-                self._step(self.rng.choice(list(self.devices.values())))
+            for step in range(steps):
+                if self.hostile and step in (steps // 4, steps // 2):
+                    self._remove_a_forger()
+                self._step(self._some_device())
             self._settle()
-            self._look()
+            self._write_at_last()
+            Verdict(self).give()
         return self.outcome
+
+    def _some_device(self) -> Device:
+        """Who forges is busier than others."""
+        if self.hostile and self._had and self.rng.random() < 0.15:
+            return self.devices[self.rng.choice(sorted(self._had))]
+        return self.rng.choice(list(self.devices.values()))
 
     def _step(self, device: Device) -> None:
         roll = self.rng.random()
-        if self.hostile and device.person == "B" and self._do_evil(device, roll):
+        if self.hostile and device.name in self.shape.forgers and self._do_evil(device, roll):
             return
         if roll < 0.38:
             self._gossip(device, self.rng.choice(list(self.devices.values())))
         elif roll < 0.41:
             self._remove_device(device)
         elif roll < 0.62:
-            oid = self.rng.choice("PPC")
+            oid = self.rng.choice(self.shape.changed)
             admins = [one for one in self.devices.values() if one.level(oid) is Level.ADMIN]
             self._change(self.rng.choice(admins) if admins and roll < 0.59 else device, oid)
         else:
-            self._write(device, self.rng.choice("PCC"))
+            self._write(device, self.rng.choice(self.shape.written))
 
     def _gossip(self, device: Device, other: Device) -> None:
-        only = self.rng.choice(("P", "C", "PC", "PC", "PC"))
-        for oid in only:
-            if oid == "C" or device.sees_folder:
+        oids = "".join(sorted(self.shape.inside, reverse=True))
+        for oid in self.rng.choice((*oids, oids, oids, oids)):
+            if oid in device.sees:
                 device.take(oid, other.records[oid])
         device.learn(other.logs)
         device.learn_from_records()
@@ -378,7 +173,7 @@ class World:
         if maker is None or level is None:
             return []
         view, me = device.holds[oid].view, maker.actor.principal
-        people = FOLDER_PEOPLE if oid == "P" else CHILD_PEOPLE
+        people, links = self.shape.people[oid], self.shape.links[oid]
         roll = self.rng.random()
         if roll < 0.04 and maker.actor.for_itself:
             return [maker.leave(Leave())]
@@ -387,16 +182,14 @@ class World:
         if level < Level.ADMIN:
             return []
         absent = [name for name in people if self._principal(device, name).id not in view.members]
-        if roll < 0.5 and (absent or oid == "C"):
-            name = self.rng.choice([*absent, GUEST] if oid == "C" else absent)
+        if roll < 0.5 and (absent or links):
+            name = self.rng.choice([*absent, *links])
             if self._principal(device, name).id in view.members:
                 return []
-            role = Level.WRITE if name == GUEST else people[name]
-            return maker.add(self._principal(device, name), role)
+            return maker.add(self._principal(device, name), {**people, **links}[name])
         own_rank = view.members[me].rank
         juniors = [m for m in view.members.values() if m.rank > own_rank and m.principal.id != me]
-        if oid == "C":
-            juniors = [m for m in juniors if m.principal.kind is not PrincipalKind.OBJECT]
+        juniors = [m for m in juniors if m.principal.kind is not PrincipalKind.OBJECT]
         if not juniors:
             return []
         member = self.rng.choice(juniors)
@@ -413,8 +206,8 @@ class World:
 
     def _principal(self, device: Device, name: str) -> Principal:
         """Somebody as this device knows him."""
-        if name == GUEST:
-            return LINK.principal
+        if name in LINKS:
+            return LINKS[name].principal
         account = person(name)[0].account
         return account_principal(device.logs.get(account.id, account))
 
@@ -430,42 +223,71 @@ class World:
             return
         epoch = duties.usable(maker)
         if epoch is None:
-            if self._could_write(device, oid):
+            if device.could_write(oid):
                 self.outcome.stuck.append(f"{device.name} cannot write in {oid}")
             return
         sealed = cseal(device.holds[oid].keys[epoch].content, Tag.SEAL, b"text", b"", self.rng.randbytes)
         readers = frozenset(self._readers(device, oid))
         ever = frozenset(self._ever(device, oid))
-        adds = frozenset(self._adds(device))
-        relied = frozenset() if device.sees_folder else frozenset(self._relied(device))
-        self.messages.append(Message(oid, epoch, sealed, device.name, readers, ever - readers, adds, relied))
+        adds, relied = frozenset(self._adds(device)), frozenset(self._relied(device, oid))
+        barred = frozenset(self._barred(device, oid))
+        self.messages.append(
+            Message(oid, epoch, sealed, device.name, readers, ever - readers, adds, relied, barred)
+        )
+
+    def _barred(self, device: Device, oid: Oid) -> Iterator[str]:
+        """Whom only forgers let in, where a device knows that all who have forged so far are removed.
+
+        Not where the forged add had come to everybody who named its author as gone, before he did so: this
+        author had time to act until then, and nobody can tell that he used it late.
+        """
+        if device.person == ACCOMPLICE or not self._forged:
+            return
+        where = [device.holds[one].history for one in {oid, *self.shape.above(oid)} if device.is_in(one)]
+        known = all(self._is_known_removed(device, name) for name in self._forged)
+        if known and not any(self._was_accepted(history) for history in where):
+            yield from self._all_devices_of(ACCOMPLICE)
 
     @staticmethod
-    def _relied(device: Device) -> Iterator[bytes]:
-        """What of the folder's records has reached somebody who sees only the document: by a re-pin."""
-        for entry in device.holds["C"].history.entries:
-            if isinstance(claimed(entry).op, RePin) and not entry.refused:
-                yield from (head for one in claimed(entry).relied for head in one.heads)
+    def _was_accepted(history: History) -> bool:
+        """Whether an add of the accomplice is in the past of all that named its author as gone."""
+        removals = [removal for entry in history.entries for removal in entry.removals]
+        for entry in history.entries:
+            op = claimed(entry).op
+            if isinstance(op, Add) and not entry.refused and op.principal.kind is PrincipalKind.ACCOUNT:
+                named = [removal.by for removal in removals if removal.concerns(entry)]
+                told = bool(named) and all(by.past & entry.bit for by in named)
+                if told and name_of(op.principal.id) == ACCOMPLICE:
+                    return True
+        return False
 
-    def _could_write(self, device: Device, oid: Oid) -> bool:
-        """Whether it has the keys to make new ones: its role alone is not enough, somebody must forward."""
-        for where in "PC" if oid == "C" and device.sees_folder else oid:
-            holds = device.holds[where]
-            newest = tips(holds.view, holds.ring)
-            if all(holds.keys[epoch].level < Level.WRITE for epoch in newest):
-                return False
-        return True
+    def _is_known_removed(self, device: Device, forger: str) -> bool:
+        one, home = self.devices[forger], self.shape.forgers[forger]
+        account = person(one.person)[0].account
+        if not device.is_in(home):
+            return False
+        id_, view = account_principal(account).id, device.holds[home].view
+        removed = id_ not in view.members and bool(view.table.removals_of(id_))
+        return removed or one.credentials.device_id not in device.logs.get(account.id, account).devices
+
+    def _relied(self, device: Device, oid: Oid) -> Iterator[tuple[Oid, bytes]]:
+        """What of the records of folders it does not see into has reached a device: by re-pins."""
+        oids = {object_id: one for one, object_id in self.objects.items()}
+        for where in (oid, *(folder for folder in self.shape.above(oid) if device.is_in(folder))):
+            for entry in device.holds[where].history.entries:
+                if isinstance(claimed(entry).op, RePin) and not entry.refused:
+                    for one in claimed(entry).relied:
+                        if not device.is_in(oids[one.object]):
+                            yield from ((oids[one.object], head) for head in one.heads)
 
     def _readers(self, device: Device, oid: Oid) -> Iterator[str]:
         """The devices that may read, as far as this one knows."""
-        people: set[str] = set()
         for member in device.holds[oid].view.members.values():
-            people |= self._people_of(device, member.principal)
-        for name in people:
-            if name in FOLDER_PEOPLE and not device.sees_folder:
-                yield from (one.name for one in self.devices.values() if one.person == name)
-            else:
-                yield from self._devices_of(device, name)
+            for name, seen in self._people_of(device, member.principal):
+                yield from self._devices_of(device, name) if seen else self._all_devices_of(name)
+
+    def _all_devices_of(self, name: str) -> Iterator[str]:
+        yield from (one.name for one in self.devices.values() if one.person == name)
 
     def _devices_of(self, device: Device, name: str) -> Iterator[str]:
         for one in self.devices.values():
@@ -473,26 +295,21 @@ class World:
             if one.person == name and (log is None or one.credentials.device_id in log.devices):
                 yield one.name
 
-    def _people_of(self, device: Device, principal: Principal) -> set[str]:
-        if principal.kind is PrincipalKind.LINK:
-            return {GUEST}
-        if principal.kind is PrincipalKind.ACCOUNT:
-            return {self._name_of(principal.id)}
-        if device.sees_folder:
-            members = device.holds["P"].view.members.values()
-            return {self._name_of(member.principal.id) for member in members}
-        return set(FOLDER_PEOPLE)  # who does not see into the folder cannot tell
-
-    @staticmethod
-    def _name_of(principal: PrincipalId) -> str:
-        if principal == LINK.principal.id:
-            return GUEST
-        names = (*FOLDER_PEOPLE, *CHILD_PEOPLE)
-        return next(n for n in names if bytes(person(n)[0].account_id) == bytes(principal))
+    def _people_of(self, device: Device, principal: Principal) -> Iterator[tuple[str, bool]]:
+        """Who is behind a principal, and whether one knows it: not of a folder that one does not see into."""
+        if principal.kind is not PrincipalKind.OBJECT:
+            yield name_of(principal.id), True
+            return
+        oid = next(oid for oid, object_id in self.objects.items() if bytes(object_id) == bytes(principal.id))
+        if not device.is_in(oid):
+            yield from ((name, False) for name in self.shape.behind(oid))
+            return
+        for member in device.holds[oid].view.members.values():
+            yield from self._people_of(device, member.principal)
 
     def _ever(self, device: Device, oid: Oid) -> Iterator[str]:
         """The devices that could read some time, as far as this one knows."""
-        for where in "PC" if oid == "C" and device.sees_folder else oid:
+        for where in (oid, *(folder for folder in self.shape.above(oid) if device.is_in(folder))):
             for entry in device.holds[where].history.entries:
                 op = claimed(entry).op
                 principal = (
@@ -500,8 +317,7 @@ class World:
                 )
                 if principal is None or entry.refused or principal.kind is PrincipalKind.OBJECT:
                     continue
-                for name in self._people_of(device, principal):
-                    yield from (one.name for one in self.devices.values() if one.person == name)
+                yield from self._all_devices_of(name_of(principal.id))
 
     @staticmethod
     def _adds(device: Device) -> Iterator[bytes]:
@@ -510,29 +326,81 @@ class World:
 
     # -- evil -------------------------------------------------------------------------------------
 
+    def _remove_a_forger(self) -> None:
+        """An admin of a folder removes another, or a device of his own, which goes on as if it were in."""
+        admins = [
+            name
+            for name, home in sorted(self.shape.forgers.items())
+            if self.devices[name].level(home) is Level.ADMIN
+        ]
+        if not admins:
+            return
+        name = self.rng.choice(admins)
+        forger, home = self.devices[name], self.shape.forgers[name]
+        who = forger.person
+        self._had[name] = {oid: dict(forger.records[oid]) for oid in forger.sees}
+        if name.endswith("2"):
+            first = self.devices[f"{who}1"]
+            self._remove_device(first)
+            first.do_duties(home, to_write=True)
+            self._gossip(forger, first)
+            return
+        id_ = account_principal(person(who)[0].account).id
+        for admin in [one for one in self.devices.values() if one.level(home) is Level.ADMIN]:
+            members, maker = admin.holds[home].view.members, admin.maker(home)
+            if maker is None or id_ not in members:
+                continue
+            if members[maker.actor.principal].rank < members[id_].rank:
+                record = maker.remove([Target(id_)])
+                admin.take(home, {record.id: record})
+                self.outcome.removals += 1
+                forger.take(home, admin.records[home])
+                return
+
     def _do_evil(self, device: Device, roll: float) -> bool:
-        """Once removed, B forges with what he had as an admin, dated back to then."""
-        holds = device.holds["P"]
-        mine = account_principal(device.credentials.account).id
-        if holds.view.level(mine) is Level.ADMIN:
-            self.evil = dict(device.records["P"])
+        """Once removed, an admin forges with what he had as one, dated back to then."""
+        home = self.shape.forgers[device.name]
+        level = device.level(home)
+        if level is Level.ADMIN:
+            self._had[device.name] = {oid: dict(device.records[oid]) for oid in device.sees}
             return False
-        if self.evil is None or roll < 0.5 or holds.view.level(mine) is not None:
+        if device.name not in self._had or roll < 0.5 or level is not None:
             return False
-        old = Membership(
-            self.objects["P"], KeyRing([user_pair(s).box for s in device.credentials.user_seeds.values()])
-        )
-        old.take(self.evil.values())
-        maker = Maker(old, actor_of(device.credentials), self.rng.randbytes)
-        juniors = [m for m in old.view.members.values() if m.rank > old.view.members[mine].rank]
+        ghost = Device(device.name, device.person, device.credentials, self.rng, self.shape, self.objects)
+        for oid, records in self._had[device.name].items():
+            ghost.take(oid, records)
+        oid = self.rng.choice([home, *device.sees])
+        try:
+            self._forge(ghost, oid)
+        except PeergosCollabError:
+            return False
+        for oid in device.sees:
+            device.take(oid, ghost.records[oid])
+        self.outcome.forged += 1
+        self._forged.add(device.name)
+        return True
+
+    def _forge(self, ghost: Device, oid: Oid) -> None:
+        """Lets somebody in, shuts somebody out, or makes keys, also for what is below."""
+        maker, level = ghost.maker(oid), ghost.level(oid)
+        if maker is None or level is None:
+            return
+        roll, view = self.rng.random(), ghost.holds[oid].view
+        own = view.members[maker.actor.principal].rank
+        juniors = [
+            m for m in view.members.values() if m.rank > own and m.principal.kind is not PrincipalKind.OBJECT
+        ]
         made: list[MembershipRecord] = []
-        if juniors and self.rng.random() < 0.6:
+        if roll < 0.45 and juniors and level is Level.ADMIN:
             made = [maker.remove([Target(self.rng.choice(juniors).principal.id)])]
+        elif roll < 0.7 and level is Level.ADMIN:
+            made = maker.add(self._principal(ghost, ACCOMPLICE), Level.ADMIN)
         else:
             made = [maker.rotate()]
-        device.take("P", {record.id: record for record in made})
-        self.outcome.removals += 1
-        return True
+        ghost.take(oid, {record.id: record for record in made})
+        for below in self.shape.inside:
+            if oid in self.shape.inside[below] and self.rng.random() < 0.5:
+                ghost.do_duties(below, to_write=True)
 
     # -- the end ----------------------------------------------------------------------------------
 
@@ -542,7 +410,7 @@ class World:
             self._tell_all()
             done = 0
             for device in self.devices.values():
-                for oid in "PC":
+                for oid in self.shape.inside:
                     done += device.do_duties(oid)
                 if done:
                     break
@@ -550,169 +418,34 @@ class World:
                 return
         for _ in range(60):
             self._tell_all()
-            if not any(device.do_duties(oid) for device in self.devices.values() for oid in "PC"):
+            every = [(device, oid) for device in self.devices.values() for oid in self.shape.inside]
+            if not any(device.do_duties(oid) for device, oid in every):
                 return
         raise AssertionError("the group does not settle")
 
+    def _write_at_last(self) -> None:
+        """Who may write everywhere can do so with all there is to know."""
+        for oid in self.shape.inside:
+            writers = [one for one in self.devices.values() if (one.level(oid) or 0) >= Level.WRITE]
+            if writers:
+                self._write(self.rng.choice(writers), oid)
+                self._settle()
+
     def _tell_all(self) -> None:
-        everything = {oid: self._all_records(oid) for oid in "PC"}
+        everything = {oid: self.all_records(oid) for oid in self.shape.inside}
         logs: dict[AccountId, Account] = {}
         for device in self.devices.values():
             for id_, log in device.logs.items():
                 if id_ not in logs or logs[id_].raw != log.raw:
                     logs[id_] = log.merge(logs[id_]) if id_ in logs else log
         for device in self.devices.values():
-            for oid in "PC":
+            for oid in self.shape.inside:
                 device.take(oid, everything[oid])
             device.learn(logs)
             device.learn_from_records()
 
-    def _all_records(self, oid: Oid) -> dict[bytes, MembershipRecord]:
-        together: dict[bytes, MembershipRecord] = {}
+    def all_records(self, oid: Oid) -> Records:
+        together: Records = {}
         for device in self.devices.values():
             together.update(device.records[oid])
         return together
-
-    def _look(self) -> None:
-        self.outcome.messages = len(self.messages)
-        self.outcome.records = sum(len(self._all_records(oid)) for oid in "PC")
-        self.oracles = {oid: self._oracle(oid, self.devices) for oid in "PC"}
-        now = {oid: self._now(oid) for oid in "PC"}
-        added = {oid: set(self._added(oid)) for oid in "PC"}
-        for message in self.messages:
-            self._look_at(message, now[message.object], added)
-        self._compare_views(now)
-        self._compare_with_reference()
-
-    def _compare_with_reference(self) -> None:
-        for oid, oracle in self.oracles.items():
-            found = {id_: member.level for id_, member in oracle.view.members.items()}
-            if found != Reference(oracle.history).levels():
-                self.outcome.diverged.append(f"the rules put others into {oid} than their text does")
-
-    def _now(self, oid: Oid) -> set[str]:
-        """The devices of those who are members in the end, by all records together.
-
-        Somebody who was added by one who had been removed may not know that he is none.
-        """
-        inside = {self._name_of(id_) for id_ in self.oracles["P"].view.members}
-        people: set[str] = set()
-        for member in self.oracles[oid].view.members.values():
-            principal = member.principal
-            people |= inside if principal.kind is PrincipalKind.OBJECT else {self._name_of(principal.id)}
-        return {device.name for device in self.devices.values() if device.person in people and device.stands}
-
-    def _oracle(self, oid: Oid, names: Iterable[str]) -> Membership:
-        """All records, opened with all keys that some devices have."""
-        keys: dict[EpochId, EpochKeys] = {}
-        for name in names:
-            for epoch, held in self.devices[name].holds[oid].keys.items():
-                if epoch not in keys or keys[epoch].level < held.level:
-                    keys[epoch] = held
-        oracle = Membership(self.objects[oid], KeyRing((), keys))
-        oracle.take(self._all_records(oid).values())
-        return oracle
-
-    def _added(self, oid: Oid) -> Iterator[tuple[bytes, str, bytes]]:
-        """All adds, with whom they are of."""
-        for entry in self.oracles[oid].history.entries:
-            op = claimed(entry).op
-            if isinstance(op, Add) and op.principal.kind is not PrincipalKind.OBJECT:
-                yield entry.id, self._name_of(op.principal.id), op.principal.version
-
-    def _look_at(
-        self, message: Message, now: set[str], added: dict[Oid, set[tuple[bytes, str, bytes]]]
-    ) -> None:
-        later = {
-            (name, version)
-            for oid in ("PC" if message.object == "C" else "P")
-            for id_, name, version in added[oid]
-            if id_ not in message.seen_adds
-        }
-        former = message.former | self._former_in_folder(message)
-        for device in self.devices.values():
-            readmitted = any(
-                (device.person, version) in later for version in (b"", *device.credentials.user_seeds)
-            )
-            if device.name in former - now and not readmitted and device.opens(message):
-                self.outcome.leaks.append(f"{device.name} reads {message.object} of {message.author}")
-            reads = device.name in now and not (message.object == "C" and self._cut_off(device, now))
-            if reads and message.author in now and not device.opens(message):
-                self.outcome.unreadable.append(
-                    f"{device.name} cannot read {message.object} of {message.author}"
-                )
-
-    def _cut_off(self, device: Device, now: set[str]) -> bool:
-        """Whether the document lists the folder at keys of somebody who is in it no more, and nobody who is
-        left in it has the document's write key: all who had it left before they re-pinned.
-        """
-        if not device.sees_folder:
-            return False
-        if device.holds["P"].view != self.oracles["P"].view:
-            return True  # so it is with what of the folder itself no member can open any more
-        listed = self.oracles["C"].view.members.get(PrincipalId(self.objects["P"]))
-        if listed is None or any(one.version in device.holds["P"].keys for one in listed.versions):
-            return False
-        inside = [self.devices[name] for name in now if self.devices[name].sees_folder]
-        return not any(keys.level >= Level.WRITE for one in inside for keys in one.holds["C"].keys.values())
-
-    def _former_in_folder(self, message: Message) -> set[str]:
-        """Who had been removed from the folder by the records that a re-pin relied on."""
-        history = self.oracles["P"].history
-        if not message.relied or not all(id_ in history for id_ in message.relied):
-            return set()
-        closure = history.closure(history.indices[id_] for id_ in message.relied)
-        inside = {self._name_of(seat.principal): seat for seat in history.seats_of(closure)}
-        former = set()
-        for entry in history.members_of(closure):
-            op = claimed(entry).op
-            principal = (
-                op.principal if isinstance(op, Add) else op.creator if isinstance(op, Create) else None
-            )
-            if principal is not None and not entry.refused:
-                name = self._name_of(principal.id)
-                if name not in inside:
-                    former |= {one.name for one in self.devices.values() if one.person == name}
-        for name, seat in inside.items():
-            newest = person(name)[2]
-            if seat.pins[-1].principal.version == newest.user_key.generation and name in TWO_DEVICES:
-                former.add(f"{name}2")
-        return former
-
-    def _lost_with_former_members(self, device: Device) -> bool:
-        """Whether somebody holds back what relies on records of the folder that no member can open.
-
-        The last who had the keys left, or acted in the document when he was no member any more.
-        """
-        if device.holds["P"].view != self.oracles["P"].view:
-            return True
-        listed = device.holds["C"].view.members.get(PrincipalId(self.objects["P"]))
-        if listed is not None and EpochId(listed.principal.version) not in device.holds["P"].keys:
-            return True
-        members = {bytes(id_) for id_ in self.oracles["P"].view.members}
-        known = device.holds["C"].history
-        unknown = (entry for entry in self.oracles["C"].history.entries if entry.id not in known)
-        folder = bytes(self.objects["P"])
-        return any(
-            bytes(claimed(entry).author.principal) == folder
-            and bytes(claimed(entry).author.account) not in members
-            for entry in unknown
-        )
-
-    def _compare_views(self, now: dict[Oid, set[str]]) -> None:
-        """All members have one view, and so has who gets the records in another order."""
-        for oid in "PC":
-            # What only former members could open is lost with them, and members need not know it.
-            oracle = self._oracle(oid, now[oid])
-            inside = [self.devices[name] for name in sorted(now[oid])]
-            lost = any(one.sees_folder and self._lost_with_former_members(one) for one in inside)
-            for device in [] if oid == "C" and lost else inside:
-                if device.holds[oid].view != oracle.view:
-                    self.outcome.diverged.append(f"{device.name} sees {oid} otherwise")
-            records = list(self._all_records(oid).values())
-            self.rng.shuffle(records)
-            again = Membership(self.objects[oid], KeyRing((), oracle.keys))
-            for start in range(0, len(records), 3):
-                again.take(records[start : start + 3])
-            if again.view != oracle.view:
-                self.outcome.diverged.append(f"another order gives another view of {oid}")

@@ -13,7 +13,7 @@ from peergos_collab.objects import due as duties
 from peergos_collab.objects import usable_epochs
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.key_ring import KeyRing
-from peergos_collab.objects.key_versions import check_newer, newer_epoch
+from peergos_collab.objects.key_versions import check_newer, newer_account, newer_epoch
 from peergos_collab.objects.member_changes import Maker
 from peergos_collab.objects.membership import Membership, View
 from peergos_collab.objects.nested import actor_in, parent_pairs
@@ -127,6 +127,40 @@ def test_who_was_named_as_gone_twice_at_once_goes_on_once_he_is_back() -> None:
     assert view.void == {}
     assert view.members[PrincipalId(tree.folder.object)].principal.version == newest
     assert duties.usable(tree.maker("b")) is not None
+
+
+def test_whom_an_op_of_the_folder_named_as_gone_is_closed_in_the_document() -> None:
+    """A device that was removed since the version which is listed, though its person is in the folder yet;
+    so it would be with an account in an object that is in the folder.
+    """
+    tree = Tree(Level.ADMIN)
+    for name in "bc":
+        tree.folder.add("a", name, Level.ADMIN)
+    version = newer_account(tree.folder["b"].credentials.rotate_user_key(RANDOM).account)
+    re_pin = tree.folder["a"].maker.re_pin([version], [Target(tree.folder["b"].id, b"d" * 32)])
+    tree.folder.tell(re_pin, "a", "c")
+    made = tree.due("c")
+    tree.take(made)  # type: ignore[arg-type]
+
+    op = tree.document["o"].membership.history.entry(made.id).signed.op  # type: ignore[union-attr]
+    assert isinstance(op, RePin)
+    assert {target.who for target in op.targets} == {b"d" * 32}
+
+
+def test_who_cannot_show_the_newest_of_several_versions_makes_no_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They would be open to a version that nobody knows to be newest: useless, and without end."""
+    tree = Tree()
+    tree.folder.add("a", "b", Level.WRITE)
+    maker = tree.maker("b")
+    view = maker.membership.view
+    folder = view.members[PrincipalId(tree.folder.object)]
+    other = replace(folder.principal, version=b"v" * 32)
+    view.members[folder.principal.id] = replace(folder, contested=(folder.principal, other))
+    monkeypatch.setattr(duties, "_newest_version", lambda *_: None)
+
+    assert duties.due(maker, tree.parents("b"), to_write=True) is None  # type: ignore[arg-type]
 
 
 def test_a_removed_member_of_the_folder_is_closed_in_the_document() -> None:

@@ -1,0 +1,257 @@
+"""What went wrong in a random membership run: who reads what he must not, and who does not what he should."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from peergos_collab.codec.ids import EpochId, PrincipalId
+from peergos_collab.objects.epoch_keys import EpochKeys, Level
+from peergos_collab.objects.key_ring import KeyRing
+from peergos_collab.objects.membership import Membership
+from peergos_collab.objects.op_kinds import Add, Create, RePin
+from peergos_collab.objects.principals import PrincipalKind
+from support.member_device import Device, Message
+from support.member_reference import Reference, claimed
+from support.member_shapes import TWO_DEVICES, Oid, name_of, person
+
+if TYPE_CHECKING:
+    from support.member_world import World
+
+
+@dataclass
+class Outcome:
+    """What went wrong in a run, in words; and how much was tried."""
+
+    leaks: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    stuck: list[str] = field(default_factory=list)
+    diverged: list[str] = field(default_factory=list)
+    messages: int = 0
+    records: int = 0
+    removals: int = 0
+    forged: int = 0
+
+    @property
+    def faults(self) -> list[str]:
+        return self.leaks + self.unreadable + self.stuck + self.diverged
+
+
+class Verdict:
+    """Looks at a run once everybody has every record of all time.
+
+    Attributes:
+        oracles: by object, all its records, opened with all keys that anybody has.
+        now: by object, the devices of who is a member, by all records together. Somebody who was added by
+            one who had been removed may not know that he is none.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world, self.shape, self.outcome = world, world.shape, world.outcome
+        self.devices, self.objects = world.devices, world.objects
+        self.records = {oid: world.all_records(oid) for oid in self.shape.inside}
+        self.oracles = {oid: self._oracle(oid, self.devices) for oid in self.shape.inside}
+        self.people = {oid: self._people(oid) for oid in self.shape.inside}
+        self.now = {
+            oid: {one.name for one in self.devices.values() if one.person in people and one.stands}
+            for oid, people in self.people.items()
+        }
+
+    def give(self) -> None:
+        self.outcome.messages = len(self.world.messages)
+        self.outcome.records = sum(len(records) for records in self.records.values())
+        added = {oid: set(self._added(oid)) for oid in self.shape.inside}
+        for message in self.world.messages:
+            self._look_at(message, added)
+        self._compare_views()
+        for oid, oracle in self.oracles.items():
+            found = {id_: member.level for id_, member in oracle.view.members.items()}
+            if found != Reference(oracle.history).levels():
+                self.outcome.diverged.append(f"the rules put others into {oid} than their text does")
+
+    def _people(self, oid: Oid) -> set[str]:
+        """Who is a member, himself or by a folder."""
+        people: set[str] = set()
+        for id_, member in self.oracles[oid].view.members.items():
+            if member.principal.kind is PrincipalKind.OBJECT:
+                folder = next(one for one, object_id in self.objects.items() if PrincipalId(object_id) == id_)
+                people |= self._people(folder)
+            else:
+                people.add(name_of(id_))
+        return people
+
+    def _oracle(self, oid: Oid, names: Iterable[str]) -> Membership:
+        """All records, opened with all keys that some devices have."""
+        keys: dict[EpochId, EpochKeys] = {}
+        for name in names:
+            for epoch, held in self.devices[name].holds[oid].keys.items():
+                if epoch not in keys or keys[epoch].level < held.level:
+                    keys[epoch] = held
+        oracle = Membership(self.objects[oid], KeyRing((), keys))
+        oracle.take(self.records[oid].values())
+        return oracle
+
+    # -- messages ---------------------------------------------------------------------------------
+
+    def _added(self, oid: Oid) -> Iterator[tuple[bytes, str, bytes]]:
+        """All adds, with whom they are of."""
+        for entry in self.oracles[oid].history.entries:
+            op = claimed(entry).op
+            if isinstance(op, Add) and op.principal.kind is not PrincipalKind.OBJECT:
+                yield entry.id, name_of(op.principal.id), op.principal.version
+
+    def _look_at(self, message: Message, added: dict[Oid, set[tuple[bytes, str, bytes]]]) -> None:
+        oid, now = message.object, self.now[message.object]
+        later = {
+            (name, version)
+            for where in {oid, *self.shape.above(oid)}
+            for id_, name, version in added[where]
+            if id_ not in message.seen_adds
+        }
+        former = message.former | self._former_in_folders(message)
+        author_counts = message.author in now and not self._is_cut_off(self.devices[message.author], oid)
+        for device in self.devices.values():
+            versions = (b"", *device.credentials.user_seeds)
+            readmitted = any((device.person, version) in later for version in versions)
+            if device.name in former - now and not readmitted and device.opens(message):
+                self.outcome.leaks.append(f"{device.name} reads {oid} of {message.author}")
+            if device.name in message.barred and device.opens(message):
+                self.outcome.leaks.append(
+                    f"{device.name}, let in by a forger, reads {oid} of {message.author}"
+                )
+            reads = device.name in now and author_counts and not self._is_cut_off(device, oid)
+            if reads and not device.opens(message):
+                self.outcome.unreadable.append(f"{device.name} cannot read {oid} of {message.author}")
+
+    def _former_in_folders(self, message: Message) -> set[str]:
+        """Who had been removed from a folder by the records that a re-pin relied on."""
+        relied: dict[Oid, set[bytes]] = {}
+        for oid, id_ in message.relied:
+            relied.setdefault(oid, set()).add(id_)
+        former: set[str] = set()
+        for folder in reversed(list(self.shape.inside)):  # what is below tells of what is above
+            if folder in relied:
+                former |= self._former_in(folder, relied)
+        elsewhere = {one for one in former if len(self.shape.ways(message.object, one[0])) > 1}
+        return former - elsewhere
+
+    def _former_in(self, folder: Oid, relied: dict[Oid, set[bytes]]) -> set[str]:
+        history = self.oracles[folder].history
+        if not all(id_ in history for id_ in relied[folder]):
+            return set()
+        closure = history.closure(history.indices[id_] for id_ in relied[folder])
+        seats = [seat for seat in history.seats_of(closure) if self._is_person(seat.pins[0].principal.kind)]
+        inside = {name_of(seat.principal): seat for seat in seats}
+        former: set[str] = set()
+        oids = {object_id: oid for oid, object_id in self.objects.items()}
+        for entry in history.members_of(closure):
+            op = claimed(entry).op
+            principal = (
+                op.principal if isinstance(op, Add) else op.creator if isinstance(op, Create) else None
+            )
+            if principal is not None and not entry.refused and self._is_person(principal.kind):
+                name = name_of(principal.id)
+                if name not in inside:
+                    former |= {one.name for one in self.devices.values() if one.person == name}
+            if isinstance(op, RePin) and not entry.refused:
+                for one in claimed(entry).relied:
+                    relied.setdefault(oids[one.object], set()).update(one.heads)
+        for name, seat in inside.items():
+            newest = person(name)[2]
+            if seat.pins[-1].principal.version == newest.user_key.generation and name in TWO_DEVICES:
+                former.add(f"{name}2")
+        return former
+
+    @staticmethod
+    def _is_person(kind: PrincipalKind) -> bool:
+        return kind is not PrincipalKind.OBJECT
+
+    # -- who is lost with those who left ------------------------------------------------------------
+
+    def _ways(self, device: Device, oid: Oid) -> list[Oid | None]:
+        """The ways by which a device's person is a member in the end."""
+        members = self.oracles[oid].view.members
+        return [
+            way
+            for way in device.ways[oid]
+            if device.principal_of(oid, way) in members and (way is None or device.name in self.now[way])
+        ]
+
+    def _is_cut_off(self, device: Device, oid: Oid) -> bool:
+        """Whether a device comes to an object only by folders whose listed keys nobody in them has."""
+        return all(self._is_cut_off_by(device, oid, way) for way in self._ways(device, oid))
+
+    def _is_cut_off_by(self, device: Device, oid: Oid, folder: Oid | None) -> bool:
+        """Whether the object lists the folder at keys of somebody who is in it no more, and nobody who is
+        left in it has the object's write key: all who had it left before they re-pinned it.
+        """
+        if folder is None:
+            return False
+        if device.holds[folder].view != self.oracles[folder].view or self._is_cut_off(device, folder):
+            return True  # so it is with what of the folder itself no member can open any more
+        listed = self.oracles[oid].view.members[PrincipalId(self.objects[folder])]
+        inside = [self.devices[name] for name in self.now[folder]]
+        if listed.contested:  # it gets no keys until one who may write shows which version is newest
+            return not any((one.level(oid) or 0) >= Level.WRITE and one.could_write(oid) for one in inside)
+        if any(one.version in device.holds[folder].keys for one in listed.versions):
+            return False
+        return not any(keys.level >= Level.WRITE for one in inside for keys in one.holds[oid].keys.values())
+
+    def _is_lost_with_former(self, device: Device, oid: Oid) -> bool:
+        """Whether somebody holds back what relies on records of a folder that no member can open.
+
+        The last who had the keys left, or acted below when he was no member any more.
+        """
+        return any(self._is_lost_by(device, oid, folder) for folder in device.folders_of(oid))
+
+    def _is_lost_by(self, device: Device, oid: Oid, folder: Oid) -> bool:
+        above = device.holds[folder]
+        if above.view != self.oracles[folder].view or self._is_lost_with_former(device, folder):
+            return True
+        id_ = PrincipalId(self.objects[folder])
+        listed = device.holds[oid].view.members.get(id_)
+        if listed is not None and EpochId(listed.principal.version) not in above.keys:
+            return True
+        accounts = {bytes(person(name)[0].account_id) for name in self.people[folder]}
+        known = device.holds[oid].history
+        unknown = (entry for entry in self.oracles[oid].history.entries if entry.id not in known)
+        authors = (claimed(entry).author for entry in unknown)
+        return any(one.principal == id_ and bytes(one.account) not in accounts for one in authors)
+
+    def _is_stranded(self, device: Device, oid: Oid, oracle: Membership) -> bool:
+        """Whether all who knew of a member, and had keys that he lacks, are members no more.
+
+        They left at the same time as somebody was added: the two do not hear of each other.
+        """
+        lacked = oracle.keys.keys() - device.holds[oid].keys.keys()
+        way = device.way(oid)
+        id_ = device.principal_of(oid, way)
+        able = {
+            one.name
+            for one in self.devices.values()
+            if id_ in one.holds[oid].view.members and not lacked.isdisjoint(one.holds[oid].keys)
+        }
+        unknown = len(device.holds[oid].history.entries) < len(oracle.history.entries)
+        return unknown and bool(able) and able.isdisjoint(self.now[oid])
+
+    # -- views --------------------------------------------------------------------------------------
+
+    def _compare_views(self) -> None:
+        """All members have one view, and so has who gets the records in another order."""
+        for oid in self.shape.inside:
+            # What only former members could open is lost with them, and members need not know it.
+            oracle = self._oracle(oid, self.now[oid])
+            inside = [self.devices[name] for name in sorted(self.now[oid])]
+            lost = any(self._is_lost_with_former(one, oid) for one in inside)
+            for device in [] if lost else inside:
+                differs = device.holds[oid].view != oracle.view
+                if differs and not self._is_stranded(device, oid, oracle):
+                    self.outcome.diverged.append(f"{device.name} sees {oid} otherwise")
+            records = list(self.records[oid].values())
+            self.world.rng.shuffle(records)
+            again = Membership(self.objects[oid], KeyRing((), oracle.keys))
+            for start in range(0, len(records), 3):
+                again.take(records[start : start + 3])
+            if again.view != oracle.view:
+                self.outcome.diverged.append(f"another order gives another view of {oid}")
