@@ -20,6 +20,7 @@ from peergos_collab.errors import NotFound, PassphraseNeeded, PeergosCollabError
 from peergos_collab.workspace.api import Options, Status, Workspace
 
 from .gate import Gate, HomeGate
+from .hangup import hangup
 from .screens.base import FullScreen
 from .screens.chatting import Chatting
 from .screens.device_joining import JoinDevice, Joined
@@ -352,15 +353,22 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
+async def _leave_with_terminal(app: PgcApp) -> None:
+    await hangup(sys.__stdin__.fileno() if sys.__stdin__ is not None else 0)
+    app.exit(128 + signal.SIGHUP)
+
+
 async def run(app: PgcApp) -> int:
     """Runs an app and closes its home whatever happens, also when the terminal goes away."""
     loop = asyncio.get_running_loop()
     signals = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     for number in signals:
         loop.add_signal_handler(number, app.exit, 128 + number)
+    leaving = loop.create_task(_leave_with_terminal(app))
     try:
         await app.run_async()
     finally:
+        leaving.cancel()
         await app.close_workspace()
         for number in signals:
             loop.remove_signal_handler(number)

@@ -182,6 +182,11 @@ class Terminal:
                     continue
         return self.process.returncode
 
+    def go_away(self) -> None:
+        """The terminal closes, and tells the program nothing: it is not its controlling one."""
+        os.close(self._master)
+        self._master = -1
+
     def close(self) -> None:
         """Ends the program, at once if need be."""
         if self.process.poll() is None:

@@ -72,6 +72,13 @@ def test_a_terminated_program_closes_its_home_first(terminal: Terminal) -> None:
     assert ascii("kept first line\nsecond line") in terminal.text.replace("\n", "")
 
 
+def test_a_program_whose_terminal_goes_ends(terminal: Terminal) -> None:
+    """Without a signal it notices by itself, and does not read nothing for ever."""
+    terminal.go_away()
+
+    terminal.process.wait(30)
+
+
 def test_a_first_run_on_a_real_home_leaves_a_document_that_opens_again(tmp_path: Path) -> None:
     """From nothing: a name, the recovery code, a document; then the program again, and it is all there."""
     code = "import sys, pathlib; from tui.app import main; sys.exit(main(pathlib.Path(sys.argv[1]), None))"
