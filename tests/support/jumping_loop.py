@@ -39,6 +39,15 @@ class _Jumping(selectors.SelectSelector):
         return ready
 
 
+async def passing(seconds: float) -> None:
+    """Returns once so much of the loop's time is over; only where that is nobody's."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, JumpingLoop)
+    over = asyncio.Event()
+    loop.call_later(seconds, over.set)
+    await over.wait()
+
+
 def in_no_time(work: Coroutine[Any, Any, T]) -> T:
     """Runs ``work`` on such a loop."""
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:

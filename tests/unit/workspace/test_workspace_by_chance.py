@@ -6,7 +6,7 @@ import asyncio
 import random
 
 from peergos_collab.workspace.by_chance import Turns, draw
-from support.jumping_loop import in_no_time
+from support.jumping_loop import in_no_time, passing
 
 
 def test_every_moment_is_as_likely_as_any_other() -> None:
@@ -62,9 +62,9 @@ def test_somebody_in_a_hurry_ends_the_waiting() -> None:
         turns = Turns(lambda: not hurry, random.Random(1).randbytes)
         loop = asyncio.get_running_loop()
         waiting = asyncio.gather(*(turns.wait((60.0, 180.0)) for _ in range(3)))
-        await asyncio.sleep(10)
+        await passing(10)
         turns.stir()
-        await asyncio.sleep(10)
+        await passing(10)
         assert not waiting.done()
         stirred, hurry = loop.time(), True
         turns.stir()

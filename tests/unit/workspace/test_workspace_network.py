@@ -31,7 +31,7 @@ from peergos_collab.workspace.folds import ChatFold
 from peergos_collab.workspace.live_object import LiveObject
 from peergos_collab.workspace.network import Network, NodeLink
 from support.circle import make_circle
-from support.jumping_loop import in_no_time
+from support.jumping_loop import in_no_time, passing
 from support.observer import Observer
 
 UNLIKELY = 2.23
@@ -104,7 +104,7 @@ class Client:
                     spans[object_id].append((self.observer.began[session], self.observer.ended[session]))
             if all(len(each) >= count for each in spans.values()):
                 return [sorted(each)[:count] for each in spans.values()]
-            await asyncio.sleep(120 * count)
+            await passing(120 * count)
 
     def _opened(self) -> dict[int, Any]:
         seen = self.observer.record
@@ -183,7 +183,7 @@ def test_a_client_that_looks_at_all_at_once_is_caught(monkeypatch: pytest.Monkey
     """One beat for everything: the sessions of one circle tell when those of the other come."""
 
     async def on_the_beat(self: Network, node_link: NodeLink) -> None:
-        await asyncio.sleep(120 - asyncio.get_running_loop().time() % 120)
+        await passing(120 - asyncio.get_running_loop().time() % 120)
         node_link.rested = False
 
     monkeypatch.setattr(Network, "_turn", on_the_beat)
@@ -200,7 +200,7 @@ def test_a_client_that_hurries_for_its_own_is_caught(monkeypatch: pytest.MonkeyP
 
     async def sooner(self: Network, node_link: NodeLink) -> None:
         span = mine.setdefault(id(node_link), next(spans))
-        await asyncio.sleep(draw(span, self.random_bytes))
+        await passing(draw(span, self.random_bytes))
         node_link.rested = False
 
     monkeypatch.setattr(Network, "_turn", sooner)
