@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from peergos_collab.storage import ask_for_salvage
-from support.command_line import PROGRAM, ROOT, Home, stop
+from support.command_line import PROGRAM, ROOT, Home, serving_node, stop
 
 AWKWARD = "# Notes\r\n\u2028 ü 七 👩‍👩‍👧 \x85\x0c no end"
 
@@ -30,13 +30,8 @@ def home(tmp_path: Path) -> Home:
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a node that serves while the tests run."""
-    home = Home(tmp_path_factory.mktemp("node") / "node")
-    with home.start("node", "serve", "--listen", "127.0.0.1:0", "--json") as server:
-        assert server.stdout is not None
-        line = json.loads(server.stdout.readline())
-        assert line["event"] == "listening"
-        yield line["address"]
-        assert stop(server) == 0
+    with serving_node(tmp_path_factory.mktemp("node") / "node") as address:
+        yield address
 
 
 def test_a_salvage_is_told_by_the_command_that_made_it(home: Home) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from support.command_line import Home, stop
+from support.command_line import Home, serving_node
 
 pytestmark = pytest.mark.xdist_group("cli-recover")
 
@@ -18,11 +18,8 @@ pytestmark = pytest.mark.xdist_group("cli-recover")
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a node that serves while the tests run."""
-    home = Home(tmp_path_factory.mktemp("node") / "node")
-    with home.start("node", "serve", "--listen", "127.0.0.1:0", "--json") as server:
-        assert server.stdout is not None
-        yield json.loads(server.stdout.readline())["address"]
-        assert stop(server) == 0
+    with serving_node(tmp_path_factory.mktemp("node") / "node") as address:
+        yield address
 
 
 @pytest.fixture

@@ -30,7 +30,17 @@ from peergos_collab.workspace.network import with_node
 from peergos_collab.workspace.recovering import RecoveredAccount, recover_account
 from peergos_collab.workspace.recovery_drop import RecoveryDrop
 from peergos_collab.workspace.recovery_keeper import KIND, PLACES, RENEW
-from support.homes import RELAYED, EngineProcess, Person, World, copy_home, until, world
+from support.homes import (
+    RELAYED,
+    EngineProcess,
+    Person,
+    World,
+    copy_home,
+    hand_over_everything,
+    newest,
+    until,
+    world,
+)
 from support.linking import two_devices
 
 ACCOUNT_TOLD = "taken back with its recovery code"
@@ -74,19 +84,6 @@ class Theft:
         return await recover_account(
             home, code or self.code, self.codes.append, node=self.node, device_name=name, passphrase=None
         )
-
-
-def newest(person: Person, path: str) -> bytes:
-    """The epoch that is written in now."""
-    epoch = person.opened(path).live.replica.seat.epoch()
-    assert epoch is not None
-    return epoch
-
-
-def hand_over_everything(source: Person, target: Person, path: str) -> None:
-    """What a node does that works together with who was removed: all records of all time."""
-    book = source.opened(path).live.replica.book
-    target.opened(path).live.take_records([record.raw for record in book.membership_records()])
 
 
 async def test_a_thief_of_the_oldest_device_is_beaten(tmp_path: Path) -> None:

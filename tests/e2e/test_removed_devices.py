@@ -9,7 +9,7 @@ import pytest
 from peergos_collab.errors import NoAccess, NotFound, UsageError
 from peergos_collab.workspace import Role
 from peergos_collab.workspace.device_book import REMOVED
-from support.homes import RELAYED, Person, World, agree, until, world
+from support.homes import RELAYED, Person, World, agree, hand_over_everything, newest, until, world
 from support.linking import link, two_devices
 
 
@@ -39,19 +39,6 @@ async def with_ben(place: World, role: Role = Role.WRITER) -> tuple[Person, Pers
 async def faults(person: Person) -> list[str]:
     """What is told as a problem, but for a contact's new user key, which is told too."""
     return [words for words in await person.problems() if "have changed" not in words]
-
-
-def newest(person: Person, path: str) -> bytes:
-    """The epoch that is written in now."""
-    epoch = person.opened(path).live.replica.seat.epoch()
-    assert epoch is not None
-    return epoch
-
-
-def hand_over_everything(source: Person, target: Person, path: str) -> None:
-    """What a node does that works together with who was removed: all records of all time."""
-    book = source.opened(path).live.replica.book
-    target.opened(path).live.take_records([record.raw for record in book.membership_records()])
 
 
 async def test_a_removed_device_opens_nothing_written_after(tmp_path: Path) -> None:

@@ -84,3 +84,14 @@ def stop(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM)
     process.send_signal(how)
     process.communicate(timeout=60)
     return process.returncode
+
+
+@contextmanager
+def serving_node(path: Path) -> Iterator[str]:
+    """A node in a process of its own while the block runs; its address."""
+    with Home(path).start("node", "serve", "--listen", "127.0.0.1:0", "--json") as server:
+        assert server.stdout is not None
+        line = json.loads(server.stdout.readline())
+        assert line["event"] == "listening"
+        yield line["address"]
+        assert stop(server) == 0

@@ -355,6 +355,19 @@ async def agree(path: str, *people: Person, seconds: float = PATIENCE) -> str:
     return people[0].text(path)
 
 
+def newest(person: Person, path: str) -> bytes:
+    """The epoch that is written in now."""
+    epoch = person.opened(path).live.replica.seat.epoch()
+    assert epoch is not None
+    return epoch
+
+
+def hand_over_everything(source: Person, target: Person, path: str) -> None:
+    """What a node does that works together with who was removed: all records of all time."""
+    book = source.opened(path).live.replica.book
+    target.opened(path).live.take_records([record.raw for record in book.membership_records()])
+
+
 def copy_home(source: Path, target: Path) -> None:
     """A copy of a home as it lies on the disk now, without lock and socket."""
     target.mkdir(mode=0o700)
