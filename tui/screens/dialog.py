@@ -127,7 +127,29 @@ class Dialog(Unbroken, ModalScreen[Result]):
         box.scroll_relative(y=pages * box.size.height, animate=False)
 
 
-class AskName(Dialog[str]):
+class Accepting(Dialog[Result]):
+    """A dialog that takes what is in its field, by Enter or by its first button, or leaves."""
+
+    def accept(self) -> None:
+        """Takes what is in the field, or says what is wrong with it."""
+        raise NotImplementedError
+
+    def buttons(self, accept: str) -> ComposeResult:
+        with Horizontal(classes="buttons"):
+            yield Button(accept, variant="primary", id="ok", compact=True)
+            yield Button("Cancel", id="cancel", compact=True)
+
+    def on_input_submitted(self) -> None:
+        self.accept()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        if event.button.id == "ok":
+            self.accept()
+        else:
+            self.dismiss(None)
+
+
+class AskName(Accepting[str]):
     """Asks for a name. ``before_text``: a text of that name opens then, and keys go to it.
 
     ``problem`` is what was wrong with the name given before.
@@ -156,25 +178,14 @@ class AskName(Dialog[str]):
     def body(self) -> ComposeResult:
         yield words(self._note, classes="note")
         yield Field(self._value, id="name", placeholder=self._placeholder, before_text=self._before_text)
-        with Horizontal(classes="buttons"):
-            yield Button(self._button, variant="primary", id="ok", compact=True)
-            yield Button("Cancel", id="cancel", compact=True)
+        yield from self.buttons(self._button)
 
     def on_mount(self) -> None:
         super().on_mount()
         if self._problem:
             self.show_error(self._problem)
 
-    def on_input_submitted(self) -> None:
-        self._accept()
-
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        if event.button.id == "ok":
-            self._accept()
-        else:
-            self.dismiss(None)
-
-    def _accept(self) -> None:
+    def accept(self) -> None:
         name = self.field("name").strip()
         if name:
             self.dismiss(name)

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import ClassVar, TypeVar
 
-from textual.app import ComposeResult
-from textual.containers import Horizontal
-from textual.widgets import Button
-
 from peergos_collab.errors import PeergosCollabError
 from peergos_collab.workspace.api import Workspace
 
-from .dialog import Dialog
+from .dialog import Accepting
 
 Result = TypeVar("Result")
 
 
-class Taking(Dialog[Result]):
+class Taking(Accepting[Result]):
     """Subclasses have a field for the text, name it, and say what is done with it."""
 
     field_id: ClassVar[str]
@@ -34,21 +30,7 @@ class Taking(Dialog[Result]):
         """What comes of the text, which has no blanks any more: pasting breaks long lines."""
         raise NotImplementedError
 
-    def buttons(self, accept: str) -> ComposeResult:
-        with Horizontal(classes="buttons"):
-            yield Button(accept, variant="primary", id="ok", compact=True)
-            yield Button("Cancel", id="cancel", compact=True)
-
-    def on_input_submitted(self) -> None:
-        self._accept()
-
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        if event.button.id == "ok":
-            self._accept()
-        else:
-            self.dismiss(None)
-
-    def _accept(self) -> None:
+    def accept(self) -> None:
         text = "".join(self.field(self.field_id).split())
         if not text:
             self.show_error(self.missing)
