@@ -162,6 +162,7 @@ class _Stack:
         self._dtls.on("statechange", self._state_changed)
         self._ice.on("statechange", self._state_changed)
         self._guard()
+        self._let_datagrams_go()
 
     # peer_connection.Pipe
 
@@ -290,6 +291,24 @@ class _Stack:
                 self._drop("The peer floods the connection.")
 
         self._sctp._handle_data = guarded  # type: ignore[method-assign]
+
+    def _let_datagrams_go(self) -> None:
+        """Makes sending to nobody what it is for datagrams: no error.
+
+        SCTP's timers send from tasks that aiortc never looks at again. One that runs between the end of DTLS
+        and their own would leave a traceback behind. That the path has ended is told by the layers' states.
+        """
+        from OpenSSL import SSL
+
+        send: Callable[[bytes], Awaitable[None]] = self._dtls._send_data
+
+        async def send_if_there(data: bytes) -> None:
+            try:
+                await send(data)
+            except (ConnectionError, SSL.Error):
+                self._lost()
+
+        self._dtls._send_data = send_if_there  # type: ignore[method-assign]
 
     def _drop(self, reason: str) -> None:
         self.connection.lost(reason)

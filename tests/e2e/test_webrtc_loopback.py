@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import subprocess
 import sys
@@ -123,6 +124,25 @@ async def test_closing_leaves_nothing() -> None:
 
     assert asyncio.all_tasks() == tasks
     assert sockets() == before
+
+
+async def test_a_timer_that_fires_at_the_end_leaves_no_error_behind() -> None:
+    """What SCTP sends again just as its connection ends goes nowhere, and nobody finds a lost exception."""
+    lost: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(context))
+    left, right = await open_pair()
+    drop_datagrams(left)
+    left.send(bytes(1000))
+    await asyncio.sleep(0)
+    sctp = left._pipe._sctp  # type: ignore[attr-defined]
+
+    left.lost("the path is gone")
+    sctp._t3_expired()
+    await left.close()
+    await right.close()
+    gc.collect()
+
+    assert lost == []
 
 
 async def test_an_answer_is_no_second_offer() -> None:
