@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ..errors import NewerFormat
+from ..errors import Damaged, NewerFormat
 from .atomic_file import sync_directory
 from .schema import (
     APPLICATION_ID,
@@ -16,6 +16,8 @@ from .schema import (
     VERSION,
     connect,
     connect_raw,
+    is_kept_from_us,
+    opening_error,
     place,
     row_holds,
     segment_holds,
@@ -50,14 +52,24 @@ def salvage(path: Path) -> SalvageReport:
 
     Raises:
         NewerFormat: the file is not damaged but made by a later version of this program.
+        Damaged, Conflict: the system does not let it be read, so nothing shows that it is damaged; or there
+            is no room for a new one. It stays.
     """
     fresh = path.with_name(path.name + ".new")
     _remove(fresh)
     target = connect(fresh)
     try:
         lost, saved = _copy(path, target)
-    finally:
+    except BaseException as error:
         target.close()
+        _remove(fresh)
+        if isinstance(error, sqlite3.Error):
+            raise Damaged(
+                f"What is readable of {path} could not be saved into a new store: {error}. It is as it was.",
+                hint="Make room on the disk, and start again.",
+            ) from error
+        raise
+    target.close()
     kept = _move_aside(path)
     fresh.rename(path)
     sync_directory(path.parent)
@@ -67,7 +79,9 @@ def salvage(path: Path) -> SalvageReport:
 def _copy(path: Path, target: sqlite3.Connection) -> tuple[list[str], int]:
     try:
         source = connect_raw(path)
-    except SQLITE_ERRORS:
+    except SQLITE_ERRORS as error:
+        if is_kept_from_us(error):
+            raise opening_error(path, error) from error
         return ["Nothing in the store could be read."], 0
     try:
         _refuse_newer(source, path)

@@ -200,6 +200,21 @@ def is_io_error(error: Exception) -> bool:
     return _code(error) == sqlite3.SQLITE_IOERR
 
 
+def is_kept_from_us(error: Exception) -> bool:
+    """Whether the system does not let a file be opened now, which says nothing about what is in it: another
+    user's, in use, or no descriptor, memory or room left."""
+    return _code(error) in {
+        sqlite3.SQLITE_AUTH,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+
+
 def _code(error: Exception) -> int:
     """The primary result code; extended ones carry more in their upper bits."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
+import pytest
+
+from peergos_collab.errors import Damaged
 from peergos_collab.ports import PutValue
-from peergos_collab.storage import SqliteStore, ask_for_salvage, open_store, salvage_words
+from peergos_collab.storage import SqliteStore, ask_for_salvage, open_store, salvage, salvage_words
+from peergos_collab.storage.schema import connect
 
 
 def filled(path: Path) -> None:
@@ -54,3 +59,43 @@ def test_a_page_in_the_middle(tmp_path: Path) -> None:
     assert report is not None
     assert report.kept.read_bytes() == bytes(data)
     assert 0 < found < 60
+
+
+def test_a_store_that_is_kept_from_us_is_left_alone(tmp_path: Path) -> None:
+    """One on a disk that is not there now, or of another user, is not damaged: no new one takes its place."""
+    filled(tmp_path / "disk" / "store.db")
+    path = tmp_path / "store.db"
+    path.symlink_to(tmp_path / "disk" / "store.db")
+    (tmp_path / "disk").rename(tmp_path / "away")
+    with pytest.raises(Damaged, match="cannot be opened"):
+        open_store(path)
+    (tmp_path / "away").rename(tmp_path / "disk")
+    store, report = open_store(path)
+    found = len(list(store.values("meta")))
+    store.close()
+
+    assert (report, found) == (None, 60)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["disk", "store.db"]
+
+
+def test_no_room_for_a_salvage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk is full, the damaged store stays as it is, alone, and that is said."""
+    filled(tmp_path / "store.db")
+    ask_for_salvage(tmp_path / "store.db")
+
+    def small_disk(path: Path) -> sqlite3.Connection:
+        connection = connect(path)
+        connection.execute("PRAGMA max_page_count = 14")
+        return connection
+
+    monkeypatch.setattr(salvage, "connect", small_disk)
+    with pytest.raises(Damaged, match="as it was"):
+        open_store(tmp_path / "store.db")
+    monkeypatch.undo()
+    store, report = open_store(tmp_path / "store.db")
+    found = len(list(store.values("meta")))
+    store.close()
+
+    assert report is not None
+    assert (report.lost, found) == ((), 60)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["store.db", "store.db.damaged-1"]
