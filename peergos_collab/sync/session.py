@@ -250,7 +250,12 @@ class Session:
             raise RemoteProtocolError("a frame before the hello")
         if kind in MAIL_FRAMES:
             return self.mail.receive_untrusted(kind, fields)
-        return self._HANDLERS[kind](self, fields, len(message))
+        try:
+            return self._HANDLERS[kind](self, fields, len(message))
+        except Damaged as damage:
+            # Of what is stored here. Frames for which something is read name their object first.
+            self.damaged[_object(fields[0])] = damage
+            return []
 
     def _on_hello(self, fields: list[Any], _: int) -> list[SessionEvent]:
         if self.greeted:
@@ -285,11 +290,7 @@ class Session:
         channel.records = set(ids)
         channel.told_caught_up = False
         channel.certified.clear()
-        try:
-            channel.set_tips(tips or [])
-        except Damaged as damage:
-            self.damaged[object_id] = damage
-            return []
+        channel.set_tips(tips or [])
         if self._serving or (channel.refused and object_id in self._wanted):
             self._send_open(object_id)
         return [Opened(object_id)] if tips is not None else []
@@ -374,16 +375,7 @@ class Session:
         object_id, log = _object(fields[0]), LogId(blob(fields[1], 32, "log id"))
         seq = number(fields[2], 1, 2**32 - 1, "seq")
         channel = self.channels.get(object_id)
-        raw, certificates = b"", []
-        if channel is not None and channel.may_read:
-            book = channel.book
-            branch = next((b for b in book.branches.get(log, []) if b.first <= seq <= b.tip), None)
-            if branch is not None:
-                raw = next(iter(book.read(branch, seq, 1)), b"")
-            epoch = epoch_of(raw)
-            if epoch is None or not book.graph.covers(channel.rights.have, epoch):
-                raw = b""
-            certificates = [certificate.raw for certificate in book.certified.get(log, ())]
+        certificates, raw = _segment_at(channel, log, seq) if channel is not None else ([], b"")
         self._send(Frame.SNAPSHOT, object_id, certificates, raw)
         return []
 
@@ -439,9 +431,14 @@ class Session:
         self._outgoing.append(encode_frame(kind, *fields))
 
     def _send_open(self, object_id: ObjectId) -> None:
-        book = self._find_book(object_id)
-        if book is None:
-            return
+        try:
+            book = self._find_book(object_id)
+            if book is not None:
+                self._send_open_of(object_id, book)
+        except Damaged as damage:
+            self.damaged[object_id] = damage
+
+    def _send_open_of(self, object_id: ObjectId, book: LogBook) -> None:
         channel = self.channels.setdefault(object_id, self._new_channel(object_id, book))
         channel.opened_here = True
         channel.refused = False
@@ -530,6 +527,18 @@ def receipt_frame(
     ordered = sorted(tips)
     signature = receipt_key.sign(Tag.SIGN_RECEIPT, _receipt_message(object_id, ordered, whole))
     return encode_frame(Frame.RECEIPT, object_id, tips_value(ordered), whole, signature)
+
+
+def _segment_at(channel: Channel, log: LogId, seq: int) -> tuple[list[bytes], bytes]:
+    """A segment with what certifies it; nothing where it is not here, or not for the other side."""
+    book = channel.book
+    branch = next((b for b in book.branches.get(log, []) if b.first <= seq <= b.tip), None)
+    raw = next(iter(book.read(branch, seq, 1)), b"") if branch is not None else b""
+    epoch = epoch_of(raw)
+    if epoch is None or not book.graph.covers(channel.rights.have, epoch):
+        return [], b""
+    certificate = book.certificates.get((log, epoch))
+    return ([certificate.raw] if certificate is not None else []), raw
 
 
 def _nothing(_: Record) -> bool:

@@ -10,9 +10,11 @@ import pytest
 
 from peergos_collab.codec.ids import EpochId, ObjectId
 from peergos_collab.crypto import SigningKey
-from peergos_collab.errors import RemoteProtocolError
+from peergos_collab.errors import Damaged, RemoteProtocolError
+from peergos_collab.objects.certificates import Certificate
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.payload import Kind
+from peergos_collab.objects.snapshots import SnapshotPlace
 from peergos_collab.sync.frames import MAX_FRAME, WINDOW, Frame, decode_frame_untrusted, encode_frame
 from peergos_collab.sync.heads import Tip, tips_value
 from peergos_collab.sync.logbook import LogBook
@@ -26,6 +28,7 @@ from peergos_collab.sync.session_events import (
     RecordsCame,
     RefusedCame,
     SegmentsCame,
+    SnapshotCame,
 )
 from peergos_collab.testing.store import MemoryStore
 from support.circle import make_circle
@@ -42,9 +45,20 @@ def keys_of(member: Any) -> Mapping[EpochId, EpochKeys]:
     return {CIRCLE.epoch_id: member.keys}
 
 
-def book(*forgers: Forger, empty: bool = False) -> LogBook:
+class Unreadable(MemoryStore):
+    """A disk that gives no segment any more once it is ``broken``."""
+
+    broken = False
+
+    def segments(self, branch: int, start: int, max_bytes: int) -> list[bytes]:
+        if self.broken:
+            raise Damaged("a page cannot be read")
+        return super().segments(branch, start, max_bytes)
+
+
+def book(*forgers: Forger, empty: bool = False, store: MemoryStore | None = None) -> LogBook:
     """A book with all segments of some logs."""
-    made = LogBook(CIRCLE.object, MemoryStore())
+    made = LogBook(CIRCLE.object, store or MemoryStore())
     if not empty:
         records = [*CIRCLE.records, *(forger.certificate for forger in forgers)]
         made.store.write(made.take_records(records).batch)
@@ -354,3 +368,41 @@ def test_each_frame_has_one_form(kind: Frame, fields: list[Any]) -> None:
     one.receive_untrusted(encode_frame(Frame.HELLO, 1, bytes(16), b""))
     with pytest.raises(RemoteProtocolError):
         one.receive_untrusted(encode_frame(kind, *fields))
+
+
+def opened_by_ana(held: LogBook) -> tuple[Session, Session]:
+    """A node's side and Ana's, who has nothing but the records."""
+    node, client = session(held, serving=True, receipt_key=RECEIPT), session(book(), with_node=True)
+    client.open(CIRCLE.object, keys_of(ANA))
+    talk(node, client)
+    return node, client
+
+
+def test_one_segment_comes_with_what_certifies_it() -> None:
+    """Of a log that went through many epochs only the certificate of the segment's own goes along."""
+    forger = written()
+    held = book(forger)
+    for number in range(70):
+        epoch = EpochId(number.to_bytes(32, "big"))
+        signer = ANA.keys.signing_key(Level.WRITE)
+        held.certified[forger.log].append(Certificate.issue(CIRCLE.object, epoch, forger.log, signer))
+    node, client = opened_by_ana(held)
+    segment = forger.segments[1]
+    client.get_snapshot(CIRCLE.object, SnapshotPlace(forger.log, segment.seq, segment.id))
+    _, there = talk(node, client)
+
+    assert [event for event in there if isinstance(event, SnapshotCame)] == [
+        SnapshotCame(CIRCLE.object, [forger.certificate], segment.raw)
+    ]
+
+
+def test_damage_met_in_an_answer_is_told_to_the_owner() -> None:
+    """The session goes on, and whoever owns it learns which object has to be repaired."""
+    forger, store = written(), Unreadable()
+    book(forger, store=store)
+    node, client = opened_by_ana(LogBook.load(CIRCLE.object, store))
+    store.broken = True
+    client.get_snapshot(CIRCLE.object, SnapshotPlace(forger.log, 1, forger.segments[0].id))
+    talk(node, client)
+
+    assert list(node.damaged) == [CIRCLE.object]
