@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..codec.ids import ObjectId
 from ..ports import Batch
 
 
 @dataclass(slots=True)
 class Commit:
-    """A batch to make durable, and what to do once it is."""
+    """A batch to make durable, and what to do once it is.
+
+    ``object``: whose book holds it already. Where the batch cannot be written, that book is wrong.
+    """
 
     batch: Batch
     durable: Callable[[], None]
+    object: ObjectId | None = None
 
 
 def nothing() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from ..codec.address import format_address
-from ..errors import Offline, RemoteProtocolError
+from ..errors import Damaged, LocalProtocolError, Offline, RemoteProtocolError
 from ..ports import Connection, Listener, Transport, Tunnels
 from ..ports.installed import installed_transport
 from ..storage import HomeLock, SqliteStore, open_store
@@ -101,14 +102,27 @@ class RunningNode:
         await tunnels.serve_untrusted(connection, message)
 
     def _write(self, commit: Commit) -> None:
-        future = asyncio.wrap_future(self._store.write(commit.batch), loop=self._loop)
-        future.add_done_callback(lambda done: self._durable(done, commit))
+        try:
+            future = asyncio.wrap_future(self._store.write(commit.batch), loop=self._loop)
+        except (Damaged, LocalProtocolError):  # it follows something that could not be written
+            self._lost(commit)
+        else:
+            future.add_done_callback(lambda done: self._durable(done, commit))
 
     def _durable(self, done: asyncio.Future[None], commit: Commit) -> None:
-        # A batch that could not be written earns no receipt: clients keep it and try again.
-        if not done.cancelled() and done.exception() is None:
+        if done.cancelled():
+            return
+        if done.exception() is not None:
+            self._lost(commit)
+        else:
             commit.durable()
             self._flush_soon()
+
+    def _lost(self, commit: Commit) -> None:
+        """A batch that could not be written earns no receipt, now or later: clients give it again."""
+        if commit.object is not None:
+            for session in self._shelf.lose(commit.object):
+                self._cut(session)
 
     def _flush_soon(self) -> None:
         """Sends after everything that is ready in this turn of the loop has been taken in."""
@@ -136,7 +150,7 @@ class RunningNode:
         if session.damaged:
             for stale in self._shelf.mend(session):
                 self._cut(stale)
-        if sent > SENT_BYTES and key in self._connections:
+        if sent > SENT_BYTES and key in self._connections and key not in self._draining:
             self._draining[key] = self._loop.create_task(self._drain(session, connection))
 
     def _cut(self, session: Session) -> None:
@@ -154,10 +168,11 @@ class RunningNode:
             await connection.close()
             raise
         finally:
-            self._sent[id(session)] = 0
             self._draining.pop(id(session), None)
-        self._shelf.touched[id(session)] = session
-        self._flush_soon()
+        if id(session) in self._connections:
+            self._sent[id(session)] = 0
+            self._shelf.touched[id(session)] = session
+            self._flush_soon()
 
     async def closed(self) -> None:
         await self._closed.wait()
@@ -199,17 +214,17 @@ async def serve_node(
         Damaged: its key or store cannot be read.
         Offline: the port is taken.
     """
-    lock = HomeLock(home / "lock")
-    try:
+    async with AsyncExitStack() as undo:
+        lock = HomeLock(home / "lock")
+        undo.callback(lock.release)
         keys = NodeKeys.load(home / KEY_FILE)
         store, _ = open_store(home / STORE_FILE)
-        shelf = Shelf(store, keys.receipt, _now, os.urandom)
-        node = RunningNode(shelf, store, lock, tunnels)
+        undo.callback(store.close)
+        node = RunningNode(Shelf(store, keys.receipt, _now, os.urandom), store, lock, tunnels)
+        undo.push_async_callback(node.close)
         await node.listen(transport or installed_transport(), host, port or keys.port, keys.certificate)
-    except BaseException:
-        lock.release()
-        raise
-    replace(keys, port=node.port).save(home / KEY_FILE)
+        replace(keys, port=node.port).save(home / KEY_FILE)
+        undo.pop_all()
     return node
 
 

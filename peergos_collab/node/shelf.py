@@ -40,6 +40,10 @@ DROPS: Final = "drops"
 DROP_LIFETIME: Final = 366 * 24 * 3600 * 1000
 """Milliseconds a drop is kept at most; whoever wants a link to live longer shares anew."""
 
+IDLE_BOOKS: Final = 64
+"""Books kept, at least, of objects that no session has open: those who know an object's id have it read, and
+reading it again is dear. Twice as many are let go down to this."""
+
 EPHEMERALS: Final = 256
 """Newest ephemeral messages kept per object: two per device of a large meeting."""
 
@@ -79,6 +83,7 @@ class Shelf:
     touched: dict[int, Session] = field(default_factory=dict)
     mailboxes: Mailboxes = field(init=False)
     _books: dict[ObjectId, LogBook] = field(default_factory=dict)
+    _most_books: int = 2 * IDLE_BOOKS
     _ephemerals: dict[ObjectId, dict[bytes, _Recent]] = field(default_factory=dict)
     _ephemeral_bytes: int = 0
     _rates: dict[int, Rate] = field(default_factory=dict)
@@ -98,10 +103,23 @@ class Shelf:
         self.touched.pop(id(session), None)
         self._rates.pop(id(session), None)
         self.mailboxes.detach(session)
-        in_use = {object_id for other in self.sessions.values() for object_id in other.channels}
-        for object_id in session.channels.keys() - in_use:
+        if not session.channels:
+            return
+        for object_id in session.channels.keys() - self._in_use():
             self._books.pop(object_id, None)
             self._let_go(self._ephemerals.pop(object_id, {}).values())
+
+    def _in_use(self) -> set[ObjectId]:
+        return {object_id for session in self.sessions.values() for object_id in session.channels}
+
+    def _keep_book(self, book: LogBook) -> None:
+        self._books[book.object] = book
+        if len(self._books) > self._most_books:
+            in_use = self._in_use()
+            idle = [object_id for object_id in self._books if object_id not in in_use]
+            for object_id in idle[:-IDLE_BOOKS]:
+                del self._books[object_id]
+            self._most_books = len(self._books) + IDLE_BOOKS
 
     def find_book(self, object_id: ObjectId) -> LogBook | None:
         """The book of a stored object, or None."""
@@ -115,26 +133,35 @@ class Shelf:
             book = LogBook.load(object_id, self.store)
             if not book.epochs and not book.damage and not book.branches:
                 return None
-            self._books[object_id] = book
+            self._keep_book(book)
         return book
 
     def mend(self, session: Session) -> list[Session]:
         """Repairs objects whose stored segments a session could not read.
 
         Returns:
-            Sessions that hold what is no longer so; their connections must be made anew.
+            Sessions that hold what is no longer so, this one first; their connections must be made anew.
         """
         damaged = dict(session.damaged)
         session.damaged.clear()
-        stale: dict[int, Session] = {}
+        stale = {id(session): session}
         for object_id, damage in damaged.items():
             self._books.pop(object_id, None)
             try:
-                self._books[object_id] = LogBook.mend(object_id, self.store, damage)
+                self._keep_book(LogBook.mend(object_id, self.store, damage))
             except Damaged:
                 pass  # whole pages are damaged: this object cannot be served before the store is salvaged
             stale |= {key: other for key, other in self.sessions.items() if object_id in other.channels}
         return list(stale.values())
+
+    def lose(self, object_id: ObjectId) -> list[Session]:
+        """What was to be written of an object is not on the disk: its book is read from there again.
+
+        Returns:
+            Sessions that were told of what is lost; their connections must be made anew.
+        """
+        self._books.pop(object_id, None)
+        return [session for session in self.sessions.values() if object_id in session.channels]
 
     def receive_untrusted(self, session: Session, message: bytes) -> list[Commit]:
         """Takes a frame. Raises RemoteProtocolError where the connection must be closed."""
@@ -178,17 +205,19 @@ class Shelf:
 
     def _opened(self, session: Session, object_id: ObjectId) -> Commit | None:
         """Says what is durable, once everything taken before is; and who else is here."""
-        rights = session.channels[object_id].rights
-        if not rights.have:
+        channel = session.channels[object_id]
+        if not channel.rights.have:
             return None  # it comes once a newest epoch is proved
-        tips = self._books[object_id].tips_within(rights.have)
+        tips = channel.book.tips_within(channel.rights.have)
 
         def durable() -> None:
+            if self._books.get(object_id) is not channel.book:
+                return  # something that it names was lost on the way to the disk
             session.send_frame(receipt_frame(self.receipt_key, object_id, tips, whole=True))
             self._say_who_is_here(session, object_id)
             self._touch(session)
 
-        return Commit([], durable)
+        return Commit([], durable, object_id)
 
     def _say_who_is_here(self, session: Session, object_id: ObjectId) -> None:
         """Only after the records, without which a newcomer cannot check who speaks."""
@@ -213,11 +242,11 @@ class Shelf:
         if not book.epochs:
             session.refuse(event.object, "unknown", "no such object here, or no right to it")
             return None
-        self._books[event.object] = book
+        self._keep_book(book)
         if channel is not None:
             self._answer(session, event.object, offered)
         self._spread(session, event.object, offered)
-        return Commit(offered.batch, nothing) if offered.batch else None
+        return Commit(offered.batch, nothing, event.object) if offered.batch else None
 
     def _segments(self, session: Session, event: SegmentsCame) -> Commit | None:
         channel = session.channels.get(event.object)
@@ -238,7 +267,7 @@ class Shelf:
             if tips:
                 self._send_receipt(event.object, tips, epochs)
 
-        return Commit(offered.batch, durable)
+        return Commit(offered.batch, durable, event.object)
 
     def _send_receipt(self, object_id: ObjectId, tips: list[Tip], epochs: set[EpochId]) -> None:
         frame = receipt_frame(self.receipt_key, object_id, tips)

@@ -1,0 +1,126 @@
+"""What a node remembers of the objects it keeps, and what it says of what it could not keep."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from pathlib import Path
+
+import pytest
+
+from peergos_collab.crypto import SigningKey
+from peergos_collab.errors import Offline
+from peergos_collab.node import serve_node
+from peergos_collab.node.server import RunningNode
+from peergos_collab.node.shelf import IDLE_BOOKS, Shelf
+from peergos_collab.objects.epoch_keys import Level
+from peergos_collab.objects.payload import Kind
+from peergos_collab.storage import HomeLock
+from peergos_collab.sync.frames import Frame, decode_frame_untrusted
+from peergos_collab.testing.store import MemoryStore
+from peergos_collab.testing.transport import MemoryConnection, memory_pair
+from support.circle import make_circle
+from support.members import Group
+from support.shelves import Client, Log, NodeAndClients
+
+RANDOM = random.Random(88).randbytes
+
+
+class Connected(Client):
+    """A client of a running node, over a connection."""
+
+    def over(self, connection: MemoryConnection) -> None:
+        self.connection = connection
+        self.start(connection.channel, with_node=True)
+        self.open()
+
+    async def until_silent(self) -> None:
+        """Sends what is ready and takes what comes, until the node has answered all of it."""
+        self.session.ping(len(self.came))
+        while True:
+            for frame in self.session.take_outgoing():
+                self.connection.send(frame)
+            frame = await self.connection.receive()
+            self.receive(frame)
+            if decode_frame_untrusted(frame)[0] is Frame.PONG:
+                return
+
+
+async def test_what_a_full_disk_did_not_take_is_in_no_receipt(tmp_path: Path) -> None:
+    """A node whose disk refused a segment does not sign for it, whoever asks; later it takes it."""
+    group = Group(["Ana"], RANDOM)
+    ana, store = group.people["Ana"], MemoryStore()
+    shelf = Shelf(store, SigningKey.generate(RANDOM), lambda: 1_000, RANDOM)
+    node = RunningNode(shelf, store, HomeLock(tmp_path / "lock"))  # type: ignore[arg-type]
+    log, serving = Log(group.object, RANDOM), list[asyncio.Task[None]]()
+
+    def connect() -> Connected:
+        here, there = memory_pair()
+        serving.append(asyncio.create_task(node.accept(there)))
+        client = Connected(group.object, ana.membership.keys, RANDOM, ana.records)
+        client.over(here)
+        return client
+
+    async def settle(client: Connected) -> None:
+        for _ in range(6):
+            await client.until_silent()
+            store.flush()
+
+    keys = ana.membership.keys[group.first.id]
+    certificate = log.certificate(group.first.id, keys)
+    first = connect()
+    await settle(first)
+    first.know(certificate)
+    first.put(log.write(group.first.id, keys))
+    await first.until_silent()
+    assert store.fail() > 0
+    second = connect()
+    await settle(second)
+    with pytest.raises(Offline):
+        await settle(first)
+    told = [tip for client in (first, second) for receipt in client.receipts for tip in receipt.tips]
+    second.know(certificate)
+    second.put(*log.segments)
+    await settle(second)
+    await node.close()
+    await asyncio.gather(*serving)
+
+    assert told == []
+    assert [(tip.log, tip.seq) for tip in second.receipts[-1].tips] == [(log.id, 1)]
+    assert second.heads == {(log.id, 1)}
+
+
+def test_books_that_nobody_has_open_are_few(tmp_path: Path) -> None:
+    """A stranger may make any number of objects; what the node keeps of them in memory has a bound."""
+    node = NodeAndClients(RANDOM)
+    session = node.shelf.attach(b"pin")
+    stranger = Client(make_circle(Kind.CHAT, [], RANDOM).object, {}, RANDOM, [])
+    stranger.start(b"pin", with_node=True)
+    for frame in session.take_outgoing():
+        stranger.receive(frame)
+    made = [make_circle(Kind.CHAT, [Level.WRITE], RANDOM) for _ in range(2 * IDLE_BOOKS + 10)]
+    for circle in made:
+        stranger.session.send_records(circle.object, [circle.records[0]])
+    for frame in stranger.session.take_outgoing():
+        for commit in node.shelf.receive_untrusted(session, frame):
+            node.store.write(commit.batch)
+
+    assert len(node.store.objects()) == len(made)
+    assert len(node.shelf._books) <= 2 * IDLE_BOOKS
+    assert node.shelf.find_book(made[0].object) is not None
+
+
+def stores() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if "store" in thread.name]
+
+
+async def test_a_node_that_cannot_start_leaves_nothing(tmp_path: Path) -> None:
+    """Where the port is taken, neither the lock of its home nor a thread of its store stays."""
+    first = await serve_node(tmp_path / "first", "127.0.0.1", 0)
+    writers = stores()
+    with pytest.raises(Offline):
+        await serve_node(tmp_path / "second", "127.0.0.1", first.port)
+    assert stores() == writers
+    second = await serve_node(tmp_path / "second", "127.0.0.1", 0)
+    await asyncio.gather(first.close(), second.close())
