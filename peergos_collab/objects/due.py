@@ -19,7 +19,7 @@ from ..identity.account import Account
 from .epoch_keys import Level
 from .key_versions import newer_account, newer_epoch
 from .member_changes import Maker
-from .membership import Member
+from .membership import Member, Membership
 from .nested import acting_for
 from .op_kinds import NewVersion, Target
 from .principals import PrincipalKind
@@ -202,7 +202,26 @@ def _newest_version(
     try:
         return newer_epoch(member.versions, ever, holds.ring.epochs, holds.keys, epoch)
     except NoAccess:
-        return None  # another member may have the keys that prove it
+        return _side_to_choose(maker, holds, member, epoch)
+
+
+def _side_to_choose(maker: Maker, holds: Membership, member: Member, epoch: EpochId) -> NewVersion | None:
+    """Of several key versions side by side the one from which the newest follows, to be listed alone first.
+
+    Which one counts anybody may say without a proof. Somebody who was named as gone by who did not know that
+    he is back is believed at none of them before that, and perhaps nobody else is left who could say it. None
+    where there is no such one: another member may have the keys that prove more.
+    """
+    given = maker.membership.history.pins_of(member.principal.id, maker.membership.history.everything)
+    replaced = frozenset[bytes]().union(*(pin.older for pin in given))
+    for side in member.contested:
+        try:
+            newer_epoch([side], [side], holds.ring.epochs, holds.keys, epoch)
+        except NoAccess:
+            continue
+        if side.version not in replaced:
+            return NewVersion(side, ())
+    return None
 
 
 def _gone(maker: Maker, parents: Mapping[ObjectId, Maker], version: NewVersion) -> list[Target]:

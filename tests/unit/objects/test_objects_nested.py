@@ -129,6 +129,34 @@ def test_who_was_named_as_gone_twice_at_once_goes_on_once_he_is_back() -> None:
     assert duties.usable(tree.maker("b")) is not None
 
 
+def test_who_was_named_as_gone_by_who_did_not_know_that_he_is_back_goes_on_alone() -> None:
+    """Two key versions stand side by side then, and he is the only one left in the folder: he chooses the one
+    from which its newest keys follow.
+    """
+    tree = Tree()
+    tree.folder.add("a", "b", Level.ADMIN)
+    tree.folder.add("a", "c", Level.WRITE)
+    tree.folder.meet("a", "b", "c")
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]), "a", "b", "c")
+    tree.folder.tell(tree.folder["c"].maker.rotate(), "b", "c")
+    by_c = tree.due("c")
+    tree.folder.add("a", "b", Level.ADMIN)
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["c"].id)]), "a", "b")
+    tree.folder.tell(tree.folder["a"].maker.leave(Leave()), "a", "b")
+    tree.folder.tell(tree.folder["b"].maker.rotate(), "b")
+    by_b = tree.due("b")
+    tree.take(by_b, by_c)  # type: ignore[arg-type]
+    tree.folder.tell(tree.folder["b"].maker.rotate(), "b")
+    listed = tree.document["o"].view.members[PrincipalId(tree.folder.object)]
+    assert len(listed.contested) == 2
+    tree.take(tree.due("b"))  # type: ignore[arg-type]
+
+    epoch = duties.usable(tree.maker("b"))
+    assert epoch is not None
+    assert epoch == tree.document["o"].usable
+    assert epoch not in tree.maker("c").membership.keys
+
+
 def test_whom_an_op_of_the_folder_named_as_gone_is_closed_in_the_document() -> None:
     """A device that was removed since the version which is listed, though its person is in the folder yet;
     so it would be with an account in an object that is in the folder.
