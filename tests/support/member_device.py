@@ -27,7 +27,7 @@ from peergos_collab.objects.operations import Actor
 from peergos_collab.objects.records import MembershipRecord
 from peergos_collab.objects.usable_epochs import Surroundings, tips
 from support.circle import actor_of
-from support.member_reference import leads_to_newer
+from support.member_reference import leads_from_a_side, leads_to_newer
 from support.member_shapes import LINKS, Oid, Shape
 
 
@@ -101,9 +101,10 @@ class Message:
     Args:
         readers: the devices that might read it, as far as the author knew.
         former: those that might some time and do not now, as far as he knew.
-        seen_adds: the adds that he had seen.
+        seen_adds: the adds that he had seen, in objects that he is in.
         relied: of objects that he does not see into, the records that re-pins relied on.
-        barred: the devices of whom forgers let in, of whose removal the author knew.
+        removed: the forgers, or who will be some, of whose removal he knew.
+        may_have_let_in: whether he had to believe an add of the accomplice.
     """
 
     object: Oid
@@ -114,7 +115,8 @@ class Message:
     former: frozenset[str]
     seen_adds: frozenset[bytes]
     relied: frozenset[tuple[Oid, bytes]]
-    barred: frozenset[str]
+    removed: frozenset[str]
+    may_have_let_in: bool
 
 
 @dataclass(eq=False)
@@ -295,8 +297,11 @@ class Device:
             return True
         if not member.contested and member.principal.version == epoch:
             return True
-        account = bytes(self.credentials.account_id)
-        return leads_to_newer(self.holds[oid].history, self.holds[folder], account, epoch)
+        account, history = bytes(self.credentials.account_id), self.holds[oid].history
+        if leads_to_newer(history, self.holds[folder], account, epoch):
+            return True
+        sides = [side.version for side in member.contested]
+        return leads_from_a_side(history, self.holds[folder], sides, epoch)
 
     def opens(self, message: Message) -> bool:
         keys = self.holds[message.object].keys.get(message.epoch)

@@ -5,11 +5,14 @@ What ``rules`` finds out with bit sets, common ancestors and tables is compared 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from peergos_collab.codec.ids import EpochId, PrincipalId
+from peergos_collab.errors import RemoteProtocolError
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.history import Entry, History
+from peergos_collab.objects.key_versions import knows_version
 from peergos_collab.objects.membership import Membership
 from peergos_collab.objects.op_kinds import Add, ChangeRole, Create, Leave, Remove, RePin, Rotate
 from peergos_collab.objects.operations import SignedOp
@@ -32,7 +35,10 @@ def claimed(entry: Entry) -> SignedOp:
 
 
 class Reference:
-    """Who is in after a set of ops, by the text of the rules. Key versions and proofs are not judged here."""
+    """Who is in after a set of ops, by the text of the rules.
+
+    Which key versions somebody is listed with is not found out here, nor are proofs of newer ones judged.
+    """
 
     def __init__(self, history: History) -> None:
         self.entries = {entry.id: entry for entry in history.entries}
@@ -175,7 +181,7 @@ class Reference:
         if isinstance(op, Create):
             return not self.pasts[entry.id]
         before = self.members(self.pasts[entry.id])
-        if author.principal not in before:
+        if author.principal not in before or not self._is_signed(entry):
             return False
         level = self._level(before, author.principal)
         if self._acts_for_object(author.principal, entry):
@@ -207,6 +213,20 @@ class Reference:
         own = (-level, *self._rank(before, author)[1:])
         return own < self._rank(before, target)
 
+    @staticmethod
+    def _is_signed(entry: Entry) -> bool:
+        """Whether the author shows to be his principal, at a key version that is listed or that he brings."""
+        seat, account = entry.before.get(claimed(entry).author.principal), entry.account
+        if seat is None or account is None:
+            return False
+        versions = [*(pin.principal for pin in seat.pins), *entry.opened.own_versions]
+        try:
+            _, principal = entry.opened.verify(account, versions)
+        except RemoteProtocolError:
+            return False
+        is_account = principal.kind is PrincipalKind.ACCOUNT
+        return not is_account or any(knows_version(account, version) for version in versions)
+
     def _acts_for_object(self, principal: PrincipalId, entry: Entry) -> bool:
         seat = entry.before.get(principal)
         return seat is not None and seat.pins[0].principal.kind is PrincipalKind.OBJECT
@@ -214,8 +234,6 @@ class Reference:
 
 def leads_to_newer(history: History, folder: Membership, account: bytes, epoch: EpochId) -> bool:
     """Whether somebody can prove that ``epoch`` of a folder is newer than a key version it has below.
-
-    He has the write key of one that he is believed to lead from, or signatures lead on from one.
 
     Args:
         history: of the object below.
@@ -239,6 +257,22 @@ def leads_to_newer(history: History, folder: Membership, account: bytes, epoch: 
         for entry, pin in listed
         if all(is_since(entry, pin.principal.version, pin.older, naming) for naming in named)
     }
+    return _leads_from(believed, folder, epoch)
+
+
+def leads_from_a_side(history: History, folder: Membership, sides: Iterable[bytes], epoch: EpochId) -> bool:
+    """Whether ``epoch`` follows one of several key versions side by side, which anybody may choose.
+
+    Not one that some proof shows to be older than another.
+    """
+    id_ = PrincipalId(folder.object)
+    pins = (pin for entry in history.entries for pin in entry.pins if pin.principal.id == id_)
+    older = {version for pin in pins for version in pin.older}
+    return any(_leads_from({EpochId(side)}, folder, epoch) for side in sides if side not in older)
+
+
+def _leads_from(believed: set[EpochId], folder: Membership, epoch: EpochId) -> bool:
+    """By the write key of one of these, or by the signatures between."""
     if any(version in folder.keys and folder.keys[version].level >= Level.WRITE for version in believed):
         return True
     while epoch not in believed:

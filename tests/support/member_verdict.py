@@ -14,7 +14,7 @@ from peergos_collab.objects.op_kinds import Add, Create, RePin
 from peergos_collab.objects.principals import PrincipalKind
 from support.member_device import Device, Message
 from support.member_reference import Reference, claimed
-from support.member_shapes import TWO_DEVICES, Oid, name_of, person
+from support.member_shapes import ACCOMPLICE, TWO_DEVICES, Oid, name_of, person
 
 if TYPE_CHECKING:
     from support.member_world import World
@@ -110,19 +110,40 @@ class Verdict:
             if id_ not in message.seen_adds
         }
         former = message.former | self._former_in_folders(message)
+        barred = self._is_barred_from(message)
         author_counts = message.author in now and not self._is_cut_off(self.devices[message.author], oid)
         for device in self.devices.values():
             versions = (b"", *device.credentials.user_seeds)
             readmitted = any((device.person, version) in later for version in versions)
             if device.name in former - now and not readmitted and device.opens(message):
                 self.outcome.leaks.append(f"{device.name} reads {oid} of {message.author}")
-            if device.name in message.barred and device.opens(message):
+            if barred and device.person == ACCOMPLICE and device.opens(message):
                 self.outcome.leaks.append(
                     f"{device.name}, let in by a forger, reads {oid} of {message.author}"
                 )
             reads = device.name in now and author_counts and not self._is_cut_off(device, oid)
             if reads and not device.opens(message):
                 self.outcome.unreadable.append(f"{device.name} cannot read {oid} of {message.author}")
+
+    def _is_barred_from(self, message: Message) -> bool:
+        """Whether only forgers let the accomplice in, of whose removal the author knew: all who ever did so.
+
+        Not where such an add had come to everybody who named its author as gone, before he did so.
+        """
+        where = {message.object, *self.shape.above(message.object)}
+        let_in = {name for one in where for name in self._who_let_in(one)}
+        if not let_in or self.devices[message.author].person == ACCOMPLICE:
+            return False
+        return let_in <= message.removed and not message.may_have_let_in
+
+    def _who_let_in(self, oid: Oid) -> Iterator[str]:
+        """The devices that made an add of the accomplice, allowed or not."""
+        names = {one.credentials.device_id: one.name for one in self.devices.values()}
+        accomplice = bytes(person(ACCOMPLICE)[0].account_id)
+        for entry in self.oracles[oid].history.entries:
+            op, author = claimed(entry).op, claimed(entry).author
+            if isinstance(op, Add) and bytes(op.principal.id) == accomplice:
+                yield names[author.device]
 
     def _former_in_folders(self, message: Message) -> set[str]:
         """Who had been removed from a folder by the records that a re-pin relied on."""

@@ -46,7 +46,6 @@ class World:
         self.devices: dict[str, Device] = {}
         self._found_objects()
         self._had: dict[str, dict[Oid, Records]] = {}
-        self._forged: set[str] = set()
 
     # -- making -----------------------------------------------------------------------------------
 
@@ -230,27 +229,22 @@ class World:
         readers = frozenset(self._readers(device, oid))
         ever = frozenset(self._ever(device, oid))
         adds, relied = frozenset(self._adds(device)), frozenset(self._relied(device, oid))
-        barred = frozenset(self._barred(device, oid))
+        removed = frozenset(name for name in self.shape.forgers if self._is_known_removed(device, name))
+        accepted = any(self._was_accepted(device.holds[one].history) for one in self._heeded(device, oid))
         self.messages.append(
-            Message(oid, epoch, sealed, device.name, readers, ever - readers, adds, relied, barred)
+            Message(oid, epoch, sealed, device.name, readers, ever - readers, adds, relied, removed, accepted)
         )
 
-    def _barred(self, device: Device, oid: Oid) -> Iterator[str]:
-        """Whom only forgers let in, where a device knows that all who have forged so far are removed.
-
-        Not where the forged add had come to everybody who named its author as gone, before he did so: this
-        author had time to act until then, and nobody can tell that he used it late.
-        """
-        if device.person == ACCOMPLICE or not self._forged:
-            return
-        where = [device.holds[one].history for one in {oid, *self.shape.above(oid)} if device.is_in(one)]
-        known = all(self._is_known_removed(device, name) for name in self._forged)
-        if known and not any(self._was_accepted(history) for history in where):
-            yield from self._all_devices_of(ACCOMPLICE)
+    def _heeded(self, device: Device, oid: Oid) -> Iterator[Oid]:
+        """The object, and the folders that lead there which the device is in."""
+        yield from (one for one in dict.fromkeys([oid, *self.shape.above(oid)]) if device.is_in(one))
 
     @staticmethod
     def _was_accepted(history: History) -> bool:
-        """Whether an add of the accomplice is in the past of all that named its author as gone."""
+        """Whether an add of the accomplice is in the past of all that named its author as gone.
+
+        That forger had time to act until then, and nobody can tell that he used it late.
+        """
         removals = [removal for entry in history.entries for removal in entry.removals]
         for entry in history.entries:
             op = claimed(entry).op
@@ -273,7 +267,7 @@ class World:
     def _relied(self, device: Device, oid: Oid) -> Iterator[tuple[Oid, bytes]]:
         """What of the records of folders it does not see into has reached a device: by re-pins."""
         oids = {object_id: one for one, object_id in self.objects.items()}
-        for where in (oid, *(folder for folder in self.shape.above(oid) if device.is_in(folder))):
+        for where in self._heeded(device, oid):
             for entry in device.holds[where].history.entries:
                 if isinstance(claimed(entry).op, RePin) and not entry.refused:
                     for one in claimed(entry).relied:
@@ -309,7 +303,7 @@ class World:
 
     def _ever(self, device: Device, oid: Oid) -> Iterator[str]:
         """The devices that could read some time, as far as this one knows."""
-        for where in (oid, *(folder for folder in self.shape.above(oid) if device.is_in(folder))):
+        for where in self._heeded(device, oid):
             for entry in device.holds[where].history.entries:
                 op = claimed(entry).op
                 principal = (
@@ -321,8 +315,10 @@ class World:
 
     @staticmethod
     def _adds(device: Device) -> Iterator[bytes]:
-        for holds in device.holds.values():
-            yield from (entry.id for entry in holds.history.entries if isinstance(claimed(entry).op, Add))
+        """Those it heeds: who comes back to a folder that it is in no more it cannot know."""
+        for oid in (oid for oid in device.holds if device.is_in(oid)):
+            entries = device.holds[oid].history.entries
+            yield from (entry.id for entry in entries if isinstance(claimed(entry).op, Add))
 
     # -- evil -------------------------------------------------------------------------------------
 
@@ -377,7 +373,6 @@ class World:
         for oid in device.sees:
             device.take(oid, ghost.records[oid])
         self.outcome.forged += 1
-        self._forged.add(device.name)
         return True
 
     def _forge(self, ghost: Device, oid: Oid) -> None:
