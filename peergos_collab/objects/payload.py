@@ -19,6 +19,9 @@ MAX_CONTENT: Final = 8 << 20
 
 MAX_CHANGES: Final = 1000
 MAX_CITES: Final = 1024
+LOG_PREFIX: Final = 8
+"""Bytes by which a cite names a log."""
+
 _WORTH_COMPRESSING: Final = 64
 
 
@@ -172,7 +175,9 @@ def decode_payload_untrusted(raw: bytes) -> Payload:
 
 def _cite(value: Any) -> Cite:
     log, seq, id_ = array(value, 3, "cite")
-    return Cite(blob(log, 8, "cite"), number(seq, 1, 2**32 - 1, "cite"), SegmentId(blob(id_, 32, "cite")))
+    return Cite(
+        blob(log, LOG_PREFIX, "cite"), number(seq, 1, 2**32 - 1, "cite"), SegmentId(blob(id_, 32, "cite"))
+    )
 
 
 def _kind(value: Any) -> Kind:

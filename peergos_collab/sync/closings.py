@@ -15,7 +15,7 @@ from typing import TypeAlias
 from ..codec.ids import EpochId, LogId
 from ..objects.membership import View
 from ..objects.op_kinds import Close
-from ..objects.payload import Author, Cite
+from ..objects.payload import LOG_PREFIX, Author, Cite
 from ..objects.segments import Segment
 from .logbook import BranchState, LogBook
 
@@ -62,7 +62,7 @@ class Closings:
             return True
         return any(
             self._book.find(segment.log, seq, id_) is not None and self._leads_to(segment, seq, id_)
-            for seq, id_ in self._cited.get(segment.log[:8], ())
+            for seq, id_ in self._cited.get(segment.log[:LOG_PREFIX], ())
         )
 
     def keep(self, cites: Iterable[Cite]) -> None:

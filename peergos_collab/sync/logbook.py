@@ -20,6 +20,7 @@ from ..codec.ids import EpochId, LogId, ObjectId, RecordId, SegmentId
 from ..errors import Damaged, PeergosCollabError, RemoteProtocolError
 from ..objects.certificates import Certificate, UnverifiedCertificate
 from ..objects.epoch_keys import Level
+from ..objects.payload import LOG_PREFIX
 from ..objects.records import (
     Epoch,
     Grant,
@@ -148,6 +149,8 @@ class LogBook:
         self._recent: dict[tuple[int, int], Segment] = {}
         self._recent_bytes = 0
         self._record_bytes = 0
+        self._named: dict[bytes, dict[LogId, None]] = {}
+        """Logs by the first bytes of their ids: looked up for each citation, and there may be many of both."""
         self._logs_in: dict[EpochId, int] = {}
         self._made_by_writers: set[EpochId] = set()
 
@@ -438,6 +441,7 @@ class LogBook:
             self._recent_bytes -= len(self._recent.pop(next(iter(self._recent))).raw)
 
     def _add_branch(self, state: BranchState) -> None:
+        self._named.setdefault(state.log[:LOG_PREFIX], {})[state.log] = None
         self.branches.setdefault(state.log, []).append(state)
         self.numbered[state.number] = state
 
@@ -469,12 +473,11 @@ class LogBook:
         return recent.id if recent is not None else self.store.segment_id(number, seq)
 
     def find_prefix(self, log_prefix: bytes, seq: int, id_: bytes) -> BranchState | None:
-        """Like ``find``, where only the first bytes of the log's id are known."""
-        for log in self.branches:
-            if log.startswith(log_prefix):
-                branch = self.find(log, seq, id_)
-                if branch is not None:
-                    return branch
+        """Like ``find``, where only the first ``LOG_PREFIX`` bytes of the log's id are known."""
+        for log in self._named.get(log_prefix, ()):
+            branch = self.find(log, seq, id_)
+            if branch is not None:
+                return branch
         return None
 
     def tips(self) -> list[Tip]:

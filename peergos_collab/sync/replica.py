@@ -28,6 +28,7 @@ from ..objects.membership import View
 from ..objects.op_kinds import MAX_CLOSES, Close
 from ..objects.operations import MAX_HEADS, Actor
 from ..objects.payload import (
+    LOG_PREFIX,
     MAX_CHANGES,
     MAX_CITES,
     Author,
@@ -445,7 +446,7 @@ class Replica:
                 continue
             id_ = branch.tip_id if seq == branch.tip else self.store.segment_id(number, seq)
             if id_:
-                cites.append(Cite(branch.log[:8], seq, SegmentId(id_)))
+                cites.append(Cite(branch.log[:LOG_PREFIX], seq, SegmentId(id_)))
         return tuple(cites)
 
     # -- what comes from others -----------------------------------------------------------------
