@@ -150,7 +150,7 @@ class LogBook:
         self._recent_bytes = 0
         self._record_bytes = 0
         self._named: dict[bytes, dict[LogId, None]] = {}
-        """Logs by the first bytes of their ids: looked up for each citation, and there may be many of both."""
+        """Logs by the first bytes of their ids: looked up for each citation, and there may be many."""
         self._logs_in: dict[EpochId, int] = {}
         self._made_by_writers: set[EpochId] = set()
 

@@ -89,12 +89,13 @@ async def store_on_node(engine: Engine, opened: OpenObject, network: Network, pa
     address = opened.live.nodes[0]
     network.refresh()  # a new member made it a circle of its own
     with engine.online.holding(opened):
-        session = await link_ready(engine, opened, network, address)
+        await link_ready(engine, opened, network, address)
         if opened.live.replica.order.since_snapshot >= SNAPSHOT_MIN:
             opened.live.snapshot()
         saved = f"storing {path!r} on the node"
         await engine.news.wait_until(lambda: opened.live.saved_on(address), SHARE_SECONDS, saved)
         # Last: heads compared while segments are on their way would send them twice.
+        session = await link_ready(engine, opened, network, address)  # members may have changed meanwhile
         await session.confirmed(opened.live.id)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from ..codec.ids import ObjectId
 from ..codec.shown import escape_hidden
-from ..errors import Damaged, Offline, Refused, RemoteProtocolError
+from ..errors import Damaged, Offline, PeergosCollabError, Refused, RemoteProtocolError
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Connection, Random
 from ..sync.logbook import LogBook
@@ -30,6 +30,8 @@ from ..sync.session_events import (
 )
 from .live_object import LiveObject
 
+T = TypeVar("T")
+
 PING_SECONDS: Final = 5.0
 PING_SPREAD: Final = (0.7, 1.0)
 LOST_SECONDS: Final = 15.0
@@ -37,6 +39,9 @@ LOST_SECONDS: Final = 15.0
 
 MAX_WORDS: Final = 200
 """Characters of a refusal that are shown."""
+
+ANSWER_SECONDS: Final = 30.0
+"""For a node to answer a question. One that says something now and then, but not that, is no help."""
 
 MAX_COMPARES: Final = 3
 """How often heads are compared anew in a row because a segment's predecessor was missing."""
@@ -89,6 +94,7 @@ class SyncLink:
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._flushing = False
+        self._ended = False
         self._heard = self._loop.time()
         self._pings = 0
         self._compares: dict[ObjectId, int] = {}
@@ -122,6 +128,9 @@ class SyncLink:
         self.ready.discard(object_id)
         self.checked.discard(object_id)
         self.lacking.discard(object_id)
+        for waiter in (*self._asked.pop(object_id, ()), *self._receipts.pop(object_id, ())):
+            if not waiter.done():
+                waiter.set_exception(_gone())
         if live is not None:
             live.links.pop(id(self), None)
             if not live.links:
@@ -152,14 +161,10 @@ class SyncLink:
             await self._connection.close()
 
     def _fail_waiting(self) -> None:
-        gone = Offline("the connection ended before the answer came")
+        self._ended = True
         for drop in self.drops.values():
             if not drop.done():
-                drop.set_exception(gone)
-        for waiters in (*self._asked.values(), *self._receipts.values()):
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_exception(gone)
+                drop.set_exception(_gone())
 
     async def _watch(self) -> None:
         """Notices a path that drops packets without a word."""
@@ -190,7 +195,14 @@ class SyncLink:
         for object_id, damage in damaged.items():
             live = self._objects.get(object_id)
             if live is not None:
-                self._owner.on_damage(live, damage)
+                self._mend(live, damage)
+
+    def _mend(self, live: LiveObject, damage: Damaged) -> None:
+        """Nobody awaits a flush, so what cannot be mended either is told here."""
+        try:
+            self._owner.on_damage(live, damage)
+        except PeergosCollabError as error:
+            self._owner.on_problem(None, error.message)
 
     async def close(self) -> None:
         await self._connection.close()
@@ -367,20 +379,45 @@ class SyncLink:
         await self._drop(public, lambda: self.session.put_drop(raw))
 
     async def _drop(self, public: bytes, ask: Callable[[], None]) -> bytes:
+        self._check_open()
         future: asyncio.Future[bytes] = self._loop.create_future()
         self.drops[public] = future
         ask()
         self.flush()
-        return await future
+        return await self._answered(future)
 
     async def confirmed(self, object_id: ObjectId) -> None:
-        """Returns once the node says that everything sent so far for an object is durable there."""
+        """Returns once the node says that everything sent so far for an object is durable there.
+
+        Raises:
+            Offline: the connection ended, or the object goes over another one by now; or no answer came.
+        """
+        self._check_open()
+        if object_id not in self._objects:
+            raise _gone()
         future: asyncio.Future[None] = self._loop.create_future()
         # The node answers an OPEN at once, and with a receipt once all before it is durable.
         self._asked.setdefault(object_id, []).append(future)
         self.session.open(object_id, self._objects[object_id].replica.keys)
         self.flush()
-        await future
+        await self._answered(future)
+
+    def _check_open(self) -> None:
+        """Raises Offline where nobody takes questions any more."""
+        if self._ended:
+            raise _gone()
+
+    @staticmethod
+    async def _answered(answer: asyncio.Future[T]) -> T:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await answer
+        except TimeoutError:
+            raise Offline(f"the node did not answer within {ANSWER_SECONDS:g} s; nothing is lost") from None
+
+
+def _gone() -> Offline:
+    return Offline("the connection ended before the answer came; nothing is lost")
 
 
 def _quoted(words: str) -> str:
