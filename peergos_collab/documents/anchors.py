@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Final
 
 from .lines import LineIndex
-from .replica import EngineFailed, Replica, varint
+from .replica import EngineFailed, Replica
+from .varints import varint
 
 END: Final = b"\x01\x04text\x00"
 """The end of the root text, wherever it moves."""

@@ -17,6 +17,9 @@ from pycrdt import merge_updates
 from pycrdt._pycrdt import Doc, Subscription, Text, TransactionEvent, UndoManager
 from pycrdt._pycrdt import decode_sticky_index as _decode_sticky_index
 
+from .own_edits import OwnEdits
+from .varints import read_varints, varint
+
 ROOT: Final = "text"
 """Name of the one root text. Any Yjs program finds the content there: ``doc.getText("text")``."""
 
@@ -58,12 +61,21 @@ class Replica:
             self._build()
         except BaseException as problem:  # noqa: BLE001 - panics are no Exception
             raise _engine_failure(problem) from None
+        self._own = OwnEdits(client, self._size() if state else 0)
 
     def text(self) -> str:
         """The whole text; O(n)."""
         transaction = self._doc.create_transaction()
         try:
             return self._text.get_string(transaction)
+        finally:
+            transaction.drop()
+
+    def _size(self) -> int:
+        """Bytes of the text."""
+        transaction = self._doc.create_transaction()
+        try:
+            return self._text.len(transaction)
         finally:
             transaction.drop()
 
@@ -82,11 +94,46 @@ class Replica:
             encoded = self._doc.get_state(transaction)
         finally:
             transaction.drop()
-        numbers = _varints(encoded)
+        numbers = read_varints(encoded)
         return {next(numbers): next(numbers) for _ in range(next(numbers))}
 
     def edit(self, start: int, end: int, replacement: str) -> bytes:
-        """One replacement in one transaction; returns its update."""
+        """One replacement in one transaction; returns its update.
+
+        Where ``OwnEdits`` knows the ids it takes O(log n); else the engine walks through the items before.
+        """
+        own = self._own
+        if start == end:
+            written = own.insertion(start, replacement)
+            if written is None:
+                update = self._edit_by_search(start, end, replacement)
+                own.inserted(start, replacement, update)
+                return update
+        elif replacement:
+            own.changed(((start, end, replacement),))
+            return self._edit_by_search(start, end, replacement)
+        else:
+            written = own.deletion(start, end)
+            if written is None:
+                return self._edit_by_search(start, end, replacement)
+        self._take_in(written)
+        if self._update != written:
+            # It never happened. If it does, the ids were wrong, and the engine may wait for others to come.
+            self._build()
+            self._own = OwnEdits(self.client, self._size())
+            return self.edit(start, end, replacement)
+        return self._take()
+
+    def _take_in(self, update: bytes) -> None:
+        """Applies an own edit that was written here."""
+        transaction = self._doc.create_transaction_with_origin(_LOCAL)
+        try:
+            self._doc.apply_update(transaction, update)
+            transaction.commit()
+        finally:
+            transaction.drop()
+
+    def _edit_by_search(self, start: int, end: int, replacement: str) -> bytes:
         transaction = self._doc.create_transaction_with_origin(_LOCAL)
         try:
             if end > start:
@@ -100,6 +147,7 @@ class Replica:
 
     def edit_many(self, spans: Sequence[Span]) -> bytes:
         """Several replacements in one transaction, each relative to the text after the one before."""
+        self._own.changed(spans)
         transaction = self._doc.create_transaction_with_origin(_LOCAL)
         try:
             for start, end, replacement in spans:
@@ -132,6 +180,7 @@ class Replica:
             self._build()
             raise _engine_failure(problem) from None
         self._take()
+        self._own.changed(deltas)
         return deltas
 
     # Undo
@@ -179,6 +228,7 @@ class Replica:
         finally:
             subscription.drop()
         self.new_step()
+        self._own.changed(deltas)
         return self._take(), deltas
 
     # Positions
@@ -191,7 +241,7 @@ class Replica:
         transaction = self._doc.create_transaction()
         try:
             sticky = self._text.sticky_index(transaction, byte, 0)  # type: ignore[attr-defined]
-            _, client, clock, _ = _varints(sticky.encode())
+            _, client, clock, _ = read_varints(sticky.encode())
         except BaseException as problem:  # noqa: BLE001 - panics are no Exception
             raise _engine_failure(problem) from None
         finally:
@@ -275,27 +325,6 @@ def _spans(delta: Sequence[dict[str, Any]]) -> Iterator[Span]:
         else:
             yield at, at, part["insert"]
             at += len(part["insert"].encode())
-
-
-def _varints(data: bytes) -> Iterator[int]:
-    value = shift = 0
-    for byte in data:
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            yield value
-            value = shift = 0
-        else:
-            shift += 7
-
-
-def varint(value: int) -> bytes:
-    """A number as Yjs writes it: seven bits a byte, lowest first."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def _engine_failure(problem: BaseException) -> BaseException:

@@ -7,7 +7,7 @@ import pytest
 from peergos_collab.documents import Document, UpdateLimits, check_untrusted, merge
 from peergos_collab.documents import document as document_module
 from peergos_collab.documents.firewall import UpdateSummary
-from peergos_collab.documents.replica import varint
+from peergos_collab.documents.varints import varint
 from peergos_collab.errors import Quarantined
 
 ME, OTHER = 6, 5
