@@ -4,7 +4,7 @@ The only package that imports pycrdt. ``documents.client_id`` derives the client
 """
 
 from .difference import difference
-from .document import Change, Document
+from .document import Change, Document, NotTogether
 from .edits import MOST_EDITS, Edit
 from .firewall import LIMITS, OWN_LIMITS, UpdateLimits, UpdateSummary, check_untrusted
 from .lines import LineIndex
@@ -18,6 +18,7 @@ __all__ = [
     "Document",
     "Edit",
     "LineIndex",
+    "NotTogether",
     "UpdateLimits",
     "UpdateSummary",
     "check_untrusted",

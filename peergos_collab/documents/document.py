@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -20,8 +21,11 @@ Unsubscribe = Callable[[], None]
 PAUSE: Final = 500
 """Milliseconds without typing after which a new step of undo begins."""
 
-_ASTRAL: Final = re.compile(rb"[\xf0-\xf4][\x80-\xbf]{3}")
-"""What any character beyond U+FFFF looks like in an update; numbers in one rarely do."""
+_ASTRAL: Final = [
+    re.compile(lead + rb"[\x80-\xbf]{3}") for lead in (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4")
+]
+"""What any character beyond U+FFFF looks like in an update; numbers in one rarely do. One pattern a lead
+byte: what begins with one certain byte is sought several times as fast."""
 _T = TypeVar("_T")
 
 
@@ -59,6 +63,10 @@ class Became:
     lost: list[Edit]
 
 
+class NotTogether(Exception):
+    """The engine does not take together what the firewall let pass. Give it to a new document, one by one."""
+
+
 class Document:
     """One text document: a Yjs document with a root text called ``text``.
 
@@ -89,6 +97,7 @@ class Document:
         self._own_clock = self._clocks.get(client, 0)
         self._halves: set[Id] = set()
         self._unread = [state] if state else []
+        self._gathered: list[bytes] | None = None
         self._on_update: list[Callable[[bytes], None]] = []
         self._on_change: list[Callable[[Change], None]] = []
         self._typing = _Typing()
@@ -194,7 +203,7 @@ class Document:
             self.lines.replace(*edit)
         self._text = None
         self._own_clock += units
-        if _ASTRAL.search(update):
+        if _may_hold_astral(update):
             self._unread.append(update)
         self._tell(update, backwards)
 
@@ -308,6 +317,30 @@ class Document:
         """
         self._apply(update, check_untrusted(update, None, self._known(), OWN_LIMITS), recount=True)
 
+    @contextmanager
+    def catching_up(self) -> Iterator[None]:
+        """Within, what comes from elsewhere is checked at once, but enters the engine together at the end.
+
+        For opening, while nobody looks on or edits: for its account of what one update changed the engine
+        walks through the whole text. Until the end the text stays as it was; no callback is called.
+
+        Raises:
+            NotTogether: this document is of no use any more.
+        """
+        gathered = self._gathered = []
+        yield
+        self._gathered = None
+        if not gathered:
+            return
+        try:
+            self._replica.apply_together(gathered)
+        except EngineFailed as problem:
+            raise NotTogether(str(problem)) from None
+        if self._replica.clocks() != self._known():
+            raise NotTogether("the engine did not take all of it")
+        self._text = self._replica.text()
+        self.lines = LineIndex(self._text)
+
     def knows(self, client: int, clock: int) -> bool:
         """Whether what a client wrote at a clock is here."""
         return self._known().get(client, 0) > clock
@@ -368,6 +401,10 @@ class Document:
 
     def _apply(self, update: bytes, summary: UpdateSummary, *, recount: bool) -> None:
         """``recount``: the update may overlap what is known, and only the engine knows what it took of it."""
+        if self._gathered is not None:
+            self._gathered.append(update)
+            self._count(summary, self._clocks, recount=False)  # the engine's own count is compared later
+            return
         try:
             deltas = self._replica.apply(update)
         except EngineFailed as problem:
@@ -376,15 +413,18 @@ class Document:
         before = dict(self._clocks) if recount else self._clocks
         if recount:
             self._clocks = self._replica.clocks()
+        self._count(summary, before, recount=recount)
+        edits = self._follow_deltas(deltas)
+        if edits:
+            self._call(self._on_change, Change(edits, local=False, undo=False))
+
+    def _count(self, summary: UpdateSummary, before: Mapping[int, int], *, recount: bool) -> None:
         for author, end in summary.ends.items():
             if end > before.get(author, 0):
                 if not recount:
                     self._clocks[author] = end
                 self._halves.update(half for half in summary.halves if half[0] == author)
         self._own_clock = max(self._own_clock, self._clocks.get(self.client, 0))
-        edits = self._follow_deltas(deltas)
-        if edits:
-            self._call(self._on_change, Change(edits, local=False, undo=False))
 
     def _follow_deltas(self, deltas: Iterable[Span]) -> tuple[Edit, ...]:
         """Brings the index after the engine; returns the same edits in code points."""
@@ -401,7 +441,7 @@ class Document:
     def _read_halves(self) -> None:
         """Astral characters are rare, so where they lie is found out only once a colleague writes."""
         for update in self._unread:
-            if _ASTRAL.search(update):
+            if _may_hold_astral(update):
                 self._halves.update(halves_of(update))
         self._unread = []
 
@@ -471,6 +511,10 @@ class Document:
                 failed = failed or problem
         if failed is not None:
             raise failed
+
+
+def _may_hold_astral(update: bytes) -> bool:
+    return any(pattern.search(update) for pattern in _ASTRAL)
 
 
 def _allowed() -> None:

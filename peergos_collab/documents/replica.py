@@ -183,6 +183,24 @@ class Replica:
         self._own.changed(deltas)
         return deltas
 
+    def apply_together(self, updates: Sequence[bytes]) -> None:
+        """Takes in checked updates in one transaction, without an account of what they changed.
+
+        Raises:
+            EngineFailed: this replica is of no use any more.
+        """
+        try:
+            transaction = self._doc.create_transaction()
+            try:
+                for update in updates:
+                    self._doc.apply_update(transaction, update)
+                transaction.commit()
+            finally:
+                transaction.drop()
+        except BaseException as problem:  # noqa: BLE001 - panics are no Exception
+            raise _engine_failure(problem) from None
+        self._take()
+
     # Undo
 
     def follow(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Self
 
 from ..chat.events import ChatEvent, decode_events_untrusted, encode_events
@@ -62,6 +63,9 @@ class DocumentFold:
         overlap = delivery.contested or delivery.skip > 0 or delivery.author.device == self._device
         self.document.apply_untrusted(delivery.content, author, overlap=overlap)
         self._note(delivery.content)
+
+    def catching_up(self) -> AbstractContextManager[None]:
+        return self.document.catching_up()
 
     def knows(self, missing: Missing) -> bool:
         return self.document.knows(*missing)
@@ -153,6 +157,9 @@ class ChatFold:
     def take_untrusted(self, delivery: Delivery) -> None:
         self.timeline.add_untrusted(delivery)
 
+    def catching_up(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def knows(self, missing: Missing) -> bool:
         """What a chat's segment builds on it has to cite."""
         return True
@@ -230,6 +237,9 @@ class EntriesFold:
     def take_untrusted(self, delivery: Delivery) -> None:
         self._touch()
         self._map.add_untrusted(delivery)
+
+    def catching_up(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def knows(self, missing: Missing) -> bool:
         """Entries need nothing that is not cited."""

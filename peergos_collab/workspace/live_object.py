@@ -420,7 +420,7 @@ class LiveObject:
         self.replica.store.write(batch)
 
     def load(self) -> None:
-        """Takes back what ``save`` wrote, then what came after it.
+        """Takes back what ``save`` wrote; what came after it has to be delivered.
 
         Raises:
             Damaged: something of it is; make it anew, and replay the segments if need be.
@@ -432,8 +432,6 @@ class LiveObject:
                 raise Damaged("the state that belongs to it is gone")
         except (Damaged, RemoteProtocolError) as error:
             raise Damaged(f"the local state is damaged ({error}) and is rebuilt from the segments") from None
-        self.replica.deliver_stored(strict=True)
-        self.replica.restore_journal()
 
     def summary(self) -> tuple[int, int]:
         """Size in bytes, and when it last changed; both as of now."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from ..codec.ids import EpochId, ObjectId, RunId
+from ..documents import NotTogether
 from ..errors import Damaged
 from ..objects.epoch_keys import EpochKeys
 from ..objects.operations import Actor
@@ -85,14 +87,32 @@ class StoredObjects:
         from_checkpoint: bool = False,
     ) -> OpenObject:
         """An object from its segments, or from the state that was saved of it."""
+        try:
+            return self._build(path, book, kind, secrets, actor, from_checkpoint, together=True)
+        except NotTogether:
+            again = LogBook.load(book.object, self._engine.store)
+            again.damage = book.damage
+            return self._build(path, again, kind, secrets, actor, from_checkpoint, together=False)
+
+    def _build(
+        self,
+        path: str,
+        book: LogBook,
+        kind: Kind,
+        secrets: Mapping[EpochId, EpochKeys],
+        actor: Actor,
+        from_checkpoint: bool,
+        *,
+        together: bool,
+    ) -> OpenObject:
         fold = self._fold(book.object, kind, self._engine.run)
         new_log = not self._engine.clean or bool(book.damage)
         replica = self._replica(book, fold, secrets, actor, new_log=new_log)
         live = LiveObject(replica, self._engine.keys.credentials.local, os.urandom)
         if from_checkpoint:
             live.load()
-        else:
-            replica.deliver_stored()
+        with fold.catching_up() if together else nullcontext():
+            replica.deliver_stored(strict=from_checkpoint)
             replica.restore_journal()
         if isinstance(fold, DocumentFold):
             fold.document.before_edit = replica.check_may_write

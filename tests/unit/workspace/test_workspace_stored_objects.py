@@ -1,0 +1,64 @@
+"""Objects made ready from what is stored, after a process ended in the midst."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from peergos_collab.documents.replica import EngineFailed, Replica
+from peergos_collab.workspace.live_object import LiveObject
+from support.homes import Person, World, agree, copy_home, world
+
+
+async def left_in_the_midst(made: World, target: Path) -> str:
+    """A copy of a home with a long tail of a colleague's and of own segments, and some that never left."""
+    node = await made.node()
+    ana, ben = await made.pair(node.address, "notes", "first. ")
+    for number in range(20):
+        writer: Person = (ana, ben)[number % 2]
+        writer.append("notes", f"{number} ")
+        await writer.workspace.sync()
+        await (ana, ben)[1 - number % 2].workspace.sync()
+    text = await agree("notes", ana, ben)
+    copy_home(ana.home, target)
+    return text
+
+
+async def test_a_tail_is_taken_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came after the state was saved enters the engine in one go, and the text is what it was."""
+    monkeypatch.setattr(LiveObject, "_plan_checkpoint", lambda self: None)
+    together: list[int] = []
+    apply_together = Replica.apply_together
+    monkeypatch.setattr(
+        Replica,
+        "apply_together",
+        lambda self, updates: (together.append(len(updates)), apply_together(self, updates)),
+    )
+    async with world(tmp_path) as made:
+        text = await left_in_the_midst(made, tmp_path / "left")
+        ana = await made.person("left")
+
+        assert ana.text("notes") == text
+        assert max(together) >= 20
+        assert await ana.problems() == []
+
+
+async def test_a_tail_that_is_not_taken_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should the engine fail at it, all is taken one by one; nothing is lost, and nobody hears of damage."""
+    monkeypatch.setattr(LiveObject, "_plan_checkpoint", lambda self: None)
+    failed: list[bool] = []
+
+    def fails(*_: object) -> None:
+        failed.append(True)
+        raise EngineFailed("together")
+
+    async with world(tmp_path) as made:
+        text = await left_in_the_midst(made, tmp_path / "left")
+        monkeypatch.setattr(Replica, "apply_together", fails)
+        ana = await made.person("left")
+
+        assert ana.text("notes") == text
+        assert failed
+        assert await ana.problems() == []
+        assert not list(ana.home.glob("*.damaged*"))
