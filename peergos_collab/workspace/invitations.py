@@ -13,7 +13,7 @@ from ..codec.ids import AccountId, PrincipalId
 from ..codec.shape import array, blob, number, some_bytes, string
 from ..codec.shown import show_person
 from ..crypto import Tag, hash256
-from ..errors import Conflict, NotFound, Offline, Refused, RemoteProtocolError
+from ..errors import Conflict, NotFound, Offline, Refused, RemoteProtocolError, UsageError
 from ..files.changes import MAX_REFERENCE, put_entry, remove, replace_reference
 from ..files.entries import EntryView
 from ..files.names import check_name, show_name
@@ -37,6 +37,9 @@ ENTRY_ID: Final = 16
 MAX_INVITATIONS: Final = 256
 MAX_OF_STRANGERS: Final = 64
 """Of people who are no contacts yet. Letters of more stay at the node until there is room."""
+
+MAX_TITLE: Final = 200
+"""Bytes of a title that are kept, so that a number fits behind it."""
 
 ACCEPT_SECONDS: Final = 30.0
 GRANT_SECONDS: Final = 5.0
@@ -165,8 +168,11 @@ class Invitations:
 
 
 def _short(title: str) -> str:
-    """A title that fits as a name, escapes included."""
-    return check_name(title.encode()[:200].decode(errors="ignore").strip() or "shared")
+    """A title that fits as a name, escapes included. What somebody else called it may fit in no way."""
+    try:
+        return check_name(title.encode()[:MAX_TITLE].decode(errors="ignore").strip())
+    except UsageError:
+        return "shared"
 
 
 def _read(view: EntryView) -> Invited | None:

@@ -159,8 +159,8 @@ class MailSender:
         while True:
             stamping = asyncio.create_task(_stamp(address, sealed, work))
             try:
-                session = await MailSession.connect(self._engine.transport, node, os.urandom)
-                await session.put(await stamping)
+                async with await MailSession.connect(self._engine.transport, node, os.urandom) as session:
+                    await session.put(await stamping)
                 self._outbox.note_told(known.account, self._generation)
                 return
             except MailRefusal as refusal:

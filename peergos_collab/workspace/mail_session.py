@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Self
 
 from ..codec.address import parse_address
 from ..codec.ids import ObjectId
@@ -51,7 +51,7 @@ class MailRefusal(Refused):
 
 
 class MailSession:
-    """One connection. Use ``read`` or ``put``, once."""
+    """One connection. Use ``read`` or ``put``, once; as ``async with`` where something is awaited before."""
 
     def __init__(self, connection: Connection, random: Random) -> None:
         self._connection = connection
@@ -63,6 +63,12 @@ class MailSession:
     async def connect(cls, transport: Transport, address: str, random: Random) -> MailSession:
         """Raises Offline, WrongPin."""
         return cls(await transport.connect(parse_address(address)), random)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._connection.close()
 
     async def read(self, key: SigningKey, take: Take, at_end: Callable[[], None], *, hold: bool) -> None:
         """Reads a mailbox until the connection ends; without ``hold`` only what is there now.

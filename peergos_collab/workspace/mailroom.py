@@ -180,7 +180,10 @@ class Mailroom:
             return True
         try:
             taken = await self._do(letter)
-        except RemoteProtocolError as error:
+        except (Damaged, Offline):
+            raise
+        except PeergosCollabError as error:
+            # Whatever is wrong with it: if it stayed, the node would give it again, before all that follow.
             who = self._name(letter)
             self._engine.on_problem(None, f"a letter from {who} was not used: {error.message}")
             taken = True

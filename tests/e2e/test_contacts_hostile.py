@@ -303,6 +303,23 @@ async def test_a_flood_of_invitations(made: World, monkeypatch: pytest.MonkeyPat
     assert len(kept(made)) == 1
 
 
+async def test_titles_that_can_be_no_names(made: World) -> None:
+    """They hold up neither the invitation nor the letters that come after it."""
+    ana, ben = await friends(made, "Ana", "Ben")
+    titles = ["", ".." + " " * 198 + "x", "\U0001d15e" * 60, "/" * 255, "plan"]
+    eve = Credentials.found("Eve", RecoveryCode.generate(os.urandom), os.urandom)
+    for title in titles:
+        content = invitation_of(ana, title).encode()
+        letter = write(ContactCard.make(eve, (), 1), eve.device_sign, ben, LetterKind.SHARE, content)
+        await post(made, *to_stranger(letter, ben))
+    await ben.workspace.sync()
+
+    paths = [invited.path for invited in await ben.workspace.invitations()]
+    assert len(paths) == len(titles)
+    assert "plan" in paths
+    assert kept(made) == {}
+
+
 async def renew_keys(made: World, person: Person) -> None:
     """A second device comes and is removed, so the account has a new user key."""
     before = credentials(person).account.user_key

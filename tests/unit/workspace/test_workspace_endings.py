@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from peergos_collab.codec.address import format_address
 from peergos_collab.errors import Offline
 from peergos_collab.identity.device_code import DeviceCode
-from peergos_collab.workspace import meeting_place
+from peergos_collab.workspace import mail_sender, meeting_place
 from peergos_collab.workspace.mail_session import MailSession
 from peergos_collab.workspace.meeting_place import MeetingPlace
 from peergos_collab.workspace.presence import PresenceBook
@@ -132,3 +133,30 @@ async def test_messages_of_two_devices_arrive_in_their_order(
             await here.until(lambda: len(came) == 3, 20, "all messages")
 
         assert came == messages
+
+
+async def test_a_letter_that_is_being_stamped_leaves_no_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its session with the node was there before the work was done, and goes when the work is given up."""
+    connect, connected = MailSession.connect, asyncio.Event()
+
+    async def noticed(*arguments: Any) -> MailSession:
+        session = await connect(*arguments)
+        connected.set()
+        return session
+
+    monkeypatch.setattr(mail_sender, "USUAL_WORK", 99)
+    monkeypatch.setattr(MailSession, "connect", noticed)
+    async with world(tmp_path) as made:
+        node = await made.node()
+        ana, ben = await made.person("Ana"), await made.person("Ben")
+        await ben.workspace.add_node(node.address)
+        await ana.workspace.add_contact(await ben.workspace.contact_card())
+        await ana.workspace.go_online(RELAYED)
+        async with asyncio.timeout(60):
+            await connected.wait()
+            await asyncio.sleep(0)
+            await ana.engine.online.leave(RELAYED)
+            while node._shelf.sessions:  # noqa: ASYNC110 - the node has no event for it
+                await asyncio.sleep(0)
