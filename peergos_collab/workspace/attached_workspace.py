@@ -91,7 +91,10 @@ class EngineSocket:
     async def call(self, method: str, *arguments: Any) -> Any:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._calls[self._begin(method, arguments)] = future
-        await self._writer.drain()
+        try:
+            await self._writer.drain()
+        except ConnectionError:
+            pass  # the engine has ended: whoever reads its answers finds that out, and tells all who wait
         return await future
 
     def tell(self, method: str, *arguments: Any) -> None:
@@ -203,14 +206,14 @@ class AttachedWorkspace(AttachedPeople, AttachedDevices):
         return found
 
     async def join(self, link: str, path: str = "", *, password: str = "", timeout: float = 30.0) -> str:
-        return str(await self._socket.call("join", link, path, password, timeout))
+        return str(await self._socket.call("join", link, path, password, float(timeout)))
 
     async def members(self, path: str) -> list[Member]:
         listed: list[Member] = from_wire(list[Member], await self._socket.call("members", path))
         return listed
 
     async def sync(self, timeout: float = 30.0) -> None:
-        await self._socket.call("sync", timeout)
+        await self._socket.call("sync", float(timeout))
 
     async def go_online(self, options: Options) -> None:
         await self._socket.call("go_online", options)
@@ -239,16 +242,29 @@ class _AttachedHandle(ABC):
 
     async def start(self) -> None:
         self._task = asyncio.create_task(self._follow())
-        await self._started
+        try:
+            await self._started
+        except BaseException:
+            await self.close()
+            raise
 
     async def _follow(self) -> None:
         try:
             await self._run()
         except PeergosCollabError as error:
-            if not self._started.done():
-                self._started.set_exception(error)
-            self.can_write = False
-            self._tell()
+            self._end(error)
+        except Exception as error:  # noqa: BLE001 - whoever opens it must not wait for ever
+            self._end(RemoteProtocolError(f"the engine sent what is not understood ({error})"))
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "following the engine failed", "exception": error}
+            )
+
+    def _end(self, error: PeergosCollabError) -> None:
+        """What is shown stays, and cannot be changed any more."""
+        if not self._started.done():
+            self._started.set_exception(error)
+        self.can_write = False
+        self._tell()
 
     @abstractmethod
     async def _run(self) -> None:

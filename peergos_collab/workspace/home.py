@@ -23,7 +23,7 @@ from ..codec import decode_untrusted, encode, to_multibase
 from ..codec.ids import EpochId, ObjectId, PrincipalId
 from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..crypto import MasterKey
-from ..errors import Conflict, Damaged, NotFound, PassphraseNeeded, RemoteProtocolError
+from ..errors import Conflict, Damaged, LocalProtocolError, NotFound, PassphraseNeeded, RemoteProtocolError
 from ..identity.account import Account
 from ..identity.credentials import Credentials, user_pair
 from ..identity.key_store import KeyStore
@@ -266,21 +266,41 @@ def _keep(home: Path, keys: HomeKeys, random: Random) -> HomeKeys:
 
 def change_passphrase(home: Path, keys: HomeKeys, new: str | None, random: Random = os.urandom) -> HomeKeys:
     """Seals the same secrets under a new master key; the file changes at once or not at all."""
-    key_store, raw = keys.store.change_passphrase(new, random)
-    if new is None:
+    store, _ = keys.store.change_passphrase(new, random)
+    return use_key_store(home, keys, store, locked=new is not None, random=random)
+
+
+def use_key_store(
+    home: Path, keys: HomeKeys, store: KeyStore, *, locked: bool, random: Random = os.urandom
+) -> HomeKeys:
+    """Keeps what a home holds by now in a key store with a new master key.
+
+    Args:
+        store: made of what the home held a while ago; only its keys are used.
+        locked: it has a passphrase.
+    """
+    key_store, raw = store.with_contents(keys.store.contents, random)
+    if not locked:
         # Before the key store: if we stop in between, the old file still opens with the old passphrase.
         write_atomic(home / MASTER, key_store.master.expose())
     write_atomic(home / KEYS, raw)
-    if new is not None:
+    if locked:
         (home / MASTER).unlink(missing_ok=True)
     return _decode(key_store)
 
 
 def _master(home: Path) -> MasterKey:
     try:
-        return MasterKey(read_file(home / MASTER, 64))
+        raw = read_file(home / MASTER, 64)
     except NotFound:
         raise PassphraseNeeded from None
+    try:
+        return MasterKey(raw)
+    except LocalProtocolError:
+        raise Damaged(
+            f"{home / MASTER} is damaged, so it does not open this home; what is in the home is untouched",
+            hint="Put the file back from a backup, or use the recovery code: 'pgc key recover'.",
+        ) from None
 
 
 def _store_first(path: Path, epoch: Epoch, more: Sequence[PutValue]) -> None:

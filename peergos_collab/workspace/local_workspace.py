@@ -56,7 +56,7 @@ from .entry_node import use_entry_node
 from .folds import ChatFold, DocumentFold
 from .handles import LocalChat, LocalDocument
 from .history import NOT_VERIFIED
-from .home import change_passphrase, found_object, has_passphrase, open_keys
+from .home import found_object, has_passphrase, open_keys, use_key_store
 from .live_object import stored_summary
 from .local_devices import LocalDevices
 from .local_people import LocalPeople
@@ -422,7 +422,9 @@ class LocalWorkspace(LocalPeople, LocalDevices):
             await asyncio.to_thread(_check_passphrase, engine, old)
         elif has_passphrase(engine.home):
             raise PassphraseNeeded
-        engine.keys = await asyncio.to_thread(change_passphrase, engine.home, engine.keys, new)
+        # It takes a second, in which this device may learn of new keys: those must not be lost.
+        store, _ = await asyncio.to_thread(engine.keys.store.change_passphrase, new, os.urandom)
+        engine.keys = use_key_store(engine.home, engine.keys, store, locked=new is not None)
 
     async def close(self) -> None:
         await self.engine.close()

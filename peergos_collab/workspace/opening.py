@@ -79,8 +79,9 @@ async def _attach(home: Path, only_lasting: bool) -> Workspace | None:
     except OSError:
         return None
     try:
-        _, _, (version, engine_lasts) = await read_frame_untrusted(reader)
-    except (Offline, ValueError):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            _, _, (version, engine_lasts) = await read_frame_untrusted(reader)
+    except (Offline, TimeoutError, ValueError):
         writer.close()
         return None
     if version != VERSION:

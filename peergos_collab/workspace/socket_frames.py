@@ -66,7 +66,9 @@ async def read_frame_untrusted(reader: asyncio.StreamReader) -> list[Any]:
 
 
 def error_value(error: PeergosCollabError) -> list[str]:
-    return [type(error).__name__, error.message, error.hint]
+    """Of an error of a class of its own: the nearest one that the other side can make, and exits with."""
+    known = next(kind for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
+    return [known.__name__, error.message, error.hint]
 
 
 def error_from(value: Any) -> PeergosCollabError:

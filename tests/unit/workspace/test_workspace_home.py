@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from peergos_collab.cli import main
-from peergos_collab.errors import Conflict, NotFound, PassphraseNeeded, UsageError, WrongPassphrase
+from peergos_collab.errors import Conflict, Damaged, NotFound, PassphraseNeeded, UsageError, WrongPassphrase
 from peergos_collab.storage import HomeLock
-from peergos_collab.workspace.home import LOCK, create_home, open_keys, recover_home
+from peergos_collab.workspace.home import LOCK, MASTER, create_home, open_keys, recover_home, remember_nodes
+from support.homes import world
+
+NODE = f"pgc://{'z' + '2' * 44}@127.0.0.1:1"
 
 
 def test_the_recovery_code_sets_a_new_passphrase(tmp_path: Path) -> None:
@@ -73,3 +77,28 @@ def test_the_command_takes_the_code_from_a_file(tmp_path: Path, capfd: pytest.Ca
     assert ended.value.code in (0, None)
     assert made.recovery_code not in printed
     assert open_keys(tmp_path / "home", "new words").credentials.name == "Ana"
+
+
+def test_a_key_file_that_was_cut(tmp_path: Path) -> None:
+    """It is called damaged, with what helps; the code still opens the home."""
+    made = create_home(tmp_path, name="Ana", passphrase=None)
+    (tmp_path / MASTER).write_bytes(bytes(7))
+    with pytest.raises(Damaged, match=r"master\.key is damaged"):
+        open_keys(tmp_path, None)
+    recover_home(tmp_path, made.recovery_code, None)
+
+    assert open_keys(tmp_path, None).credentials.name == "Ana"
+
+
+async def test_what_is_learned_while_the_passphrase_changes_stays(tmp_path: Path) -> None:
+    """Making the new keys takes a second. What the device keeps beside them in that time is not lost."""
+    async with world(tmp_path) as made:
+        ana = await made.person("Ana")
+        changing = asyncio.create_task(ana.workspace.change_passphrase(None, "new words"))
+        await asyncio.sleep(0)
+        engine = ana.engine
+        engine.keys = remember_nodes(engine.home, engine.keys, (NODE,), "")
+        await changing
+
+        assert engine.keys.nodes == (NODE,)
+        assert open_keys(engine.home, "new words").nodes == (NODE,)
