@@ -24,6 +24,8 @@ _BUILT_IN_TAGS: Final = (
 
 
 _PLAIN: Final = frozenset({bytes, str, bool, type(None)})
+_LEAST: Final = -(2**63)
+_END: Final = 2**64
 
 
 class _Unfit(ValueError):
@@ -92,7 +94,7 @@ def _ordered(value: Any, depth: int) -> Any:
     if kind in _PLAIN:
         return value
     if kind is int or isinstance(value, enum.IntEnum):
-        if not -(2**63) <= value < 2**64:
+        if not _LEAST <= value < _END:
             raise _Unfit("an integer beyond 64 bits")
         return value
     if isinstance(value, enum.StrEnum):
@@ -101,7 +103,12 @@ def _ordered(value: Any, depth: int) -> Any:
         raise _Unfit(f"more than {MAX_DEPTH} levels")
     if kind is list or kind is tuple:
         # A call for each plain item would be most of the time that decoding takes.
-        return [item if type(item) in _PLAIN else _ordered(item, depth - 1) for item in value]
+        return [
+            item
+            if (kind := type(item)) in _PLAIN or (kind is int and _LEAST <= item < _END)
+            else _ordered(item, depth - 1)
+            for item in value
+        ]
     if kind is dict:
         if not all(type(key) in (int, str, bytes) for key in value):
             raise _Unfit("a key that is no integer, text or bytes")

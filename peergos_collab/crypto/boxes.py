@@ -49,7 +49,7 @@ class BoxPair:
         """
         shared = _scalarmult(self._secret, other.public)
         both = sender.public + receiver.public
-        return WrapKey(blake2b(both, key=shared, person=tag.value, digest_size=KEY_LENGTH).digest())
+        return WrapKey(blake2b(both, key=shared, person=tag.person, digest_size=KEY_LENGTH).digest())
 
 
 def _scalarmult(secret: bytes, public: bytes) -> bytes:

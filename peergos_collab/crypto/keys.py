@@ -49,17 +49,17 @@ K = TypeVar("K", bound=SecretKey)
 
 def derive(key: SecretKey, tag: Tag, into: type[K], context: bytes = b"") -> K:
     """K(key, tag, context) = BLAKE2b-256(context, key=key, person=tag), as a key of type ``into``."""
-    return into(blake2b(context, key=key.expose(), person=tag.value, digest_size=KEY_LENGTH).digest())
+    return into(blake2b(context, key=key.expose(), person=tag.person, digest_size=KEY_LENGTH).digest())
 
 
 def hash256(tag: Tag, data: bytes) -> bytes:
     """BLAKE2b-256 of ``data`` under the purpose ``tag``."""
-    return blake2b(data, person=tag.value, digest_size=32).digest()
+    return blake2b(data, person=tag.person, digest_size=32).digest()
 
 
 def keyed_hash(key: SecretKey, tag: Tag, data: bytes, length: int = 32) -> bytes:
     """BLAKE2b of ``data`` under ``key``: a name that only holders of the key can compute."""
-    return blake2b(data, key=key.expose(), person=tag.value, digest_size=length).digest()
+    return blake2b(data, key=key.expose(), person=tag.person, digest_size=length).digest()
 
 
 def same(one: bytes, other: bytes) -> bool:

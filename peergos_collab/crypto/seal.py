@@ -39,7 +39,7 @@ class SealBroken(RemoteProtocolError):
 
 
 def _keys(key: SecretKey, tag: Tag, nonce: bytes) -> tuple[bytes, bytes]:
-    digest = blake2b(nonce, key=key.expose(), person=tag.value).digest()
+    digest = blake2b(nonce, key=key.expose(), person=tag.person).digest()
     return digest[:32], digest[32:]
 
 

@@ -78,4 +78,4 @@ def _verify_raw(public: bytes, message: bytes, signature: bytes) -> None:
 
 
 def _prefix(tag: Tag) -> bytes:
-    return tag.value.ljust(16, b"\0")
+    return tag.person.ljust(16, b"\0")

@@ -12,6 +12,10 @@ import enum
 class Tag(enum.Enum):
     """``value`` is the tag as hashed. Never reuse or rename one: a new purpose takes a new line."""
 
+    def __init__(self, person: bytes) -> None:
+        self.person = person
+        """The same once more: an enum takes longer to give ``value`` than BLAKE2b to hash 64 bytes."""
+
     # Derived keys
     EPOCH_WRITE = b"epoch w"
     EPOCH_READ = b"epoch r"

@@ -40,6 +40,10 @@ class Kind(enum.IntEnum):
     """Merged state up to given heads."""
 
 
+_FIRST_KIND: Final = min(Kind)
+_LAST_KIND: Final = max(Kind)
+
+
 @dataclass(frozen=True, slots=True)
 class Author:
     """Who wrote a segment, as its log's binding proves.
@@ -181,7 +185,7 @@ def _cite(value: Any) -> Cite:
 
 
 def _kind(value: Any) -> Kind:
-    return Kind(number(value, min(Kind), max(Kind), "payload kind"))
+    return Kind(number(value, _FIRST_KIND, _LAST_KIND, "payload kind"))
 
 
 def _unpack_untrusted(packed: bytes) -> bytes:
