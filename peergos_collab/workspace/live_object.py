@@ -103,6 +103,7 @@ class LiveObject:
     incomplete: bool = False
     modified: int = 0
     _ahead: dict[str, set[Tip]] = field(default_factory=dict)
+    _refusal: str = ""
     _stated: bool = False
     _in_flight: bool = False
     _gathering: asyncio.TimerHandle | None = None
@@ -128,6 +129,9 @@ class LiveObject:
 
     def kick(self) -> None:
         """Starts the next append unless one is in flight; what comes meanwhile is coalesced."""
+        if self._refusal:
+            self._tell_idle(Damaged(self._refusal))
+            return
         if self._in_flight or self._gathering is not None:
             return
         changes = min(len(self.replica.pending), MAX_CHANGES)
@@ -150,10 +154,8 @@ class LiveObject:
         self._in_flight = False
         error = done.exception()
         if error is not None:
-            # The changes stay in the document in memory; nothing was sent. A new start is needed.
-            self.failed = True
-            self.replica.problems.append(f"this disk refused to save: {error}; export the content now")
-            self._tell_idle(error)
+            self._refused(error)
+            self._tell_idle(Damaged(self._refusal))
             return
         self.spread(collected.arrivals)
         for callback in (*self.on_appended, *self.on_durable):
@@ -166,6 +168,31 @@ class LiveObject:
             self.kick()
         if not self._in_flight:
             self._plan_snapshot()
+
+    def _write(self, batch: Batch) -> None:
+        """Makes a batch durable in the background. Where this disk refuses, that is told."""
+        try:
+            self.replica.store.write(batch).add_done_callback(self._written)
+        except Damaged as error:
+            self._refused(error)
+
+    def _written(self, done: Future[None]) -> None:
+        """Called in the store's own thread."""
+        error = done.exception()
+        if error is not None:
+            self._loop.call_soon_threadsafe(self._refused, error)
+
+    def _refused(self, error: BaseException) -> None:
+        """What is only in memory stays there, and nothing of it was sent. A new start is needed."""
+        if self._refusal:
+            return
+        self.failed = True
+        self._refusal = (
+            f"this disk refused to save ({str(error).rstrip('.')}): export the content now, then start again"
+        )
+        self.replica.problems.append(self._refusal)
+        for callback in list(self.on_durable):
+            callback()
 
     def _gathered(self) -> None:
         """Goes on with what was gathered."""
@@ -205,15 +232,22 @@ class LiveObject:
             self._idle.append(waiter)
             self._gathered()
             await waiter
+        if self._refusal:
+            raise Damaged(self._refusal)
         await asyncio.wrap_future(self.replica.store.write([]))
 
     # -- what comes from others -----------------------------------------------------------------
 
     def take_segments(self, raws: Iterable[bytes], via: str, origin: Session | None) -> Taken:
-        """Folds segments in at once, makes them durable in the background, passes them on."""
+        """Folds segments in at once, makes them durable in the background, passes them on.
+
+        Not once this disk has refused something: they might follow what is not there.
+        """
+        if self._refusal:
+            return Taken(Offered())
         taken = self.replica.take_segments(raws, via, origin.gives(self.id) if origin else EVERYTHING)
         if taken.offered.batch:
-            self.replica.store.write(taken.offered.batch)
+            self._write(taken.offered.batch)
         size = sum(len(delivery.content) for delivery in taken.deliveries)
         self._since_checkpoint += len(taken.offered.arrivals) + size // (CHANGE_BYTES * CHANGES_PER_SEGMENT)
         if origin is not None:
@@ -231,7 +265,7 @@ class LiveObject:
         """Takes records, and folds in what waited for them."""
         offered = self.replica.take_records(raws, origin.admits(self.id) if origin else anybody)
         if offered.batch:
-            self.replica.store.write(offered.batch)
+            self._write(offered.batch)
         if offered.records:
             self.spread(())
             self._tell(self.replica.deliver_waiting(via))
@@ -254,7 +288,7 @@ class LiveObject:
 
     def _publish(self, batch: Batch) -> None:
         if batch:
-            self.replica.store.write(batch)
+            self._write(batch)
             self.spread(())
             for callback in list(self.on_members):
                 callback()
@@ -278,7 +312,7 @@ class LiveObject:
 
     def adopt(self, anew: CausalOrder) -> None:
         """Takes the state that was folded anew, and saves it."""
-        self.replica.store.write(self.replica.adopt(anew))
+        self._write(self.replica.adopt(anew))
         self.save()
         self.kick()
         for callback in list(self.on_durable):
@@ -406,8 +440,11 @@ class LiveObject:
         """Writes the state, sealed for this device, so that opening need not replay.
 
         Local changes that are in the state but not durable yet are written before it: a state must
-        never hold something that neither journal nor segments have.
+        never hold something that neither journal nor segments have. So what this disk refused is not saved
+        as part of it either.
         """
+        if self._refusal:
+            return
         self._since_checkpoint = 0
         batch: Batch = []
         while (collected := self.replica.journal_pending()) is not None:
@@ -417,7 +454,7 @@ class LiveObject:
             self._stated = True
         batch.append(self._put(CHECKPOINTS, self.id, self._checkpoint()))
         batch.append(self._put(SUMMARIES, self.id, encode([self.replica.fold.size, self.modified])))
-        self.replica.store.write(batch)
+        self._write(batch)
 
     def load(self) -> None:
         """Takes back what ``save`` wrote; what came after it has to be delivered.

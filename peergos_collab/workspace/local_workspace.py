@@ -289,7 +289,8 @@ class LocalWorkspace(LocalPeople, LocalDevices):
 
     async def export_document(self, path: str, format: str) -> bytes:
         opened, fold = self._document(path)
-        await opened.live.durable()
+        if not opened.live.failed:  # else this is how it is saved at all
+            await opened.live.durable()
         if format == "text":
             return fold.document.text.encode()
         if format == "yjs":

@@ -1,0 +1,74 @@
+"""An object at work: what becomes of what others sent where this disk refuses to keep it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from peergos_collab.chat import Message
+from peergos_collab.errors import Damaged
+from peergos_collab.objects.epoch_keys import Level
+from peergos_collab.testing.store import MemoryStore
+from peergos_collab.workspace.live_object import LiveObject
+from support.members import Group
+from support.replicas import Chatting
+
+RANDOM = random.Random(14).randbytes
+
+
+def chat() -> tuple[Chatting, Chatting, LiveObject, MemoryStore]:
+    """Ana's replica, with a disk of its own, at work; Ben's is somewhere else."""
+    group = Group(["Ana", "Ben"], RANDOM)
+    group.add("Ana", "Ben", Level.WRITE, *group.people)
+    store = MemoryStore()
+    ana = Chatting(group, group.people["Ana"], RANDOM, store)
+    store.flush()
+    live = LiveObject(ana.replica, ana.person.credentials.local, RANDOM)
+    return ana, Chatting(group, group.people["Ben"], RANDOM), live, store
+
+
+async def test_a_disk_that_refuses_what_others_sent() -> None:
+    """It is said so, nothing passes for saved, and no more is taken until a new start."""
+    ana, ben, live, store = chat()
+    told: list[bool] = []
+    live.on_durable.append(lambda: told.append(live.failed))
+    ben.say("one")
+    live.take_records(ben.all()[0])
+    store.flush()
+    live.take_segments(ben.segments(), "memory", None)
+    assert store.fail() == 1
+    await asyncio.sleep(0)
+    ben.say("two")
+    live.take_segments(ben.segments(), "memory", None)
+    live.stop()
+
+    assert told == [True]
+    assert [
+        problem for problem in live.replica.problems if "disk refused" in problem
+    ] == live.replica.problems
+    assert ana.texts == ["one"]
+    assert store.unflushed == 0
+
+
+async def test_a_disk_that_refuses_what_is_written_here() -> None:
+    """Whoever waits is told; what is only in memory is neither saved as part of the state nor built upon."""
+    ana, _, live, store = chat()
+    for text in ("one", "two"):
+        live.submit(ana.fold.add_local(Message(text), 1_000))
+    saving = asyncio.create_task(live.durable())
+    await asyncio.sleep(0)
+    assert store.fail() > 0
+    with pytest.raises(Damaged, match="export the content now"):
+        await saving
+    live.submit(ana.fold.add_local(Message("three"), 1_000))
+    live.save()
+    live.stop()
+    with pytest.raises(Damaged, match="export the content now"):
+        await live.durable()
+
+    assert live.failed
+    assert store.unflushed == 0
+    assert ana.texts == ["one"]
+    assert [event.text for _, event in ana.fold.unsealed] == ["two", "three"]
