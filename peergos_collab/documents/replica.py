@@ -1,4 +1,4 @@
-"""The Yjs document itself, in its own units: the one module that imports pycrdt.
+"""The Yjs document itself, in its own units: the one module that uses pycrdt.
 
 Everything here counts UTF-8 bytes, as pycrdt does, and trusts its caller: an offset inside a
 character corrupts the document silently. ``Document`` owns the offsets, the firewall the updates.
@@ -13,10 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from pycrdt import merge_updates
-from pycrdt._pycrdt import Doc, Subscription, Text, TransactionEvent, UndoManager
-from pycrdt._pycrdt import decode_sticky_index as _decode_sticky_index
-
+from .binding import Doc, Subscription, Text, TransactionEvent, UndoManager, merge_updates
+from .binding import decode_sticky_index as _decode_sticky_index
 from .own_edits import OwnEdits
 from .varints import read_varints, varint
 
@@ -326,7 +324,7 @@ def merge(updates: Sequence[bytes]) -> bytes:
     level = list(updates)
     while len(level) > 1:
         level = [
-            merge_updates(*level[i : i + _MERGE_AT_ONCE]) if i + 1 < len(level) else level[i]
+            merge_updates(tuple(level[i : i + _MERGE_AT_ONCE])) if i + 1 < len(level) else level[i]
             for i in range(0, len(level), _MERGE_AT_ONCE)
         ]
     return level[0]
