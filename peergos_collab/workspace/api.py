@@ -360,7 +360,7 @@ class ChatHandle(Protocol):
         """A slice of the timeline, oldest first; O(slice)."""
 
     async def send(self, text: str, *, reply_to: str = "") -> str:
-        """Returns the message's id once it is durable here."""
+        """Returns the message's id once it is durable here; empty while it has no place yet, as offline."""
 
     def set_typing(self) -> None: ...
 

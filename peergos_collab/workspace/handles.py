@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
+from typing import Final, cast
 
 from ..chat.events import Message as MessageEvent
 from ..chat.events import Reply
@@ -20,6 +20,9 @@ from .machine import now_ms
 from .open_object import OpenObject
 from .presence import Present
 from .writers import writer_of
+
+LOOK_BACK: Final = 256
+"""Messages among which one that was just sent is looked for."""
 
 
 class _Handle:
@@ -142,9 +145,13 @@ class LocalChat(_Handle):
         for callback in list(live.on_durable):
             callback()
         await live.durable()
-        if self._fold.unsealed:
-            return ""
-        return self._fold.timeline.messages(len(self._fold.timeline) - 1, len(self._fold.timeline))[0].id
+        return "" if self._fold.unsealed else self._id_of(text)
+
+    def _id_of(self, text: str) -> str:
+        """Of the newest message of this device that says so: others' may have come after it by now."""
+        timeline, device = self._fold.timeline, self._opened.live.replica.author.device
+        newest = reversed(timeline.messages(max(0, len(timeline) - LOOK_BACK), len(timeline)))
+        return next((each.id for each in newest if (each.author.device, each.text) == (device, text)), "")
 
     def set_typing(self) -> None:
         self._opened.presence.set_cursor(b"", b"", True)

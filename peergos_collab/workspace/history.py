@@ -57,7 +57,10 @@ def take_preview_untrusted(opened: OpenObject, place: SnapshotPlace, came: Snaps
     segment = Segment.parse_untrusted(came.raw).verify()
     if segment.id != place.id or (segment.log, segment.epoch) not in replica.book.certificates:
         raise RemoteProtocolError("another segment than the snapshot that the link names")
-    payload = decode_payload_untrusted(segment.open(replica.keys[segment.epoch].content))
+    keys = replica.keys.get(segment.epoch)
+    if keys is None:
+        raise RemoteProtocolError("a snapshot under keys that are not here")
+    payload = decode_payload_untrusted(segment.open(keys.content))
     if payload.kind is not Kind.SNAPSHOT:
         raise RemoteProtocolError("a segment that is no snapshot")
     fold.load_preview(Snapshot.decode_untrusted(payload.content).state)

@@ -48,6 +48,11 @@ class Linking:
             engine.transport, self._node, code.to_first(), code.to_new(), self._take_untrusted
         )
 
+    @property
+    def expired(self) -> bool:
+        """Whether nobody came with the code while it could be used."""
+        return now_ms() >= self._expires and self._offering.joiner is None
+
     async def start(self) -> DeviceOffer:
         """Raises Offline, WrongPin."""
         await self._place.__aenter__()
@@ -118,6 +123,8 @@ class Linkings:
             raise NoNode(
                 "linking a device needs a node, where both meet and where the new one finds everything"
             )
+        for id_ in [id_ for id_, linking in self._running.items() if linking.expired]:
+            await self.end(id_)  # whoever showed it is gone
         if len(self._running) >= MAX_LINKINGS:
             raise Conflict("other devices are being linked; finish or end that first")
         linking = Linking(self._engine, self._book, DeviceCode.generate(parse_address(nodes[0]), os.urandom))

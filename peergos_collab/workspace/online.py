@@ -45,9 +45,8 @@ class Online:
     async def needed(self) -> AsyncIterator[Network]:
         """Connected to the nodes of all objects while the block runs."""
         self._needs += 1
-        network = self._connected()
         try:
-            yield network
+            yield self._connected()
         finally:
             self._needs -= 1
             await self._rest()

@@ -144,12 +144,16 @@ class StoredObjects:
         )
 
     def replay(self, opened: OpenObject) -> Replica:
-        """The stored history of an object, folded apart from scratch; for a thread of its own."""
+        """The stored history of an object, folded apart from scratch; for a thread of its own.
+
+        Raises:
+            Damaged: a stored segment is. It is not dealt with here, beside whoever uses the object.
+        """
         current = opened.live.replica
         book = LogBook.load(current.object, self._engine.store)
         fold = self._empty_fold(opened)
         replica = self._replica(book, fold, current.keys, current.actor, new_log=False)
-        replica.deliver_stored()
+        replica.deliver_stored(strict=True)
         return replica
 
     def fold_anew(self, opened: OpenObject) -> CausalOrder:

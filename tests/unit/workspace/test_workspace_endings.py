@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from peergos_collab.codec.address import format_address
-from peergos_collab.errors import Offline
+from peergos_collab.errors import Conflict, Offline
 from peergos_collab.identity.device_code import DeviceCode
-from peergos_collab.workspace import mail_sender, meeting_place
+from peergos_collab.workspace import linking, mail_sender, meeting_place
+from peergos_collab.workspace.machine import now_ms
 from peergos_collab.workspace.mail_session import MailSession
 from peergos_collab.workspace.meeting_place import MeetingPlace
 from peergos_collab.workspace.presence import PresenceBook
@@ -160,3 +161,19 @@ async def test_a_letter_that_is_being_stamped_leaves_no_connection(
             await ana.engine.online.leave(RELAYED)
             while node._shelf.sessions:  # noqa: ASYNC110 - the node has no event for it
                 await asyncio.sleep(0)
+
+
+async def test_codes_that_nobody_used_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever showed them and went away keeps nobody from linking a device once they have expired."""
+    async with world(tmp_path) as made:
+        node = await made.node()
+        ana = await made.person("Ana")
+        await ana.workspace.add_node(node.address)
+        for _ in range(linking.MAX_LINKINGS):
+            await ana.workspace.link_device()
+        with pytest.raises(Conflict):
+            await ana.workspace.link_device()
+        later = now_ms() + int(linking.CODE_SECONDS * 1000)
+        monkeypatch.setattr(linking, "now_ms", lambda: later)
+
+        assert (await ana.workspace.link_device()).expires > later

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from peergos_collab.documents.replica import EngineFailed, Replica
+from peergos_collab.errors import Damaged
+from peergos_collab.workspace.home import STORE
 from peergos_collab.workspace.live_object import LiveObject
 from support.homes import Person, World, agree, copy_home, world
 
@@ -62,3 +65,19 @@ async def test_a_tail_that_is_not_taken_together(tmp_path: Path, monkeypatch: py
         assert failed
         assert await ana.problems() == []
         assert not list(ana.home.glob("*.damaged*"))
+
+
+async def test_a_replay_beside_an_object_in_use_changes_nothing(tmp_path: Path) -> None:
+    """Damage it meets is told, and left to whoever has the object open: he believes in what is stored."""
+    async with world(tmp_path) as made:
+        node = await made.node()
+        ana, _ = await made.pair(node.address, "notes", "text")
+        opened = ana.opened("notes")
+        (branch,) = opened.live.replica.book.numbered
+        with sqlite3.connect(ana.home / STORE) as store:
+            store.execute("UPDATE segments SET raw = zeroblob(9) WHERE place = ?", (branch << 32 | 1,))
+        store.close()
+        with pytest.raises(Damaged):
+            ana.engine.replay(opened)
+
+        assert ana.engine.store.segment_id(branch, 1) is not None
