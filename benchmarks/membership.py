@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from peergos_collab.codec.ids import EpochId, PrincipalId
 from peergos_collab.crypto import BoxPair, SigningKey
+from peergos_collab.identity.account import UserKey, founded_with
 from peergos_collab.identity.credentials import Credentials
 from peergos_collab.identity.recovery_code import RecoveryCode
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
@@ -65,10 +66,11 @@ def acting(who: Credentials) -> Actor:
 
 
 def stranger() -> Principal:
-    """Somebody who never acts, so that his account need not exist."""
+    """Somebody who never acts, so that of his account only the first user key need exist."""
     sign, box = SigningKey.generate(os.urandom), BoxPair.generate(os.urandom)
-    id_ = PrincipalId(os.urandom(32))
-    return Principal(PrincipalKind.ACCOUNT, id_, os.urandom(32), sign.verify_key, box.public_key)
+    first = UserKey(os.urandom(32), sign.verify_key, box.public_key)
+    id_ = PrincipalId(founded_with(first))
+    return Principal(PrincipalKind.ACCOUNT, id_, first.generation, first.sign, first.box)
 
 
 @dataclass

@@ -42,6 +42,7 @@ class Tag(enum.Enum):
     LINK_SIGN = b"link sign"
     LINK_BOX = b"link box"
     LINK_CHECK = b"link check"
+    LINK_ID = b"link id"
     DROP_SIGN = b"drop sign"
     DROP_SEAL = b"drop seal"
     JOURNAL = b"journal"
@@ -80,6 +81,7 @@ class Tag(enum.Enum):
 
     # Hashes that name records
     ACCOUNT_ID = b"account id"
+    FIRST_USER_KEY = b"first user key"
     ACCOUNT_OP_ID = b"account op id"
     DEVICE_ENTRY = b"device entry"
     DEVICE_CODE = b"device code"

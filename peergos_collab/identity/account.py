@@ -1,7 +1,12 @@
 """Accounts: an inception nobody can forge, and a log of signed ops that says which devices belong.
 
-    inception body = [version, root key, H(next root key), nonce]     account id = hash of the body
+    inception body = [version, root key, H(next root key), user signing key, user box key]
+    first version  = H("first user key", [version, root key, H(next root key)])
+    account id     = H("account id", first version ‖ user signing key ‖ user box key)
     log            = [[inception body, signature], [op…]]             ops in the order (depth, id)
+
+So the id names the account's first user key: whoever is told an id, that key and 32 bytes more sees that
+they belong together, without the log. Later keys need the log.
 
 The ops form a DAG: each names those seen last. What follows from them is a function of their set, so two
 logs of an account are merged by uniting them (``account_verdict`` has the rules).
@@ -25,11 +30,11 @@ from ..codec.ids import AccountId, DeviceId
 from ..codec.shape import array, blob, many, number, some_bytes
 from ..crypto import BoxPublic, SigningKey, Tag, VerifyKey, hash256
 from ..errors import LocalProtocolError, RemoteProtocolError
-from ..ports import Random
 from .account_ops import (
     AccountOp,
     Action,
     AddDevice,
+    BoxFirstUserKey,
     DevicePublic,
     RotateUserKey,
     SetRecovery,
@@ -160,13 +165,20 @@ def found_account(
     device: DevicePublic,
     recovery: BoxPublic,
     user_key: RotateUserKey,
-    random: Random,
 ) -> Account:
     """A new account with one device, its recovery key and its first user key."""
-    body = encode([VERSION, root.public, next_root_hash(next_root.public), random(32)])
-    account_id = AccountId(hash256(Tag.ACCOUNT_ID, body))
+    body = encode(
+        [
+            VERSION,
+            root.public,
+            next_root_hash(next_root.public),
+            user_key.sign.public,
+            user_key.box.public,
+        ]
+    )
+    account_id, _ = _read_inception(body)
     ops: list[AccountOp] = []
-    for action in (AddDevice(device), SetRecovery(recovery), user_key):
+    for action in (AddDevice(device), SetRecovery(recovery), BoxFirstUserKey(user_key.seeds)):
         heads = (ops[-1].id if ops else account_id,)
         ops.append(AccountOp.sign(account_id, heads, action, root))
     inception = [body, root.sign(Tag.SIGN_INCEPTION, body)]
@@ -195,7 +207,7 @@ def _parse_remembered(raw: bytes) -> Account:
 def _parse(raw: bytes, checkpoint: Checkpoint | None) -> Account:
     inception, ops = split(raw)
     if checkpoint is not None and _digest(inception, ops[: checkpoint.standing.size]) == checkpoint.digest:
-        account_id = AccountId(hash256(Tag.ACCOUNT_ID, inception[0]))
+        account_id, _ = _read_inception(inception[0])
         try:
             return _judged(account_id, raw, checkpoint.standing, ops[checkpoint.standing.size :])
         except Entangled:
@@ -206,8 +218,6 @@ def _parse(raw: bytes, checkpoint: Checkpoint | None) -> Account:
 
 def _judged(account_id: AccountId, raw: bytes, base: Standing, ops: list[Any]) -> Account:
     standing = judge(base, [AccountOp.parse_untrusted(op, account_id) for op in ops])
-    if not standing.newest:
-        raise RemoteProtocolError("an account without a user key")
     return Account(account_id, raw, standing)
 
 
@@ -225,11 +235,22 @@ def _digest(inception: list[Any], ops: list[Any]) -> bytes:
 
 def _verify_inception(inception: list[Any]) -> tuple[AccountId, Standing]:
     body = some_bytes(inception[0], 256, "inception")
-    fields = array(decode_untrusted(body, 256), 4, "inception")
-    number(fields[0], VERSION, VERSION, "inception version")
-    root = VerifyKey(blob(fields[1], 32, "root key"))
-    next_root = blob(fields[2], 32, "next root hash")
-    blob(fields[3], 32, "nonce")
-    root.verify(Tag.SIGN_INCEPTION, body, blob(inception[1], 64, "signature"))
-    account_id = AccountId(hash256(Tag.ACCOUNT_ID, body))
-    return account_id, Standing((account_id,), root.public, next_root)
+    account_id, standing = _read_inception(body)
+    VerifyKey(standing.root).verify(Tag.SIGN_INCEPTION, body, blob(inception[1], 64, "signature"))
+    return account_id, standing
+
+
+def _read_inception(body: bytes) -> tuple[AccountId, Standing]:
+    """An account's id, and its standing before any op; the signature is not checked."""
+    version, root, next_root, sign, box = array(decode_untrusted(body, 256), 5, "inception")
+    number(version, VERSION, VERSION, "inception version")
+    root, next_root = blob(root, 32, "root key"), blob(next_root, 32, "next root hash")
+    first = hash256(Tag.FIRST_USER_KEY, encode([VERSION, root, next_root]))
+    key = UserKey(first, VerifyKey(blob(sign, 32, "user key")), BoxPublic(blob(box, 32, "user key")))
+    account_id = founded_with(key)
+    return account_id, Standing((account_id,), root, next_root, user_keys={first: key}, newest=(first,))
+
+
+def founded_with(first: UserKey) -> AccountId:
+    """The id of the account whose first user key this is."""
+    return AccountId(hash256(Tag.ACCOUNT_ID, first.generation + first.sign.public + first.box.public))

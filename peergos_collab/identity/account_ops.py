@@ -40,6 +40,7 @@ class OpKind(enum.IntEnum):
     SET_RECOVERY = 4
     ROTATE_ROOT = 5
     ADD_NODE = 6
+    BOX_FIRST_USER_KEY = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,18 @@ class RotateUserKey:
 
 
 @dataclass(frozen=True, slots=True)
+class BoxFirstUserKey:
+    """The seed of the user key that the inception names, for who may have it. By a root only."""
+
+    seeds: BoxedSeeds
+
+    kind = OpKind.BOX_FIRST_USER_KEY
+
+    def fields(self) -> list[Any]:
+        return [self.seeds.fields()]
+
+
+@dataclass(frozen=True, slots=True)
 class SetRecovery:
     """The key that user seeds are boxed to for the recovery code. By a root only."""
 
@@ -157,7 +170,7 @@ class AddNode:
         return [self.address]
 
 
-Action = AddDevice | RemoveDevice | RotateUserKey | SetRecovery | RotateRoot | AddNode
+Action = AddDevice | RemoveDevice | RotateUserKey | SetRecovery | RotateRoot | AddNode | BoxFirstUserKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +281,10 @@ def _add_node(value: object) -> AddNode:
     return AddNode(string(array(value, 1, "node")[0], MAX_ADDRESS, "node address"))
 
 
+def _box_first_user_key(value: object) -> BoxFirstUserKey:
+    return BoxFirstUserKey(BoxedSeeds.parse_untrusted(array(value, 1, "first user key")[0]))
+
+
 _PARSERS: Final[dict[OpKind, Callable[[object], Action]]] = {
     OpKind.ADD_DEVICE: _add_device,
     OpKind.REMOVE_DEVICE: _remove_device,
@@ -275,4 +292,5 @@ _PARSERS: Final[dict[OpKind, Callable[[object], Action]]] = {
     OpKind.SET_RECOVERY: _set_recovery,
     OpKind.ROTATE_ROOT: _rotate_root,
     OpKind.ADD_NODE: _add_node,
+    OpKind.BOX_FIRST_USER_KEY: _box_first_user_key,
 }

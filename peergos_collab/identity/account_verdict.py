@@ -29,6 +29,7 @@ from .account_ops import (
     AccountOp,
     AddDevice,
     AddNode,
+    BoxFirstUserKey,
     DevicePublic,
     RemoveDevice,
     RotateRoot,
@@ -43,7 +44,11 @@ MAX_VOIDED: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class UserKey:
-    """The public half of one generation of the account's user key; ``generation`` is the op's id."""
+    """The public half of one generation of the account's user key.
+
+    Args:
+        generation: its name: of the first one, the hash of what else the inception says, else the op's id.
+    """
 
     generation: bytes
     sign: VerifyKey
@@ -63,7 +68,7 @@ class Standing:
         gone: devices that stood once, or were added by one that had no right to.
         frozen: those of ``gone`` that were removed only by devices which were removed at the same time.
         forked: devices that signed two ops of which neither has seen the other: a copy is about.
-        user_keys: all generations that count, by name, older ones first.
+        user_keys: all generations that count, by name, older ones first; the first is the inception's.
         false_user_keys: those that do not, made by devices that had been removed or whose acts are void.
         newest: the generations that no other has seen, best first.
         rotation_due: some device was removed that the newest generation may still be known to.
@@ -243,7 +248,7 @@ class _Judge:
         generation = self.roots.get(op.signer)
         if generation is not None:
             return "" if self._root_counts(at, generation) else "by a root that was replaced"
-        if isinstance(op.action, (RotateRoot, SetRecovery)):
+        if isinstance(op.action, (RotateRoot, SetRecovery, BoxFirstUserKey)):
             return "only the root may do this"
         if isinstance(op.action, RemoveDevice) and op.action.accepted:
             return "only the root may name the ops that count"

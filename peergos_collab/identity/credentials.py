@@ -126,7 +126,6 @@ class Credentials:
             device.public,
             box,
             new_generation(seed, [device.public], box, {}, random),
-            random,
         )
         return cls(name, account, {account.user_key.generation: seed}, device, device_name)
 

@@ -7,7 +7,7 @@ public keys of its generation from it: a box that holds something else is found 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..codec.ids import DeviceId
@@ -28,7 +28,7 @@ from ..crypto import (
 from ..errors import RemoteProtocolError
 from ..ports import Random
 from .account import Account, DevicePublic
-from .account_ops import BoxedSeeds, RotateUserKey
+from .account_ops import BoxedSeeds, BoxFirstUserKey, RotateUserKey
 from .account_verdict import UserKey
 
 RECOVERY: bytes = b""
@@ -78,24 +78,32 @@ def open_seeds(account: Account, name: DeviceId | bytes, pair: BoxPair) -> dict[
     Args:
         name: the device whose pair it is, or ``RECOVERY``.
     """
-    rotations = {
-        op.id: op.action
-        for op in account.ops()
-        if isinstance(op.action, RotateUserKey) and op.id in account.standing.user_keys
-    }
+    boxed = list(_boxed(account))
     found: dict[bytes, UserSeed] = {}
-    for generation, action in rotations.items():
-        seed = _open_box(account.standing.user_keys[generation], action.seeds, name, pair)
+    for generation, seeds in boxed:
+        seed = _open_box(account.standing.user_keys[generation], seeds, name, pair)
         if seed is not None:
             found[generation] = seed
-    waiting = list(found)
+    by_generation, waiting = dict(boxed), list(found)
     while waiting:
         generation = waiting.pop()
-        for before, seed in _open_previous(account, rotations[generation].seeds, found[generation]):
+        if generation not in by_generation:
+            continue
+        for before, seed in _open_previous(account, by_generation[generation], found[generation]):
             if before not in found:
                 found[before] = seed
                 waiting.append(before)
     return found
+
+
+def _boxed(account: Account) -> Iterator[tuple[bytes, BoxedSeeds]]:
+    """The boxes of each generation that counts."""
+    user_keys = account.standing.user_keys
+    for op in account.ops():
+        if isinstance(op.action, BoxFirstUserKey) and op.id not in account.standing.void:
+            yield next(iter(user_keys)), op.action.seeds
+        elif isinstance(op.action, RotateUserKey) and op.id in user_keys:
+            yield op.id, op.action.seeds
 
 
 def check_seed(seed: UserSeed, key: UserKey) -> None:

@@ -33,6 +33,7 @@ class Entry:
         acted_at: the key version of his principal that he showed to have.
         removals: whom it removes or lowers.
         pins: the key versions it gives to principals.
+        false_add: set where it is refused because it lists somebody with keys that are not his.
     """
 
     index: int
@@ -46,6 +47,7 @@ class Entry:
     acted_at: bytes = b""
     removals: tuple[rules.Removal, ...] = ()
     pins: tuple[Pin, ...] = ()
+    false_add: rules.FalseAdd | None = None
 
     @property
     def id(self) -> bytes:

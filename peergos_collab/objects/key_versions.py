@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..codec.ids import EpochId, PrincipalId
-from ..errors import NoAccess, RemoteProtocolError
+from ..errors import RemoteProtocolError
 from ..identity.account import Account, UserKey
 from .epoch_keys import EpochKeys, EpochPublic, Level
+from .key_proofs import follow, signed_way
 from .op_kinds import NewVersion
 from .principals import Principal, PrincipalKind
-from .records import Epoch, EpochLink
+from .records import Epoch
 
 
 def generations(account: Account) -> dict[bytes, UserKey]:
@@ -36,7 +37,8 @@ def account_principal(account: Account) -> Principal:
 def knows_version(account: Account, listed: Principal) -> bool:
     """Whether an account's log has the key version that a member list gives for it."""
     user = generations(account).get(listed.version)
-    return user is not None and bytes(account.id) == bytes(listed.id) and user.sign == listed.sign
+    keys = (listed.sign, listed.box)
+    return user is not None and bytes(account.id) == bytes(listed.id) and (user.sign, user.box) == keys
 
 
 def check_newer(
@@ -95,16 +97,7 @@ def _older_epochs(new: Principal, proof: tuple[bytes, ...], listed: Sequence[Pri
     for principal in listed:
         if principal.levels is not None:
             known[EpochId(principal.version)] = principal.levels
-    vouched: dict[bytes, set[bytes]] = {}
-    for raw in proof:
-        link = EpochLink.parse_untrusted(raw, known)
-        if bytes(link.object) != bytes(new.id):
-            raise RemoteProtocolError("a proof about another object")
-        known[link.id] = link.keys
-        vouched.setdefault(link.id, set()).add(link.signer)
-    if new.version not in vouched or known[EpochId(new.version)] != new.levels:
-        raise RemoteProtocolError("a key version that its proof does not lead to")
-    return _before(new.version, vouched)
+    return _before(new.version, follow(new, proof, known))
 
 
 def _before(version: bytes, vouched: dict[bytes, set[bytes]]) -> frozenset[bytes]:
@@ -151,18 +144,6 @@ def newer_epoch(
         if old in keys and keys[old].level >= Level.WRITE
     ]
     if not links:
-        links = _signed_way(epochs, new, set(vouching))
+        links = signed_way(epochs, new, set(vouching))
     principal = Principal.of_object(epoch.object, new, epoch.keys)
     return NewVersion(principal, tuple(links))
-
-
-def _signed_way(epochs: Mapping[EpochId, Epoch], new: EpochId, to: set[EpochId]) -> list[bytes]:
-    links: list[bytes] = []
-    at = new
-    while at not in to:
-        epoch = epochs.get(at)
-        if epoch is None or epoch.first:
-            raise NoAccess("what proves the newer keys of an object that is a member here is not known")
-        links.append(epoch.public_link)
-        at = epoch.sealed.outer.signer
-    return links[::-1]

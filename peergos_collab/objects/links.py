@@ -17,7 +17,7 @@ from typing import Final, Self
 
 from ..codec import decode_untrusted, encode, from_multibase_untrusted, to_multibase
 from ..codec.address import format_address, parse_address
-from ..codec.ids import EpochId, ObjectId, PrincipalId
+from ..codec.ids import EpochId, ObjectId
 from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..codec.sizes import BUCKETS, unpad_untrusted
 from ..crypto import (
@@ -40,7 +40,7 @@ from ..errors import BadLink, PeergosCollabError, RemoteProtocolError
 from ..ports import Address, Random
 from .epoch_keys import EpochKeys, Level
 from .operations import pad_to_bucket
-from .principals import Principal, PrincipalKind
+from .principals import Principal
 from .snapshots import SnapshotPlace
 
 VERSION: Final = 1
@@ -124,10 +124,7 @@ class LinkKeys:
 
     @property
     def principal(self) -> Principal:
-        public = self.sign.public
-        return Principal(
-            PrincipalKind.LINK, PrincipalId(public), b"", self.sign.verify_key, self.box.public_key
-        )
+        return Principal.of_link(self.sign.verify_key, self.box.public_key)
 
 
 @dataclass(frozen=True, slots=True)

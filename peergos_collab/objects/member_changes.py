@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ..codec.ids import EpochId, PrincipalId
+from ..codec.ids import AccountId, EpochId, ObjectId, PrincipalId
 from ..crypto import OpsSecret
 from ..errors import Conflict, NoAccess
 from ..ports import Random
 from .back_links import MAX_BACK_LINKS
 from .epoch_keys import EpochKeys, Level
+from .key_proofs import own_keys_proof
 from .key_versions import account_principal
 from .membership import Member, Membership
 from .op_kinds import (
@@ -32,6 +33,7 @@ from .op_kinds import (
     News,
     NewVersion,
     Op,
+    Proof,
     Remove,
     RePin,
     Rotate,
@@ -56,6 +58,7 @@ from .usable_epochs import (
     author_pin,
     frontier,
     is_wrapped_to,
+    known_logs,
     may_get,
     tips,
 )
@@ -81,29 +84,35 @@ class Maker:
 
     # -- adding -----------------------------------------------------------------------------------
 
-    def add(self, principal: Principal, level: Level, *, hidden: bool = False) -> list[MembershipRecord]:
+    def add(
+        self, principal: Principal, level: Level, *, hidden: bool = False, proof: Proof | None = None
+    ) -> list[MembershipRecord]:
         """Makes ``principal`` a member: all frontier epochs held are wrapped to it.
 
         Args:
             hidden: it gets nothing that was written before: new keys are made first, and it gets those. So is
                 everybody whom a member adds from whom the history is hidden himself.
+            proof: shows that the keys are its own; by default what is known here that does.
 
         Raises:
-            NoAccess: no epoch's keys are held.
+            NoAccess: no epoch's keys are held, or nothing known shows that the keys are the principal's own.
             Conflict: the object would be a member of itself, by whatever way; or the history of one that is a
                 member of others, or has such members, would be hidden.
         """
         self._check_no_cycle(principal, frozenset())
         members = self.membership.view.members
         own = members.get(self.actor.principal)
-        if hidden or (own is not None and own.hidden):
+        hidden = hidden or (own is not None and own.hidden)
+        if hidden:
             self._check_can_hide(principal)
+        shown = self._proof_of(principal) if proof is None else proof
+        if hidden:
             return self._after_new_keys(
-                Add(principal, level, hidden=True), Member(principal, level, hidden=True)
+                Add(principal, level, hidden=True, proof=shown), Member(principal, level, hidden=True)
             )
         if next(iter(self._frontier().values())).history is None:
-            return self._after_new_keys(Add(principal, level), Member(principal, level))
-        return self._hand_out(Add(principal, level), Member(principal, level))
+            return self._after_new_keys(Add(principal, level, proof=shown), Member(principal, level))
+        return self._hand_out(Add(principal, level, proof=shown), Member(principal, level))
 
     def raise_role(self, member: PrincipalId, level: Level) -> list[MembershipRecord]:
         """Gives a member a higher role, and the secrets that go with it."""
@@ -231,6 +240,13 @@ class Maker:
         """New keys for all members as they are, and a grant of these."""
         epoch, keys = self._make_epoch(Rotate(), list(self.membership.view.members.values()))
         return [epoch, self._wrap(epoch.id, keys, to, op, (epoch.id,))]
+
+    def _proof_of(self, principal: Principal) -> Proof:
+        view, inside = self.membership.view, self.surroundings.objects.get(ObjectId(principal.id))
+        logs = known_logs(view, self.surroundings, AccountId(principal.id))
+        records = [entry.record for entry in inside.epochs] if inside is not None else []
+        epochs = {record.id: record for record in records if isinstance(record, Epoch)}
+        return own_keys_proof(principal, logs, epochs)
 
     def _check_can_hide(self, principal: Principal) -> None:
         members = self.membership.view.members.values()

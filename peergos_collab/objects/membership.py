@@ -191,6 +191,12 @@ class View:
         return found
 
     @cached_property
+    def false_adds(self) -> tuple[rules.FalseAdd, ...]:
+        """Who listed whom with keys that are not shown to be his, sorted by record: for the user to know."""
+        found = [entry.false_add for entry in self.history.entries if entry.false_add is not None]
+        return tuple(sorted(found, key=lambda one: one.record))
+
+    @cached_property
     def complaints(self) -> set[bytes]:
         """Ids of records about which a member complained."""
         ops = (entry.signed.op for entry in self.history.entries if not entry.refused)

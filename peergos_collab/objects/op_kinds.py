@@ -27,6 +27,10 @@ MAX_PROOF: Final = 256
 MAX_EPOCH_LINK: Final = 5 << 10
 
 
+Proof = bytes | tuple[bytes, ...]
+"""What shows that a principal's keys are its own, or newer: nothing or an account log; or epoch links."""
+
+
 class OpKind(enum.IntEnum):
     CREATE = 0
     ADD = 1
@@ -89,14 +93,17 @@ class Add:
     Args:
         hidden: he gets nothing that was written before: only what is sealed under the epoch of this grant, or
             under one that has it in its past.
+        proof: shows that the keys are the principal's own (``key_proofs``); empty where its id does.
     """
 
     principal: Principal
     level: Level
     hidden: bool = False
+    proof: Proof = b""
 
     def fields(self) -> list[Any]:
-        return [int(OpKind.ADD), int(self.level), self.principal.fields(), int(self.hidden)]
+        shown = _proof_fields(self.proof)
+        return [int(OpKind.ADD), int(self.level), self.principal.fields(), int(self.hidden), shown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +157,10 @@ class NewVersion:
     """
 
     principal: Principal
-    proof: bytes | tuple[bytes, ...]
+    proof: Proof
 
     def fields(self) -> list[Any]:
-        proof = self.proof if isinstance(self.proof, bytes) else list(self.proof)
-        return [self.principal.fields(), proof]
+        return [self.principal.fields(), _proof_fields(self.proof)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +231,7 @@ Op = Create | Add | Remove | ChangeRole | Leave | Rotate | RePin | Forward | Com
 
 def read_op_untrusted(value: Any) -> Op:
     """The op in a decoded body. Raises RemoteProtocolError."""
-    fields = many(value, 4, "op")
+    fields = many(value, 5, "op")
     if not fields:
         raise RemoteProtocolError("an op without a kind")
     kind = OpKind(number(fields[0], min(OpKind), max(OpKind), "op kind"))
@@ -270,7 +276,8 @@ def _create(fields: list[Any]) -> Create:
 
 def _add(fields: list[Any]) -> Add:
     hidden = number(fields[3], 0, 1, "hidden history")
-    return Add(Principal.parse_untrusted(fields[2]), _level(fields[1]), bool(hidden))
+    proof = _proof(fields[4])
+    return Add(Principal.parse_untrusted(fields[2]), _level(fields[1]), bool(hidden), proof)
 
 
 def _remove(fields: list[Any]) -> Remove:
@@ -289,10 +296,17 @@ def _change_role(fields: list[Any]) -> ChangeRole:
 
 def _new_version(value: Any) -> NewVersion:
     principal, proof = array(value, 2, "new key version")
-    if type(proof) is bytes:
-        return NewVersion(Principal.parse_untrusted(principal), some_bytes(proof, MAX_LOG, "account log"))
-    chain = tuple(some_bytes(item, MAX_EPOCH_LINK, "proof") for item in many(proof, MAX_PROOF, "proof"))
-    return NewVersion(Principal.parse_untrusted(principal), chain)
+    return NewVersion(Principal.parse_untrusted(principal), _proof(proof))
+
+
+def _proof_fields(proof: Proof) -> Any:
+    return proof if isinstance(proof, bytes) else list(proof)
+
+
+def _proof(value: Any) -> Proof:
+    if type(value) is bytes:
+        return some_bytes(value, MAX_LOG, "account log")
+    return tuple(some_bytes(item, MAX_EPOCH_LINK, "proof") for item in many(value, MAX_PROOF, "proof"))
 
 
 def _re_pin(fields: list[Any]) -> RePin:
@@ -320,7 +334,7 @@ def _forwarded(value: Any) -> Forwarded:
 
 _READERS: Final[dict[OpKind, tuple[int, Any]]] = {
     OpKind.CREATE: (3, _create),
-    OpKind.ADD: (4, _add),
+    OpKind.ADD: (5, _add),
     OpKind.REMOVE: (3, _remove),
     OpKind.CHANGE_ROLE: (4, _change_role),
     OpKind.LEAVE: (2, lambda fields: Leave(_closes(fields[1]))),

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ..codec.ids import EpochId, ObjectId, PrincipalId
 from ..codec.shape import array, blob, number, some_bytes
-from ..crypto import BoxPublic, VerifyKey
+from ..crypto import BoxPublic, Tag, VerifyKey, hash256
 from ..errors import RemoteProtocolError
 from .epoch_keys import EpochPublic, Level
 
@@ -27,12 +27,17 @@ class PrincipalKind(enum.IntEnum):
 _ONE_PAIR: Final = 5
 
 
+def link_id(sign: VerifyKey, box: BoxPublic) -> PrincipalId:
+    """What the link with these keys is called."""
+    return PrincipalId(hash256(Tag.LINK_ID, sign.public + box.public))
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A member, with the key version its slots are wrapped to.
 
     Args:
-        id: account id, the link's public signing key, or object id.
+        id: account id, hash of the link's public keys, or object id.
         version: user-key generation, nothing, or epoch id.
         sign: key that proves one acts as this principal; of an object, its readers' key.
         box: key that secrets are wrapped to; of an object, its readers' key.
@@ -51,6 +56,11 @@ class Principal:
         """The object ``object_id`` as a principal, at one of its epochs."""
         read_sign, read_box = keys.sign[Level.READ], keys.box[Level.READ]
         return cls(PrincipalKind.OBJECT, PrincipalId(object_id), epoch, read_sign, read_box, keys)
+
+    @classmethod
+    def of_link(cls, sign: VerifyKey, box: BoxPublic) -> Principal:
+        """The link with these keys."""
+        return cls(PrincipalKind.LINK, link_id(sign, box), b"", sign, box)
 
     @property
     def pin(self) -> tuple[PrincipalId, bytes]:
@@ -83,16 +93,17 @@ class Principal:
             return cls._parse_object(value)
         number_, id_, version, sign, box = array(value, _ONE_PAIR, "principal")
         kind = PrincipalKind(number(number_, PrincipalKind.ACCOUNT, PrincipalKind.LINK, "principal kind"))
-        if kind is PrincipalKind.LINK and (id_ != sign or version):
-            # Its id is its key, so nobody can put another key under the same name.
-            raise RemoteProtocolError("a link whose id is not its key")
-        return cls(
+        found = cls(
             kind,
             PrincipalId(blob(id_, 32, "principal id")),
             some_bytes(version, 32, "key version"),
             VerifyKey(blob(sign, 32, "principal key")),
             BoxPublic(blob(box, 32, "principal box key")),
         )
+        if kind is PrincipalKind.LINK and (version or id_ != link_id(found.sign, found.box)):
+            # Its id is that of its keys, so nobody can put other keys under the same name.
+            raise RemoteProtocolError("a link whose id is not that of its keys")
+        return found
 
     @classmethod
     def _parse_object(cls, value: Sequence[Any]) -> Principal:

@@ -260,21 +260,26 @@ class EpochLink:
     object: ObjectId
     keys: EpochPublic
     signer: EpochId
-    """The epoch whose key vouches for this one."""
+    """The epoch whose key vouches for this one; empty where it is the object's first."""
 
     @classmethod
     def parse_untrusted(cls, raw: bytes, earlier: Mapping[EpochId, EpochPublic]) -> Self:
-        """Raises RemoteProtocolError unless a write key of one of the epochs ``earlier`` signed it."""
+        """An object's first epoch proves itself: whose it is says its id.
+
+        Raises:
+            RemoteProtocolError: no write key of one of the epochs ``earlier`` signed it.
+        """
         head, rest_hash, signer, level, signature = array(decode_untrusted(raw, MAX_LINK), 5, "epoch link")
         head = some_bytes(head, MAX_HEAD, "epoch head")
         id_ = EpochId(hash256(Tag.EPOCH_ID, head + blob(rest_hash, 32, "hash")))
         fields = _checked_head(head)
         number(fields[1], EPOCH, EPOCH, "record kind")
-        object_id, _, keys = _read_epoch_head(fields, id_)
+        object_id, parents, keys = _read_epoch_head(fields, id_)
         outer = _signature(signer, level, signature)
-        if outer.signer not in earlier:
+        itself = not parents and outer.signer == b""
+        if not itself and outer.signer not in earlier:
             raise RemoteProtocolError("an epoch that no earlier one vouches for")
-        outer.verify(Tag.SIGN_EPOCH, earlier[outer.signer], id_)
+        outer.verify(Tag.SIGN_EPOCH, keys if itself else earlier[outer.signer], id_)
         return cls(id_, object_id, keys, outer.signer)
 
 

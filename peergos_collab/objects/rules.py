@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ..codec.ids import PrincipalId
 from ..errors import RemoteProtocolError
 from .epoch_keys import Level
+from .key_proofs import check_own_keys
 from .key_versions import check_newer, knows_version, proved_accounts
 from .op_kinds import (
     Add,
@@ -25,6 +26,7 @@ from .op_kinds import (
     Rotate,
     Target,
 )
+from .payload import Author
 from .principals import Principal, PrincipalKind
 from .records import Epoch, Grant
 from .seats import Pin, Seat, Seats, Standing
@@ -57,6 +59,21 @@ class Removal:
         return author.principal == self.target.principal and who in (b"", author.account, author.device)
 
 
+@dataclass(frozen=True, slots=True)
+class FalseAdd:
+    """An add with keys that nothing shows to be those of whom it names: no honest program makes one.
+
+    Args:
+        record: its id.
+        author: who signed it.
+        principal: whom it names, with the keys that are not his as far as it shows.
+    """
+
+    record: bytes
+    author: Author
+    principal: Principal
+
+
 # -- an op in its own past ------------------------------------------------------------------------
 
 
@@ -74,9 +91,18 @@ def judge(history: History, entry: Entry) -> None:
         if isinstance(entry.signed.op, RePin):
             for account in proved_accounts(entry.signed.op.versions):
                 history.take_proof(account)
+        elif isinstance(entry.signed.op, Add):
+            _take_shown_log(history, entry.signed.op)
     except RemoteProtocolError as error:
         entry.refused = str(error)
         entry.proved, entry.removals, entry.pins = None, (), ()
+
+
+def _take_shown_log(history: History, op: Add) -> None:
+    """The log that comes with an add may know of removals that others have not heard of."""
+    account = check_own_keys(op.principal, op.proof)
+    if account is not None:
+        history.take_proof(account)
 
 
 def _judge_create(history: History, entry: Entry, creator: Principal) -> None:
@@ -175,6 +201,11 @@ def _judge_add(entry: Entry, level: Level) -> None:
     if author is not None and author.hidden and not op.hidden:
         # Others would hand the newcomer what was written before, and his adder may be behind him.
         raise RemoteProtocolError("an add with history by somebody who was not given it")
+    try:
+        check_own_keys(op.principal, op.proof)
+    except RemoteProtocolError:
+        entry.false_add = FalseAdd(entry.id, entry.signed.author, op.principal)
+        raise
     entry.pins = (Pin(entry.index, op.principal),)
 
 

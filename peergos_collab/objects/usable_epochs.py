@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from ..codec.ids import AccountId, EpochId, ObjectId, PrincipalId
@@ -22,6 +23,9 @@ from .records import Epoch
 
 MAX_DEPTH: Final = 16
 """Objects in objects in objects: deeper ones are taken to be wrong."""
+
+_REMEMBERED: Final = 256
+"""Unions of two logs kept: the same ones are asked about whenever an epoch is chosen."""
 
 Pin = tuple[PrincipalId, bytes]
 """A principal at a key version."""
@@ -73,9 +77,18 @@ def usable_epoch(
 
 
 def known_logs(view: View, surroundings: Surroundings, account: AccountId) -> list[Account]:
-    """The logs of an account that one has, from the records or from elsewhere."""
+    """The logs of an account that one has, from the records and from elsewhere; then both united.
+
+    United they can say more than each: that a key in one is by a device which the other knows to be gone.
+    """
     found = (view.accounts().get(account), surroundings.accounts.get(account))
-    return [log for log in found if log is not None]
+    logs = list({log.raw: log for log in found if log is not None}.values())
+    return logs if len(logs) < len(found) else [*logs, _united(logs[0].raw, logs[1].raw)]
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _united(one: bytes, other: bytes) -> Account:
+    return Account.parse_untrusted(one).merge(Account.parse_untrusted(other))
 
 
 def is_good_version(

@@ -24,14 +24,13 @@ from ..codec.ids import EpochId, ObjectId, PrincipalId
 from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..crypto import MasterKey
 from ..errors import Conflict, Damaged, LocalProtocolError, NotFound, PassphraseNeeded, RemoteProtocolError
-from ..identity.account import Account
 from ..identity.credentials import Credentials, user_pair
 from ..identity.key_store import KeyStore
 from ..identity.recovery_code import RecoveryCode
 from ..objects.epoch_keys import EpochKeys, Level
+from ..objects.key_versions import account_principal
 from ..objects.operations import Actor, Create
 from ..objects.payload import Kind
-from ..objects.principals import Principal, PrincipalKind
 from ..objects.records import Epoch, first_epoch
 from ..objects.wraps import Recipient
 from ..ports import PutValue, Random
@@ -99,20 +98,10 @@ def account_actor(credentials: Credentials) -> Actor:
     return Actor(credentials.account, credentials.device_sign, principal, own, credentials.name, pairs=pairs)
 
 
-def account_principal(credentials: Credentials) -> Principal:
-    return principal_of(credentials.account)
-
-
-def principal_of(account: Account) -> Principal:
-    """An account as a member of an object, with its newest user key."""
-    user = account.user_key
-    return Principal(PrincipalKind.ACCOUNT, PrincipalId(account.id), user.generation, user.sign, user.box)
-
-
 def found_object(credentials: Credentials, kind: Kind, random: Random) -> tuple[Epoch, EpochKeys]:
     """A new object of ``kind`` whose only member, an admin, is this account."""
     keys = EpochKeys.generate(random)
-    creator = account_principal(credentials)
+    creator = account_principal(credentials.account)
     recipient = Recipient(creator.box, Level.ADMIN)
     epoch = first_epoch(keys, recipient, Create(int(kind), creator), account_actor(credentials), random)
     return epoch, keys

@@ -5,6 +5,8 @@ from __future__ import annotations
 from ..errors import Conflict, NoNode, UsageError
 from ..identity.cards import ContactCard
 from ..identity.pairs import comparison_words, fingerprint
+from ..objects.key_proofs import account_proof
+from ..objects.key_versions import account_principal
 from ..objects.letters import LetterKind
 from ..objects.membership import View
 from ..objects.principals import Principal
@@ -12,7 +14,6 @@ from .administration import change_role, leave, unshare
 from .api import Contact, Invitation, Role
 from .contact_book import Known
 from .engine import Engine
-from .home import principal_of
 from .mailroom import Mailroom
 from .sharing import LEVELS, add_member, capability_for, store_on_node
 
@@ -32,10 +33,11 @@ class LocalPeople:
         known = mailroom.book.find_accepted(contact)
         if not opened.live.nodes:
             raise NoNode("sharing needs a node that keeps it while nobody else is there")
-        principal = principal_of(known.record.card.account)
+        account = known.record.card.account
+        principal = account_principal(account)
         capability = capability_for(opened, level, path)
         if not _has(opened.live.replica.view, principal, level):
-            await add_member(opened, principal, level)
+            await add_member(opened, principal, level, account_proof(account))
         letter = await mailroom.tell(known.account, LetterKind.SHARE, capability.encode(), opened.live.id)
         async with engine.online.needed() as network:
             await store_on_node(engine, opened, network, path)

@@ -110,13 +110,16 @@ class LocalWorkspace(LocalPeople, LocalDevices):
         replica = live.replica
         saved = [] if replica.pending or live.failed else ["here"]
         saved += [node for node in live.nodes if live.saved_on(node)]
-        removed = opened.removal(self.engine.mailroom.book.names())
+        names = self.engine.mailroom.book.names()
+        removed = opened.removal(names)
         problems = list(dict.fromkeys([*replica.problems, *filter(None, [removed])]))
         if live.unverified:
             problems.append(NOT_VERIFIED)
         aside = ((show_person(item.name), item.reason) for item in replica.order.set_aside)
         problems += [f"a change by {name} was set aside: {reason}" for name, reason in aside]
-        problems += list(replica.view.void.values())
+        problems += opened.false_adds(names)
+        named = {false.record for false in replica.view.false_adds}
+        problems += [reason for record, reason in replica.view.void.items() if record not in named]
         kind = KIND_NAMES.get(Kind(replica.fold.kind), "other")
         return ObjectState(
             opened.path, kind, tuple(saved), replica.unsealed, path, direct, tuple(problems), removed

@@ -39,6 +39,19 @@ class OpenObject:
     preview: SnapshotPlace | None = None
     settling: bool = False
 
+    def false_adds(self, names: Names) -> list[str]:
+        """Says who tried to pass himself off as somebody else among the members. It has no effect."""
+        view, said = self.live.replica.view, []
+        for false in view.false_adds:
+            who = names.of(false.author.account, false.author.name)
+            listed = names.of(false.principal.id, "somebody").name
+            said.append(
+                f"{'a device of yours' if who.me else who.words} added {listed} with keys that are not shown "
+                "to be theirs: that counts for nothing, and nothing is sealed to those keys; but whoever "
+                "does this wants to read under another's name"
+            )
+        return list(dict.fromkeys(said))
+
     def removal(self, names: Names) -> str:
         """Says that this device's member was removed, and by whom; empty if not so."""
         replica = self.live.replica

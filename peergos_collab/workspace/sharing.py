@@ -71,15 +71,24 @@ async def share_link(engine: Engine, path: str, role: Role, expires: int, passwo
     return link.text()
 
 
-async def add_member(opened: OpenObject, principal: Principal, level: Level) -> None:
-    """Makes ``principal`` a member; returns once that is durable here. Raises NoAccess."""
+async def add_member(
+    opened: OpenObject, principal: Principal, level: Level, proof: bytes | None = None
+) -> None:
+    """Makes ``principal`` a member; returns once that is durable here.
+
+    Args:
+        proof: shows that the keys are its own, as ``Maker.add`` wants it.
+
+    Raises:
+        NoAccess: this account is no admin, or nothing shows it.
+    """
     check_is_admin(opened, "share this")
     maker = opened.live.replica.seat.maker
     listed = maker.membership.view.members.get(principal.id)
     if listed is not None and listed.principal.version == principal.version:
         records = maker.raise_role(principal.id, level)
     else:
-        records = maker.add(principal, level)
+        records = maker.add(principal, level, proof=proof)
     opened.live.take_records([record.raw for record in records])
     await opened.live.durable()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from peergos_collab.codec.ids import MailAddress
-from peergos_collab.crypto import SigningKey
+from peergos_collab.crypto import BoxPair, SigningKey
 from peergos_collab.errors import Conflict, PeergosCollabError
 from peergos_collab.identity.account_ops import AddDevice, RemoveDevice
 from peergos_collab.identity.cards import ContactCard, mailbox_key
@@ -20,10 +20,15 @@ from peergos_collab.identity.recovery_code import RecoveryCode
 from peergos_collab.node import RunningNode
 from peergos_collab.node.mailboxes import MAIL
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
+from peergos_collab.objects.key_ring import KeyRing
+from peergos_collab.objects.key_versions import account_principal
 from peergos_collab.objects.letters import LetterKind, Writer, seal_in_pair, seal_to_stranger
 from peergos_collab.objects.links import Capability
 from peergos_collab.objects.mail import LEAST_WORK, Mail, day_of
+from peergos_collab.objects.op_kinds import Add
 from peergos_collab.objects.payload import Kind
+from peergos_collab.objects.records import Said, make_grant
+from peergos_collab.objects.wraps import recipients_of
 from peergos_collab.workspace import Role, invitations, mail_sender
 from peergos_collab.workspace.home import found_object
 from peergos_collab.workspace.machine import now_ms
@@ -449,3 +454,37 @@ async def test_addresses_tell_nothing(made: World, monkeypatch: pytest.MonkeyPat
         secrets += [*account.devices, credentials(person).name.encode(), b"secret title"]
         assert not any(secret[:8] in stored for secret in secrets)
     assert len({len(Mail.parse_untrusted(raw).sealed) for raw in seen}) == 1
+
+
+async def test_an_admin_who_lists_a_friend_with_keys_of_his_own_is_found_out(made: World) -> None:
+    """The others are told who did it and in whose name, nothing is sealed to his keys, and the friend can be
+    added as ever."""
+    ana, mal, ben = await friends(made, "Ana", "Mal", "Ben")
+    await ana.workspace.new_document("notes", "before ")
+    await ana.workspace.share_with("notes", "Mal", Role.ADMIN)
+    await mal.workspace.sync()
+    his = mal.opened("notes").live
+    ring, maker = his.replica.seat.membership.ring, his.replica.seat.maker
+    (epoch,) = ring.keys
+    keys, mine = ring.deepen(epoch), BoxPair.generate(os.urandom)
+    assert keys is not None
+    false = replace(account_principal(credentials(ben).account), box=mine.public_key)
+    said = Said(Add(false, Level.WRITE), maker.actor, maker.membership.view.heads)
+    to = recipients_of(false, Level.WRITE, keys)
+    his.take_records([make_grant(his.id, epoch, keys, to, said, os.urandom).raw])
+    await his.durable()
+    await mal.workspace.sync()
+    await ana.workspace.sync()
+
+    (notes,) = (await ana.workspace.status()).objects
+    (problem,) = notes.problems
+    assert problem.startswith("Mal added Ben with keys that are not shown to be theirs: ")
+    assert {one.who for one in await ana.workspace.members("notes")} == {"Ana", "Mal"}
+    await ana.workspace.write_document("notes", "after")
+    known = KeyRing([mine])
+    known.take(ana.opened("notes").live.replica.book.membership_records())
+    assert set(known.keys) == {epoch}
+    assert ana.opened("notes").live.replica.seat.epoch() not in known.keys
+    await ana.workspace.share_with("notes", "Ben", Role.READER)
+    await ben.workspace.sync()
+    assert (await ben.workspace.read_document("notes"))[0] == "after"

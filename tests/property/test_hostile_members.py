@@ -408,12 +408,13 @@ def test_a_spoiled_signature_in_the_middle_is_not_kept() -> None:
     assert len(offered.refused) == 1
 
 
-def test_a_link_has_its_own_key() -> None:
-    """No admin can put another key under the name of an existing link."""
+@pytest.mark.parametrize("key", [3, 4])
+def test_a_link_has_its_own_keys(key: int) -> None:
+    """No admin can put another key under the name of an existing link: to sign with, or to be sealed to."""
     good = BOB.actor
     link = replica_of(CIRCLE, ANA, RANDOM).view.members[good.principal].principal
     fields = link.fields()
-    fields[3] = ANA.actor.principal_key.public
+    fields[key] = ANA.actor.principal_key.public
 
     with pytest.raises(RemoteProtocolError):
         Principal.parse_untrusted(fields)

@@ -18,6 +18,7 @@ from peergos_collab.identity.account import Account
 from peergos_collab.objects import due as duties
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.history import History
+from peergos_collab.objects.key_proofs import account_proof
 from peergos_collab.objects.key_versions import account_principal
 from peergos_collab.objects.member_changes import Maker
 from peergos_collab.objects.op_kinds import Add, Create, Leave, RePin, Target
@@ -89,7 +90,7 @@ class World:
             assert maker is not None
             for name, role in {**self.shape.people[oid], **self.shape.links[oid]}.items():
                 if name != admin.person and self.rng.random() < 0.7:
-                    for record in maker.add(self._principal(admin, name), role):
+                    for record in self._add(maker, admin, name, role):
                         admin.take(oid, {record.id: record})
                     self._gossip(self.devices[f"{name}1"], admin)
 
@@ -104,7 +105,7 @@ class World:
     def _put_into(self, oid: Oid, epoch: Epoch) -> None:
         """The folder becomes an admin of what is in it."""
         folder = Principal.of_object(epoch.object, EpochId(epoch.id), epoch.keys)
-        for record in self._own_maker(oid).add(folder, Level.ADMIN):
+        for record in self._own_maker(oid).add(folder, Level.ADMIN, proof=(epoch.public_link,)):
             self._founder(oid).take(oid, {record.id: record})
 
     def _leave(self, oid: Oid) -> None:
@@ -185,7 +186,7 @@ class World:
             name = self.rng.choice([*absent, *links])
             if self._principal(device, name).id in view.members:
                 return []
-            return maker.add(self._principal(device, name), {**people, **links}[name])
+            return self._add(maker, device, name, {**people, **links}[name])
         own_rank = view.members[me].rank
         juniors = [m for m in view.members.values() if m.rank > own_rank and m.principal.id != me]
         juniors = [m for m in juniors if m.principal.kind is not PrincipalKind.OBJECT]
@@ -205,10 +206,16 @@ class World:
 
     def _principal(self, device: Device, name: str) -> Principal:
         """Somebody as this device knows him."""
-        if name in LINKS:
-            return LINKS[name].principal
+        return LINKS[name].principal if name in LINKS else account_principal(self._log(device, name))
+
+    def _log(self, device: Device, name: str) -> Account:
         account = person(name)[0].account
-        return account_principal(device.logs.get(account.id, account))
+        return device.logs.get(account.id, account)
+
+    def _add(self, maker: Maker, device: Device, name: str, role: Level) -> list[MembershipRecord]:
+        """With the log as this device knows it, where that is needed to show whose the keys are."""
+        proof = b"" if name in LINKS else account_proof(self._log(device, name))
+        return maker.add(self._principal(device, name), role, proof=proof)
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -389,7 +396,7 @@ class World:
         if roll < 0.45 and juniors and level is Level.ADMIN:
             made = [maker.remove([Target(self.rng.choice(juniors).principal.id)])]
         elif roll < 0.7 and level is Level.ADMIN:
-            made = maker.add(self._principal(ghost, ACCOMPLICE), Level.ADMIN)
+            made = self._add(maker, ghost, ACCOMPLICE, Level.ADMIN)
         else:
             made = [maker.rotate()]
         ghost.take(oid, {record.id: record for record in made})

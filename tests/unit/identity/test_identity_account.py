@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,15 @@ import pytest
 from peergos_collab.codec import decode_untrusted, encode
 from peergos_collab.crypto import BoxPair, SigningKey, SignSeed, Tag, hash256
 from peergos_collab.errors import LocalProtocolError, RemoteProtocolError
-from peergos_collab.identity.account import MAX_OPS, Account
-from peergos_collab.identity.account_ops import MAX_OP, AddDevice, AddNode, RemoveDevice, SetRecovery
+from peergos_collab.identity.account import MAX_OPS, Account, _read_inception, founded_with
+from peergos_collab.identity.account_ops import (
+    MAX_OP,
+    AddDevice,
+    AddNode,
+    BoxFirstUserKey,
+    RemoveDevice,
+    SetRecovery,
+)
 from peergos_collab.identity.credentials import Credentials
 from peergos_collab.identity.recovery_code import RecoveryCode
 from support.accounts import AccountMaker
@@ -48,7 +56,7 @@ def test_a_new_account_has_one_device_a_recovery_key_and_a_user_key() -> None:
     assert account == ANA.account
     assert list(account.devices) == [ANA.device_id]
     assert account.user_key.sign == ANA.user.sign.verify_key
-    assert account.head == account.user_key.generation
+    assert account.head == account.ops()[-1].id
     assert account.standing.recovery == MAKER.code.seeds_pair().public_key
 
 
@@ -69,6 +77,9 @@ def test_an_op_that_would_not_count_is_not_made() -> None:
 
     with pytest.raises(LocalProtocolError, match="stranger"):
         ANA.account.with_op(AddNode("pgc://a"), stranger)
+    seeds = BoxFirstUserKey(MAKER.generation().seeds)
+    with pytest.raises(LocalProtocolError, match="only the root"):
+        ANA.account.with_op(seeds, FIRST)
     with pytest.raises(LocalProtocolError, match="only the root"):
         ANA.account.with_op(SetRecovery(BoxPair.generate(RANDOM).public_key), FIRST)
     with pytest.raises(LocalProtocolError, match="removed"):
@@ -98,7 +109,8 @@ def false_logs() -> dict[str, bytes]:
         "an op twice": with_ops(node, node),
         "a parent twice": with_ops(op([HEAD, HEAD], 6, ["pgc://a"])),
         "parents in another order": with_ops(*two, op(sorted(ids, reverse=True), 6, ["pgc://b"])),
-        "an op of unknown kind": with_ops(op([HEAD], 7, ["pgc://a"])),
+        "an op of unknown kind": with_ops(op([HEAD], 8, ["pgc://a"])),
+        "a first user key that is not boxed": with_ops(op([HEAD], 7, [boxes[0]])),
         "an op of a later version": with_ops(op([HEAD], 6, ["pgc://a"], version=2)),
         "an op by a stranger": with_ops(op([HEAD], 6, ["pgc://a"], key=SigningKey.generate(RANDOM))),
         "a device key of another length": with_ops(op([HEAD], 1, [RANDOM(31), RANDOM(32)])),
@@ -113,8 +125,8 @@ def false_logs() -> dict[str, bytes]:
         "a previous seed of no generation": with_ops(
             op([HEAD], 3, [*keys, [boxes[0], [], [[b"", RANDOM(48)]]]])
         ),
-        "no user key": encode([MAKER.inception, own[:2]]),
-        "nothing": encode([MAKER.inception, []]),
+        "no inception": encode([own[0], own]),
+        "nothing": encode([[], []]),
         "too many ops": encode([MAKER.inception, [own[0]] * (MAX_OPS + 1)]),
         "an op that is too long": with_ops([bytes(MAX_OP + 1), bytes(64)]),
         "no list": encode(b"text"),
@@ -125,7 +137,7 @@ def test_the_parts_of_the_false_logs_are_right_otherwise() -> None:
     """So that each refusal below is for the reason it names."""
     boxes = [RANDOM(32), [[b"", RANDOM(48)], [RANDOM(32), RANDOM(48)]], [[RANDOM(32), RANDOM(48)]]]
     kinds = {1: [RANDOM(32), RANDOM(32)], 2: [RANDOM(32), []], 3: [RANDOM(32), RANDOM(32), boxes]}
-    for kind, fields in {**kinds, 6: ["pgc://a"]}.items():
+    for kind, fields in {**kinds, 6: ["pgc://a"], 7: [boxes]}.items():
         assert Account.parse_untrusted(with_ops(op([HEAD], kind, fields))).standing.size == 4
 
 
@@ -139,12 +151,10 @@ def test_false_logs_are_refused(fault: str) -> None:
 def whole(inception: list[Any]) -> bytes:
     """A log that is right but for its inception's fields."""
     root = SigningKey.from_seed(SignSeed(bytes(32)))
-    body = encode(inception)
-    account = hash256(Tag.ACCOUNT_ID, body)
+    body, first = encode(inception), hash256(Tag.FIRST_USER_KEY, encode(inception[:3]))
+    account = hash256(Tag.ACCOUNT_ID, first + b"".join(inception[3:]))
     add = op([account], 1, [RANDOM(32), RANDOM(32)], account=account, key=root)
-    fields = [RANDOM(32), RANDOM(32), [RANDOM(32), [], []]]
-    rotate = op([hash256(Tag.ACCOUNT_OP_ID, add[0])], 3, fields, account=account, key=root)
-    return encode([[body, root.sign(Tag.SIGN_INCEPTION, body)], [add, rotate]])
+    return encode([[body, root.sign(Tag.SIGN_INCEPTION, body)], [add]])
 
 
 ROOT = SigningKey.from_seed(SignSeed(bytes(32))).public
@@ -152,22 +162,53 @@ ROOT = SigningKey.from_seed(SignSeed(bytes(32))).public
 
 def test_a_log_made_here_is_accepted() -> None:
     """So that the refusals below are for the reason they name."""
-    assert len(Account.parse_untrusted(whole([1, ROOT, RANDOM(32), RANDOM(32)])).devices) == 1
+    assert len(Account.parse_untrusted(whole([1, ROOT, RANDOM(32), RANDOM(32), RANDOM(32)])).devices) == 1
 
 
-@pytest.mark.parametrize(("position", "value"), [(0, 2), (1, RANDOM(31)), (2, RANDOM(31)), (3, RANDOM(31))])
+@pytest.mark.parametrize(
+    ("position", "value"),
+    [(0, 2), (1, RANDOM(31)), (2, RANDOM(31)), (3, RANDOM(31)), (4, RANDOM(31)), (4, bytes(33))],
+)
 def test_the_fields_of_an_inception_are_checked(position: int, value: Any) -> None:
-    """Version, root key, hash of the next root key and nonce have one form each."""
-    inception = [1, ROOT, RANDOM(32), RANDOM(32)]
+    """Version, root key, hash of the next root key and both halves of the user key have one form each."""
+    inception = [1, ROOT, RANDOM(32), RANDOM(32), RANDOM(32)]
     inception[position] = value
 
     with pytest.raises(RemoteProtocolError):
         Account.parse_untrusted(whole(inception))
 
 
-def test_the_id_is_that_of_the_inception() -> None:
-    """Who replaces the next root key gets another account, not this one."""
-    assert hash256(Tag.ACCOUNT_ID, MAKER.inception[0]) == ANA.account_id
+def test_the_id_names_the_first_user_key() -> None:
+    """Who is given an id and that key sees that they belong together; no other key goes with the id."""
+    first = ANA.account.user_key
+
+    assert founded_with(first) == ANA.account_id
+    for other in (
+        replace(first, generation=bytes(32)),
+        replace(first, sign=EVE.founded.user.sign.verify_key),
+        replace(first, box=EVE.founded.user.box.public_key),
+    ):
+        assert founded_with(other) != ANA.account_id
+
+
+@pytest.mark.parametrize("position", range(1, 5))
+def test_the_id_is_that_of_the_whole_inception(position: int) -> None:
+    """Who replaces a key in it, the next root key too, gets another account, not this one."""
+    inception = decode_untrusted(MAKER.inception[0], 256)
+    inception[position] = SigningKey.generate(RANDOM).public
+
+    assert _read_inception(MAKER.inception[0])[0] == ANA.account_id
+    assert _read_inception(encode(inception))[0] != ANA.account_id
+
+
+def test_the_first_user_key_stands_until_a_later_one_counts() -> None:
+    """It is there before any op, so no account is without one."""
+    first = ANA.account.user_key
+    later = ANA.rotate_user_key(RANDOM).account
+
+    assert Account.parse_untrusted(encode([MAKER.inception, []])).user_key == first
+    assert list(later.standing.user_keys) == [first.generation, later.user_key.generation]
+    assert later.user_key != first
 
 
 def test_logs_are_merged_by_uniting_them() -> None:

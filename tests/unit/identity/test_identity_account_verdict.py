@@ -217,11 +217,14 @@ def test_of_two_removals_by_the_root_the_stricter_counts(ana: AccountMaker) -> N
 def test_a_device_acts_only_after_its_addition(ana: AccountMaker) -> None:
     """An op of a device that has not seen that it is one is void: nobody could judge it in its past."""
     laptop = ana.add("first", "laptop")
-    early = ana.add("laptop", "phone")
+    made = [ana.add("laptop", f"phone {number}") for number in range(16)]
+    early = max(made, key=lambda op: op.id)  # of one depth, so it comes after the addition if its id does
     account = ana.account(laptop, early)
 
     assert ana.names(account) == {"first", "laptop"}
     assert early.id in account.standing.void
+    with pytest.raises(RemoteProtocolError, match="stranger"):
+        ana.account(early)
 
 
 def test_a_device_keeps_the_keys_it_was_added_with(ana: AccountMaker) -> None:

@@ -289,7 +289,8 @@ def test_no_history_is_hidden_in_a_folder() -> None:
     principal = Principal.of_object(folder.object, EpochId(folder.first.id), folder.first.keys)
     with pytest.raises(Conflict, match="folder"):
         who["a"].maker.add(principal, Level.READ, hidden=True)
-    who.tell(who["a"].maker.add(principal, Level.READ), "a")
+    shown = (folder.first.public_link,)
+    who.tell(who["a"].maker.add(principal, Level.READ, proof=shown), "a")
     with pytest.raises(Conflict, match="folder"):
         who["a"].maker.add(account_principal(who["n"].credentials), Level.READ, hidden=True)
 

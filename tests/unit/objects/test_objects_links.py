@@ -10,7 +10,7 @@ import pytest
 from peergos_collab.codec import decode_untrusted, encode, from_multibase_untrusted, to_multibase
 from peergos_collab.codec.ids import EpochId, ObjectId
 from peergos_collab.codec.sizes import BUCKETS
-from peergos_collab.crypto import Tag
+from peergos_collab.crypto import BoxPair, Tag
 from peergos_collab.errors import BadLink, RemoteProtocolError
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.links import (
@@ -23,7 +23,7 @@ from peergos_collab.objects.links import (
     make_drop,
     make_last_drop,
 )
-from peergos_collab.objects.principals import PrincipalKind
+from peergos_collab.objects.principals import PrincipalKind, link_id
 from peergos_collab.ports import Address
 
 RANDOM = random.Random(16).randbytes
@@ -92,9 +92,10 @@ def test_a_password_changes_every_key() -> None:
 
 
 def test_a_link_is_a_principal_of_its_own() -> None:
-    """Its id is its key."""
+    """Its id is the hash of its keys."""
     assert KEYS.principal.kind is PrincipalKind.LINK
-    assert KEYS.principal.id == KEYS.sign.public
+    assert KEYS.principal.id == link_id(KEYS.sign.verify_key, KEYS.box.public_key)
+    assert KEYS.principal.id != link_id(KEYS.sign.verify_key, BoxPair.generate(RANDOM).public_key)
 
 
 def test_a_drop_gives_its_capability_to_the_link_only() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 
-from peergos_collab.codec.ids import EpochId, PrincipalId
+from peergos_collab.codec.ids import EpochId
 from peergos_collab.crypto import SigningKey
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.membership import View, fold
 from peergos_collab.objects.operations import Actor, Add, Create, Op
 from peergos_collab.objects.payload import Kind
-from peergos_collab.objects.principals import Principal, PrincipalKind
+from peergos_collab.objects.principals import Principal
 from peergos_collab.objects.records import Epoch, Grant, first_epoch, grant
 from peergos_collab.objects.wraps import Recipient
 from support.circle import account_principal, actor_of, found, make_circle
@@ -102,7 +102,7 @@ def test_an_object_is_created_by_an_account_for_itself() -> None:
     """A link cannot create one, nor can anybody in another's name or for another, nor does an add."""
     zoe, actor = account_principal(ZOE), actor_of(ZOE)
     key = SigningKey.generate(RANDOM)
-    link = Principal(PrincipalKind.LINK, PrincipalId(key.public), b"", key.verify_key, zoe.box)
+    link = Principal.of_link(key.verify_key, zoe.box)
     by_link = Actor(actor.account, actor.device, link.id, key, "zoe")
     for_other = Actor(actor.account, actor.device, link.id, actor.principal_key, "zoe")
 

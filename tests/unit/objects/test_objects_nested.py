@@ -34,7 +34,8 @@ class Tree:
         self.folder = Group(names, RANDOM)
         self.document = Group("oz", RANDOM)
         principal = Principal.of_object(self.folder.object, self.folder.first.id, self.folder.first.keys)
-        self.document.tell(self.document["o"].maker.add(principal, granted))
+        shown = (self.folder.first.public_link,)
+        self.document.tell(self.document["o"].maker.add(principal, granted, proof=shown))
         self.records: list[MembershipRecord] = list(self.document["o"].records)
 
     def maker(self, name: str) -> Maker:
