@@ -93,31 +93,34 @@ def _note(each: Contact) -> str:
 
 @contact.command("verify")
 @click.argument("name")
-@click.option("--equal", is_flag=True, help="You have compared the words, and they were equal.")
+@click.option("--equal", "theirs", metavar="WORDS", help="The twelve words that he sees.")
 @click.option(
     "--card", "card_text", metavar="CARD", help="Compare with the card on his screen; '-' for stdin."
 )
-def verify(name: str, equal: bool, card_text: str | None) -> None:
+def verify(name: str, theirs: str | None, card_text: str | None) -> None:
     """Make sure that NAME is who you think, by twelve words or by his card."""
     settings = current()
     text = _read_card(card_text) if card_text is not None else ""
-    asks = has_terminal() and not settings.json and not equal and not text
+    compared = theirs.lower().split() if theirs is not None else []
+    told = theirs is not None or bool(text)
+    asks = has_terminal() and not settings.json and not told
 
     async def look(workspace: Workspace) -> list[str]:
         return await workspace.contact_words(name)
 
     async def mark(workspace: Workspace) -> Contact:
-        return await workspace.mark_verified(name, text)
+        return await workspace.mark_verified(name, text, compared)
 
     words = in_workspace(settings, look)
-    if not (equal or text):
+    if not told:
         narrate(settings, COMPARE)
     lines = [" ".join(words[at : at + 4]) for at in range(0, len(words), 4)]
     if asks:
         print_result(settings, {}, lines)
         lines = []
-        equal = click.confirm("Are they the same on both sides?", default=False, err=True)
-    verified = in_workspace(settings, mark).verified if equal or text else False
+        told = click.confirm("Are they the same on both sides?", default=False, err=True)
+        compared = words
+    verified = in_workspace(settings, mark).verified if told else False
     if verified:
         narrate(settings, f"{name!r} is verified.")
     print_result(settings, {"name": name, "words": words, "verified": verified}, lines)

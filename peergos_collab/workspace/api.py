@@ -8,7 +8,7 @@ CLI, other programs) are written against this module only.
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -505,10 +505,10 @@ class Workspace(Protocol):
     async def contact_words(self, name: str) -> list[str]:
         """12 words; the contact sees the same ones if both have the other's true keys."""
 
-    async def mark_verified(self, name: str, card: str = "") -> Contact:
-        """Notes that the words were equal, and takes his newest keys into use.
+    async def mark_verified(self, name: str, card: str = "", words: Sequence[str] = ()) -> Contact:
+        """Takes his newest keys into use: those of ``words``, or those on ``card``, from his screen.
 
-        With ``card``, scanned from his screen, it is compared instead. Raises NotFound, BadCard, Conflict.
+        Raises Conflict if his newest keys are others than were compared; also NotFound, BadCard.
         """
 
     async def invitations(self) -> list[Invitation]: ...

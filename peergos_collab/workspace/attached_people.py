@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from .api import Contact, Invitation, Role
@@ -56,8 +57,8 @@ class AttachedPeople:
         words: list[str] = from_wire(list[str], await self._calls.call("contact_words", name))
         return words
 
-    async def mark_verified(self, name: str, card: str = "") -> Contact:
-        return _contact(await self._calls.call("mark_verified", name, card))
+    async def mark_verified(self, name: str, card: str = "", words: Sequence[str] = ()) -> Contact:
+        return _contact(await self._calls.call("mark_verified", name, card, list(words)))
 
     async def invitations(self) -> list[Invitation]:
         listed: list[Invitation] = from_wire(list[Invitation], await self._calls.call("invitations"))

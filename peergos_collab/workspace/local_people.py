@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..errors import Conflict, NoNode, UsageError
 from ..identity.cards import ContactCard
 from ..identity.pairs import comparison_words, fingerprint
@@ -85,11 +87,16 @@ class LocalPeople:
         known = self._mailroom.book.find(name)
         return comparison_words(self.engine.keys.credentials.account, _newest(known).account)
 
-    async def mark_verified(self, name: str, card: str = "") -> Contact:
+    async def mark_verified(self, name: str, card: str = "", words: Sequence[str] = ()) -> Contact:
         book = self._mailroom.book
         known = book.find(name)
         if card:
             known = await self._compare(known, ContactCard.read_untrusted(card))
+        elif list(words) != await self.contact_words(name):
+            raise Conflict(
+                f"these are not the words for {name!r}; he is not verified",
+                hint="His keys are others than those compared, or a word was misread. Compare them anew.",
+            )
         record = known.record.accept_keys().verify()
         known = await book.note(known, record)
         self._mailroom.refresh()

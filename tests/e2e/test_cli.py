@@ -206,7 +206,8 @@ def test_contacts(home: Home, node: str, tmp_path: Path) -> None:
     assert [(each["name"], each["verified"], each["account"]) for each in listed] == [("Ben", False, account)]
     words = home.json("contact", "verify", "Ben")["words"]
     assert words == ben.json("contact", "verify", "Ana")["words"]
-    assert home.json("contact", "verify", "Ben", "--equal")["verified"] is True
+    assert home.fails(8, "contact", "verify", "Ben", "--equal", " ".join(reversed(words))) == "conflict"
+    assert home.json("contact", "verify", "Ben", "--equal", " ".join(words))["verified"] is True
 
     home.pgc("doc", "new", "notes", "--from", "-", stdin=AWKWARD.encode())
     assert home.fails(3, "share", "notes", "--with", "Zoe") == "not_found"

@@ -232,7 +232,7 @@ async def test_verifying(made: World) -> None:
     assert words == await ben.workspace.contact_words("Ana")
     assert words != await ana.workspace.contact_words("Eve")
     assert not (await contact(ana, "Ben")).verified
-    assert (await ana.workspace.mark_verified("Ben")).verified
+    assert (await ana.workspace.mark_verified("Ben", words=words)).verified
     assert (await ben.workspace.mark_verified("Ana", await ana.workspace.contact_card())).verified
     with pytest.raises(Conflict):
         await ana.workspace.mark_verified("Eve", await ben.workspace.contact_card())
@@ -381,8 +381,9 @@ async def test_beside_a_running_program(made: World) -> None:
         assert attached.attached
         await ben.workspace.add_contact(await attached.contact_card())
         assert (await attached.add_contact(await ben.workspace.contact_card(), "Benny")).name == "Benny"
-        assert await attached.contact_words("Benny") == await ben.workspace.contact_words("Ana")
-        assert (await attached.mark_verified("Benny")).verified
+        words = await ben.workspace.contact_words("Ana")
+        assert await attached.contact_words("Benny") == words
+        assert (await attached.mark_verified("Benny", words=words)).verified
         await attached.rename_contact("Benny", "Ben")
         assert await attached.contacts() == await ana.workspace.contacts()
         await attached.new_document("notes", "x")

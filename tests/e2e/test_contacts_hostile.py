@@ -336,9 +336,9 @@ async def renew_keys(made: World, person: Person) -> None:
 async def test_changed_keys_are_shown_and_wait(made: World) -> None:
     """Nothing goes to new keys, and nothing from them is accepted, before a person says so."""
     ana, ben = await friends(made, "Ana", "Ben")
-    await ana.workspace.mark_verified("Ben")
-    await ana.workspace.new_document("notes", "x")
     before = await ana.workspace.contact_words("Ben")
+    await ana.workspace.mark_verified("Ben", words=before)
+    await ana.workspace.new_document("notes", "x")
     await renew_keys(made, ben)
     await ben.workspace.sync()
     await ana.workspace.sync()
@@ -356,7 +356,9 @@ async def test_changed_keys_are_shown_and_wait(made: World) -> None:
     await ana.workspace.sync()
     assert [each.path for each in await ana.workspace.invitations()] == ["plan"]
 
-    verified = await ana.workspace.mark_verified("Ben")
+    with pytest.raises(Conflict, match="not the words"):
+        await ana.workspace.mark_verified("Ben", words=before)
+    verified = await ana.workspace.mark_verified("Ben", words=await ana.workspace.contact_words("Ben"))
     assert (verified.verified, verified.changed) == (True, False)
 
 

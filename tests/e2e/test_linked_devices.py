@@ -244,7 +244,7 @@ async def test_contacts_are_the_accounts(tmp_path: Path) -> None:
         for person, other in ((ana, ben), (ben, ana)):
             await person.workspace.add_node(node.address)
             await person.workspace.add_contact(await other.workspace.contact_card())
-        await ana.workspace.mark_verified("Ben")
+        await ana.workspace.mark_verified("Ben", words=await ben.workspace.contact_words("Ana"))
         for person in (ana, ben):
             await person.workspace.sync()
         await link(place, "Ana", "phone")

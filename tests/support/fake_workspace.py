@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -229,8 +229,8 @@ class FakeWorkspace:
         self._called("contact_words", name)
         return WORDS
 
-    async def mark_verified(self, name: str, card: str = "") -> Contact:
-        self._called("mark_verified", name, card)
+    async def mark_verified(self, name: str, card: str = "", words: Sequence[str] = ()) -> Contact:
+        self._called("mark_verified", name, card, list(words))
         return Contact(name, "z6B", True)
 
     async def invitations(self) -> list[Invitation]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
 from peergos_collab.documents.document import Document
@@ -351,7 +351,9 @@ class FakeWorkspace:
         self._contact(name)
         return WORDS
 
-    async def mark_verified(self, name: str, card: str = "") -> Contact:
+    async def mark_verified(self, name: str, card: str = "", words: Sequence[str] = ()) -> Contact:
+        if not card and list(words) != WORDS:
+            raise Conflict("These are not the words.", hint="Compare the words anew.")
         if card and (card not in self.cards or self.cards[card].account != self._contact(name).account):
             raise Conflict("This card is not theirs.", hint="Ask for the card anew.")
         self._replace(name, replace(self._contact(name), verified=True, changed=False))

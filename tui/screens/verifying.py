@@ -85,7 +85,7 @@ what the camera read is pasted into the field and compared for you."""
 
     async def _marked(self, card: str) -> None:
         try:
-            await self._workspace.mark_verified(self._contact.name, card)
+            await self._workspace.mark_verified(self._contact.name, card, self._words)
         except PeergosCollabError as problem:
             self.show_error(problem)
             return

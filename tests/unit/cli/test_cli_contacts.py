@@ -64,13 +64,18 @@ def test_verify_shows_words_and_marks_nothing(pgc: Any, workspace: FakeWorkspace
     assert pgc("contact", "verify", "Ben").out.decode().split() == WORDS
 
 
-@pytest.mark.parametrize(("more", "card"), [(["--equal"], ""), (["--card", CARD], CARD)])
-def test_verify_marks_when_told(pgc: Any, workspace: FakeWorkspace, more: list[str], card: str) -> None:
-    """The words were equal, or the card was scanned."""
+@pytest.mark.parametrize(
+    ("more", "compared"),
+    [(["--equal", " ".join(WORDS).upper()], ("", WORDS)), (["--card", CARD], (CARD, []))],
+)
+def test_verify_marks_when_told(
+    pgc: Any, workspace: FakeWorkspace, more: list[str], compared: tuple[str, list[str]]
+) -> None:
+    """What the other sees is handed on, his words or his card: only that is taken as compared."""
     ran = pgc("contact", "verify", "Ben", *more, "--json")
 
     assert ran.document["verified"] is True
-    assert ("mark_verified", "Ben", card) in workspace.calls
+    assert ("mark_verified", "Ben", *compared) in workspace.calls
 
 
 def test_the_rest(pgc: Any, workspace: FakeWorkspace) -> None:
