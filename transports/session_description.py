@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from peergos_collab.errors import RemoteProtocolError
 from peergos_collab.ports.peers import MAX_DESCRIPTION
+from peergos_collab.values import dataclass
 
 MAX_CANDIDATES: Final = 32
 """Each makes us send packets to an address the peer chose."""

@@ -13,12 +13,12 @@ from asyncio import StreamReader, StreamWriter
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final, Self
 
 from peergos_collab.errors import PeergosCollabError, WrongPin
 from peergos_collab.ports import Address, Connection, Transport
 from peergos_collab.sync.frames import Frame, decode_frame_untrusted
+from peergos_collab.values import dataclass
 
 from .carrying import PIECE, carry
 from .public_addresses import is_public

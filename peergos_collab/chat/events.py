@@ -6,7 +6,6 @@ The format is specified in docs/spec/chat.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from ..codec import decode_untrusted, encode, from_multibase_untrusted, to_multibase
@@ -14,6 +13,7 @@ from ..codec.ids import ID_LENGTH, SegmentId
 from ..codec.shape import array, blob, many, number, some_bytes
 from ..errors import LocalProtocolError, RemoteProtocolError, UsageError
 from ..objects.lamport import MAX_LAMPORT
+from ..values import dataclass
 
 VERSION: Final = 1
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, NamedTuple, Self
 
 from ..codec import decode_untrusted, encode
 from ..codec.ids import AccountId, DeviceId, PrincipalId, SegmentId
 from ..errors import Damaged, RemoteProtocolError
 from ..objects.payload import Author
+from ..values import dataclass
 from .events import Reference
 
 ROWS: Final = 512

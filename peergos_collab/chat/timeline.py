@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 from ..codec import decode_untrusted, encode
@@ -13,6 +13,7 @@ from ..errors import Damaged, NotFound, Quarantined, RemoteProtocolError
 from ..objects.chunks import HEAD, Chunks
 from ..objects.lamport import LamportClock, Past, Place
 from ..objects.payload import Author, Delivery
+from ..values import dataclass
 from .events import (
     ChatEvent,
     Delete,

@@ -10,9 +10,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
+
+from ..values import dataclass
 
 Level = Literal["ok", "warn", "bad"]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
 import click
 
 from ..errors import UsageError
+from ..values import dataclass
 
 HOME_VARIABLE: Final = "PGC_HOME"
 PASSPHRASE_VARIABLE: Final = "PGC_PASSPHRASE_FILE"

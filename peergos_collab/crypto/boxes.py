@@ -6,7 +6,7 @@ shared key belongs to exactly one pair.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import blake2b
 
 from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base, crypto_scalarmult_BYTES
@@ -14,6 +14,7 @@ from nacl.exceptions import CryptoError
 
 from ..errors import RemoteProtocolError
 from ..ports.clock import Random
+from ..values import dataclass
 from .keys import KEY_LENGTH, BoxSeed, WrapKey
 from .tags import Tag
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from typing import Final
 
 from nacl.bindings import crypto_pwhash_alg, crypto_pwhash_ALG_ARGON2ID13
 from nacl.exceptions import CryptoError
 
 from ..errors import LocalProtocolError
+from ..values import dataclass
 from .keys import KEY_LENGTH, PasswordKey
 
 SALT_LENGTH: Final = 16

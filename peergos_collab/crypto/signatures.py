@@ -7,7 +7,7 @@ fork a log.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
@@ -15,6 +15,7 @@ from nacl.exceptions import CryptoError
 
 from ..errors import RemoteProtocolError
 from ..ports.clock import Random
+from ..values import dataclass
 from .keys import SignSeed
 from .tags import Tag
 

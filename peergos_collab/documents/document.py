@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from ..errors import LocalProtocolError, Quarantined
+from ..values import dataclass
 from .anchors import END, anchor_at, offset_of, read_anchor_untrusted
 from .difference import difference
 from .edits import MOST_EDITS, Edit

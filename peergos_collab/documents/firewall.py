@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from ..errors import NotYet, Quarantined
+from ..values import dataclass
 
 Id = tuple[int, int]
 """(client, clock) of one UTF-16 unit."""

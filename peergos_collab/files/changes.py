@@ -6,13 +6,13 @@ The format is specified in docs/spec/entries.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NewType, TypeAlias
 
 from ..codec import decode_untrusted, encode
 from ..codec.shape import array, blob, many, number, some_bytes
 from ..errors import LocalProtocolError, RemoteProtocolError, UsageError
 from ..objects.lamport import MAX_LAMPORT
+from ..values import dataclass
 from .names import MAX_NAME, check_name
 
 VERSION: Final = 1

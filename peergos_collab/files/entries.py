@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from ..codec import decode_untrusted, encode
@@ -13,6 +12,7 @@ from ..errors import Damaged, Quarantined, RemoteProtocolError
 from ..objects.chunks import Chunks
 from ..objects.lamport import LamportClock
 from ..objects.payload import Delivery
+from ..values import dataclass
 from .changes import (
     EntryChange,
     EntryId,

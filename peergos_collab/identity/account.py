@@ -21,7 +21,7 @@ travel inside ciphertext, in the objects whose members need them.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from ..codec.ids import AccountId, DeviceId
 from ..codec.shape import array, blob, many, number, some_bytes
 from ..crypto import BoxPublic, SigningKey, Tag, VerifyKey, hash256
 from ..errors import LocalProtocolError, RemoteProtocolError
+from ..values import dataclass
 from .account_ops import (
     AccountOp,
     Action,

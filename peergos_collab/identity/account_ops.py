@@ -12,7 +12,6 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
@@ -20,6 +19,7 @@ from ..codec.ids import AccountId, DeviceId
 from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..crypto import BoxPublic, SigningKey, Tag, VerifyKey, hash256
 from ..errors import RemoteProtocolError
+from ..values import dataclass
 
 VERSION: Final = 1
 MAX_OP: Final = 32 << 10

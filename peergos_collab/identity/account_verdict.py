@@ -19,12 +19,13 @@ Rules, in which an op *counts* if its signer had the right to it and nothing voi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 from ..codec.ids import DeviceId
 from ..crypto import BoxPublic, VerifyKey
 from ..errors import RemoteProtocolError
+from ..values import dataclass
 from .account_ops import (
     AccountOp,
     AddDevice,

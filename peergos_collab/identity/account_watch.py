@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..codec import to_multibase
 from ..codec.ids import AccountId, DeviceId
+from ..values import dataclass
 from .account import Account
 
 

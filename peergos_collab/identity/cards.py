@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
 from typing import Final, Self
 
 from ..codec import decode_untrusted, encode
@@ -22,6 +21,7 @@ from ..codec.ids import AccountId, MailAddress
 from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..crypto import SigningKey, SignSeed, Tag, UserSeed, derive, hash256
 from ..errors import BadCard, RemoteProtocolError, UsageError
+from ..values import dataclass
 from .account import MAX_LOG, Account
 from .credentials import Credentials
 

@@ -8,7 +8,7 @@ A record lives in the profile, so every device of the account has it.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Self
 
 from ..codec import decode_untrusted, encode
@@ -16,6 +16,7 @@ from ..codec.ids import AccountId
 from ..codec.shape import array, number, some_bytes, string
 from ..crypto import Tag, hash256
 from ..errors import RemoteProtocolError
+from ..values import dataclass
 from .account import Account
 from .cards import MAX_CARD, ContactCard
 from .pairs import fingerprint

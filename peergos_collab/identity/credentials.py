@@ -7,7 +7,7 @@ the next one is in the recovery code. So whoever takes a device cannot act as th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 from ..codec import decode_untrusted, encode
@@ -16,6 +16,7 @@ from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..crypto import BoxPair, BoxSeed, LocalKey, SigningKey, SignSeed, UserSeed
 from ..errors import Conflict, NoAccess, NotFound, RemoteProtocolError
 from ..ports import Random
+from ..values import dataclass
 from .account import MAX_LOG, MAX_OPS, MAX_WHOLE_LOG, Account, DevicePublic, found_account
 from .account_ops import AddDevice, RemoveDevice
 from .recovery_code import RecoveryCode

@@ -12,7 +12,6 @@ comparison of a short code and by keys made for the occasion (``device_meeting``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Self
 
 from ..codec import from_multibase_untrusted, to_multibase
@@ -22,6 +21,7 @@ from ..codec.words import from_words_untrusted, to_words
 from ..crypto import SecretKey, SigningKey, SignSeed, Tag, WrapKey, derive, hash256
 from ..errors import BadCode, PeergosCollabError, RemoteProtocolError, UsageError
 from ..ports import Address, Random
+from ..values import dataclass
 
 PREFIX: Final = "pgc-device://"
 SECRET: Final = 10

@@ -18,7 +18,7 @@ code: the first device then refuses both.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
@@ -39,6 +39,7 @@ from ..crypto import (
 )
 from ..errors import LocalProtocolError, RemoteProtocolError
 from ..ports import Random
+from ..values import dataclass
 from .account import DevicePublic
 from .device_code import DeviceCode, Mailbox
 

@@ -16,7 +16,7 @@ changes on purpose is the sealing.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 from zlib import crc32
 
@@ -47,6 +47,7 @@ from ..errors import (
     WrongPassphrase,
 )
 from ..ports import Random
+from ..values import dataclass
 from .recovery_code import RecoveryCode
 
 VERSION: Final = 1

@@ -10,12 +10,12 @@ Nobody else can tell that two of these mailboxes belong to the same pair, or to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Self
 
 from ..codec.ids import AccountId
 from ..codec.words import to_words
 from ..crypto import PairSecret, SigningKey, SignSeed, Tag, WrapKey, derive, hash256
+from ..values import dataclass
 from .account import Account
 from .credentials import UserPair
 

@@ -8,7 +8,6 @@ public keys of its generation from it: a box that holds something else is found 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from ..codec.ids import DeviceId
 from ..crypto import (
@@ -27,6 +26,7 @@ from ..crypto import (
 )
 from ..errors import RemoteProtocolError
 from ..ports import Random
+from ..values import dataclass
 from .account import Account, DevicePublic
 from .account_ops import BoxedSeeds, BoxFirstUserKey, RotateUserKey
 from .account_verdict import UserKey

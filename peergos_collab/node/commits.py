@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ..codec.ids import ObjectId
 from ..ports import Batch
+from ..values import dataclass
 
 
 @dataclass(slots=True)

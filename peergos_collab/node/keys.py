@@ -8,7 +8,6 @@ A node opens nothing with them; whoever steals the file can pose as the node, no
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
@@ -18,6 +17,7 @@ from ..crypto import SigningKey, SignSeed
 from ..crypto.certificates import NodeCertificate
 from ..errors import Damaged, NotFound, PeergosCollabError
 from ..storage import read_file, write_atomic
+from ..values import dataclass
 
 VERSION: Final = 1
 

@@ -6,11 +6,12 @@ key = address (32) ‖ number (8) ‖ rank (1) ‖ day (4) ‖ size (1) ‖ star
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Self
 
 from ..codec.ids import MailAddress
 from ..objects.mail import SIZES, Mail
+from ..values import dataclass
 
 KEY_LENGTH: Final = 62
 _ID: Final = 16

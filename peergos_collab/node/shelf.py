@@ -8,7 +8,7 @@ in ``sync.rights``: with a key of an old one a session gets membership records, 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from ..codec.ids import EpochId, ObjectId
@@ -32,6 +32,7 @@ from ..sync.session_events import (
     SegmentsCame,
     SessionEvent,
 )
+from ..values import dataclass
 from .commits import Commit, nothing
 from .mailboxes import Mailboxes
 from .rates import Rate

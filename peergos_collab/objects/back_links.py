@@ -9,13 +9,13 @@ into what is old. Each is sealed with a key of its own, and whoever opens one ch
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ..codec.ids import EpochId
 from ..codec.shape import array, blob, many
 from ..crypto import HistoryKey, OpsSecret, SealBroken, Tag, WrapKey, derive, open_once, seal_once
 from ..errors import RemoteProtocolError
+from ..values import dataclass
 from .epoch_keys import EpochKeys, EpochPublic, Level, ops_check
 from .history_seals import check_history, history_secret
 

@@ -11,7 +11,6 @@ a sealed ephemeral message the log is 32 zero bytes: there it introduces a reade
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
@@ -20,6 +19,7 @@ from ..codec.shape import array, blob, number, some_bytes, string
 from ..crypto import Tag, VerifyKey
 from ..errors import RemoteProtocolError
 from ..identity.account import MAX_LOG, Account
+from ..values import dataclass
 from .epoch_keys import Level
 from .key_versions import knows_version
 from .membership import View

@@ -9,7 +9,7 @@ nobody. Kept beside the heads and never pruned.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Self
 
 from ..codec import decode_untrusted, encode
@@ -17,6 +17,7 @@ from ..codec.ids import EpochId, LogId, ObjectId, RecordId
 from ..codec.shape import array, blob, number
 from ..crypto import SigningKey, Tag, hash256
 from ..errors import RemoteProtocolError
+from ..values import dataclass
 from .epoch_keys import Level
 from .records import CERTIFICATE, VERSION, Epoch
 

@@ -11,11 +11,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..codec.ids import AccountId, EpochId, ObjectId, PrincipalId
 from ..errors import NoAccess
 from ..identity.account import Account
+from ..values import dataclass
 from .epoch_keys import Level
 from .key_versions import newer_account, newer_epoch
 from .member_changes import Maker

@@ -13,7 +13,7 @@ Readers may send them too: the introduction proves membership.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
@@ -23,6 +23,7 @@ from ..codec.sizes import BUCKETS, SMALLEST_SEGMENT, pad, unpad_untrusted
 from ..crypto import SEAL_OVERHEAD, BadSignature, EphemeralKey, SigningKey, Tag, VerifyKey, copen, cseal
 from ..errors import LocalProtocolError
 from ..ports import Random
+from ..values import dataclass
 
 VERSION: Final = 1
 KEY_LENGTH: Final = 16

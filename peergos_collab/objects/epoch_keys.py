@@ -9,7 +9,6 @@ the secret of his role and not h.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -34,6 +33,7 @@ from ..crypto import (
 )
 from ..errors import NoAccess, RemoteProtocolError
 from ..ports import Random
+from ..values import dataclass
 
 
 class Level(enum.IntEnum):

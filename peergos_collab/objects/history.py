@@ -8,11 +8,11 @@ to name ops.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from ..codec.ids import PrincipalId
 from ..errors import RemoteProtocolError
 from ..identity.account import Account
+from ..values import dataclass
 from . import rules
 from .operations import SignedOp, UnverifiedOp, log_digest
 from .records import MembershipRecord

@@ -14,12 +14,13 @@ import struct
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, NamedTuple, Self
 
 from ..codec import decode_untrusted, encode
 from ..codec.ids import ID_LENGTH, LogId, SegmentId
 from ..errors import LocalProtocolError
+from ..values import dataclass
 from .chunks import Chunks
 from .payload import Delivery
 

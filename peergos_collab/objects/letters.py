@@ -11,7 +11,6 @@ The card holds the account log, which lists the device: so a letter proves by it
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
@@ -22,6 +21,7 @@ from ..crypto import SEAL_OVERHEAD, BoxPair, BoxPublic, SealBroken, SigningKey, 
 from ..errors import LocalProtocolError, RemoteProtocolError
 from ..identity.cards import MAX_CARD, ContactCard
 from ..ports import Random
+from ..values import dataclass
 from .mail import SIZES
 
 VERSION: Final = 1

@@ -12,7 +12,6 @@ part after ``#`` never reaches it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Self
 
 from ..codec import decode_untrusted, encode, from_multibase_untrusted, to_multibase
@@ -38,6 +37,7 @@ from ..crypto import (
 )
 from ..errors import BadLink, PeergosCollabError, RemoteProtocolError
 from ..ports import Address, Random
+from ..values import dataclass
 from .epoch_keys import EpochKeys, Level
 from .operations import pad_to_bucket
 from .principals import Principal

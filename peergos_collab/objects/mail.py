@@ -13,7 +13,6 @@ piling up stamps for later, and lets a node forget what is old.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, Self
 
 from ..codec import decode_untrusted, encode
@@ -23,6 +22,7 @@ from ..codec.sizes import BUCKETS
 from ..crypto import NONCE_LENGTH, SigningKey, Tag, VerifyKey, find_nonce, hash256, work_done
 from ..errors import LocalProtocolError, RemoteProtocolError
 from ..ports import Random
+from ..values import dataclass
 
 VERSION: Final = 1
 SIZES: Final = BUCKETS[:4]

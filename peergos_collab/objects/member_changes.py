@@ -10,13 +10,14 @@ to write before anything else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from ..codec.ids import AccountId, EpochId, ObjectId, PrincipalId
 from ..crypto import OpsSecret
 from ..errors import Conflict, NoAccess
 from ..ports import Random
+from ..values import dataclass
 from .back_links import MAX_BACK_LINKS
 from .epoch_keys import EpochKeys, Level
 from .key_proofs import own_keys_proof

@@ -7,13 +7,14 @@ follows from them. The rules are in ``rules``, what one should publish in ``due`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 
 from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId
 from ..crypto import BoxPair
 from ..errors import NoAccess, RemoteProtocolError
 from ..identity.account import Account
+from ..values import dataclass
 from . import rules
 from .epoch_keys import EpochKeys, Level
 from .history import Entry, History

@@ -7,13 +7,13 @@ goes, and the heads of his logs that still count, which closes them.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ..codec.ids import LogId, PrincipalId, SegmentId
 from ..codec.shape import array, blob, many, number, some_bytes
 from ..errors import RemoteProtocolError
 from ..identity.account import MAX_LOG
+from ..values import dataclass
 from .epoch_keys import Level
 from .principals import Principal
 

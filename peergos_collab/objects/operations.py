@@ -13,7 +13,7 @@ needs no second signature: the account's log lists his device.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
@@ -23,6 +23,7 @@ from ..codec.sizes import bucket, pad, unpad_untrusted
 from ..crypto import BoxPair, SigningKey, Tag, hash256
 from ..errors import RemoteProtocolError
 from ..identity.account import MAX_LOG, Account
+from ..values import dataclass
 from .epoch_keys import Level
 from .op_kinds import Add, ChangeRole, Create, Forward, Op, RePin, read_op_untrusted
 from .payload import Author

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import enum
 import zlib
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
 from ..codec.ids import AccountId, DeviceId, LogId, ObjectId, PrincipalId, RunId, SegmentId
 from ..codec.shape import array, blob, many, number, some_bytes
 from ..errors import RemoteProtocolError
+from ..values import dataclass
 
 VERSION: Final = 1
 MAX_PAYLOAD: Final = 1 << 20

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ..codec.ids import EpochId, ObjectId, PrincipalId
 from ..codec.shape import array, blob, number, some_bytes
 from ..crypto import BoxPublic, Tag, VerifyKey, hash256
 from ..errors import RemoteProtocolError
+from ..values import dataclass
 from .epoch_keys import EpochPublic, Level
 
 

@@ -15,7 +15,7 @@ one epoch descends from another (``EpochLink``).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Self
 
 from ..codec import decode_untrusted, encode
@@ -25,6 +25,7 @@ from ..codec.sizes import BUCKETS
 from ..crypto import OpKey, OpsSecret, Tag, WrapKey, copen, cseal, derive, hash256
 from ..errors import NoAccess, RemoteProtocolError
 from ..ports import Random
+from ..values import dataclass
 from .back_links import BackLink, parse_back_links_untrusted, seal_back_link
 from .epoch_keys import EpochKeys, EpochPublic, Level
 from .history_seals import check_form as check_seals

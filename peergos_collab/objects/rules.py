@@ -8,11 +8,12 @@ depend on the set alone, never on the order in which it arrived.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from ..codec.ids import PrincipalId
 from ..errors import RemoteProtocolError
+from ..values import dataclass
 from .epoch_keys import Level
 from .key_proofs import check_own_keys
 from .key_versions import check_newer, knows_version, proved_accounts

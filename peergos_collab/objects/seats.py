@@ -7,10 +7,10 @@ lowering caps them. Where none of them is an add, nobody sits there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from ..codec.ids import PrincipalId
+from ..values import dataclass
 from .epoch_keys import Level
 from .principals import Principal
 

@@ -12,7 +12,7 @@ it through the previous ids: catching up on a log takes one verification.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from ..codec import decode_untrusted, encode
@@ -32,6 +32,7 @@ from ..crypto import (
 )
 from ..errors import LocalProtocolError, RemoteProtocolError
 from ..ports import Random
+from ..values import dataclass
 
 VERSION: Final = 1
 MAX_SEGMENT: Final = (1 << 20) - (1 << 14)

@@ -8,12 +8,12 @@ names the one its maker vouches for, and whoever has the history replays it and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from ..codec import decode_untrusted, encode
 from ..codec.ids import LogId, SegmentId
 from ..codec.shape import array, blob, many, number, some_bytes
+from ..values import dataclass
 from .payload import MAX_CONTENT
 
 VERSION: Final = 1

@@ -8,12 +8,13 @@ that may itself be used there. No clocks; ties go to the lowest id.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Final
 
 from ..codec.ids import AccountId, EpochId, ObjectId, PrincipalId
 from ..identity.account import Account
+from ..values import dataclass
 from .epoch_keys import EpochKeys, Level
 from .history import Entry
 from .key_ring import KeyRing

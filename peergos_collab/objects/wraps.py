@@ -10,12 +10,12 @@ reader of the record learns neither who is meant nor how many.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ..crypto import BoxPair, BoxPublic, SealBroken, Tag, WrapKey, keyed_hash, open_once, same, seal_once
 from ..errors import RemoteProtocolError
 from ..ports import Random
+from ..values import dataclass
 from .epoch_keys import EpochKeys, Level
 from .history_seals import history_secret, open_with_history
 from .principals import Principal

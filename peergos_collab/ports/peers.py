@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Protocol
 
+from ..values import dataclass
 from .transport import Connection
 
 MAX_DESCRIPTION: Final = 16 * 1024

@@ -18,10 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from ..codec.ids import LogId, ObjectId, SegmentId
+from ..values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from ..errors import Damaged, NewerFormat
+from ..values import dataclass
 from .atomic_file import sync_directory
 from .schema import (
     APPLICATION_ID,

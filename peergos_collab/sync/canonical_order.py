@@ -8,12 +8,13 @@ still builds on what is not here is set aside, the lowest first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from heapq import heappop, heappush
 
 from ..errors import NotYet, PeergosCollabError
 from ..objects.payload import Payload
 from ..objects.segments import Segment
+from ..values import dataclass
 from .causal_order import CausalOrder, DeviceRun, Ready, Waits
 from .logbook import BranchState
 

@@ -13,7 +13,6 @@ segments alone. See ``canonical_order``.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -27,6 +26,7 @@ from ..objects.op_kinds import Close
 from ..objects.payload import Author, Cite, Delivery, Kind, Payload, decode_payload_untrusted
 from ..objects.segments import Segment
 from ..objects.snapshots import SnapshotPlace
+from ..values import dataclass
 from .closings import Closings
 from .fold import Fold, Missing
 from .logbook import Arrival, BranchState, LogBook

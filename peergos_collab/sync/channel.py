@@ -7,7 +7,7 @@ it. So a slow peer costs no memory, and a change of path or a repeated segment c
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from ..codec.ids import EpochId, LogId
@@ -15,6 +15,7 @@ from ..objects.certificates import Certificate
 from ..objects.epoch_keys import EpochKeys
 from ..objects.records import Epoch, MembershipRecord
 from ..objects.segments import epoch_of
+from ..values import dataclass
 from .epoch_graph import EVERYTHING
 from .frames import SEGMENTS_PER_FRAME
 from .heads import Tip

@@ -6,13 +6,13 @@ A log normally has one tip. A log that forked (its device was cloned or restored
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from ..codec import encode
 from ..codec.ids import LogId, SegmentId
 from ..codec.shape import array, blob, many, number
 from ..crypto import Tag, hash256
+from ..values import dataclass
 
 MAX_TIPS: Final = 8_000
 """Branches of all logs of one object: their heads and the ids of all its records fit into one frame."""

@@ -8,7 +8,6 @@ segment, so a change that comes back from a restored journal is recognised and n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from ..codec import decode_untrusted, encode
@@ -16,6 +15,7 @@ from ..codec.ids import ObjectId, RunId
 from ..codec.shape import array, blob, many, number, some_bytes
 from ..crypto import LocalKey, Tag, copen, cseal
 from ..ports import Random
+from ..values import dataclass
 
 VERSION: Final = 1
 MAX_ENTRY: Final = 64 << 20

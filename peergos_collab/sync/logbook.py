@@ -12,7 +12,7 @@ that signed: what readers fill up leaves room for writers, and what writers fill
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import takewhile
 from typing import Final, TypeAlias
 
@@ -40,6 +40,7 @@ from ..ports import (
     StoredRecord,
     TruncateBranch,
 )
+from ..values import dataclass
 from .epoch_graph import EVERYTHING, EpochGraph
 from .heads import MAX_TIPS, Tip
 

@@ -8,7 +8,6 @@ proves a *newest* epoch, so where somebody made one that this member was not giv
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ..codec.ids import AccountId, DeviceId, EpochId, ObjectId, PrincipalId
@@ -24,6 +23,7 @@ from ..objects.operations import Actor
 from ..objects.records import MembershipRecord
 from ..objects.usable_epochs import Surroundings, usable_epoch
 from ..ports import Batch, Random
+from ..values import dataclass
 from .epoch_graph import EpochGraph
 from .logbook import LogBook
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 from ..codec.ids import DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId, SegmentId
@@ -42,6 +42,7 @@ from ..objects.records import MembershipRecord
 from ..objects.segments import seal_segment
 from ..objects.snapshots import Snapshot, SnapshotPlace
 from ..ports import Batch, Clock, DropJournal, PutJournal, Random, SegmentStore
+from ..values import dataclass
 from .canonical_order import deliver_canonically
 from .causal_order import CausalOrder
 from .epoch_graph import EVERYTHING

@@ -10,7 +10,6 @@ So when a new epoch arrives, what was proved for its parents counts no more at t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from ..codec.ids import EpochId
@@ -20,6 +19,7 @@ from ..errors import RemoteProtocolError
 from ..objects.certificates import Certificate
 from ..objects.epoch_keys import Level
 from ..objects.records import Epoch, MembershipRecord
+from ..values import dataclass
 from .epoch_graph import EVERYTHING
 from .logbook import LogBook
 

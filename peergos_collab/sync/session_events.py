@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..codec.ids import MailAddress, ObjectId
 from ..crypto import VerifyKey
 from ..objects.mail import Mail
+from ..values import dataclass
 from .heads import Tip
 
 

@@ -14,7 +14,6 @@ node which mailboxes there are.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ from ..codec.shape import array, blob, many, number, some_bytes
 from ..crypto import BadSignature, SigningKey
 from ..errors import LocalProtocolError, RemoteProtocolError
 from ..objects.mail import MAX_MAIL, Mail, check_reader, prove_reader
+from ..values import dataclass
 from .frames import Frame
 from .session_events import (
     MailCame,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ..codec.ids import ObjectId, SegmentId
 from ..errors import Damaged, LocalProtocolError
@@ -23,6 +23,7 @@ from ..ports.store import (
     TruncateBranch,
 )
 from ..storage.batch_rules import Extent, check_batch
+from ..values import dataclass
 from .check_store import check_store
 
 

@@ -9,7 +9,6 @@ Everything else of the account is in its profile, which the new device fetches f
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from ..codec import decode_untrusted, encode
@@ -21,6 +20,7 @@ from ..identity.account import MAX_LOG, Account
 from ..identity.credentials import read_seeds_untrusted, write_seeds
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.records import Epoch
+from ..values import dataclass
 
 VERSION: Final = 1
 MAX_NODES: Final = 64

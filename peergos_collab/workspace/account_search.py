@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +27,7 @@ from ..ports import Transport
 from ..storage import SqliteStore
 from ..sync.logbook import LogBook
 from ..sync.replica import Replica
+from ..values import dataclass
 from .device_book import KIND as DEVICE
 from .device_book import DeviceNote
 from .folds import EntriesFold

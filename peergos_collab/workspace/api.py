@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Protocol
+
+from ..values import dataclass
 
 if TYPE_CHECKING:
     from ..documents import Document

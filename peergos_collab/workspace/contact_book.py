@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..codec import to_multibase
@@ -16,6 +15,7 @@ from ..files.names import check_name, show_name
 from ..identity.cards import ContactCard
 from ..identity.contacts import ContactRecord, State, contact_entry_id
 from ..objects.mail import day_of
+from ..values import dataclass
 from .api import Contact
 from .called import Names
 from .machine import now_ms

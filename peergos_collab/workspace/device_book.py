@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Self
 
 from ..codec import decode_untrusted, encode, from_multibase_untrusted, to_multibase
@@ -23,6 +23,7 @@ from ..files.entries import EntryView
 from ..identity.account import MAX_LOG, Account
 from ..identity.credentials import Credentials
 from ..objects.operations import Actor
+from ..values import dataclass
 from .api import Device, DeviceRemoval
 from .engine import Engine
 from .home import account_actor, keep_credentials

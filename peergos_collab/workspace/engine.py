@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -22,6 +22,7 @@ from ..storage import HomeLock, SqliteStore, ask_for_salvage, open_store, salvag
 from ..sync.causal_order import CausalOrder
 from ..sync.logbook import LogBook
 from ..sync.replica import Replica
+from ..values import dataclass
 from .api import Event
 from .folds import ChatFold, EntriesFold
 from .home import LOCK, STORE, HomeKeys, open_keys, remember_nodes

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +36,7 @@ from ..objects.wraps import Recipient
 from ..ports import PutValue, Random
 from ..storage import HomeLock, SqliteStore, read_file, write_atomic
 from ..sync.logbook import epoch_batch
+from ..values import dataclass
 from .account_parcel import MAX_NODES, AccountParcel
 from .recovery_drop import RecoveryDrop
 

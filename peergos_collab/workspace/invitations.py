@@ -5,7 +5,6 @@ reference = [1, capability, sender's account, sender's own name, time]
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..codec import decode_untrusted, encode, to_multibase
@@ -20,6 +19,7 @@ from ..files.names import check_name, show_name
 from ..identity.cards import MAX_NAME
 from ..objects.links import MAX_CAPABILITY, Capability
 from ..objects.payload import Kind
+from ..values import dataclass
 from .api import Invitation
 from .contact_book import ContactBook
 from .machine import now_ms

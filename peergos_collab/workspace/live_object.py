@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from ..codec import decode_untrusted, encode
@@ -25,6 +25,7 @@ from ..sync.heads import Tip
 from ..sync.logbook import Arrival, Offered, anybody
 from ..sync.replica import Collected, Replica, Taken
 from ..sync.session import Session
+from ..values import dataclass
 
 CHECKPOINTS: Final = "checkpoints"
 STATES: Final = "states"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Self
 
 from ..codec import decode_untrusted, encode
@@ -22,6 +22,7 @@ from ..errors import Offline, PeergosCollabError, Refused, RemoteProtocolError
 from ..files.changes import ENTRY_ID_LENGTH, EntryId, put_entry, remove, replace_reference
 from ..objects.epoch_keys import Level
 from ..objects.links import Link, LinkKeys, make_last_drop
+from ..values import dataclass
 from .machine import now_ms
 from .network import with_node
 from .sync_link import SyncLink

@@ -15,7 +15,6 @@ import contextlib
 import os
 import random
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..codec import decode_untrusted, encode
@@ -29,6 +28,7 @@ from ..identity.pairs import Pair
 from ..objects.letters import open_from_stranger_untrusted, open_in_pair_untrusted
 from ..objects.mail import DAY, Mail, day_of
 from ..ports import PutValue
+from ..values import dataclass
 from .by_chance import Span, Turns, draw
 from .contact_book import ContactBook, Known
 from .machine import now_ms

@@ -15,13 +15,14 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from ..codec.address import parse_address
 from ..codec.ids import ObjectId, PrincipalId
 from ..errors import Offline, PeergosCollabError, RemoteProtocolError, WrongPin
 from ..ports import Connection, Random, Transport
+from ..values import dataclass
 from .by_chance import draw
 from .live_object import LiveObject
 from .sync_link import LinkOwner, SyncLink

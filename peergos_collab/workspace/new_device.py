@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,7 @@ from ..identity.device_code import DeviceCode
 from ..identity.device_meeting import Joining, MeetingEnded
 from ..ports import Transport
 from ..ports.installed import installed_transport
+from ..values import dataclass
 from .account_parcel import AccountParcel
 from .home import create_linked_home, home_exists
 from .meeting_place import MeetingPlace

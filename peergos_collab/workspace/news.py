@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from ..errors import TimedOut
+from ..values import dataclass
 from .api import Event
 
 MAX_EVENTS: Final = 4096

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from ..objects.snapshots import SnapshotPlace
+from ..values import dataclass
 from .called import Names
 from .folds import ChatFold, DocumentFold, EntriesFold
 from .live_object import LiveObject

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
 from typing import Final
 
 from ..codec import decode_untrusted, encode
@@ -19,6 +18,7 @@ from ..crypto import LocalKey, Tag, copen, cseal, keyed_hash
 from ..errors import Damaged, RemoteProtocolError
 from ..objects.letters import ID_LENGTH, MAX_LETTER, LetterKind
 from ..ports import PutValue, SegmentStore
+from ..values import dataclass
 from .machine import now_ms
 
 VERSION: Final = 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Final
 
@@ -21,6 +21,7 @@ from ..codec.shape import array, blob, number, some_bytes
 from ..errors import PeergosCollabError, RemoteProtocolError
 from ..ports import Connection, Random
 from ..ports.peers import MAX_DESCRIPTION, PeerOptions, PeerTransport, PendingAnswer, PendingOffer
+from ..values import dataclass
 from .presence import PresenceBook, Present, Signal
 
 OFFER: Final = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
@@ -25,6 +25,7 @@ from ..objects.ephemeral import (
 from ..objects.epoch_keys import Level
 from ..ports import Clock, Random
 from ..sync.session_events import EphemeralCame
+from ..values import dataclass
 from .live_object import LiveObject
 
 HERE_SECONDS: Final = 7.0

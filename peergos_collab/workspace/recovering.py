@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +24,7 @@ from ..identity.recovery import all_devices, recover
 from ..identity.recovery_code import RecoveryCode
 from ..ports import PutValue
 from ..ports.installed import installed_relay, installed_transport
+from ..values import dataclass
 from .account_parcel import AccountParcel
 from .account_search import FoundAccount, find_account
 from .engine import Engine

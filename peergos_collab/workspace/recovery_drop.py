@@ -10,7 +10,6 @@ would forget them. From the profile's first epoch, which it names, the code lead
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Self
 
 from ..codec import decode_untrusted, encode
@@ -25,6 +24,7 @@ from ..objects.epoch_keys import EpochKeys
 from ..objects.links import Capability, Drop, LinkKeys, make_drop
 from ..objects.payload import Kind
 from ..ports import PutValue, Random
+from ..values import dataclass
 
 VERSION: Final = 1
 KEPT: Final = "recovery"

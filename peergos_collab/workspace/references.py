@@ -5,7 +5,6 @@ reference = [1, capability, link seed (empty: as the account itself)]
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Self
 
 from ..codec import decode_untrusted, encode
@@ -14,6 +13,7 @@ from ..crypto import LinkSeed
 from ..identity.credentials import Credentials
 from ..objects.links import MAX_CAPABILITY, Capability, LinkKeys
 from ..objects.operations import Actor
+from ..values import dataclass
 from .home import account_actor
 
 VERSION: Final = 1

@@ -8,12 +8,13 @@ that came within a while, and never takes more than a small share of the time.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Protocol
 
 from ..codec.ids import ObjectId
 from ..errors import Damaged
 from ..sync.causal_order import CausalOrder
+from ..values import dataclass
 from .folds import DocumentFold
 from .open_object import OpenObject
 

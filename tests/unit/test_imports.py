@@ -25,6 +25,7 @@ _CHANCE = ("random", "secrets", "uuid")
 
 FORBIDDEN = {
     "peergos_collab.errors": (*_IO, *_CLOCKS, *_CHANCE),
+    "peergos_collab.values": (*_IO, *_CLOCKS, *_CHANCE),
     "peergos_collab.codec": (*_IO, *_CLOCKS, *_CHANCE),
     "peergos_collab.ports": (*_IO, *_CLOCKS, *_CHANCE),
     # ssl is allowed here: contexts and certificates are keys; the sockets they protect are not made here.
@@ -45,6 +46,7 @@ ONLY_IN = {
     "cryptography": ("peergos_collab.crypto",),
     "hashlib": ("peergos_collab.crypto",),
     "hmac": ("peergos_collab.crypto",),
+    "dataclasses.dataclass": ("peergos_collab.values",),
     "pycrdt": ("peergos_collab.documents",),
     "sqlite3": ("peergos_collab.storage", "peergos_collab.testing"),
     "aiortc": ("transports.webrtc",),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -11,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Label, Static
 
 from peergos_collab.errors import PeergosCollabError
+from peergos_collab.values import dataclass
 
 from ..gate import Gate
 from ..viewmodels.devices import compare_words, digit_words

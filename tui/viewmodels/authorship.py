@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from peergos_collab.errors import LocalProtocolError
+from peergos_collab.values import dataclass
 from peergos_collab.workspace.api import Writer
 
 from .people import Colours, called

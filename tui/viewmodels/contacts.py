@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.cells import cell_len
 
+from peergos_collab.values import dataclass
 from peergos_collab.workspace.api import Contact, Invitation
 
 from .cells import shown

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from peergos_collab.errors import NoAccess
+from peergos_collab.values import dataclass
 
 from .page import cells_before, column_at
 from .wrap import LONG, Wrapped, wrap

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+
+from peergos_collab.values import dataclass
 
 MOST_MATCHES = 100_000
 

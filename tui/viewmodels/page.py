@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
+
+from peergos_collab.values import dataclass
 
 from .cells import cell, is_mark, plain, tab
 from .wrap import Wrapped

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from peergos_collab.values import dataclass
 from peergos_collab.workspace.api import Presence
 
 from .cells import shown

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from peergos_collab.values import dataclass
 from peergos_collab.workspace.api import Message
 
 from .cells import cell, shown, tab

@@ -7,7 +7,8 @@ edit and after the place where old and new breaks meet again.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+
+from peergos_collab.values import dataclass
 
 from .cells import cell, plain, tab
 from .clusters import cluster_end, cluster_ends

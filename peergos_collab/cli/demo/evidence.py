@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ...codec import from_multibase_untrusted
 from ...errors import RemoteProtocolError
+from ...values import dataclass
 from .cast import TourFailed
 from .recorder import frames_in
 from .scan import Scanner, files_below

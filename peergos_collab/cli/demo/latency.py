@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from ...values import dataclass
 
 Sample = tuple[int, int]
 """(clock of the writer's CRDT client, monotonic ns)."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from ...values import dataclass
 from ..output import narrate, print_result
 from ..settings import Settings
 from .cast import Actor, Cast, TourFailed

@@ -6,12 +6,12 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from ...errors import UsageError
+from ...values import dataclass
 
 Patch = tuple[int, int, str]
 """(position, deleted, inserted), in code points."""
