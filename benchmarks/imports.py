@@ -32,7 +32,7 @@ async def measure() -> Report:
     report = Report("start of a process, wall time")
     _add(report, "python, nothing imported", [sys.executable, "-c", "pass"], "")
     _add(report, "import peergos_collab", [sys.executable, "-c", "import peergos_collab"], "<= 120")
-    code = "import peergos_collab.workspace.opening"
+    code = "import peergos_collab.workspace.engine_workspace"
     _add(report, "import the whole engine, without transports", [sys.executable, "-c", code], "")
     if PGC.exists():
         _add(report, "pgc --help", [PGC, "--help"], "<= 150")

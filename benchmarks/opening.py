@@ -21,10 +21,10 @@ async def opener(talk: Talk, home: str) -> None:
     import transports.websocket
     from peergos_collab import documents
     from peergos_collab.storage import sqlite_store
-    from peergos_collab.workspace import device_book, mailroom, open_workspace, opening
+    from peergos_collab.workspace import device_book, engine_workspace, mailroom, open_workspace
     from peergos_collab.workspace import home as home_module
 
-    _ = transports.websocket, documents, sqlite_store, device_book, mailroom, opening
+    _ = transports.websocket, documents, sqlite_store, device_book, engine_workspace, mailroom
     started = time.perf_counter()
     home_module.open_keys(Path(home), None)
     keys = time.perf_counter() - started

@@ -1,11 +1,17 @@
-"""A home opened: the embedding API and the engine behind it."""
+"""A home opened: the embedding API and the engine behind it.
+
+Names load on first use: whoever attaches to a running engine needs none of what makes or opens a home.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .api import Options, Role, Workspace
-from .home import CreatedHome, create_home, home_exists, recover_home
+
+if TYPE_CHECKING:
+    from .home import CreatedHome, home_exists, recover_home
 
 
 def create_workspace(home: Path, *, name: str, passphrase: str | None, device_name: str = "") -> CreatedHome:
@@ -18,6 +24,7 @@ def create_workspace(home: Path, *, name: str, passphrase: str | None, device_na
     Raises:
         Conflict: there is a home already.
     """
+    from .home import create_home
     from .machine import host_name
 
     return create_home(home, name=name, passphrase=passphrase, device_name=device_name or host_name())
@@ -36,6 +43,14 @@ async def open_workspace(home: Path, *, passphrase: str | None = None, lasting: 
     from .opening import open_home
 
     return await open_home(home, passphrase, lasting)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("CreatedHome", "home_exists", "recover_home"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import home
+
+    return getattr(home, name)
 
 
 __all__ = [

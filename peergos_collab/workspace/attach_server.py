@@ -11,10 +11,11 @@ from ..codec import to_multibase
 from ..codec.ids import RunId
 from ..errors import Offline, PeergosCollabError, RemoteProtocolError
 from .api import Device, DeviceRemoval, Options, Role, Writer
+from .callbacks import subscribe
 from .called import Names
 from .engine import Engine
 from .folds import DocumentFold
-from .handles import LocalChat, subscribe
+from .handles import LocalChat
 from .local_workspace import LocalWorkspace
 from .open_object import OpenObject
 from .socket_frames import (

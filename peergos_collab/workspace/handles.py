@@ -14,6 +14,7 @@ from ..codec.shown import show_message
 from ..documents import Document
 from ..errors import NoAccess
 from .api import Message, Presence, Unsubscribe, Writer
+from .callbacks import subscribe
 from .engine import Engine
 from .folds import ChatFold, DocumentFold
 from .machine import now_ms
@@ -173,14 +174,3 @@ class LocalChat(_Handle):
             undo_presence()
 
         return unsubscribe
-
-
-def subscribe(callbacks: list[Callable[[], None]], callback: Callable[[], None]) -> Unsubscribe:
-    """Adds ``callback``; the result takes it away again."""
-    callbacks.append(callback)
-
-    def unsubscribe() -> None:
-        if callback in callbacks:
-            callbacks.remove(callback)
-
-    return unsubscribe

@@ -8,10 +8,6 @@ from typing import Final
 
 from ..errors import Conflict, Offline
 from .api import Workspace
-from .attach_server import AttachServer
-from .attached_workspace import AttachedWorkspace, EngineSocket
-from .engine import Engine
-from .local_workspace import LocalWorkspace
 from .socket_frames import VERSION, read_frame_untrusted, socket_path
 
 PATIENCE_SECONDS: Final = 10.0
@@ -23,52 +19,27 @@ BRIEF_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 0.03
 
 
-class EngineWorkspace(LocalWorkspace):
-    """The engine's own workspace, which other processes may attach to."""
-
-    def __init__(self, engine: Engine, server: AttachServer | None = None) -> None:
-        super().__init__(engine)
-        self._server = server
-
-    async def serve(self, *, lasting: bool) -> None:
-        self._server = AttachServer(self, lasting=lasting)
-        await self._server.start()
-
-    async def close(self) -> None:
-        if self._server is not None:
-            await self._server.close()
-        await super().close()
-
-
 async def open_home(home: Path, passphrase: str | None, lasting: bool) -> Workspace:
     """See ``open_workspace``."""
     loop = asyncio.get_running_loop()
     started = loop.time()
     while True:
+        waited = loop.time() - started
+        # Asked first: whoever attaches needs none of the engine's code, and loads none of it.
+        attached = await _attach(home, waited < (PATIENCE_SECONDS if lasting else BRIEF_SECONDS))
+        if attached is not None:
+            return attached
+        from .engine_workspace import become_engine
+
         try:
-            return await _become_engine(home, passphrase, lasting)
+            return await become_engine(home, passphrase, lasting)
         except Conflict:
-            waited = loop.time() - started
-            attached = await _attach(home, waited < (PATIENCE_SECONDS if lasting else BRIEF_SECONDS))
-            if attached is not None:
-                return attached
             if waited > PATIENCE_SECONDS:
                 raise Conflict(
                     f"another process has {home} open and does not answer",
                     hint="Wait until it has ended, or end it.",
                 ) from None
             await asyncio.sleep(RETRY_SECONDS)
-
-
-async def _become_engine(home: Path, passphrase: str | None, lasting: bool) -> Workspace:
-    engine = await Engine.open(home, passphrase)
-    workspace = EngineWorkspace(engine)
-    try:
-        await workspace.serve(lasting=lasting)
-    except BaseException:
-        await engine.close()
-        raise
-    return workspace
 
 
 async def _attach(home: Path, only_lasting: bool) -> Workspace | None:
@@ -90,4 +61,7 @@ async def _attach(home: Path, only_lasting: bool) -> Workspace | None:
     if only_lasting and not engine_lasts:
         writer.close()
         return None
+    from .attached_workspace import AttachedWorkspace
+    from .engine_socket import EngineSocket
+
     return AttachedWorkspace(EngineSocket(reader, writer))

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from ..errors import RemoteProtocolError
+from .api import Message
 
 T = TypeVar("T")
 
@@ -68,3 +69,8 @@ def _list(value: Any) -> list[Any]:
     if type(value) is not list:
         raise RemoteProtocolError("expected an array on the engine's socket")
     return value
+
+
+def messages_from_wire(value: Any) -> list[Message]:
+    messages: list[Message] = from_wire(list[Message], value)
+    return messages

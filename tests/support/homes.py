@@ -33,9 +33,10 @@ from peergos_collab.ports.installed import installed_tunnels
 from peergos_collab.workspace import Options, Role, create_workspace
 from peergos_collab.workspace.api import Event
 from peergos_collab.workspace.engine import Engine
+from peergos_collab.workspace.engine_workspace import EngineWorkspace
 from peergos_collab.workspace.folds import DocumentFold
 from peergos_collab.workspace.open_object import OpenObject
-from peergos_collab.workspace.opening import EngineWorkspace, open_home
+from peergos_collab.workspace.opening import open_home
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PATIENCE: Final = 60.0
