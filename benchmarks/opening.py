@@ -21,10 +21,24 @@ async def opener(talk: Talk, home: str) -> None:
     import transports.websocket
     from peergos_collab import documents
     from peergos_collab.storage import sqlite_store
-    from peergos_collab.workspace import device_book, engine_workspace, mailroom, open_workspace
+    from peergos_collab.workspace import (
+        device_book,
+        engine_workspace,
+        mailroom,
+        open_workspace,
+        recovery_keeper,
+    )
     from peergos_collab.workspace import home as home_module
 
-    _ = transports.websocket, documents, sqlite_store, device_book, engine_workspace, mailroom
+    _ = (
+        transports.websocket,
+        documents,
+        sqlite_store,
+        device_book,
+        engine_workspace,
+        mailroom,
+        recovery_keeper,
+    )
     started = time.perf_counter()
     home_module.open_keys(Path(home), None)
     keys = time.perf_counter() - started

@@ -2,7 +2,7 @@
 
 from .atomic_file import read_file, write_atomic
 from .home_lock import HomeLock
-from .opening import ask_for_salvage, open_store, salvage_words
+from .opening import ask_for_salvage, hangs_together, open_store, salvage_words
 from .salvage import SalvageReport
 from .sqlite_store import SqliteStore
 
@@ -11,6 +11,7 @@ __all__ = [
     "SalvageReport",
     "SqliteStore",
     "ask_for_salvage",
+    "hangs_together",
     "open_store",
     "read_file",
     "salvage_words",

@@ -7,6 +7,7 @@ from typing import Final
 
 from ..errors import Damaged
 from .salvage import SalvageReport
+from .schema import SQLITE_ERRORS, connect_raw
 from .sqlite_store import SqliteStore
 
 MOST_CHECKED: Final = 32 << 20
@@ -16,8 +17,11 @@ MARK: Final = ".salvage"
 """Suffix of an empty file that asks for a salvage at the next opening."""
 
 
-def open_store(path: Path) -> tuple[SqliteStore, SalvageReport | None]:
+def open_store(path: Path, *, check: bool = True) -> tuple[SqliteStore, SalvageReport | None]:
     """The store at ``path``, and what a salvage saved, if one was needed.
+
+    Args:
+        check: see first whether it hangs together. Who does without asks ``hangs_together`` meanwhile.
 
     Raises:
         Damaged: nothing could be saved either.
@@ -32,14 +36,32 @@ def open_store(path: Path) -> tuple[SqliteStore, SalvageReport | None]:
         else:
             try:
                 store.objects()
-                if path.stat().st_size <= MOST_CHECKED:
-                    store.check_pages()
-                return store, None
+                if not check or hangs_together(path):
+                    return store, None
             except Damaged:
-                store.close()
+                pass
+            store.close()
     report = SqliteStore.salvage(path)
     mark.unlink(missing_ok=True)
     return SqliteStore(path), report
+
+
+def hangs_together(path: Path) -> bool:
+    """Goes through all pages of an open store, with a connection of its own, unless there are too many.
+
+    Any thread may do it while others use the store: it only reads, and SQLite leaves Python alone meanwhile.
+    """
+    try:
+        if path.stat().st_size > MOST_CHECKED:
+            return True
+        connection = connect_raw(path)
+        try:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        finally:
+            connection.close()
+    except SQLITE_ERRORS:
+        return False
+    return bool(found == "ok")
 
 
 def ask_for_salvage(path: Path) -> None:

@@ -81,13 +81,6 @@ class SqliteStore:
                 found.update(dict.fromkeys(layer.records))
         return list(found)
 
-    def check_pages(self) -> None:
-        """Goes through all pages. Raises Damaged where the file does not hang together."""
-        with self._reading("the file"):
-            (found,) = self._reader.execute("PRAGMA quick_check(1)").fetchone()
-        if found != "ok":
-            raise Damaged(f"The store {self._path} is damaged: {found}.")
-
     def records(self, object_id: ObjectId) -> list[StoredRecord]:
         what = f"records of object {_short(object_id)}"
         with self._reading(what):

@@ -18,7 +18,7 @@ from ..objects.payload import Delivery, Kind
 from ..ports import Address, Batch, PutValue, Transport
 from ..ports.installed import installed_peers, installed_relay, installed_transport
 from ..ports.peers import PeerTransport
-from ..storage import HomeLock, SqliteStore, ask_for_salvage, open_store, salvage_words
+from ..storage import HomeLock, SqliteStore, ask_for_salvage, hangs_together, open_store, salvage_words
 from ..sync.causal_order import CausalOrder
 from ..sync.logbook import LogBook
 from ..sync.replica import Replica
@@ -124,10 +124,13 @@ class Engine:
         lock = HomeLock(home / LOCK)
         try:
             keys = await asyncio.to_thread(open_keys, home, passphrase)
-            store, report = open_store(home / STORE)
+            store, report = open_store(home / STORE, check=False)
         except BaseException:
             lock.release()
             raise
+        loop = asyncio.get_running_loop()
+        # Meanwhile, and not asked of a store that was just made from what could be read.
+        checking = loop.run_in_executor(None, hangs_together, home / STORE) if report is None else None
         clean = _was_clean(store)
         store.write([PutValue(META, CLEAN, None)])
         engine = cls(
@@ -143,19 +146,33 @@ class Engine:
         if engine.salvage:
             engine.problems.append(engine.salvage)
         try:
-            engine._open_profile()
-        except BaseException as error:
-            if isinstance(error, Damaged) and report is None:
-                ask_for_salvage(home / STORE)
+            damage = engine._try_profile()
+            whole = checking is None or await checking
+        except BaseException:
             await engine.close()
             raise
-        return engine
+        if whole and damage is None:
+            return engine
+        if report is None:
+            ask_for_salvage(home / STORE)
+        await engine.close()
+        if whole and damage is not None:
+            raise damage
+        return await cls.open(home, passphrase, transport=transport, relay=relay, peers=peers)  # salvaged
 
     # -- objects --------------------------------------------------------------------------------
 
     @property
     def profile(self) -> EntriesFold:
         return cast(EntriesFold, self.objects[self.keys.profile].fold)
+
+    def _try_profile(self) -> Damaged | None:
+        """Opens the profile; gives what stands against it."""
+        try:
+            self._open_profile()
+        except Damaged as damage:
+            return damage
+        return None
 
     def _open_profile(self) -> None:
         keys = self.keys

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from peergos_collab.errors import Damaged
 from peergos_collab.ports import PutValue
-from peergos_collab.storage import SqliteStore, ask_for_salvage, open_store, salvage, salvage_words
+from peergos_collab.storage import (
+    SqliteStore,
+    ask_for_salvage,
+    hangs_together,
+    open_store,
+    salvage,
+    salvage_words,
+)
 from peergos_collab.storage.schema import connect
 
 
@@ -99,3 +107,23 @@ def test_no_room_for_a_salvage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert report is not None
     assert (report.lost, found) == ((), 60)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["store.db", "store.db.damaged-1"]
+
+
+def test_pages_are_gone_through_beside_the_use(tmp_path: Path) -> None:
+    """A store in use is looked through by another thread; what does not hang together is found."""
+    path = tmp_path / "store.db"
+    filled(path)
+    store, _ = open_store(path, check=False)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(hangs_together, path).result(30)
+    store.close()
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 8192 * 4096
+    data[middle : middle + 4096] = bytes(4096)
+    path.write_bytes(data)
+    store, report = open_store(path, check=False)
+    try:
+        assert report is None
+        assert not hangs_together(path)
+    finally:
+        store.close()
