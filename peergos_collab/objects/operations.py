@@ -1,10 +1,13 @@
 """Membership operations: what an epoch or grant *means*, sealed so that only members learn it.
 
     body      = [op, account, log digest, device, principal, level, membership heads seen, relied on]
-    plaintext = [body, device signature, principal signature | empty, account log | empty, name], padded
-    signed    = H(core of the record) ‖ body
+    plaintext = [body, principal signature | empty, account log | empty, name], padded
+    signed    = by the principal: H(core of the record) ‖ body; by the device: H(all that is in the record)
 
-The core holds the record's keys and wraps, so an op cannot be moved to other keys or another object.
+The core holds the record's keys and wraps, so an op cannot be moved to other keys or another object. The
+device signs the sealed op as well, so nobody but its author changes a byte of it, the name say, or makes a
+second record of one op; see ``records``.
+
 The account log travels along where none of the records seen carries it, so that members can check the
 device without asking anybody; else its digest says which one is meant. Who acts for his own account
 needs no second signature: the account's log lists his device.
@@ -39,6 +42,7 @@ __all__ = [
     "pad_to_bucket",
     "parse_op_untrusted",
     "sign_op",
+    "write_op",
 ]
 
 MAX_NAME: Final = 64
@@ -105,7 +109,7 @@ class SignedOp:
     Whether he may do it, others say.
 
     Args:
-        author: his name is what he calls himself, and signed by nobody.
+        author: his name is what he calls himself.
         level: as what the author acts for an object principal.
         relied: heads of other objects he had seen.
     """
@@ -136,7 +140,8 @@ class UnverifiedOp:
     account_log: bytes
     heads: tuple[bytes, ...]
     _signed: SignedOp = field(repr=False)
-    _message: bytes = field(repr=False)
+    _by_principal: bytes = field(repr=False)
+    _by_device: bytes = field(repr=False)
     _device_signature: bytes = field(repr=False)
     _principal_signature: bytes = field(repr=False)
 
@@ -187,7 +192,7 @@ class UnverifiedOp:
         device = account.devices.get(author.device)
         if device is None or account.id != author.account:
             raise RemoteProtocolError("a membership op by a device that its account does not list")
-        device.sign.verify(Tag.SIGN_OP, self._message, self._device_signature)
+        device.sign.verify(Tag.SIGN_OP, self._by_device, self._device_signature)
         problem = RemoteProtocolError("an op on behalf of nobody")
         for principal in principals:
             try:
@@ -206,7 +211,7 @@ class UnverifiedOp:
                 raise RemoteProtocolError("an op on behalf of another account")
             return
         signer = principal.signer(self._signed.level)
-        signer.verify(Tag.SIGN_OP, self._message, self._principal_signature)
+        signer.verify(Tag.SIGN_OP, self._by_principal, self._principal_signature)
 
 
 def log_digest(raw: bytes) -> bytes:
@@ -214,7 +219,7 @@ def log_digest(raw: bytes) -> bytes:
     return hash256(Tag.LOG_DIGEST, raw)
 
 
-def sign_op(
+def write_op(
     op: Op,
     actor: Actor,
     heads: tuple[bytes, ...],
@@ -223,7 +228,7 @@ def sign_op(
     relied: tuple[Relied, ...] = (),
     log_known: bool = False,
 ) -> bytes:
-    """The op's plaintext, not padded yet.
+    """The op's plaintext, not padded yet, and not signed by the device.
 
     Args:
         log_known: one of the records in its past carries the actor's account log.
@@ -246,7 +251,6 @@ def sign_op(
     return encode(
         [
             body,
-            actor.device.sign(Tag.SIGN_OP, message),
             b"" if actor.for_itself else actor.principal_key.sign(Tag.SIGN_OP, message),
             b"" if log_known else account.raw,
             actor.name,
@@ -254,13 +258,26 @@ def sign_op(
     )
 
 
-def parse_op_untrusted(padded: bytes, core_hash: bytes) -> UnverifiedOp:
-    """The form of a signed op. Raises RemoteProtocolError."""
+def sign_op(device: SigningKey, signed: bytes) -> bytes:
+    """A device's signature over the hash of all that is in a record."""
+    return device.sign(Tag.SIGN_OP, signed)
+
+
+def parse_op_untrusted(padded: bytes, core_hash: bytes, signed: bytes, signature: bytes) -> UnverifiedOp:
+    """The form of an op.
+
+    Args:
+        signed: hash of all that is in its record.
+        signature: by the device, over that.
+
+    Raises:
+        RemoteProtocolError: malformed.
+    """
     plaintext = unpad_untrusted(padded)
-    fields = array(decode_untrusted(plaintext, MAX_OP), 5, "membership op")
+    fields = array(decode_untrusted(plaintext, MAX_OP), 4, "membership op")
     raw = some_bytes(fields[0], MAX_OP, "membership op")
     body = array(decode_untrusted(raw, MAX_OP), 8, "membership op")
-    log = some_bytes(fields[3], MAX_LOG, "account log")
+    log = some_bytes(fields[2], MAX_LOG, "account log")
     digest = blob(body[2], 32, "log digest")
     if log and log_digest(log) != digest:
         raise RemoteProtocolError("an account log that is not the one its op names")
@@ -268,7 +285,7 @@ def parse_op_untrusted(padded: bytes, core_hash: bytes) -> UnverifiedOp:
         AccountId(blob(body[1], 32, "account id")),
         DeviceId(blob(body[3], 32, "device id")),
         PrincipalId(blob(body[4], 32, "principal id")),
-        string(fields[4], MAX_NAME, "name"),
+        string(fields[3], MAX_NAME, "name"),
     )
     level = Level(number(body[5], 1, 3, "acting level"))
     relied = tuple(_relied(item) for item in many(body[7], MAX_HEADS, "objects relied on"))
@@ -278,8 +295,9 @@ def parse_op_untrusted(padded: bytes, core_hash: bytes) -> UnverifiedOp:
         _heads(body[6]),
         SignedOp(read_op_untrusted(body[0]), author, level, relied),
         core_hash + raw,
-        blob(fields[1], 64, "signature"),
-        _principal_signature(fields[2]),
+        signed,
+        blob(signature, 64, "signature"),
+        _principal_signature(fields[1]),
     )
 
 

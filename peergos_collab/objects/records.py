@@ -1,15 +1,18 @@
 """Membership records: epochs, which make new keys, and grants, which hand out existing ones.
 
     record     = [head, rest, signer epoch (empty: this one), signer level, signature]
-    rest       = [back-links, history seals, wraps, op seals, sealed op]
+    rest       = [back-links, history seals, wraps, op seals, sealed op, sealed signature]
     epoch head = [1, 0, object (first: a nonce), parents, keys]
     grant head = [1, 1, object, epoch]
     id         = H(head ‖ H(rest))
 
 The first epoch's id is the object's id. The outer signature, over the id, comes from a key of a parent
 epoch (a first epoch's own): it keeps strangers' records away from nodes, and proves nothing to members,
-who check the sealed op. A head, the hash of what follows it and the signature prove on their own that
-one epoch descends from another (``EpochLink``).
+who check the sealed op. Its author's device signs all the rest there is, and that signature is sealed in
+the one way there is: so of an op there is one record, with one id, and nobody else can make another.
+
+A head, the hash of what follows it and the signature prove on their own that one epoch descends from
+another (``EpochLink``).
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from ..codec import decode_untrusted, encode
 from ..codec.ids import EpochId, ObjectId, RecordId
 from ..codec.shape import array, blob, many, number, some_bytes
 from ..codec.sizes import BUCKETS
-from ..crypto import OpKey, OpsSecret, Tag, WrapKey, copen, cseal, derive, hash256
+from ..crypto import OpKey, OpsSecret, Tag, WrapKey, copen, cseal, derive, hash256, open_once, seal_once
 from ..errors import NoAccess, RemoteProtocolError
 from ..ports import Random
 from ..values import dataclass
@@ -30,7 +33,7 @@ from .back_links import BackLink, parse_back_links_untrusted, seal_back_link
 from .epoch_keys import EpochKeys, EpochPublic, Level
 from .history_seals import check_form as check_seals
 from .history_seals import history_seals
-from .operations import Actor, Op, Relied, UnverifiedOp, pad_to_bucket, parse_op_untrusted, sign_op
+from .operations import Actor, Op, Relied, UnverifiedOp, pad_to_bucket, parse_op_untrusted, sign_op, write_op
 from .wraps import Recipient, check_form, wrap
 
 VERSION: Final = 1
@@ -42,6 +45,7 @@ MAX_RECORD: Final = 256 << 10
 
 MAX_PARENTS: Final = 64
 MAX_OP_SEALS: Final = 128
+SEALED_SIGNATURE: Final = 64 + 16
 MAX_HEAD: Final = 4 << 10
 MAX_LINK: Final = MAX_HEAD + 256
 
@@ -81,6 +85,8 @@ class _Sealed:
     core_hash: bytes
     op_seals: tuple[tuple[EpochId, bytes], ...]
     sealed_op: bytes
+    sealed_signature: bytes
+    signed: bytes
     outer: _Signature
 
 
@@ -382,10 +388,11 @@ def open_op(record: MembershipRecord, ops: Mapping[EpochId, OpsSecret]) -> Unver
             # One seal may be spoiled by a hostile author: another that opens still says what the op is.
             op_key = OpKey(_exactly_32(copen(_op_seal_key(held), Tag.SEAL, seal, sealed.core_hash)))
             plaintext = copen(op_key, Tag.SEAL, sealed.sealed_op, sealed.core_hash)
+            signature = open_once(_signature_key(op_key), sealed.sealed_signature, b"")
         except RemoteProtocolError as error:
             problem = error
             continue
-        return parse_op_untrusted(plaintext, sealed.core_hash)
+        return parse_op_untrusted(plaintext, sealed.core_hash, sealed.signed, signature)
     raise problem or NoAccess("a membership record that these keys do not open")
 
 
@@ -423,12 +430,14 @@ class _Making:
 
         def build(padded: bytes) -> bytes:
             sealed = cseal(op_key, Tag.SEAL, padded, core_hash, random)
-            rest = encode([core.back_links, core.history, core.wraps, seals, sealed])
+            signature = sign_op(said.actor.device, _signed_hash(core_hash, seals, sealed))
+            hidden = seal_once(_signature_key(op_key), signature, b"")
+            rest = encode([core.back_links, core.history, core.wraps, seals, sealed, hidden])
             id_ = hash256(id_tag, self.head + hash256(Tag.RECORD_REST, rest))
             level = int(self.signer_keys.level)
             return encode([self.head, rest, self.signer, level, key.sign(tag, id_)])
 
-        signed = sign_op(
+        written = write_op(
             said.op,
             said.actor,
             said.heads,
@@ -436,7 +445,7 @@ class _Making:
             relied=said.relied,
             log_known=said.log_known,
         )
-        return pad_to_bucket(signed, build)
+        return pad_to_bucket(written, build)
 
 
 def _exactly_32(secret: bytes) -> bytes:
@@ -445,6 +454,14 @@ def _exactly_32(secret: bytes) -> bytes:
 
 def _op_seal_key(ops: OpsSecret) -> WrapKey:
     return derive(ops, Tag.OP_KEY, WrapKey)
+
+
+def _signature_key(op_key: OpKey) -> WrapKey:
+    return derive(op_key, Tag.OP_SIGNATURE, WrapKey)
+
+
+def _signed_hash(core_hash: bytes, op_seals: list[Any], sealed_op: bytes) -> bytes:
+    return hash256(Tag.RECORD_SIGNED, encode([core_hash, op_seals, sealed_op]))
 
 
 def _core_hash(head: bytes, core: _Core) -> bytes:
@@ -461,16 +478,20 @@ def _split(raw: bytes) -> tuple[_Sealed, list[Any], _Core]:
         raise RemoteProtocolError("a membership record of a size that is not allowed")
     head, rest, signer, level, signature = array(decode_untrusted(raw, MAX_RECORD), 5, "record")
     head, rest = some_bytes(head, MAX_HEAD, "record head"), some_bytes(rest, MAX_RECORD, "record")
-    back_links, history, wraps, seals, sealed_op = array(decode_untrusted(rest, MAX_RECORD), 5, "record")
+    parts = array(decode_untrusted(rest, MAX_RECORD), 6, "record")
+    back_links, history, wraps, seals, sealed_op, by_device = parts
     check_form(some_bytes(wraps, MAX_RECORD, "wraps"))
     core = _Core(back_links, some_bytes(history, MAX_RECORD, "history seals"), wraps)
+    core_hash = _core_hash(head, core)
     sealed = _Sealed(
         raw,
         head,
         hash256(Tag.RECORD_REST, rest),
-        _core_hash(head, core),
+        core_hash,
         tuple(_op_seal(item) for item in many(seals, MAX_OP_SEALS, "op seals")),
         some_bytes(sealed_op, MAX_RECORD, "sealed op"),
+        blob(by_device, SEALED_SIGNATURE, "sealed signature"),
+        _signed_hash(core_hash, seals, sealed_op),
         _signature(signer, level, signature),
     )
     return sealed, _checked_head(head), core

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from peergos_collab.chat import Message, encode_events
-from peergos_collab.codec import encode
+from peergos_collab.codec import decode_untrusted, encode
 from peergos_collab.codec.ids import DeviceId, PrincipalId, RunId, SegmentId
-from peergos_collab.crypto import SigningKey
+from peergos_collab.codec.sizes import pad
+from peergos_collab.crypto import SEAL_OVERHEAD, SigningKey, Tag, cseal, hash256
 from peergos_collab.errors import RemoteProtocolError
 from peergos_collab.node.shelf import Shelf
 from peergos_collab.objects.bindings import introduce
@@ -431,6 +432,34 @@ def test_devices_are_told_apart() -> None:
     author = taken.deliveries[0].author
     assert author.device == DeviceId(BOB.actor.device.public)
     assert author.principal == PrincipalId(BOB.actor.principal)
+
+
+def test_nobody_renames_another() -> None:
+    """The name in an introduction is in a segment that only the log's own key signs. Who has the content key
+    can read it, and seal it anew with another one, but not in that log; and the binding is for that log."""
+    bob, mallory = Forger(CIRCLE, BOB.actor, RANDOM), Forger(CIRCLE, ANA.actor, RANDOM)
+    binding, by_device, by_principal, log, _ = bob.introduction()
+    renamed = [binding, by_device, by_principal, log, "Somebody Else"]
+    payload = bob.payload(say("x"), cites=(), introduction=renamed)
+    true = bob.write(say("x"), cites=())
+    prefix, _, sealed = decode_untrusted(true, 1 << 20)
+    body = cseal(ANA.keys.content, Tag.SEAL, pad(payload, len(sealed) - SEAL_OVERHEAD), prefix, RANDOM)
+    id_ = hash256(Tag.SEGMENT_ID, prefix + hash256(Tag.SEGMENT_BODY, body))
+
+    def shown(key: SigningKey) -> tuple[list[str], list[str]]:
+        """Whose names are seen of the segment with a signature by ``key``, and what was refused."""
+        forged = encode([prefix, key.sign(Tag.SIGN_SEGMENT, id_), body])
+        taken = told(bob).take_segments([forged], "memory")
+        return [delivery.author.name for delivery in taken.deliveries], taken.offered.refused
+
+    assert shown(bob.key) == (["Somebody Else"], [])
+    names, refused = shown(mallory.key)
+    assert not names
+    assert len(refused) == 1
+    replica = told(mallory)
+    take(replica, mallory.write(say("y"), cites=(), introduction=renamed))
+    [aside] = replica.order.set_aside
+    assert "another log" in aside.reason
 
 
 def test_cites_are_followed_across_logs() -> None:

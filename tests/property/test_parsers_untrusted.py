@@ -28,7 +28,7 @@ from peergos_collab.objects.letters import LetterKind, Writer, read_letter_untru
 from peergos_collab.objects.links import Capability, Drop, Link, LinkKeys, make_drop
 from peergos_collab.objects.mail import LEAST_WORK, Mail
 from peergos_collab.objects.membership import fold
-from peergos_collab.objects.operations import Create, parse_op_untrusted, sign_op
+from peergos_collab.objects.operations import Create, parse_op_untrusted, sign_op, write_op
 from peergos_collab.objects.payload import Kind, decode_payload_untrusted
 from peergos_collab.objects.principals import Principal
 from peergos_collab.objects.records import Epoch, EpochLink, Grant, open_op, parse_record_untrusted
@@ -119,7 +119,8 @@ def _from_bytes(check: Callable[[Any], None]) -> Callable[[bytes], None]:
 
 PRINCIPAL = VIEW.members[BOB.actor.principal].principal
 OP_HASH = RANDOM(32)
-OP = sign_op(Create(int(Kind.CHAT), PRINCIPAL), BOB.actor, (CIRCLE.epoch_id,), OP_HASH)
+OP = write_op(Create(int(Kind.CHAT), PRINCIPAL), BOB.actor, (CIRCLE.epoch_id,), OP_HASH)
+OP_SIGNATURE = sign_op(BOB.actor.device, OP_HASH)
 WRAPS = wrap(ANA.keys, [Recipient(BOX.public_key, Level.WRITE)], RANDOM)
 PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "account": (Account.parse_untrusted, BOB.actor.account.raw),
@@ -136,7 +137,7 @@ PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "introduction": (_from_bytes(_introduction), encode(INTRODUCTION)),
     "principal": (_from_bytes(Principal.parse_untrusted), encode(PRINCIPAL.fields())),
     "epoch keys": (_from_bytes(EpochPublic.parse_untrusted), encode(CIRCLE.epoch.keys.fields())),
-    "op": (lambda raw: parse_op_untrusted(raw + b"\x80", OP_HASH), OP),
+    "op": (lambda raw: parse_op_untrusted(raw + b"\x80", OP_HASH, OP_HASH, OP_SIGNATURE), OP),
     "wraps": (lambda raw: unwrap_untrusted(raw, BOX, CIRCLE.epoch.history), WRAPS),
     "ephemeral": (_ephemeral, SEALED),
     "capability": (Capability.decode_untrusted, CAPABILITY.encode()),

@@ -55,6 +55,18 @@ def test_only_the_device_signs() -> None:
             opened(sealed).verify(key.verify_key)
 
 
+def test_nobody_renames_another() -> None:
+    """Who introduces himself in it, and under which name, is signed with the rest."""
+    inner = decode_untrusted(unpad_untrusted(copen(SEAL, Tag.SEAL, seal(), OBJECT + KEY)), 1 << 14)
+    body = decode_untrusted(inner[0], 1 << 14)
+    body[8] = ["somebody else"]
+    forged = cseal(SEAL, Tag.SEAL, pad(encode([encode(body), inner[1]]), 200), OBJECT + KEY, RANDOM)
+
+    assert opened(forged).introduction == ["somebody else"]
+    with pytest.raises(BadSignature):
+        opened(forged).verify(DEVICE.verify_key)
+
+
 def test_it_cannot_be_moved() -> None:
     """To another key, object or seal; and whoever seals it again elsewhere breaks the signature."""
     for key, object_id in ((RANDOM(16), OBJECT), (KEY, ObjectId(RANDOM(32)))):

@@ -11,8 +11,9 @@ import pytest
 from peergos_collab.codec import decode_untrusted, encode
 from peergos_collab.codec.ids import EpochId, LogId, ObjectId, SegmentId
 from peergos_collab.codec.sizes import BUCKETS, pad
-from peergos_collab.crypto import BadSignature, LinkSeed, SigningKey, Tag
+from peergos_collab.crypto import BadSignature, LinkSeed, SigningKey
 from peergos_collab.errors import LocalProtocolError, RemoteProtocolError
+from peergos_collab.identity.account import MAX_LOG
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.links import LinkKeys
 from peergos_collab.objects.op_kinds import (
@@ -39,6 +40,7 @@ from peergos_collab.objects.operations import (
     pad_to_bucket,
     parse_op_untrusted,
     sign_op,
+    write_op,
 )
 from peergos_collab.objects.principals import Principal, PrincipalKind
 from support.circle import account_principal, actor_of, found
@@ -46,14 +48,15 @@ from support.circle import account_principal, actor_of, found
 RANDOM = random.Random(24).randbytes
 ANA, EVE = found("ana", RANDOM), found("eve", RANDOM)
 ACTOR, PRINCIPAL = actor_of(ANA), account_principal(ANA)
-CORE = RANDOM(32)
+CORE, SIGNED = RANDOM(32), RANDOM(32)
 FOLDER = Principal.of_object(ObjectId(RANDOM(32)), EpochId(RANDOM(32)), EpochKeys.generate(RANDOM).public())
 HEAD = Close(LogId(RANDOM(32)), 3, SegmentId(RANDOM(32)))
 WHO = Target(PRINCIPAL.id, b"", (HEAD,))
 OPS: list[Op] = [
     Create(3, PRINCIPAL),
     Add(PRINCIPAL, Level.READ),
-    Add(FOLDER, Level.ADMIN),
+    Add(PRINCIPAL, Level.READ, hidden=True, proof=b"log"),
+    Add(FOLDER, Level.ADMIN, proof=(b"one", b"two")),
     Remove((WHO, WHO), (RANDOM(32),)),
     ChangeRole(WHO, Level.WRITE, (RANDOM(32),)),
     Leave((HEAD,)),
@@ -64,11 +67,12 @@ OPS: list[Op] = [
     Complaint(RANDOM(32)),
     News(),
 ]
-GOOD = sign_op(Add(PRINCIPAL, Level.WRITE), ACTOR, (RANDOM(32),), CORE)
+GOOD = write_op(Add(PRINCIPAL, Level.WRITE), ACTOR, (RANDOM(32),), CORE)
 
 
-def parse(plain: bytes, core: bytes = CORE) -> UnverifiedOp:
-    return parse_op_untrusted(pad(plain, len(plain) + 50), core)
+def parse(plain: bytes, core: bytes = CORE, by: SigningKey = ACTOR.device) -> UnverifiedOp:
+    """As it comes out of a record with these contents, which ``by`` signed."""
+    return parse_op_untrusted(pad(plain, len(plain) + 50), core, SIGNED, sign_op(by, SIGNED))
 
 
 def proved(plain: bytes, principal: Principal = PRINCIPAL) -> SignedOp:
@@ -77,13 +81,12 @@ def proved(plain: bytes, principal: Principal = PRINCIPAL) -> SignedOp:
 
 
 def changed(body: dict[int, Any] | None = None, outer: dict[int, Any] | None = None) -> bytes:
-    """An op with other fields, signed by Ana's device as it should be."""
+    """An op with other fields."""
     fields = decode_untrusted(GOOD, 1 << 16)
     inner = decode_untrusted(fields[0], 1 << 16)
     for at, value in (body or {}).items():
         inner[at] = value
     fields[0] = encode(inner)
-    fields[1] = ACTOR.device.sign(Tag.SIGN_OP, CORE + fields[0])
     for at, value in (outer or {}).items():
         fields[at] = value
     return encode(fields)
@@ -92,7 +95,7 @@ def changed(body: dict[int, Any] | None = None, outer: dict[int, Any] | None = N
 @pytest.mark.parametrize("op", OPS)
 def test_an_op_comes_back(op: Op) -> None:
     """With its author, proved by his device."""
-    signed = proved(sign_op(op, ACTOR, (), CORE))
+    signed = proved(write_op(op, ACTOR, (), CORE))
 
     assert signed.op == op
     assert signed.author.name == "ana"
@@ -104,7 +107,7 @@ def test_what_its_author_had_seen_comes_back() -> None:
     """Heads of this object and of others."""
     relied = (Relied(RANDOM(32), (RANDOM(32), RANDOM(32))),)
     heads = (RANDOM(32),)
-    opened = parse(sign_op(Rotate(), ACTOR, heads, CORE, relied=relied))
+    opened = parse(write_op(Rotate(), ACTOR, heads, CORE, relied=relied))
 
     assert opened.heads == heads
     assert opened.relied == opened.verify(ANA.account, [PRINCIPAL])[0].relied == relied
@@ -112,7 +115,7 @@ def test_what_its_author_had_seen_comes_back() -> None:
 
 def test_an_account_log_travels_only_where_it_is_not_known() -> None:
     """Else its digest says which one is meant, in 32 bytes."""
-    whole, short = (parse(sign_op(Rotate(), ACTOR, (), CORE, log_known=known)) for known in (False, True))
+    whole, short = (parse(write_op(Rotate(), ACTOR, (), CORE, log_known=known)) for known in (False, True))
 
     assert whole.account_log == ANA.account.raw
     assert short.account_log == b""
@@ -120,18 +123,24 @@ def test_an_account_log_travels_only_where_it_is_not_known() -> None:
 
 
 def test_it_belongs_to_one_record() -> None:
-    """Under other keys or another object the signature fails."""
-    proved(GOOD)
+    """With other contents the device's signature fails, under other keys or another object a link's too."""
+    link = link_of(RANDOM)
+    by_link = replace(ACTOR, principal=link.principal.id, principal_key=link.sign)
+    signature = sign_op(ACTOR.device, SIGNED)
+    for actor, principal in ((ACTOR, PRINCIPAL), (by_link, link.principal)):
+        plain = write_op(Rotate(), actor, (), CORE)
+        padded = pad(plain, len(plain) + 50)
+        parse_op_untrusted(padded, CORE, SIGNED, signature).verify(ANA.account, [principal])
+        with pytest.raises(BadSignature):
+            parse_op_untrusted(padded, CORE, RANDOM(32), signature).verify(ANA.account, [principal])
     with pytest.raises(BadSignature):
-        parse(GOOD, RANDOM(32)).verify(ANA.account, [PRINCIPAL])
+        parse(plain, RANDOM(32)).verify(ANA.account, [link.principal])
 
 
 def test_the_device_signs() -> None:
     """Nobody else does for it."""
-    body = decode_untrusted(GOOD, 1 << 16)[0]
-    false = SigningKey.generate(RANDOM).sign(Tag.SIGN_OP, CORE + body)
     with pytest.raises(BadSignature):
-        proved(changed(outer={1: false}))
+        parse(GOOD, by=SigningKey.generate(RANDOM)).verify(ANA.account, [PRINCIPAL])
 
 
 @pytest.mark.parametrize("body", [{1: EVE.account_id}, {3: EVE.device_id}])
@@ -149,13 +158,13 @@ def test_who_acts_for_a_link_signs_with_its_key() -> None:
     """Another key, or none, is refused."""
     link, other = link_of(RANDOM), link_of(RANDOM)
     actor = replace(ACTOR, principal=link.principal.id, principal_key=link.sign)
-    proved(sign_op(Rotate(), actor, (), CORE), link.principal)
+    proved(write_op(Rotate(), actor, (), CORE), link.principal)
 
     for key in (other.sign, ACTOR.principal_key):
         with pytest.raises(BadSignature):
-            proved(sign_op(Rotate(), replace(actor, principal_key=key), (), CORE), link.principal)
+            proved(write_op(Rotate(), replace(actor, principal_key=key), (), CORE), link.principal)
     with pytest.raises(RemoteProtocolError, match="somebody else"):
-        proved(sign_op(Rotate(), actor, (), CORE), other.principal)
+        proved(write_op(Rotate(), actor, (), CORE), other.principal)
 
 
 def test_who_is_listed_with_several_keys_signs_with_one() -> None:
@@ -164,7 +173,7 @@ def test_who_is_listed_with_several_keys_signs_with_one() -> None:
     object_id = ObjectId(RANDOM(32))
     listed = [Principal.of_object(object_id, EpochId(RANDOM(32)), one.public()) for one in keys]
     actor = replace(ACTOR, principal=listed[0].id, principal_key=keys[1].signing_key(Level.ADMIN))
-    opened = parse(sign_op(Rotate(), actor, (), CORE))
+    opened = parse(write_op(Rotate(), actor, (), CORE))
 
     assert opened.verify(ANA.account, listed)[1] == listed[1]
     with pytest.raises(RemoteProtocolError, match="nobody"):
@@ -175,7 +184,7 @@ def test_nobody_acts_for_another_account() -> None:
     """Not even with that account's user key: its own log lists the devices that may."""
     actor = replace(ACTOR, principal=account_principal(EVE).id, principal_key=EVE.user.sign)
     with pytest.raises(RemoteProtocolError, match="another account"):
-        proved(sign_op(Rotate(), actor, (), CORE), account_principal(EVE))
+        proved(write_op(Rotate(), actor, (), CORE), account_principal(EVE))
 
 
 def test_who_acts_for_an_object_signs_with_the_key_of_his_level() -> None:
@@ -185,17 +194,17 @@ def test_who_acts_for_an_object_signs_with_the_key_of_his_level() -> None:
     for level in Level:
         key = keys.signing_key(level)
         actor = replace(ACTOR, principal=folder.id, principal_key=key, level=level)
-        proved(sign_op(Rotate(), actor, (), CORE), folder)
+        proved(write_op(Rotate(), actor, (), CORE), folder)
         for claimed in Level:
             if claimed is not level:
                 with pytest.raises(BadSignature):
-                    proved(sign_op(Rotate(), replace(actor, level=claimed), (), CORE), folder)
+                    proved(write_op(Rotate(), replace(actor, level=claimed), (), CORE), folder)
     neutral = Principal.of_object(
         ObjectId(RANDOM(32)), EpochId(RANDOM(32)), EpochKeys.generate_neutral(RANDOM).public()
     )
     actor = replace(ACTOR, principal=neutral.id, principal_key=keys.signing_key(Level.ADMIN))
     with pytest.raises(RemoteProtocolError, match="no keys for"):
-        proved(sign_op(Rotate(), actor, (), CORE), neutral)
+        proved(write_op(Rotate(), actor, (), CORE), neutral)
 
 
 CLOSE = Close(LogId(bytes(32)), 3, SegmentId(bytes(32))).fields()
@@ -204,8 +213,13 @@ VERSION = [PRINCIPAL.fields(), b"a log"]
 PARSED_OPS: list[Any] = [
     [],
     [10],
-    [1, 0, PRINCIPAL.fields()],
-    [1, 4, PRINCIPAL.fields()],
+    [1, 0, PRINCIPAL.fields(), 0, b""],
+    [1, 4, PRINCIPAL.fields(), 0, b""],
+    [1, 1, PRINCIPAL.fields(), 2, b""],
+    [1, 1, PRINCIPAL.fields(), 0, 7],
+    [1, 1, PRINCIPAL.fields(), 0, [7]],
+    [1, 1, PRINCIPAL.fields(), 0, [b"link"] * 257],
+    [1, 1, PRINCIPAL.fields(), 0, bytes(MAX_LOG + 1)],
     [0, 256, PRINCIPAL.fields()],
     [1, 1],
     [2, [], []],
@@ -246,11 +260,10 @@ PARSED_OPS: list[Any] = [
         ({6: [bytes(32)] * 65}, {}),
         ({7: [[b"x", []]]}, {}),
         ({7: [[bytes(32), [b"x"]]]}, {}),
-        ({}, {3: EVE.account.raw}),
-        ({}, {3: b"no log"}),
-        ({}, {4: "x" * 65}),
+        ({}, {2: EVE.account.raw}),
+        ({}, {2: b"no log"}),
+        ({}, {3: "x" * 65}),
         ({}, {1: bytes(63)}),
-        ({}, {2: bytes(63)}),
     ],
 )
 def test_its_fields_have_one_form(body: dict[int, Any], outer: dict[int, Any]) -> None:

@@ -20,6 +20,7 @@ from peergos_collab.objects.payload import Kind
 from peergos_collab.objects.records import (
     GRANT,
     MAX_RECORD,
+    SEALED_SIGNATURE,
     Epoch,
     Grant,
     Said,
@@ -161,6 +162,14 @@ def test_a_grant_links_back_to_nothing() -> None:
         Grant.parse_untrusted(_resized(CIRCLE.grants[0], rest={0: [[bytes(32), bytes(48)]]}))
 
 
+@pytest.mark.parametrize("length", [0, 64, 79, 81])
+def test_the_signature_of_an_op_has_one_length(length: int) -> None:
+    """So that a node cannot tell who needs more of them."""
+    for record in (CIRCLE.epoch, CIRCLE.grants[0]):
+        with pytest.raises(RemoteProtocolError, match="sealed signature"):
+            parse_record_untrusted(_resized(record, rest={5: bytes(length)}))
+
+
 def test_an_objects_first_keys_are_an_admins() -> None:
     """A neutral epoch inherits its admin keys, so it has a parent."""
     keys = CIRCLE.epoch.keys.fields()
@@ -178,7 +187,7 @@ def _resized(
     fields = decode_untrusted(record[1], MAX_RECORD)
 
     def build(padded: bytes) -> bytes:
-        return encode([record[0], encode([*fields[:4], padded]), *record[2:]])
+        return encode([record[0], encode([*fields[:4], padded, *fields[5:]]), *record[2:]])
 
     return pad_to_bucket(b"", build)
 
@@ -290,7 +299,9 @@ def test_a_record_has_a_head(head: Any) -> None:
     wraps = bytes(32 + 2 * SLOT)
 
     def build(padded: bytes) -> bytes:
-        return encode([encode(head), encode([[], b"", wraps, [], padded]), b"", 3, bytes(64)])
+        return encode(
+            [encode(head), encode([[], b"", wraps, [], padded, bytes(SEALED_SIGNATURE)]), b"", 3, bytes(64)]
+        )
 
     with pytest.raises(RemoteProtocolError, match="head"):
         parse_record_untrusted(pad_to_bucket(b"", build))
