@@ -183,12 +183,12 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
                 self.say(shares_words(event.author, event.path, unverified=event.unverified))
             self.refresh_status()
 
-    def _say_problem(self, text: str) -> None:
+    def _say_problem(self, text: str, severity: str = "warning") -> None:
         now = monotonic()
         self._problems = {words: then for words, then in self._problems.items() if now - then < _SAME_PROBLEM}
         if text not in self._problems:
             self._problems[text] = now
-            self.say(text, "warning")
+            self.say(text, severity)
 
     def refresh_status(self) -> None:
         """Looks at the status soon; many calls make few looks."""
@@ -201,6 +201,8 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
     async def _ask(self) -> None:
         try:
             await self.update_status()
+        except PeergosCollabError as problem:
+            self._say_problem(error_words(problem), "error")
         finally:
             self.set_timer(_STATUS_PAUSE, self._asked)
 

@@ -85,6 +85,7 @@ class FakeChatHandle:
         self.presences: list[Presence] = []
         self.asked = 0
         self.typed = 0
+        self.closed = 0
         self._messages = messages
         self._callbacks: list[Callable[[], None]] = []
 
@@ -121,7 +122,7 @@ class FakeChatHandle:
         return lambda: self._callbacks.remove(callback)
 
     async def close(self) -> None:
-        return
+        self.closed += 1
 
 
 def said(

@@ -15,7 +15,7 @@ from textual.events import Paste
 from textual.pilot import Pilot
 from textual.widgets import Button, Input, OptionList, Static
 
-from peergos_collab.errors import Damaged, NoAccess
+from peergos_collab.errors import Damaged, NoAccess, Offline
 from peergos_collab.workspace.api import (
     Event,
     Member,
@@ -25,6 +25,7 @@ from peergos_collab.workspace.api import (
     Path,
     Presence,
     Role,
+    Status,
     Writer,
 )
 from support.screen_workspace import FakeGate, FakeWorkspace, join, said
@@ -34,6 +35,7 @@ from tui.screens.home import Home
 from tui.screens.welcome import FirstRun, RecoveryCode, Unlock
 from tui.screens.writing import Writing
 from tui.viewmodels.people import COLOURS
+from tui.widgets.chat_pane import ChatPane
 from tui.widgets.message_box import MessageBox
 
 NODE = "pgc://abcdef@node.example:7000"
@@ -459,6 +461,19 @@ async def test_export_writes_the_text_to_the_chosen_file(tmp_path: FilePath) -> 
     assert target.read_text() == "changed elsewhere"
 
 
+@pytest.mark.parametrize(
+    ("name", "why"), [("n" * 300, "File name too long"), ("~no-such-user/x", "there is no such user")]
+)
+async def test_export_to_what_is_no_name_is_no_fault(name: str, why: str) -> None:
+    """A name that the system does not even look at is told as any other that cannot be written."""
+    async with writing(await stocked(), (200, 24)) as (pilot, _):
+        await pilot.press("ctrl+e")
+        await settle(pilot, "not encrypted")
+        pilot.app.screen.query_one(Input).value = name
+        await pilot.press("enter")
+        await reads(pilot, f"could not be written: {why}. The document is unchanged.")
+
+
 async def test_a_reader_is_told_that_typing_does_nothing() -> None:
     """The text stays, the bar and a notice say why."""
     workspace = await stocked()
@@ -521,6 +536,65 @@ async def test_a_chat_beside_the_text_takes_messages_and_goes_away_again() -> No
         await settle(pilot, "hello", gone=True)
 
     assert [message.text for message in workspace.chats["talk"].messages(0, 9)] == ["hello"]
+
+
+async def test_a_chat_beside_the_text_is_closed_with_it() -> None:
+    """Asked for twice at once it opens once, and leaving the text leaves the chat too."""
+    workspace = await stocked()
+    async with writing(workspace) as (pilot, screen):
+        screen.action_chat()
+        screen.action_chat()
+        await settle(pilot, "No messages yet.")
+        assert len(screen.query(ChatPane)) == 1
+        await pilot.press("escape", "escape")
+        await settle(pilot, "Name")
+
+        assert screen.handle.closed
+        assert workspace.chats["talk"].closed == 1
+
+
+async def test_a_search_leads_to_the_very_message_that_has_no_place_yet() -> None:
+    """Messages written offline have no id yet; they are told apart all the same."""
+    workspace = await stocked()
+    chat = workspace.chats["talk"]
+    chat.receive(*(replace(said(f"message {number}", number=number), id="") for number in range(300)))
+    async with running(workspace) as pilot:
+        await pilot.press("down", "enter")
+        await settle(pilot, "message 299")
+        await pilot.press("ctrl+f")
+        await settle(pilot, "Search this chat")
+        await pilot.press(*"message 7", "enter")
+        await settle(pilot, "11 found")
+        await pilot.press("enter")
+        await settle(pilot, "Search this chat", gone=True)
+        shown = painted(pilot.app)  # type: ignore[arg-type]
+
+    assert "message 79" in shown
+
+
+async def test_an_engine_that_is_gone_is_told_once() -> None:
+    """The status is asked for every second, and says each time that nobody answers."""
+
+    class Gone(FakeWorkspace):
+        gone = False
+        asked = 0
+
+        async def status(self) -> Status:
+            self.asked += self.gone
+            if self.gone:
+                raise Offline("the engine of this home has ended")
+            return await super().status()
+
+    workspace = Gone()
+    await workspace.new_document("notes", "")
+    async with running(workspace, size=(100, 30)) as pilot:
+        workspace.gone = True
+        await settle(pilot, "the engine of this home has ended")
+        while workspace.asked < 4:
+            await pilot.pause()
+        shown = painted(pilot.app)  # type: ignore[arg-type]
+
+    assert shown.count("the engine of this home has ended") == 1
 
 
 async def test_the_editor_fits_a_small_terminal() -> None:

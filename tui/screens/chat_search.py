@@ -63,14 +63,14 @@ class ChatSearch(Dialog[int]):
             results.focus()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        self.begin(self._go(self._found[event.option_index].id), alone=True)
+        self.begin(self._go(self._found[event.option_index]), alone=True)
 
-    async def _go(self, message_id: str) -> None:
+    async def _go(self, wanted: Message) -> None:
         """Looks for the place from the newest message back, letting keys through in between."""
         stop = len(self._handle)
         while stop > 0:
             start = max(0, stop - _CHUNK)
-            if (index := index_of(self._handle, message_id, start, stop)) is not None:
+            if (index := index_of(self._handle, wanted, start, stop)) is not None:
                 self.dismiss(index)
                 return
             stop = start

@@ -69,7 +69,6 @@ Type or paste it here. Then both show six digits, which must be the same."""
                 yield Button("The same", variant="primary", id="same", compact=True)
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#code").focus(scroll_visible=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

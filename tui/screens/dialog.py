@@ -181,7 +181,6 @@ class AskName(Accepting[str]):
         yield from self.buttons(self._button)
 
     def on_mount(self) -> None:
-        super().on_mount()
         if self._problem:
             self.show_error(self._problem)
 

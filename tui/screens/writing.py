@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from errno import ENOENT
 from pathlib import Path
 from time import monotonic
 from typing import ClassVar
@@ -91,6 +92,7 @@ class Writing(FullScreen):
         self._status: Status | None = None
         self._stale = False
         self._chat: ChatPane | None = None
+        self._toggling = False
         self._writers = Writers()
         self._writer = ""
         self._rest: Timer | None = None
@@ -122,6 +124,8 @@ class Writing(FullScreen):
         for unsubscribe in self._subscriptions:
             unsubscribe()
         await self.handle.close()
+        if self._chat is not None:
+            await self._chat.handle.close()
 
     # What happens outside
 
@@ -321,19 +325,18 @@ class Writing(FullScreen):
         chosen = await self.app.push_screen_wait(AskName("Export", note, "Write the file", suggestion))
         if not chosen:
             return
-        target = Path(chosen).expanduser()  # noqa: ASYNC240  a local name, looked at once
-        if target.exists() and not await self.app.push_screen_wait(
-            Confirm("Export", f"{target} is there already. Replace it?", "Replace")
-        ):
-            return
-        content = await self.workspace.export_document(self.handle.path, "text")
         try:
-            target.write_bytes(content)
+            target, is_there = _local_file(chosen)
+            if is_there and not await self.app.push_screen_wait(
+                Confirm("Export", f"{target} is there already. Replace it?", "Replace")
+            ):
+                return
+            target.write_bytes(await self.workspace.export_document(self.handle.path, "text"))
         except OSError as problem:
-            words = f"{target} could not be written: {problem.strerror}. The document is unchanged."
+            words = f"{chosen} could not be written: {problem.strerror}. The document is unchanged."
             self.notify(shown(words, 400), severity="error", markup=False)
         else:
-            self.notify(shown(f"Written to {target.absolute()}.", 400), markup=False)
+            self.notify(shown(f"Written to {target}.", 400), markup=False)
 
     def action_share(self) -> None:
         self.start(self._share())
@@ -347,15 +350,23 @@ class Writing(FullScreen):
     # The chat beside
 
     def action_chat(self) -> None:
-        self.start(self._toggle_chat())
+        if not self._toggling:
+            self._toggling = True
+            self.start(self._toggle_chat())
 
     async def _toggle_chat(self) -> None:
-        if self._chat is not None:
-            pane, self._chat = self._chat, None
-            await pane.remove()
-            await pane.handle.close()
-            self.editor.focus()
-            return
+        try:
+            if self._chat is None:
+                await self._choose_chat()
+            else:
+                pane, self._chat = self._chat, None
+                await pane.remove()
+                await pane.handle.close()
+                self.editor.focus()
+        finally:
+            self._toggling = False
+
+    async def _choose_chat(self) -> None:
         chats = [entry.name for entry in await self.workspace.list_entries() if entry.kind == "chat"]
         path: str | None = chats[0] if len(chats) == 1 else None
         if path is None:
@@ -363,11 +374,14 @@ class Writing(FullScreen):
             listed = [(name, shown(name, 50)) for name in sorted(chats)]
             path = await self.app.push_screen_wait(Choose("Chat beside the text", listed, empty))
         if path:
-            await self.show_chat(path)
+            await self._show_chat(path)
 
-    async def show_chat(self, path: str) -> None:
-        """Opens a chat beside the text."""
-        self._chat = ChatPane(await self.workspace.open_chat(path))
+    async def _show_chat(self, path: str) -> None:
+        handle = await self.workspace.open_chat(path)
+        if not self.is_attached:  # left meanwhile
+            await handle.close()
+            return
+        self._chat = ChatPane(handle)
         await self.query_one("#page").mount(self._chat)
         self._chat.focus_box()
 
@@ -379,3 +393,12 @@ class Writing(FullScreen):
             self._chat.focus_box()
         else:
             self.editor.focus()
+
+
+def _local_file(chosen: str) -> tuple[Path, bool]:
+    """The file of a name that a person gave, and whether it is there. Raises OSError."""
+    try:
+        target = Path(chosen).expanduser().absolute()
+    except RuntimeError as problem:
+        raise OSError(ENOENT, "there is no such user") from problem
+    return target, target.exists()

@@ -315,9 +315,10 @@ class Timeline:
                 self._to_bottom()
 
 
-def index_of(messages: Messages, message_id: str, start: int, stop: int) -> int | None:
+def index_of(messages: Messages, wanted: Message, start: int, stop: int) -> int | None:
     """Where a message stands between two places of a chat."""
     for place, message in enumerate(messages.messages(start, stop)):
-        if message.id == message_id:
+        # One without a place in the chat yet has no id.
+        if message.id == wanted.id if wanted.id else message == wanted:
             return start + place
     return None
