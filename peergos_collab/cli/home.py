@@ -56,7 +56,7 @@ def init(name: str | None, device: str, no_passphrase: bool) -> None:
 
 @click.command(cls=Command)
 def status() -> None:
-    """Show nodes, peers, and what is saved where."""
+    """Show nodes, connections, and what is saved where."""
     settings = current()
 
     async def show(workspace: Workspace) -> Status:
@@ -71,7 +71,7 @@ def _status_lines(found: Status) -> list[str]:
         ("account", found.account),
         ("device", found.device),
         ("name", show_person(found.name)),
-        ("online", f"yes, {found.peers} peers connected" if found.online else "no"),
+        ("online", f"yes; direct connections: {found.peers}" if found.online else "no"),
     ]
     heads += [
         ("node", f"{each.address}  {_node_words(each.connected, each.problem)}") for each in found.nodes
