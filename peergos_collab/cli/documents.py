@@ -11,6 +11,7 @@ import click
 
 from ..errors import UsageError
 from .output import narrate, print_bytes, print_result
+from .past import at, blame, diff, history, restore
 from .session import in_workspace
 from .settings import Group, Settings, current, refuse
 
@@ -165,3 +166,7 @@ def export(path: str, form: str, output: str) -> None:
         print_result(settings, {"path": path, "format": form, **content})
     else:
         print_bytes(data)
+
+
+for command in (history, at, diff, blame, restore):
+    doc.add_command(command)

@@ -8,6 +8,7 @@ from .document import Change, Document, NotTogether
 from .edits import MOST_EDITS, Edit
 from .firewall import LIMITS, OWN_LIMITS, UpdateLimits, UpdateSummary, check_untrusted
 from .lines import LineIndex
+from .past import Past, Stretch
 from .replica import merge
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "Edit",
     "LineIndex",
     "NotTogether",
+    "Past",
+    "Stretch",
     "UpdateLimits",
     "UpdateSummary",
     "check_untrusted",

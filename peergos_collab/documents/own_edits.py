@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from .clock_index import ClockIndex
 from .edits import Edit
+from .marks import NO_MARK, Marks, equal_marks, rising_marks
 from .varints import read_varint, varint
 
 _INSERTS: Final = b"\x01\x01"
@@ -44,7 +44,7 @@ class OwnEdits:
 
     def __init__(self, client: int, length: int) -> None:
         self._client = varint(client)
-        self._clocks = ClockIndex(length)
+        self._clocks = Marks(length)
         self._next = 0
         self._caret: int | None = None
         self._left = self._right = b""
@@ -85,7 +85,7 @@ class OwnEdits:
         clocks = self._clocks.erase(start, end)
         if self._caret is not None and self._caret > start:
             self._caret = max(start, self._caret - (end - start))
-        if clocks is None:
+        if NO_MARK in clocks:
             return None
         ranges = _ranges(clocks)
         return b"%b%b%b%b" % (
@@ -98,16 +98,16 @@ class OwnEdits:
         self._caret = None
         for start, end, text in spans:
             self._clocks.erase(start, end)
-            self._clocks.insert_unknown(start, len(text.encode()))
+            self._clocks.insert(start, equal_marks(NO_MARK, len(text.encode())))
 
     def _go_behind(self, text: str, at: int, size: int) -> None:
         """Puts the caret behind a text inserted between ``left`` and ``right``."""
         if size == len(text):
-            self._clocks.insert(at, self._next, size)
+            self._clocks.insert(at, rising_marks(self._next, size))
             self._next += size
         else:
             # A clock counts UTF-16 units, which are no bytes here.
-            self._clocks.insert_unknown(at, size)
+            self._clocks.insert(at, equal_marks(NO_MARK, size))
             self._next += len(text.encode("utf-16-le")) // 2
         self._caret = at + size
         self._left = self._client + varint(self._next - 1)

@@ -75,6 +75,7 @@ class Delivery:
         content: plaintext, already decompressed; still untrusted input for the fold.
         via: ``webrtc``, ``node``, ``lan``, ``memory`` or ``local``.
         first: number, within the run, of the first change in it.
+        count: how many changes are merged in it.
         skip: how many of the changes in it, counted from the first, are applied already (they were
             sealed twice, by a device that was restored from a backup).
         contested: some change of its run was sealed twice.
@@ -93,6 +94,7 @@ class Delivery:
     content: bytes
     via: str
     first: int = 1
+    count: int = 1
     skip: int = 0
     contested: bool = False
 

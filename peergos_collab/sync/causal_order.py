@@ -437,6 +437,7 @@ class CausalOrder:
             payload.content,
             via,
             payload.first,
+            payload.count,
             skip,
             (author.device, payload.run) in self.contested,
         )

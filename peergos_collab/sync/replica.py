@@ -55,6 +55,9 @@ from .own_seat import OwnSeat
 SNAPSHOT_CONTENT: Final = 4 << 20
 """Bytes of a snapshot before compression; larger ones would not fit in a segment and wait for blobs."""
 
+SITTING: Final = 5 * 60_000
+"""Milliseconds without a change after which a new segment begins, for the history's sake: it has one time."""
+
 SEGMENT_CONTENT: Final = 48 << 10
 """Bytes of changes merged into one segment: keeps single segments far below the largest size."""
 
@@ -583,7 +586,12 @@ def _same_run(queue: deque[LocalChange], most: int, most_bytes: int) -> list[Loc
     size = 0
     for change in queue:
         size += len(change.content)
-        if changes and (change.run != changes[0].run or len(changes) >= most or size > most_bytes):
+        if changes and (
+            change.run != changes[0].run
+            or len(changes) >= most
+            or size > most_bytes
+            or change.time - changes[-1].time >= SITTING
+        ):
             break
         changes.append(change)
     return changes

@@ -303,6 +303,50 @@ class Writer:
     unverified: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a document was after somebody had worked on it for a while.
+
+    Args:
+        id: of the last change in it.
+        time: of its last change, by the author's clock, ms since 1970.
+        author: the petname of a contact; of anybody else what they say of themselves.
+        account: stable; use it to pick a colour.
+        added, removed: characters, since the version before.
+        me: by this account, on whichever device.
+        unverified: no contact; the name is what they say of themselves.
+    """
+
+    id: str
+    time: int
+    author: str
+    account: str
+    added: int
+    removed: int
+    me: bool = False
+    unverified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A part of a document's text that one change brought.
+
+    Args:
+        start, end: code points.
+        version: the change; its id stands for a version, too.
+        time, author, account, me, unverified: as for ``Version``.
+    """
+
+    start: int
+    end: int
+    version: str
+    time: int
+    author: str
+    account: str
+    me: bool = False
+    unverified: bool = False
+
+
 Unsubscribe = Callable[[], None]
 
 
@@ -432,6 +476,21 @@ class Workspace(Protocol):
 
     async def export_document(self, path: str, format: str) -> bytes:
         """``text`` gives UTF-8, ``yjs`` a Yjs v1 state update any Yjs program reads."""
+
+    async def document_versions(self, path: str) -> list[Version]:
+        """Its versions, the newest first. Raises Offline while its history is not all here."""
+
+    async def document_at(self, path: str, version: str) -> str:
+        """The text of a version, by its id, a begin of that, or ``now``. Raises as the next."""
+
+    async def blame(self, path: str, version: str = "now") -> list[Passage]:
+        """Who wrote which part of a version, and when. Raises NotFound, UsageError, Offline."""
+
+    async def restore_document(self, path: str, version: str) -> None:
+        """Makes the text what it was, by edits like any other: all that came since stays in the history.
+
+        Raises NotFound, UsageError, Offline, NoAccess; then nothing was changed.
+        """
 
     async def new_chat(self, path: str) -> None: ...
 

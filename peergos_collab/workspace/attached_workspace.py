@@ -20,12 +20,13 @@ from .api import (
     Status,
 )
 from .attached_devices import AttachedDevices
+from .attached_past import AttachedPast
 from .attached_people import AttachedPeople
 from .engine_socket import EngineSocket
 from .wire import from_wire, messages_from_wire
 
 
-class AttachedWorkspace(AttachedPeople, AttachedDevices):
+class AttachedWorkspace(AttachedPeople, AttachedDevices, AttachedPast):
     """Implements ``Workspace``. A command beside a running engine loads little more than this."""
 
     attached = True

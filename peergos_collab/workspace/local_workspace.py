@@ -59,6 +59,7 @@ from .history import NOT_VERIFIED
 from .home import found_object, has_passphrase, open_keys, use_key_store
 from .live_object import stored_summary
 from .local_devices import LocalDevices
+from .local_past import LocalPast
 from .local_people import LocalPeople
 from .machine import now_ms
 from .made_links import forget_ended
@@ -73,7 +74,7 @@ VERSIONS: Final = "versions"
 KEPT_VERSIONS: Final = 8
 
 
-class LocalWorkspace(LocalPeople, LocalDevices):
+class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
     """Implements ``Workspace``."""
 
     attached = False

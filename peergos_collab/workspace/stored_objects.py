@@ -17,6 +17,7 @@ from ..storage import ask_for_salvage
 from ..sync.causal_order import CausalOrder
 from ..sync.logbook import LogBook
 from ..sync.replica import Replica
+from .document_past import RecordingFold
 from .folds import ChatFold, DocumentFold, EntriesFold
 from .home import STORE
 from .live_object import LiveObject
@@ -160,6 +161,14 @@ class StoredObjects:
         """All that is stored of an object, folded apart in canonical order; for a thread of its own."""
         book = LogBook.load(opened.live.id, self._engine.store)
         return opened.live.replica.fold_anew(book, self._empty_fold(opened))
+
+    def record(self, opened: OpenObject) -> RecordingFold:
+        """All that is stored of a document, as ``fold_anew``, with what each segment changed."""
+        book = LogBook.load(opened.live.id, self._engine.store)
+        device = self._engine.keys.credentials.device_id
+        recording = RecordingFold(opened.live.id, device, RunId(os.urandom(16)), now_ms)
+        opened.live.replica.fold_anew(book, recording)
+        return recording
 
     def _empty_fold(self, opened: OpenObject) -> AnyFold:
         # Under another run: what this one wrote has to come from segments, too.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peergos_collab.documents.clock_index import LARGEST, ClockIndex
+from peergos_collab.documents.marks import rising_marks
 from peergos_collab.documents.replica import Replica
 
 Step = tuple[int, int, str]
@@ -108,7 +108,7 @@ def test_wrong_ids_are_found_out() -> None:
     one._own._next += 5
     two.apply(one.edit(2, 2, "c"))
     one._own._clocks.erase(0, 3)
-    one._own._clocks.insert(0, 70, 3)
+    one._own._clocks.insert(0, rising_marks(70, 3))
     two.apply(one.edit(0, 1, ""))
 
     assert one.text() == two.text() == "bc"
@@ -157,39 +157,3 @@ def test_any_edits_with_a_colleague(steps: list[tuple[str, float, float, str]]) 
             two.apply(one.edit(*span))
         assert one.text() == two.text()
         assert expected is None or one.text() == expected
-
-
-def test_a_deletion_goes_on_in_the_next_chunk() -> None:
-    """From the end of the chunk that was used last."""
-    index = ClockIndex(LARGEST)
-    half = LARGEST // 2
-    index.insert(half + 1, 0, 9)
-    index.insert(half, 20, 2)
-    index.insert(half - 1, 30, 1)
-
-    assert index.erase(half + 1, half + 3) == [20, 21]
-    assert index.erase(half + 1, half + 2) is None
-    assert index.erase(half + 1, half + 10) == list(range(9))
-
-
-@given(st.lists(st.tuples(PLACES, PLACES, st.integers(-1, 3 * LARGEST)), max_size=12))
-def test_clocks_stay_with_their_bytes(steps: list[tuple[float, float, int]]) -> None:
-    """The index against a list, with inserts longer than a chunk, and deletions over several."""
-    index, model, clock = ClockIndex(LARGEST), [-1] * LARGEST, 0
-    for first, second, length in steps:
-        start, end = sorted((round(first * len(model)), round(second * len(model))))
-        if length < 0:
-            gone = model[start:end]
-            assert index.erase(start, end) == (None if -1 in gone else gone)
-            del model[start:end]
-        elif length % 2:
-            index.insert(start, clock, length)
-            model[start:start] = range(clock, clock + length)
-            clock += length
-        else:
-            index.insert_unknown(start, length)
-            model[start:start] = [-1] * length
-    gone = list(model)
-    for at in range(0, len(gone), 1000):
-        part = gone[at : at + 1000]
-        assert index.erase(0, len(part)) == (None if -1 in part else part)

@@ -12,7 +12,7 @@ from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.payload import Kind, decode_payload_untrusted
 from peergos_collab.objects.segments import Segment
 from peergos_collab.ports import AppendSegment, DropJournal, PutJournal
-from peergos_collab.sync.replica import Replica
+from peergos_collab.sync.replica import SITTING, Replica
 from peergos_collab.testing.store import MemoryStore
 from support.circle import make_circle
 from support.forge import Forger, replica_of, take, take_certificates
@@ -99,6 +99,20 @@ def test_changes_are_merged_and_numbered() -> None:
     assert (payload_of(first).first, payload_of(first).count) == (1, 4)  # type: ignore[attr-defined]
     assert (payload_of(second).first, payload_of(second).count) == (5, 1)  # type: ignore[attr-defined]
     assert payload_of(second).introduction is None  # type: ignore[attr-defined]
+
+
+def test_a_segment_ends_where_somebody_paused() -> None:
+    """A segment has one time: what was written on different days is not merged, though it waited together."""
+    replica = replica_of(CIRCLE, ANA, RANDOM)
+    for time in (0, 1, 1 + SITTING, 1 + 2 * SITTING, 2 + 2 * SITTING):
+        replica._clock = lambda time=time: time  # type: ignore[misc]
+        say(replica, "word")
+    replica.released = True
+    payloads = [payload_of(segment) for segment in collect(replica)]
+
+    assert [(each.time, each.count) for each in payloads] == [  # type: ignore[attr-defined]
+        (1, 2), (1 + SITTING, 1), (2 + 2 * SITTING, 2),
+    ]  # fmt: skip
 
 
 def test_a_journal_of_an_earlier_run_keeps_its_numbers() -> None:

@@ -1,51 +1,59 @@
-"""Under which clock each byte of a text was typed, as far as that is known, found by its place."""
+"""A number for each place of a text, moving with it: a clock for each byte, a change for each character."""
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from collections.abc import Iterator
 from itertools import accumulate
 from typing import Final
 
 LARGEST: Final = 8192
-"""Clocks in a chunk before it is cut in two: moving 32 KiB costs less than a function call."""
-_NOT_KNOWN: Final = array("i", (-1,))
+"""Marks in a chunk before it is cut: moving 32 KiB costs less than a function call."""
+NO_MARK: Final = -1
 
 
-class ClockIndex:
-    """Clocks of one client in the order of the text, in chunks; four bytes of memory for each byte.
+def equal_marks(mark: int, length: int) -> array[int]:
+    """The same mark for several places."""
+    return array("i", (mark,)) * length
+
+
+def rising_marks(first: int, length: int) -> array[int]:
+    """Marks of which each is one more than the one before."""
+    return array("i", (first,) if length == 1 else range(first, first + length))
+
+
+class Marks:
+    """Marks in the order of the text, in chunks; four bytes of memory for each.
 
     Args:
-        length: bytes of the text, of which nothing is known.
+        length: of the text, whose places have ``NO_MARK`` at first.
     """
 
     __slots__ = ("_at", "_before", "_chunks")
 
     def __init__(self, length: int) -> None:
-        self._chunks = [
-            _NOT_KNOWN * min(LARGEST // 2, length - at) for at in range(0, length, LARGEST // 2)
-        ] or [_NOT_KNOWN * 0]
+        chunk = LARGEST // 2
+        self._chunks = [equal_marks(NO_MARK, min(chunk, length - at)) for at in range(0, length, chunk)]
+        self._chunks = self._chunks or [array("i")]
         self._at = self._before = 0
 
-    def insert(self, at: int, clock: int, length: int) -> None:
-        """Bytes under clocks in a row, each one more than the one before it."""
-        self._insert(at, array("i", (clock,) if length == 1 else range(clock, clock + length)))
+    def __iter__(self) -> Iterator[int]:
+        for chunk in self._chunks:
+            yield from chunk
 
-    def insert_unknown(self, at: int, length: int) -> None:
-        """Bytes of others, or of characters that take more than one."""
-        self._insert(at, _NOT_KNOWN * length)
-
-    def _insert(self, at: int, clocks: array[int]) -> None:
+    def insert(self, at: int, marks: array[int]) -> None:
+        """Puts marks before a place."""
         inside = self._seek(at)
         chunk = self._chunks[self._at]
-        chunk[inside:inside] = clocks
+        chunk[inside:inside] = marks
         if len(chunk) > LARGEST:
             half = LARGEST // 2
             self._chunks[self._at : self._at + 1] = [chunk[i : i + half] for i in range(0, len(chunk), half)]
 
-    def erase(self, start: int, end: int) -> list[int] | None:
-        """Takes bytes away; returns their clocks in the order of the text, or None if one is not known."""
-        clocks: list[int] = []
+    def erase(self, start: int, end: int) -> list[int]:
+        """Takes places away; returns what marks they had."""
+        erased: list[int] = []
         left = end - start
         while left:
             inside = self._seek(start)
@@ -55,13 +63,13 @@ class ClockIndex:
                 self._at += 1
                 continue
             cut = chunk[inside : inside + left]
-            clocks += cut
+            erased += cut
             del chunk[inside : inside + left]
             left -= len(cut)
             if not chunk and len(self._chunks) > 1:
                 del self._chunks[self._at]
                 self._jump(start)
-        return None if -1 in clocks else clocks
+        return erased
 
     def _seek(self, at: int) -> int:
         """Goes to the chunk that holds a place, or ends there; returns the place within."""

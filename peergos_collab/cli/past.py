@@ -1,0 +1,147 @@
+"""The past of documents: their versions, who wrote what, and ways back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from ..codec.shown import escape_hidden
+from .output import local_time, print_bytes, print_result, table
+from .session import in_workspace
+from .settings import Command, current
+
+if TYPE_CHECKING:
+    from ..workspace.api import Passage, Version, Workspace
+
+SHOWN: int = 12
+"""Characters of a version's name in a table; any begin that names one version will do."""
+
+
+@click.command("history", cls=Command)
+@click.argument("path")
+def history(path: str) -> None:
+    """List the versions of PATH, the newest first.
+
+    A version is what one person wrote without a pause of five minutes, or anybody else in between.
+    """
+    settings = current()
+
+    async def read(workspace: Workspace) -> list[Version]:
+        return await workspace.document_versions(path)
+
+    versions = in_workspace(settings, read)
+    rows = [
+        (each.id[:SHOWN], local_time(each.time), _who(each), f"+{each.added}", f"-{each.removed}")
+        for each in versions
+    ]
+    print_result(settings, {"versions": [dataclasses.asdict(each) for each in versions]}, table(rows))
+
+
+@click.command("at", cls=Command)
+@click.argument("path")
+@click.argument("version")
+def at(path: str, version: str) -> None:
+    """Print the text of PATH as it was at VERSION."""
+    settings = current()
+
+    async def read(workspace: Workspace) -> str:
+        return await workspace.document_at(path, version)
+
+    text = in_workspace(settings, read)
+    if settings.json:
+        print_result(settings, {"text": text})
+    else:
+        print_bytes(text.encode())
+
+
+@click.command("diff", cls=Command)
+@click.argument("path")
+@click.argument("old")
+@click.argument("new", default="now")
+def diff(path: str, old: str, new: str) -> None:
+    """Print what changed in PATH from version OLD to NEW, or to now, as a unified diff."""
+    settings = current()
+
+    async def read(workspace: Workspace) -> tuple[str, str]:
+        return await workspace.document_at(path, old), await workspace.document_at(path, new)
+
+    before, after = in_workspace(settings, read)
+    text = "".join(_unified(before, after, f"{path}@{old[:SHOWN]}", f"{path}@{new[:SHOWN]}"))
+    if settings.json:
+        print_result(settings, {"diff": text})
+    else:
+        print_bytes(text.encode())
+
+
+@click.command("blame", cls=Command)
+@click.argument("path")
+@click.argument("version", default="now")
+def blame(path: str, version: str) -> None:
+    """Print each line of PATH with who changed it last, and when."""
+    settings = current()
+
+    async def read(workspace: Workspace) -> tuple[str, list[Passage]]:
+        # The text first: what is written meanwhile then has no passage, instead of another one's.
+        return await workspace.document_at(path, version), await workspace.blame(path, version)
+
+    text, passages = in_workspace(settings, read)
+    rows = [
+        (local_time(last.time), _who(last), line) if last else ("", "", line)
+        for line, last in _lines(text, passages)
+    ]
+    print_result(settings, {"ranges": [dataclasses.asdict(each) for each in passages]}, table(rows))
+
+
+@click.command("restore", cls=Command)
+@click.argument("path")
+@click.argument("version")
+def restore(path: str, version: str) -> None:
+    """Make PATH again what it was at VERSION.
+
+    It is an edit like any other: everything since stays in the history, and can be restored as well.
+    """
+    settings = current()
+
+    async def write(workspace: Workspace) -> None:
+        await workspace.restore_document(path, version)
+
+    in_workspace(settings, write)
+    print_result(settings, {"path": path, "version": version})
+
+
+def _who(each: Version | Passage) -> str:
+    return f"{each.author} (unverified)" if each.unverified else each.author
+
+
+def _lines(text: str, passages: list[Passage]) -> Iterator[tuple[str, Passage | None]]:
+    """Each line with the newest passage in it, its end included."""
+    start = first = 0
+    for line in text.split("\n"):
+        end = start + len(line) + 1
+        while first < len(passages) and passages[first].end <= start:
+            first += 1
+        inside = []
+        for passage in passages[first:]:
+            if passage.start >= end:
+                break
+            inside.append(passage)
+        if line or inside:
+            yield line, max(inside, key=lambda each: each.time, default=None)
+        start = end
+
+
+def _unified(before: str, after: str, old: str, new: str) -> Iterator[str]:
+    from difflib import unified_diff
+
+    lines = (_split(before), _split(after))
+    for line in unified_diff(*lines, escape_hidden(old), escape_hidden(new)):
+        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+def _split(text: str) -> list[str]:
+    """Lines as documents have them: only a line feed ends one."""
+    lines = text.split("\n")
+    return [f"{line}\n" for line in lines[:-1]] + [line for line in lines[-1:] if line]

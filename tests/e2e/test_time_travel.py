@@ -1,0 +1,124 @@
+"""The past of a document on real homes: versions, who wrote what, older texts, and ways back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from peergos_collab.errors import NotFound, UsageError
+from peergos_collab.workspace import open_workspace
+from peergos_collab.workspace.api import Passage, Version, Workspace
+from support.command_line import Home
+from support.homes import RELAYED, agree, online, world
+
+
+def said(versions: list[Version]) -> list[tuple[str, int, int]]:
+    return [(each.author, each.added, each.removed) for each in versions]
+
+
+def parts(text: str, passages: list[Passage]) -> list[tuple[str, str]]:
+    return [(text[each.start : each.end], each.author) for each in passages]
+
+
+async def test_both_see_one_past(tmp_path: Path) -> None:
+    """Versions by turns, their texts, who wrote what; the same for both, attached, and after a restart."""
+    async with world(tmp_path) as made:
+        node = await made.node()
+        ana, ben = await made.pair(node.address, text="one two\n")
+        await online("notes", RELAYED, ana, ben)
+        ben.append("notes", "drei 😀\n")
+        await agree("notes", ana, ben)
+        ana.document("notes").edit(4, 7, "zwei")
+        await agree("notes", ana, ben)
+
+        versions = await ben.workspace.document_versions("notes")
+        assert said(versions) == [("Ana", 4, 3), ("Ben", 7, 0), ("Ana", 8, 0)]
+        assert [each.me for each in versions] == [False, True, False]
+        assert versions == await _as_seen_by(ana.workspace, versions)
+        texts = [await ben.workspace.document_at("notes", each.id) for each in versions]
+        assert texts == ["one zwei\ndrei 😀\n", "one two\ndrei 😀\n", "one two\n"]
+
+        blame = [("one ", "Ana"), ("zwei", "Ana"), ("\n", "Ana"), ("drei 😀\n", "Ben")]
+        assert parts(texts[0], await ana.workspace.blame("notes")) == blame
+        assert parts(texts[2], await ana.workspace.blame("notes", versions[2].id)) == [("one two\n", "Ana")]
+
+        attached = await open_workspace(ben.home)
+        assert await attached.document_versions("notes") == versions
+        await attached.restore_document("notes", versions[1].id[:14])
+        await attached.close()
+        assert await agree("notes", ana, ben) == texts[1]
+        ben = await made.reopen(ben)
+        again = await ben.workspace.document_versions("notes")
+        assert [each.id for each in again[1:]] == [each.id for each in versions]
+        assert await ben.workspace.document_at("notes", "now") == texts[1]
+
+
+async def _as_seen_by(workspace: Workspace, versions: list[Version]) -> list[Version]:
+    """The versions another sees, with who is ``me`` and known taken from ours."""
+    theirs = await workspace.document_versions("notes")
+    return [
+        replace(each, me=ours.me, unverified=ours.unverified)
+        for each, ours in zip(theirs, versions, strict=True)
+    ]
+
+
+async def test_what_has_not_left_is_the_newest_version(tmp_path: Path) -> None:
+    """Offline, nothing is in a segment yet; it is there all the same, and can be told from what is sealed."""
+    async with world(tmp_path) as made:
+        node = await made.node()
+        ana, ben = await made.pair(node.address, text="sealed ")
+        await ana.workspace.sync()
+        ana.append("notes", "not yet")
+        [newest] = await ana.workspace.document_versions("notes")
+        passages = await ana.workspace.blame("notes")
+        before = passages[0].version
+
+        assert (newest.added, [each.end for each in passages]) == (14, [7, 14])
+        assert await ana.workspace.document_at("notes", newest.id) == "sealed not yet"
+        assert await ana.workspace.document_at("notes", before) == "sealed "
+        with pytest.raises(NotFound, match="no version"):
+            await ana.workspace.document_at("notes", "zzzzzz")
+        with pytest.raises(UsageError, match="too short"):
+            await ana.workspace.document_at("notes", before[:3])
+        ana.append("notes", " once")
+        await ana.workspace.sync()
+        [sealed] = await ana.workspace.document_versions("notes")
+        assert sealed.id != newest.id
+        assert await ana.workspace.document_at("notes", newest.id) == "sealed not yet once"
+        await ben.workspace.sync()
+        assert await ben.workspace.document_at("notes", newest.id) == "sealed not yet once"
+
+
+def test_on_the_command_line(tmp_path: Path) -> None:
+    """History, diff, blame and restore, as text and as JSON; a bad version changes nothing."""
+    home = Home(tmp_path / "ana", process=False)
+    home.pgc("init", "--name", "Ana", "--no-passphrase")
+    home.pgc("doc", "new", "notes", "--from", "-", stdin=b"first\n\x1b[31mred\n\nlast")
+    home.pgc("doc", "write", "notes", "-", stdin=b"first\nsecond\n\nlast")
+
+    [version] = home.json("doc", "history", "notes")["versions"]
+    assert (version["author"], version["me"], version["added"], version["removed"]) == ("Ana", True, 25, 7)
+    shown = home.pgc("doc", "history", "notes").decode().split("  ")
+    assert (shown[0], shown[2]) == (version["id"][:12], "Ana")
+    blame = home.pgc("doc", "blame", "notes").decode().splitlines()
+    assert [line.split("  ")[1:] for line in blame] == [
+        ["Ana", "first"],
+        ["Ana", "second"],
+        ["Ana"],
+        ["Ana", "last"],
+    ]
+    ranges = home.json("doc", "blame", "notes")["ranges"]
+    assert ranges[-1]["end"] == len("first\nsecond\n\nlast")
+    assert home.pgc("doc", "at", "notes", "now") == b"first\nsecond\n\nlast"
+    assert home.pgc("doc", "diff", "notes", "now") == b""
+    begin = home.json("doc", "blame", "notes")["ranges"][0]["version"]
+    red = b"first\n\x1b[31mred\n\nlast"
+    assert home.pgc("doc", "at", "notes", begin) == red
+    assert b"-\x1b[31mred\n+second\n" in home.pgc("doc", "diff", "notes", begin)
+    home.pgc("doc", "restore", "notes", begin)
+    assert home.pgc("doc", "cat", "notes") == red
+    home.pgc("doc", "restore", "notes", version["id"])
+    home.fails(2, "doc", "restore", "notes", "zzz")
+    assert home.pgc("doc", "cat", "notes") == b"first\nsecond\n\nlast"
