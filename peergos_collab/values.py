@@ -15,11 +15,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, Field, FrozenInstanceError, fields
-from functools import partial
+from functools import cache, partial
 from reprlib import recursive_repr
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 T = TypeVar("T")
+
+_UNNAMED: Final = "_field_"
+"""How fields are called in a pattern, before their number."""
 
 _ORDER: Final = {"__lt__": "<", "__le__": "<=", "__gt__": ">", "__ge__": ">="}
 
@@ -37,25 +41,25 @@ def _value_class(cls: type[T], frozen: bool, slots: bool, eq: bool, order: bool)
 
 def _methods(made: type[Any], frozen: bool, eq: bool, order: bool) -> Iterator[tuple[str, Any]]:
     """Every method of a value, by name."""
-    yield "__init__", _compiled_later(made, "__init__", partial(_init_source, made, frozen))
+    yield "__init__", _made_later(made, "__init__", partial(_init, made, frozen))
     yield "__repr__", _repr
     if eq:
-        yield "__eq__", _compiled_later(made, "__eq__", partial(_comparison_source, made, "__eq__", "=="))
-        hashed = _compiled_later(made, "__hash__", partial(_hash_source, made))
+        yield "__eq__", _made_later(made, "__eq__", partial(_comparison, made, "__eq__", "=="))
+        hashed = _made_later(made, "__hash__", partial(_hash, made))
         yield "__hash__", hashed if frozen else None
     if order:
         for name, sign in _ORDER.items():
-            yield name, _compiled_later(made, name, partial(_comparison_source, made, name, sign))
+            yield name, _made_later(made, name, partial(_comparison, made, name, sign))
     if frozen:
         yield "__setattr__", _refuse_to_set
         yield "__delattr__", _refuse_to_delete
 
 
-def _compiled_later(made: type[Any], name: str, source: Callable[[], str]) -> Callable[..., Any]:
-    """A method that puts the one compiled from ``source`` in its own place when it is called first."""
+def _made_later(made: type[Any], name: str, make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    """A method that puts the one that ``make`` gives in its own place when it is called first."""
 
     def first_call(self: Any, *values: Any, **named: Any) -> Any:
-        method = _compile(made, name, source())
+        method = make()
         setattr(made, name, method)
         return method(self, *values, **named)
 
@@ -69,10 +73,43 @@ def _compile(made: type[Any], name: str, source: str) -> Callable[..., Any]:
     known |= {f"make_{field.name}": field.default_factory for field in fields(made)}
     space: dict[str, Any] = {**known, "MISSING": MISSING, "set_field": object.__setattr__}
     exec(source, space)  # noqa: S102  of names in our own classes, as the standard library does
-    method: Callable[..., Any] = space[name]
+    return _named_as(made, name, space[name])
+
+
+def _named_as(made: type[Any], name: str, method: Callable[..., Any]) -> Callable[..., Any]:
     method.__qualname__ = f"{made.__qualname__}.{name}"
     method.__module__ = made.__module__
     return method
+
+
+def _init(made: type[Any], frozen: bool) -> Callable[..., Any]:
+    mine = fields(made)
+    defaults = tuple(field.default for field in mine if field.default is not MISSING)
+    first_default = len(mine) - len(defaults)
+    plain = all(field.init and not _has_factory(field) for field in mine)
+    in_order = all(field.default is not MISSING for field in mine[first_default:])
+    if not (plain and in_order) or hasattr(made, "__post_init__"):
+        return _compile(made, "__init__", _init_source(made, frozen))
+    code = _init_pattern(len(mine), frozen)
+    named = {f"{_UNNAMED}{at}": field.name for at, field in enumerate(mine)}
+    code = code.replace(
+        co_varnames=tuple(named.get(name, name) for name in code.co_varnames),
+        co_names=tuple(named.get(name, name) for name in code.co_names),
+        co_consts=tuple(named.get(value, value) for value in code.co_consts),
+    )
+    method = FunctionType(code, {"set_field": object.__setattr__}, "__init__", defaults)
+    return _named_as(made, "__init__", method)
+
+
+@cache
+def _init_pattern(count: int, frozen: bool) -> CodeType:
+    """What sets so many fields: most values need nothing else, and names are put in faster than compiled."""
+    names = [f"{_UNNAMED}{at}" for at in range(count)]
+    lines = [_set(name, name, frozen) for name in names]
+    space: dict[str, Any] = {}
+    exec(f"def __init__({', '.join(['self', *names])}):\n" + _block(lines or ["pass"]), space)  # noqa: S102  our own
+    code: CodeType = space["__init__"].__code__
+    return code
 
 
 def _init_source(made: type[Any], frozen: bool) -> str:
@@ -93,6 +130,10 @@ def _assignment(field: Field[Any], frozen: bool) -> str:
     name = value = field.name
     if _has_factory(field):
         value = f"make_{name}() if {name} is MISSING else {name}" if field.init else f"make_{name}()"
+    return _set(name, value, frozen)
+
+
+def _set(name: str, value: str, frozen: bool) -> str:
     return f"set_field(self, {name!r}, {value})" if frozen else f"self.{name} = {value}"
 
 
@@ -100,18 +141,18 @@ def _has_factory(field: Field[Any]) -> bool:
     return field.default_factory is not MISSING
 
 
-def _comparison_source(made: type[Any], name: str, sign: str) -> str:
-    return f"def {name}(self, other):\n" + _block(
-        [
-            "if other.__class__ is self.__class__:",
-            f" return {_compared(made, 'self')} {sign} {_compared(made, 'other')}",
-            "return NotImplemented",
-        ]
-    )
+def _comparison(made: type[Any], name: str, sign: str) -> Callable[..., Any]:
+    lines = [
+        "if other.__class__ is self.__class__:",
+        f" return {_compared(made, 'self')} {sign} {_compared(made, 'other')}",
+        "return NotImplemented",
+    ]
+    return _compile(made, name, f"def {name}(self, other):\n" + _block(lines))
 
 
-def _hash_source(made: type[Any]) -> str:
-    return "def __hash__(self):\n" + _block([f"return hash({_compared(made, 'self')})"])
+def _hash(made: type[Any]) -> Callable[..., Any]:
+    source = "def __hash__(self):\n" + _block([f"return hash({_compared(made, 'self')})"])
+    return _compile(made, "__hash__", source)
 
 
 def _compared(made: type[Any], who: str) -> str:

@@ -59,6 +59,35 @@ def test_wrong_arguments(maker: Maker, wrong: dict[str, Any]) -> None:
 
 
 @BOTH
+@pytest.mark.parametrize("slots", [False, True])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_plain_values(maker: Maker, frozen: bool, slots: bool) -> None:
+    """Values of as many fields share nothing: each has its own names, defaults and errors."""
+
+    @maker(frozen=frozen, slots=slots)
+    class Place:
+        log: bytes
+        seq: int = 7
+        _hidden: str = "h"
+
+    @maker(frozen=frozen, slots=slots)
+    class Name:
+        first: str
+        last: str
+        titles: tuple[str, ...]
+
+    for _ in range(2):
+        place, name = Place(b"a", _hidden="x"), Name("a", titles=(), last="b")
+        assert (place.log, place.seq, place._hidden) == (b"a", 7, "x")
+        assert (name.first, name.last, name.titles) == ("a", "b", ())
+        assert (Place(b"a") == Place(b"a", 7), Place(b"a") == Place(b"b")) == (True, False)
+        with pytest.raises(TypeError, match=r"Name\.__init__\(\).* 'titles'"):
+            Name("a", "b")
+        with pytest.raises(TypeError, match=r"Place\.__init__\(\).* 'first'"):
+            Place(b"a", first="a")
+
+
+@BOTH
 def test_repr(maker: Maker) -> None:
     """All fields but the secret ones; a value within itself is cut short."""
     kind = _point(maker, slots=True)
