@@ -35,4 +35,3 @@ MailAddress = NewType("MailAddress", bytes)
 """Where a mailbox is: the Ed25519 public key whose holder reads it."""
 
 ID_LENGTH: Final = 32
-RUN_LENGTH: Final = 16

@@ -60,22 +60,6 @@ class NodeCertificate:
 
         return self._key.private_bytes(s.Encoding.DER, s.PrivateFormat.PKCS8, s.NoEncryption())
 
-    @classmethod
-    def from_secret_pem(cls, pem: str) -> NodeCertificate:
-        """The certificate of the key in ``pem``. Raises ``Damaged`` for anything but a P-256 key."""
-        from cryptography.hazmat.primitives import serialization
-
-        try:
-            return cls(_p256(serialization.load_pem_private_key(pem.encode(), password=None)))
-        except (ValueError, TypeError) as error:
-            raise Damaged("This is not a P-256 private key in PEM.") from error
-
-    def to_secret_pem(self) -> str:
-        """The key in PKCS #8, PEM. Secret."""
-        from cryptography.hazmat.primitives import serialization as s
-
-        return self._key.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption()).decode()
-
     @property
     def der(self) -> bytes:
         """The public certificate."""
@@ -97,11 +81,6 @@ class NodeCertificate:
         with _unnamed_file(self._encrypted_pem(password)) as path:
             context.load_cert_chain(path, password=password)
         return context
-
-    @staticmethod
-    def client_context() -> ssl.SSLContext:
-        """As the module's ``client_context``."""
-        return client_context()
 
     def _encrypted_pem(self, password: str) -> bytes:
         from cryptography.hazmat.primitives import serialization as s

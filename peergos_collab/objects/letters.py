@@ -11,6 +11,7 @@ The card holds the account log, which lists the device: so a letter proves by it
 from __future__ import annotations
 
 import enum
+from dataclasses import field
 from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
@@ -57,7 +58,7 @@ class Letter:
     card: ContactCard
     device: DeviceId
     kind: LetterKind
-    content: bytes
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,14 +77,6 @@ class View:
         member = self.members.get(principal)
         return member.level if member else None
 
-    def level_at(self, at: bytes | Iterable[bytes], principal: PrincipalId) -> Level | None:
-        """The role of a member after one record (an epoch, say) or several, and all in their past.
-
-        None too where one of the records is not known here.
-        """
-        seat = self.seats_at([at] if isinstance(at, bytes) else list(at)).get(principal)
-        return seat.level if seat is not None else None
-
     def closed(
         self,
         principal: PrincipalId,

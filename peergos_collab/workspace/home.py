@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Final
 
@@ -53,7 +53,7 @@ class CreatedHome:
 
     account: str
     device: str
-    recovery_code: str
+    recovery_code: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

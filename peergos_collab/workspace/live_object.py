@@ -29,7 +29,6 @@ from ..values import dataclass
 
 CHECKPOINTS: Final = "checkpoints"
 STATES: Final = "states"
-RECEIPTS: Final = "receipts"
 SUMMARIES: Final = "summaries"
 PASS_ON_SECONDS: Final = 1.0
 """Others' segments go on to third parties after so long, if they have not got them by themselves: their

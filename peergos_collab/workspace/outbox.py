@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import field
 from typing import Final
 
 from ..codec import decode_untrusted, encode
@@ -40,7 +41,7 @@ class Waiting:
     time: int
     account: AccountId
     kind: LetterKind
-    content: bytes
+    content: bytes = field(repr=False)
     object: ObjectId
 
 

@@ -35,11 +35,10 @@ def test_pin_is_the_hash_of_the_public_key() -> None:
 
 
 def test_the_pin_survives_storing() -> None:
-    """Both stored forms hold the whole identity."""
+    """What is stored holds the whole identity."""
     certificate = NodeCertificate.generate()
 
     assert NodeCertificate.from_secret_bytes(certificate.to_secret_bytes()).pin == certificate.pin
-    assert NodeCertificate.from_secret_pem(certificate.to_secret_pem()).pin == certificate.pin
 
 
 def test_it_tells_nothing_but_its_key() -> None:
@@ -100,7 +99,7 @@ def test_older_tls_is_refused() -> None:
     """Both contexts start at TLS 1.3."""
     server = NodeCertificate.generate().server_context()
 
-    assert server.minimum_version == NodeCertificate.client_context().minimum_version
+    assert server.minimum_version == client_context().minimum_version
     assert server.minimum_version == ssl.TLSVersion.TLSv1_3
     assert server.num_tickets == 0
 
@@ -121,8 +120,6 @@ def test_a_damaged_store_is_named(stored: bytes) -> None:
     """Anything but a P-256 key is damage, not a crash."""
     with pytest.raises(Damaged):
         NodeCertificate.from_secret_bytes(stored)
-    with pytest.raises(Damaged):
-        NodeCertificate.from_secret_pem(stored.hex())
 
 
 @pytest.mark.parametrize("shown", [b"", b"\x30\x00", bytes(1000)])

@@ -57,6 +57,7 @@ def test_a_letter_says_who_wrote_it() -> None:
 
     assert (read.card, read.device) == (WRITER.card, ANA.device_id)
     assert (read.kind, read.content, read.time, read.id) == (LetterKind.SHARE, b"content", 7, bytes(16))
+    assert "b'content'" not in repr(read)
 
 
 @pytest.mark.parametrize("size", [0, 1, 5_000, 14_500, 16_000, 60_000])

@@ -278,13 +278,17 @@ def test_the_role_at_an_earlier_time_is_known() -> None:
     who.tell(raised)
     removal = who["a"].maker.remove([Target(who["b"].id)])
     who.tell(removal)
-    view, b = who["a"].view, who["b"].id
+    b = who["b"].id
 
-    assert view.level_at(who.first.id, b) is None
-    assert view.level_at([record.id for record in raised], b) is Level.WRITE
-    assert view.level_at(removal.id, b) is None
-    assert view.level_at([raised[0].id, removal.id], b) is None
-    assert view.level_at([raised[0].id, bytes(32)], b) is None
+    def level(*at: bytes) -> Level | None:
+        seat = who["a"].view.seats_at(at).get(b)
+        return seat.level if seat is not None else None
+
+    assert level(who.first.id) is None
+    assert level(*(record.id for record in raised)) is Level.WRITE
+    assert level(removal.id) is None
+    assert level(raised[0].id, removal.id) is None
+    assert level(raised[0].id, bytes(32)) is None
 
 
 def test_an_object_is_no_member_of_itself() -> None:

@@ -19,6 +19,7 @@ NODE = f"pgc://{'z' + '2' * 44}@127.0.0.1:1"
 def test_the_recovery_code_sets_a_new_passphrase(tmp_path: Path) -> None:
     """The code sets a new passphrase; the old one no longer opens, the code still does."""
     made = create_home(tmp_path, name="Ana", passphrase="old words")
+    assert made.recovery_code not in repr(made)
     before = open_keys(tmp_path, "old words").credentials.account_id
     recover_home(tmp_path, made.recovery_code, "new words")
     with pytest.raises(WrongPassphrase):

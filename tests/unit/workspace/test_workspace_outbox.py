@@ -56,7 +56,8 @@ async def test_a_letter_takes_the_place_of_what_it_says_too(store: MemoryStore) 
 async def test_nothing_in_the_store_says_whom_one_knows(store: MemoryStore) -> None:
     """Neither the letters nor who was told of which key."""
     outbox = Outbox(store, LOCAL)
-    await outbox.put(BEN, LetterKind.SHARE, b"a secret capability", ONE)
+    waiting = await outbox.put(BEN, LetterKind.SHARE, b"a secret capability", ONE)
+    assert "secret" not in repr(waiting)
     outbox.note_told(BEN, b"generation")
     raw = b"".join(key + value for space in (OUTBOX, TOLD) for key, value in store.values(space))
 
