@@ -4,6 +4,7 @@
 - A member who lacks a frontier epoch: a forward.
 - A member here that has a newer key version: a re-pin. A key version is replaced before one writes, and
   at once where a member lacks keys because of it.
+- An add in an object's name, by its old keys, beside a re-pin by who did not know of its author: once more.
 - No epoch that may be used for writing: a neutral epoch, before one writes. At once, where there is one that
   a member whose history is hidden does not get: he would not even learn who is in.
 """
@@ -11,21 +12,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from ..codec.ids import AccountId, EpochId, ObjectId, PrincipalId
-from ..errors import NoAccess
+from ..errors import Conflict, NoAccess
 from ..identity.account import Account
 from ..values import dataclass
+from . import rules
 from .epoch_keys import Level
+from .history import Entry
 from .key_versions import newer_account, newer_epoch
 from .member_changes import Maker
-from .membership import Member, Membership
+from .membership import Member, Membership, View
 from .nested import acting_for
-from .op_kinds import NewVersion, Target
+from .op_kinds import Add, NewVersion, Target
 from .principals import PrincipalKind
 from .records import MembershipRecord
 from .usable_epochs import (
+    Surroundings,
     frontier,
     is_after_cuts,
     is_wrapped_to,
@@ -62,7 +67,7 @@ def due(
     deepen(maker)
     if not _acts_as_listed(maker):
         return _re_pin(maker, parents or {}, [view.members[maker.actor.principal]])
-    found = next(_complaints(maker), None) or next(_forwards(maker), None)
+    found = next(_complaints(maker), None) or next(_adds(maker), None) or next(_forwards(maker), None)
     if found is not None or level < Level.WRITE:
         return found
     unfit = [one for one in view.members.values() if not is_wrapped_to(view, one, maker.surroundings)]
@@ -117,6 +122,31 @@ def _complaints(maker: Maker) -> Iterator[MembershipRecord]:
     membership = maker.membership
     for record in sorted(membership.ring.false - membership.view.complaints):
         yield maker.complain(record)
+
+
+def _adds(maker: Maker) -> Iterator[MembershipRecord]:
+    """Whom one added in an object's name, by old keys, beside new ones from who did not know one."""
+    view, actor = maker.membership.view, maker.actor
+    if min(view.level(actor.principal) or Level.READ, actor.level) < Level.ADMIN:
+        return
+    own = view.history.acts_of(actor.principal, bytes(actor.account.id))
+    for entry in view.history.members_of(own):
+        op = entry.signed.op
+        if not isinstance(op, Add) or entry.id not in view.void:
+            continue
+        if rules.is_only_unheard(view.table, entry) and not _is_settled(view, entry, op.principal.id):
+            with suppress(NoAccess, Conflict):
+                yield maker.add(op.principal, op.level, proof=op.proof)[0]
+
+
+def _is_settled(view: View, add: Entry, member: PrincipalId) -> bool:
+    """Whether somebody is in, was removed, or was added by who knew of ``add``."""
+    again = (
+        isinstance(entry.signed.op, Add) and entry.signed.op.principal.id == member
+        for entry in view.history.entries
+        if entry.past & add.bit and not entry.refused
+    )
+    return member in view.members or bool(view.table.removals_of(member)) or any(again)
 
 
 def _forwards(maker: Maker) -> Iterator[MembershipRecord]:
@@ -244,20 +274,40 @@ def _devices_gone(maker: Maker, account_id: AccountId) -> set[bytes]:
 
 
 def _accounts_gone(maker: Maker, parent: Maker, versions: Sequence[bytes]) -> set[bytes]:
-    """Who can open some of an object's epochs, or has acted for it here, and is no member of it now.
+    """Who can open some of an object's epochs, or has acted for it here, and is behind it no more.
 
-    So it is with whom removals there named that these epochs did not know of: a device, or somebody in an
-    object that is a member there, who could act here as well.
+    So it is with whom removals there took out that these epochs did not know of: a member, who may have been
+    added beside them, a device, or somebody in an object that is a member there, who could act here as well.
     """
     view, principal = parent.membership.view, PrincipalId(parent.membership.object)
+    behind, all_seen = _accounts_behind(view, maker.surroundings)
     epochs = [EpochId(version) for version in versions if version in view.history]
     before = {bytes(who) for epoch in epochs for who, _ in who_opens(view, epoch)}
-    entries = maker.membership.history.entries
-    authors = (entry.signed.author for entry in entries if not entry.refused)
-    if all(member.principal.kind is PrincipalKind.ACCOUNT for member in view.members.values()):
-        # Else who has acted may be in an object that is a member of the parent.
-        before |= {bytes(author.account) for author in authors if author.principal == principal}
     known = view.history.closure(view.history.indices[epoch] for epoch in epochs)
-    for removals in view.table.removals.values():
-        before |= {one.target.who for one in removals if not one.by.bit & known and one.target.who}
-    return before - {bytes(member) for member in view.members}
+    for member, removals in view.table.removals.items():
+        before |= {one.target.who or bytes(member) for one in removals if not one.by.bit & known}
+    for former in [view for id_, view in maker.surroundings.objects.items() if id_ in before - behind]:
+        before |= _accounts_behind(former, maker.surroundings)[0]
+    if all_seen:
+        entries = maker.membership.history.entries
+        authors = (entry.signed.author for entry in entries if not entry.refused)
+        before |= {bytes(author.account) for author in authors if author.principal == principal}
+    return before - behind
+
+
+def _accounts_behind(view: View, surroundings: Surroundings) -> tuple[set[bytes], bool]:
+    """The members of an object, of objects that are members there, and so on; and whether these are all.
+
+    By a link or an object that one does not see into anybody may have come.
+    """
+    behind: set[bytes] = set()
+    waiting, all_seen = [view], True
+    while waiting:
+        for member in waiting.pop().members.values():
+            inside = surroundings.sees(member.principal)
+            if member.principal.kind is not PrincipalKind.ACCOUNT and inside is None:
+                all_seen = False
+            if inside is not None and bytes(member.principal.id) not in behind:
+                waiting.append(inside)
+            behind.add(bytes(member.principal.id))
+    return behind, all_seen

@@ -34,6 +34,8 @@ class Entry:
         removals: whom it removes or lowers.
         pins: the key versions it gives to principals.
         false_add: set where it is refused because it lists somebody with keys that are not his.
+        rests: bit set of the adds and raises by which its author has his role, and of those by which their
+            authors had theirs, and so on.
     """
 
     index: int
@@ -48,6 +50,7 @@ class Entry:
     removals: tuple[rules.Removal, ...] = ()
     pins: tuple[Pin, ...] = ()
     false_add: rules.FalseAdd | None = None
+    rests: int = 0
 
     @property
     def id(self) -> bytes:
@@ -79,6 +82,7 @@ class History:
         self.kind = -1
         self._listed: dict[PrincipalId, list[Pin]] = {}
         self._gone: dict[tuple[PrincipalId, bytes], int] = {}
+        self._acts: dict[tuple[PrincipalId, bytes], int] = {}
         self._accounts: dict[bytes, Account] = {}
         self._carried: dict[bytes, int] = {}
         self._after: dict[int, Seats] = {}
@@ -111,6 +115,7 @@ class History:
             len(self.entries), record, opened, past, self._account(opened, past), self.seats_of(past)
         )
         rules.judge(self, entry)
+        entry.rests = self._rests(entry)
         self._note(entry)
         self.entries.append(entry)
         self.indices[record.id] = entry.index
@@ -130,17 +135,22 @@ class History:
         """
         named = list(self.members_of(self._gone.get((principal, account), 0) & past))
         return [
-            pin
-            for pin in self.pins_of(principal, past)
-            if all(self._is_listed_since(pin, op) for op in named)
+            pin for pin in self.pins_of(principal, past) if all(self.is_listed_since(pin, op) for op in named)
         ]
 
-    def _is_listed_since(self, pin: Pin, naming: Entry) -> bool:
+    def is_listed_since(self, pin: Pin, naming: Entry) -> bool:
         """Whether a key version was given by an op that named somebody as gone, or after it."""
         if pin.op == naming.index or self.entries[pin.op].past & naming.bit:
             return True
         given = (other.principal for other in naming.pins if other.principal.id == pin.principal.id)
         return any(one.version in (pin.principal.version, *pin.older) for one in given)
+
+    def _rests(self, entry: Entry) -> int:
+        seat = entry.before.get(entry.opened.principal)
+        rests = 0
+        for standing in seat.standings if seat is not None else ():
+            rests |= 1 << standing.op | self.entries[standing.op].rests
+        return rests
 
     def _note(self, entry: Entry) -> None:
         for pin in entry.pins:
@@ -148,6 +158,13 @@ class History:
         for removal in entry.removals:
             key = removal.target.principal, removal.target.who
             self._gone[key] = self._gone.get(key, 0) | entry.bit
+        if not entry.refused and not entry.signed.for_itself:
+            by = entry.signed.author.principal, bytes(entry.signed.author.account)
+            self._acts[by] = self._acts.get(by, 0) | entry.bit
+
+    def acts_of(self, principal: PrincipalId, account: bytes) -> int:
+        """The ops of an account for a principal that it is not itself, as a set."""
+        return self._acts.get((principal, account), 0)
 
     def closure(self, heads: Iterable[int]) -> int:
         """The set of the ops ``heads`` and everything in their pasts."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
+from typing import Final
 
 from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId
 from ..crypto import BoxPair
@@ -112,8 +113,7 @@ class View:
     @cached_property
     def table(self) -> rules.Table:
         """All ops, and what they do to each other."""
-        entries = self.history.entries
-        return rules.Table(self.history, entries, rules.removals_in(self.history, entries))
+        return rules.table_of(self.history, self.history.entries)
 
     @cached_property
     def endings(self) -> int:
@@ -315,6 +315,9 @@ def _openers(record: MembershipRecord) -> list[EpochId]:
     return [EpochId(epoch or record.id) for epoch, _ in record.sealed.op_seals]
 
 
+_VOID: Final = "an op of somebody who was removed at the same time, or was let in by such a one"
+
+
 def _view_of(object_id: ObjectId, history: History, false: Mapping[bytes, str]) -> View:
     view = View(history.kind, {}, dict(false), history.head_ids, None, history)
     if not history.entries:
@@ -324,7 +327,7 @@ def _view_of(object_id: ObjectId, history: History, false: Mapping[bytes, str]) 
     _let_succeed(view.members)
     view.void.update({entry.id: entry.refused for entry in history.entries if entry.refused})
     for index in rules.void_in(view.table):
-        view.void[history.entries[index].id] = "an op of somebody who was removed at the same time"
+        view.void[history.entries[index].id] = _VOID
     return view
 
 

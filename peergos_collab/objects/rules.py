@@ -7,7 +7,7 @@ depend on the set alone, never on the order in which it arrived.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -313,11 +313,17 @@ def needed_level(entry: Entry) -> Level:
 
 @dataclass(slots=True)
 class Table:
-    """The ops of a fold, and what they do to each other."""
+    """The ops of a fold, and what they do to each other.
+
+    Args:
+        removals: those that count, by whom they are of.
+        versions: the key versions that re-pins gave to objects.
+    """
 
     history: History
     entries: list[Entry]
     removals: dict[PrincipalId, list[Removal]]
+    versions: dict[PrincipalId, list[Pin]]
 
     def removals_of(self, principal: PrincipalId) -> list[Removal]:
         return self.removals.get(principal, [])
@@ -326,17 +332,44 @@ class Table:
 def is_deaf(table: Table, op: int, removal: Removal) -> bool:
     """Whether what rests on ``op`` was given in knowledge that the removal's author had been removed.
 
-    Such a removal would be one that an ex-admin made later and dated back. It has no effect, unless the
-    removal of its author names it.
+    Or that somebody had been by whom he was let in. Such a removal would be one that an ex-admin, or an
+    accomplice of one, made later and dated back. It has no effect, unless the removal of its author names it.
     """
-    history, given = table.history, table.history.entries[op]
+    known = table.history.entries[op].past
+    return _is_ended(table, removal.by, known) or _rests_on_ended(table, removal.by, known)
+
+
+def _is_ended(table: Table, entry: Entry, known: int) -> bool:
+    """Whether one of the ops ``known``, beside ``entry``, removes its author and does not name it."""
     return any(
-        given.past & earlier.by.bit
-        and history.concurrent(earlier.by, removal.by)
-        and removal.by.id not in earlier.accepted
-        for earlier in table.removals_of(removal.by.signed.author.principal)
-        if earlier.concerns(removal.by) and earlier.leaves < Level.ADMIN
-    )
+        known & removal.by.bit
+        and removal.concerns(entry)
+        and table.history.concurrent(entry, removal.by)
+        and entry.id not in removal.accepted
+        for removal in table.removals_of(entry.signed.author.principal)
+    ) or bool(_unheard_beside(table, entry, known))
+
+
+def _rests_on_ended(table: Table, entry: Entry, known: int) -> bool:
+    """Whether the author of ``entry`` had his role by who was removed beside that, by the ops ``known``."""
+    ended: set[int] = set()
+    for op in table.history.members_of(entry.rests):
+        if _is_ended(table, op, known) or lacks_role(op, ended):
+            ended.add(op.index)
+    return bool(ended) and lacks_role(entry, ended)
+
+
+def lacks_role(entry: Entry, void: Collection[int]) -> bool:
+    """Whether an op needs a higher role than its author had without the adds and raises that are void."""
+    seat = entry.before.get(entry.signed.author.principal)
+    if seat is None or not any(standing.op in void for standing in seat.standings):
+        return False
+    left = [standing for standing in seat.standings if standing.op not in void]
+    if not any(standing.is_add for standing in left):
+        return True
+    # What is the same as before suffices, whatever it was: perhaps no admin was left.
+    level = max(standing.level for standing in left)
+    return level < seat.level and level < needed_level(entry)
 
 
 def hits(table: Table, standing: Standing, removal: Removal) -> bool:
@@ -355,9 +388,19 @@ def beats_concurrent(removal: Removal) -> bool:
 
 
 def is_void(table: Table, entry: Entry) -> bool:
-    """Ops of a removed member that are concurrent with its removal and not named in it are void."""
-    if never_void(entry):
-        return False
+    """Ops of a removed member that are concurrent with its removal and not named in it are void.
+
+    So is what was given in an object's name by keys that were replaced beside that, by an account not known.
+    """
+    return _is_taken(table, entry) or bool(_unheard_by(table, entry))
+
+
+def is_only_unheard(table: Table, entry: Entry) -> bool:
+    """Whether something given in an object's name is void for no other reason."""
+    return bool(_unheard_by(table, entry)) and not _is_taken(table, entry)
+
+
+def _is_taken(table: Table, entry: Entry) -> bool:
     return any(
         removal.concerns(entry)
         and table.history.concurrent(entry, removal.by)
@@ -368,45 +411,105 @@ def is_void(table: Table, entry: Entry) -> bool:
     )
 
 
+def _unheard_by(table: Table, entry: Entry) -> list[Entry]:
+    """The re-pins of an object that make void what was given in its name by who may not be in it.
+
+    Whoever has its old keys may say to be anybody. So an account counts by which somebody had acted for the
+    object as far as the author of the re-pin knew, and others only once they have its new keys.
+    """
+    known = table.history.everything
+    return [
+        re_pin
+        for re_pin in _unheard_beside(table, entry, known)
+        if not _all_deaf(table, entry, _of_all_behind(entry, re_pin))
+    ]
+
+
+def _unheard_beside(table: Table, entry: Entry, known: int) -> list[Entry]:
+    """Those of them that are ``known``, whatever is known of their authors."""
+    author, history = entry.signed.author, table.history
+    if author.principal not in table.versions or not isinstance(entry.signed.op, Add | ChangeRole):
+        return []
+    acts = history.acts_of(author.principal, author.account)
+    given = [(pin, history.entries[pin.op]) for pin in table.versions[author.principal]]
+    return [
+        re_pin
+        for pin, re_pin in given
+        if known & re_pin.bit
+        and history.concurrent(entry, re_pin)
+        and entry.id not in _of_all_behind(entry, re_pin).accepted
+        and not acts & (re_pin.past | re_pin.bit)
+        and not _acts_by_newer(history, entry, pin)
+    ]
+
+
+def _of_all_behind(entry: Entry, re_pin: Entry) -> Removal:
+    op = re_pin.signed.op
+    assert isinstance(op, RePin)
+    return Removal(Target(entry.signed.author.principal), OUT, frozenset(op.accepted), re_pin)
+
+
+def _acts_by_newer(history: History, entry: Entry, given: Pin) -> bool:
+    """Whether somebody acts for an object by the keys that are ``given`` beside that, or by newer ones."""
+    pins = history.pins_of(given.principal.id, entry.past)
+    return any(
+        pin.principal.version == entry.acted_at and given.principal.version in (entry.acted_at, *pin.older)
+        for pin in pins
+    )
+
+
 def _all_deaf(table: Table, entry: Entry, removal: Removal) -> bool:
     """Whether the author of ``entry`` sat on standings that the removal does not reach."""
     seat = entry.before.get(entry.signed.author.principal)
     return seat is not None and all(is_deaf(table, standing.op, removal) for standing in seat.standings)
 
 
-def removals_in(history: History, entries: Iterable[Entry]) -> dict[PrincipalId, list[Removal]]:
-    """The removals that count, by whom they are of.
+def table_of(history: History, entries: Iterable[Entry]) -> Table:
+    """What some ops do to each other.
 
-    A re-pin is no removal of a member, so it can be void itself; all others never are.
+    A re-pin is no removal of a member, so it can be void itself; all other removals never are.
     """
-    entries = list(entries)
-    found: dict[PrincipalId, list[Removal]] = {}
-    for entry in entries:
+    table = Table(history, list(entries), {}, {})
+    for entry in table.entries:
         if not entry.refused and never_void(entry):
             for removal in entry.removals:
-                found.setdefault(removal.target.principal, []).append(removal)
-    table = Table(history, entries, found)
-    re_pins = [e for e in entries if not e.refused and e.removals and isinstance(e.signed.op, RePin)]
-    standing = [entry for entry in re_pins if not is_void(table, entry)]
-    for entry in standing:
+                table.removals.setdefault(removal.target.principal, []).append(removal)
+    re_pins = [e for e in table.entries if not e.refused and isinstance(e.signed.op, RePin)]
+    void = _void_by(table) if re_pins else set()
+    for entry in re_pins:
+        if entry.index in void:
+            continue
         for removal in entry.removals:
-            found.setdefault(removal.target.principal, []).append(removal)
-    return found
+            table.removals.setdefault(removal.target.principal, []).append(removal)
+        for pin in entry.pins:
+            if pin.principal.kind is PrincipalKind.OBJECT:
+                table.versions.setdefault(pin.principal.id, []).append(pin)
+    return table
 
 
 def void_in(table: Table) -> set[int]:
-    """Indices of the ops that other ops make void."""
-    only_re_pins = {
+    """Indices of the ops that other ops make void. Re-pins do not make one another void."""
+    void = _void_by(table)
+    re_pins = {e.index for e in table.entries if not e.refused and isinstance(e.signed.op, RePin)}
+    if not re_pins:
+        return void
+    never = {
         principal: [r for r in removals if never_void(r.by)] for principal, removals in table.removals.items()
     }
-    without = Table(table.history, table.entries, only_re_pins)
-    return {
-        entry.index
-        for entry in table.entries
-        if not entry.refused
-        and entry.signed.author.principal in table.removals
-        and is_void(without if isinstance(entry.signed.op, RePin) else table, entry)
-    }
+    return (void - re_pins) | (_void_by(Table(table.history, table.entries, never, {})) & re_pins)
+
+
+def _void_by(table: Table) -> set[int]:
+    """The ops that others make void, and those that need a role which their authors had by these."""
+    void: set[int] = set()
+    if not table.removals and not table.versions:
+        return void
+    for entry in table.entries:
+        if entry.refused or never_void(entry):
+            continue
+        if is_void(table, entry) or (void and lacks_role(entry, void)):
+            void.add(entry.index)
+    return void
 
 
 def fold(history: History, base: Seats, entries: list[Entry]) -> Seats:
@@ -418,7 +521,7 @@ def fold(history: History, base: Seats, entries: list[Entry]) -> Seats:
     """
     if len(entries) == 1 and not changes_seats(entries[0]):
         return base
-    table = Table(history, entries, removals_in(history, entries))
+    table = table_of(history, entries)
     void = void_in(table) if len(entries) > 1 else set()
     seats: dict[PrincipalId, Seat | None] = {}
 

@@ -206,6 +206,34 @@ def in_by_a_removed_admin() -> bool:
     return "z" in members(who, "a")
 
 
+def with_an_accomplice() -> tuple[Group, member_changes.Maker]:
+    """x was removed and says that he added z before that; c, a writer, knows of all. Also what z acts by."""
+    who = crowd("x", writers="c")
+    who.people["z"] = group("z", 2)["z"]
+    old = list(who["x"].records)
+    who.tell(who["a"].maker.remove([Target(who["x"].id)]), "a", "c")
+    let_in = group_member_again(who, "x", old).add(account_of(who, "z"), Level.ADMIN)
+    who.tell(let_in, "a", "c")
+    return who, group_member_again(who, "z", [*old, *let_in])
+
+
+def in_by_an_accomplice() -> bool:
+    """Who was let in so lets in another one."""
+    who, z = with_an_accomplice()
+    who.people["y"] = group("y", 3)["y"]
+    who.tell(z.add(account_of(who, "y"), Level.WRITE), "a", "c")
+    return "y" in members(who, "a")
+
+
+def kept_out_by_an_accomplice() -> bool:
+    """Who was let in so says that he removed c, who was added again since."""
+    who, z = with_an_accomplice()
+    who.tell(z.remove([Target(who["c"].id)]), "a", "c")
+    who.add("a", "c", Level.WRITE)
+    who.tell(z.remove([Target(who["c"].id)]), "a", "c")
+    return "c" not in members(who, "a")
+
+
 def back_by_an_add_at_the_same_time() -> bool:
     """a removes c while b, who has not heard of it, adds c once more."""
     who = crowd("b", writers="c")
@@ -283,7 +311,9 @@ SWITCHES: list[tuple[Callable[[], bool], Any, str, Callable[..., Any]]] = [
     (leak_to_who_was_let_in_without_the_right, usable_epochs, "who_opens", lambda *_: {}),
     (lowered_who_writes_on, usable_epochs, "_is_covering", lambda _, entry: not entry.refused),
     (kept_out_by_a_former_admin, rules, "is_deaf", never),
+    (kept_out_by_an_accomplice, rules, "_rests_on_ended", never),
     (in_by_a_removed_admin, rules, "is_void", never),
+    (in_by_an_accomplice, rules, "lacks_role", never),
     (back_by_an_add_at_the_same_time, rules, "beats_concurrent", never),
     (removed_by_a_junior, rules, "_check_senior", nothing),
     (added_by_a_writer, rules, "_author_level", lambda *_: Level.ADMIN),

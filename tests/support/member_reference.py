@@ -98,13 +98,59 @@ class Reference:
         return sure + [id_ for id_ in pins if not self.is_void(id_, sure)]
 
     def is_deaf(self, given: bytes, removal: bytes, removals: list[bytes]) -> bool:
-        return any(
-            self.takes_from(earlier, self.entries[removal]) is not None
-            and self.beside(earlier, removal)
-            and removal not in self.accepted(earlier)
-            and earlier in self.pasts[given]
-            for earlier in removals
-        )
+        """Whether who gave something knew that the removal's author was gone, or who had let him in."""
+        return self._is_ended(removal, [one for one in removals if one in self.pasts[given]])
+
+    def _is_ended(self, id_: bytes, known: list[bytes]) -> bool:
+        entry = self.entries[id_]
+        for removal in known:
+            takes = self.takes_from(removal, entry) is not None
+            if takes and self.beside(removal, id_) and id_ not in self.accepted(removal):
+                return True
+        if self._unheard_by(id_, known):
+            return True
+        sat_on = self._sat_on(id_)
+        return self._lacks(id_, sat_on, [one for one in sat_on if not self._is_ended(one.by, known)])
+
+    def _unheard_by(self, id_: bytes, known: list[bytes]) -> list[bytes]:
+        """The re-pins of an object beside an add in its name by somebody they did not know to be in it."""
+        entry = self.entries[id_]
+        author = claimed(entry).author
+        if not isinstance(claimed(entry).op, Add | ChangeRole) or not self._acts_for_object(
+            author.principal, entry
+        ):
+            return []
+        found = []
+        for re_pin in known:
+            given = {
+                p.principal.version for p in self.entries[re_pin].pins if p.principal.id == author.principal
+            }
+            if not given or not self.beside(re_pin, id_) or id_ in self.accepted(re_pin):
+                continue
+            before = [act for act in {re_pin, *self.pasts[re_pin]} if self._same_author(act, id_)]
+            newer = [
+                pin
+                for other in self.pasts[id_]
+                for pin in self.entries[other].pins
+                if pin.principal.version == entry.acted_at and given & {entry.acted_at, *pin.older}
+            ]
+            if not newer and not any(self.allowed[act] for act in before):
+                found.append(re_pin)
+        return found
+
+    def _same_author(self, one: bytes, other: bytes) -> bool:
+        first, second = claimed(self.entries[one]).author, claimed(self.entries[other]).author
+        return (first.principal, first.account) == (second.principal, second.account)
+
+    def _sat_on(self, id_: bytes) -> list[Given]:
+        return self.members(self.pasts[id_]).get(claimed(self.entries[id_]).author.principal, [])
+
+    def _lacks(self, id_: bytes, sat_on: list[Given], left: list[Given]) -> bool:
+        """Whether an op needs more than the adds and raises that are left of its author's."""
+        if len(left) == len(sat_on):
+            return False
+        had, has = max(one.level for one in sat_on), max((one.level for one in left), default=0)
+        return not any(one.add for one in left) or has < min(had, self.needs(id_))
 
     def needs(self, id_: bytes) -> int:
         entry = self.entries[id_]
@@ -118,9 +164,12 @@ class Reference:
         entry = self.entries[id_]
         if self.targets(id_) or isinstance(claimed(entry).op, Create):
             return False
-        sat_on = self.members(self.pasts[id_]).get(claimed(entry).author.principal, [])
+        sat_on = self._sat_on(id_)
+        if self._lacks(id_, sat_on, [one for one in sat_on if not self.is_void(one.by, removals)]):
+            return True
+        unheard = self._unheard_by(id_, removals)
         for removal in removals:
-            left = self.takes_from(removal, entry)
+            left = 0 if removal in unheard else self.takes_from(removal, entry)
             if left is None or not self.beside(id_, removal) or id_ in self.accepted(removal):
                 continue
             reached = not sat_on or any(not self.is_deaf(one.by, removal, removals) for one in sat_on)

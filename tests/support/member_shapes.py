@@ -26,6 +26,9 @@ TWO_DEVICES: Final = ("A", "E", "D", "J")
 ACCOMPLICE: Final = "Z"
 """Whom a removed admin lets in."""
 
+ACCOMPLICES: Final = (ACCOMPLICE, "Y")
+"""And whom that one lets in."""
+
 
 def _link(seed: str) -> LinkKeys:
     return LinkKeys.from_seed(LinkSeed.generate(random.Random(seed).randbytes))
@@ -79,7 +82,7 @@ class Shape:
 
     def is_listed(self, oid: Oid, name: str) -> bool:
         """Whether somebody may be a member himself, not by a folder."""
-        return name == ACCOMPLICE or name in self.people[oid] or name in self.links[oid]
+        return name in ACCOMPLICES or name in self.people[oid] or name in self.links[oid]
 
     def ways(self, oid: Oid, name: str) -> list[Oid | None]:
         """How somebody may come to an object: himself (None), or by a folder."""
@@ -156,5 +159,5 @@ def name_of(principal: bytes) -> str:
     for name, link in LINKS.items():
         if link.principal.id == PrincipalId(principal):
             return name
-    names = {name for shape in SHAPES for name in (*shape.names, ACCOMPLICE)}
+    names = {name for shape in SHAPES for name in (*shape.names, *ACCOMPLICES)}
     return next(name for name in names if bytes(person(name)[0].account_id) == bytes(principal))

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from peergos_collab.codec.ids import EpochId, PrincipalId
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
+from peergos_collab.objects.history import Entry, History
 from peergos_collab.objects.key_ring import KeyRing
 from peergos_collab.objects.membership import Membership
 from peergos_collab.objects.op_kinds import Add, Create, RePin
 from peergos_collab.objects.principals import PrincipalKind
 from support.member_device import Device, Message
 from support.member_reference import Reference, claimed
-from support.member_shapes import ACCOMPLICE, TWO_DEVICES, Oid, name_of, person
+from support.member_shapes import ACCOMPLICE, ACCOMPLICES, TWO_DEVICES, Oid, name_of, person
 
 if TYPE_CHECKING:
     from support.member_world import World
@@ -36,6 +37,17 @@ class Outcome:
     @property
     def faults(self) -> list[str]:
         return self.leaks + self.unreadable + self.stuck + self.diverged
+
+
+@dataclass(frozen=True)
+class _Added:
+    """An add, allowed or not: of whom, at which key version, by which device of whom."""
+
+    id: bytes
+    name: str
+    version: bytes
+    by: str
+    by_person: str
 
 
 class Verdict:
@@ -61,10 +73,11 @@ class Verdict:
     def give(self) -> None:
         self.outcome.messages = len(self.world.messages)
         self.outcome.records = sum(len(records) for records in self.records.values())
-        added = {oid: set(self._added(oid)) for oid in self.shape.inside}
+        added = {oid: list(self._added(oid)) for oid in self.shape.inside}
         for message in self.world.messages:
             self._look_at(message, added)
         self._compare_views()
+        self._look_at_adds()
         for oid, oracle in self.oracles.items():
             found = {id_: member.level for id_, member in oracle.view.members.items()}
             if found != Reference(oracle.history).levels():
@@ -94,30 +107,32 @@ class Verdict:
 
     # -- messages ---------------------------------------------------------------------------------
 
-    def _added(self, oid: Oid) -> Iterator[tuple[bytes, str, bytes]]:
-        """All adds, with whom they are of."""
+    def _added(self, oid: Oid) -> Iterator[_Added]:
+        """All adds of people and links."""
+        names = {one.credentials.device_id: one for one in self.devices.values()}
         for entry in self.oracles[oid].history.entries:
-            op = claimed(entry).op
+            op, author = claimed(entry).op, claimed(entry).author
             if isinstance(op, Add) and op.principal.kind is not PrincipalKind.OBJECT:
-                yield entry.id, name_of(op.principal.id), op.principal.version
+                by = names[author.device]
+                yield _Added(entry.id, name_of(op.principal.id), op.principal.version, by.name, by.person)
 
-    def _look_at(self, message: Message, added: dict[Oid, set[tuple[bytes, str, bytes]]]) -> None:
+    def _look_at(self, message: Message, added: dict[Oid, list[_Added]]) -> None:
         oid, now = message.object, self.now[message.object]
+        adds = [one for where in {oid, *self.shape.above(oid)} for one in added[where]]
+        barred = self._is_barred_from(message, adds)
         later = {
-            (name, version)
-            for where in {oid, *self.shape.above(oid)}
-            for id_, name, version in added[where]
-            if id_ not in message.seen_adds
+            (one.name, one.version)
+            for one in adds
+            if one.id not in message.seen_adds and not (barred and one.by_person in ACCOMPLICES)
         }
         former = message.former | self._former_in_folders(message)
-        barred = self._is_barred_from(message)
         author_counts = message.author in now and not self._is_cut_off(self.devices[message.author], oid)
         for device in self.devices.values():
             versions = (b"", *device.credentials.user_seeds)
             readmitted = any((device.person, version) in later for version in versions)
             if device.name in former - now and not readmitted and device.opens(message):
                 self.outcome.leaks.append(f"{device.name} reads {oid} of {message.author}")
-            if barred and device.person == ACCOMPLICE and device.opens(message):
+            if barred and device.person in ACCOMPLICES and device.opens(message):
                 self.outcome.leaks.append(
                     f"{device.name}, let in by a forger, reads {oid} of {message.author}"
                 )
@@ -125,25 +140,47 @@ class Verdict:
             if reads and not device.opens(message):
                 self.outcome.unreadable.append(f"{device.name} cannot read {oid} of {message.author}")
 
-    def _is_barred_from(self, message: Message) -> bool:
+    def _is_barred_from(self, message: Message, adds: list[_Added]) -> bool:
         """Whether only forgers let the accomplice in, of whose removal the author knew: all who ever did so.
 
         Not where such an add had come to everybody who named its author as gone, before he did so.
         """
-        where = {message.object, *self.shape.above(message.object)}
-        let_in = {name for one in where for name in self._who_let_in(one)}
-        if not let_in or self.devices[message.author].person == ACCOMPLICE:
+        let_in = {one.by for one in adds if one.name == ACCOMPLICE}
+        if not let_in or self.devices[message.author].person in ACCOMPLICES:
             return False
         return let_in <= message.removed and not message.may_have_let_in
 
-    def _who_let_in(self, oid: Oid) -> Iterator[str]:
-        """The devices that made an add of the accomplice, allowed or not."""
-        names = {one.credentials.device_id: one.name for one in self.devices.values()}
-        accomplice = bytes(person(ACCOMPLICE)[0].account_id)
-        for entry in self.oracles[oid].history.entries:
-            op, author = claimed(entry).op, claimed(entry).author
-            if isinstance(op, Add) and bytes(op.principal.id) == accomplice:
-                yield names[author.device]
+    # -- adds -------------------------------------------------------------------------------------
+
+    def _look_at_adds(self) -> None:
+        """Nobody is out because of what was dated back, if who added him knew that its author was gone."""
+        for oid, oracle in self.oracles.items():
+            history, view = oracle.history, oracle.view
+            for entry in history.entries:
+                if entry.refused or entry.id in view.void or not isinstance(claimed(entry).op, Add):
+                    continue
+                member = entry.pins[0].principal.id
+                others = [one for one in view.table.removals_of(member) if not one.target.who]
+                late = [one.by for one in others if not one.by.bit & entry.past]
+                if all(self._is_dated_back(history, one, entry.past) for one in late):
+                    seat = view.seats.get(member)
+                    if seat is None or all(standing.op != entry.index for standing in seat.standings):
+                        self.outcome.diverged.append(f"{name_of(member)} is kept out of {oid}")
+
+    def _is_dated_back(self, history: History, entry: Entry, known: int) -> bool:
+        """Whether the author was gone by what is ``known``, or, of an accomplice, all who had let him in."""
+        author = claimed(entry).author.principal
+        for other in history.members_of(known):
+            for removal in other.removals:
+                if removal.concerns(entry) and history.concurrent(other, entry):
+                    return True
+        let_in = [
+            add
+            for add in history.members_of(entry.past)
+            if isinstance(op := claimed(add).op, Add) and op.principal.id == author
+        ]
+        is_accomplice = any(bytes(person(name)[0].account_id) == bytes(author) for name in ACCOMPLICES)
+        return is_accomplice and all(self._is_dated_back(history, add, known) for add in let_in)
 
     def _former_in_folders(self, message: Message) -> set[str]:
         """Who had been removed from a folder by the records that a re-pin relied on."""

@@ -29,7 +29,17 @@ from peergos_collab.objects.wraps import Recipient
 from support.circle import actor_of
 from support.member_device import Device, Message, remembered
 from support.member_reference import claimed
-from support.member_shapes import ACCOMPLICE, FOLDER, LINKS, TWO_DEVICES, Oid, Shape, name_of, person
+from support.member_shapes import (
+    ACCOMPLICE,
+    ACCOMPLICES,
+    FOLDER,
+    LINKS,
+    TWO_DEVICES,
+    Oid,
+    Shape,
+    name_of,
+    person,
+)
 from support.member_verdict import Outcome, Verdict
 
 Records = dict[bytes, MembershipRecord]
@@ -46,6 +56,7 @@ class World:
         self.outcome = Outcome()
         self.devices: dict[str, Device] = {}
         self._found_objects()
+        self._homes = dict(shape.forgers)
         self._had: dict[str, dict[Oid, Records]] = {}
 
     # -- making -----------------------------------------------------------------------------------
@@ -60,7 +71,7 @@ class World:
             to = Recipient(creator.box, Level.ADMIN)
             made[oid] = first_epoch(keys[oid], to, Create(Kind.ENTRIES, creator), actor_of(first), rng)
         self.objects = {oid: epoch.object for oid, epoch in made.items()}
-        for name in [*self.shape.names, *([ACCOMPLICE] if self.hostile else [])]:
+        for name in [*self.shape.names, *(ACCOMPLICES if self.hostile else [])]:
             one, two, _ = person(name)
             for number, credentials in enumerate((one, two), 1):
                 if credentials is not None:
@@ -134,7 +145,7 @@ class World:
 
     def _step(self, device: Device) -> None:
         roll = self.rng.random()
-        if self.hostile and device.name in self.shape.forgers and self._do_evil(device, roll):
+        if self.hostile and device.name in self._homes and self._do_evil(device, roll):
             return
         if roll < 0.38:
             self._gossip(device, self.rng.choice(list(self.devices.values())))
@@ -248,9 +259,9 @@ class World:
 
     @staticmethod
     def _was_accepted(history: History) -> bool:
-        """Whether an add of the accomplice is in the past of all that named its author as gone.
+        """Whether an add of an accomplice is in the past of all that named its author as gone.
 
-        That forger had time to act until then, and nobody can tell that he used it late.
+        That author had time to act until then, and nobody can tell that he used it late.
         """
         removals = [removal for entry in history.entries for removal in entry.removals]
         for entry in history.entries:
@@ -258,7 +269,7 @@ class World:
             if isinstance(op, Add) and not entry.refused and op.principal.kind is PrincipalKind.ACCOUNT:
                 named = [removal.by for removal in removals if removal.concerns(entry)]
                 told = bool(named) and all(by.past & entry.bit for by in named)
-                if told and name_of(op.principal.id) == ACCOMPLICE:
+                if told and name_of(op.principal.id) in ACCOMPLICES:
                     return True
         return False
 
@@ -361,9 +372,12 @@ class World:
                 return
 
     def _do_evil(self, device: Device, roll: float) -> bool:
-        """Once removed, an admin forges with what he had as one, dated back to then."""
-        home = self.shape.forgers[device.name]
-        level = device.level(home)
+        """Once removed, an admin forges with what he had as one, dated back to then.
+
+        So does who was let in by one, with what he was given: whatever he has heard since.
+        """
+        home = self._homes[device.name]
+        level = device.level(home) if device.name in self.shape.forgers else None
         if level is Level.ADMIN:
             self._had[device.name] = {oid: dict(device.records[oid]) for oid in device.sees}
             return False
@@ -396,13 +410,23 @@ class World:
         if roll < 0.45 and juniors and level is Level.ADMIN:
             made = [maker.remove([Target(self.rng.choice(juniors).principal.id)])]
         elif roll < 0.7 and level is Level.ADMIN:
-            made = self._add(maker, ghost, ACCOMPLICE, Level.ADMIN)
+            name = ACCOMPLICES[ghost.person == ACCOMPLICE]
+            made = self._add(maker, ghost, name, Level.ADMIN)
         else:
             made = [maker.rotate()]
         ghost.take(oid, {record.id: record for record in made})
+        if made and isinstance(claimed(ghost.holds[oid].history.entry(made[0].id)).op, Add):
+            self._let_in(ghost, oid)
         for below in self.shape.inside:
             if oid in self.shape.inside[below] and self.rng.random() < 0.5:
                 ghost.do_duties(below, to_write=True)
+
+    def _let_in(self, ghost: Device, oid: Oid) -> None:
+        """The accomplice forges, too, with what he was given."""
+        if ghost.person != ACCOMPLICE:
+            name = f"{ACCOMPLICE}1"
+            self._homes[name] = oid
+            self._had[name] = {one: dict(ghost.records[one]) for one in ghost.sees}
 
     # -- the end ----------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from peergos_collab.objects.membership import Membership, View
 from peergos_collab.objects.nested import actor_in, parent_pairs
 from peergos_collab.objects.op_kinds import Leave, News, NewVersion, RePin, Target
 from peergos_collab.objects.principals import Principal
-from peergos_collab.objects.records import EpochLink, MembershipRecord, Said, make_grant, next_epoch
+from peergos_collab.objects.records import EpochLink, Grant, MembershipRecord, Said, make_grant, next_epoch
 from peergos_collab.objects.usable_epochs import Surroundings
 from support.circle import account_principal, actor_of, found
 from support.members import Group
@@ -174,6 +174,108 @@ def test_whom_an_op_of_the_folder_named_as_gone_is_closed_in_the_document() -> N
     op = tree.document["o"].membership.history.entry(made.id).signed.op  # type: ignore[union-attr]
     assert isinstance(op, RePin)
     assert {target.who for target in op.targets} == {b"d" * 32}
+
+
+def test_who_came_and_went_beside_the_listed_version_is_closed_in_the_document() -> None:
+    """He has keys of before it, and can date back what he does by these."""
+    tree = Tree(Level.ADMIN)
+    for name in "cd":
+        tree.folder.add("a", name, Level.ADMIN)
+    tree.folder.meet("a", "c", "d")
+    tree.folder.tell(tree.folder["c"].maker.remove([Target(tree.folder["d"].id)]), "c")
+    tree.take(tree.due("c"))  # type: ignore[arg-type]
+    tree.folder.add("a", "b", Level.ADMIN)
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]), "a")
+    tree.folder.meet("a", "c")
+    tree.folder.tell(tree.folder["a"].maker.rotate(), "a", "c")
+
+    assert bytes(tree.folder["b"].id) in gone_by(tree.due("a"), tree)
+
+
+@pytest.mark.parametrize("is_in", [True, False])
+def test_who_comes_by_an_object_in_the_folder_is_gone_when_that_is(is_in: bool) -> None:
+    """And not before, though he was removed from the folder himself."""
+    tree, team = Tree(Level.ADMIN), Group("te", RANDOM)
+    team.add("t", "e", Level.ADMIN)
+    tree.folder.add("a", "b", Level.READ)
+    principal = Principal.of_object(team.object, team.first.id, team.first.keys)
+    shown = (team.first.public_link,)
+    tree.folder.tell(tree.folder["a"].maker.add(principal, Level.ADMIN, proof=shown), "a")
+    e = account_principal(team["e"].credentials)
+    tree.folder.tell(tree.folder["a"].maker.add(e, Level.READ), "a")
+    gone = [e.id, tree.folder["b"].id, *([] if is_in else [principal.id])]
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(one) for one in gone]), "a")
+    seen = {tree.folder.object: tree.folder["a"].view, team.object: team["t"].view}
+    tree.folder["a"].maker = replace(tree.folder["a"].maker, surroundings=Surroundings(seen))
+    maker = replace(tree.maker("a"), surroundings=Surroundings(seen))
+    made = duties.due(maker, tree.parents("a"), to_write=True)  # type: ignore[arg-type]
+
+    who = gone_by(made, tree)
+    assert (bytes(e.id) in who) is not is_in
+    assert (bytes(team["t"].id) in who) is not is_in
+    assert bytes(tree.folder["b"].id) in who
+
+
+def gone_by(made: MembershipRecord | duties.ParentFirst | None, tree: Tree) -> set[bytes]:
+    """Whom a re-pin names as gone."""
+    assert isinstance(made, MembershipRecord)
+    tree.take(made)
+    op = tree.document["o"].membership.history.entry(made.id).signed.op
+    assert isinstance(op, RePin)
+    return {target.who for target in op.targets}
+
+
+def add_beside_a_re_pin(tree: Tree, name: str) -> tuple[MembershipRecord, list[MembershipRecord]]:
+    """``a`` removes b from the folder and re-pins; ``name`` adds z in the folder's name, by its old keys."""
+    for one in "bc":
+        tree.folder.add("a", one, Level.ADMIN)
+    tree.folder.meet("a", "b", "c")
+    adding = tree.maker(name).add(account_principal(tree.document["z"].credentials), Level.READ)
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]))
+    re_pin = tree.due("a")
+    assert isinstance(re_pin, MembershipRecord)
+    return re_pin, adding
+
+
+def test_who_has_old_keys_of_the_folder_lets_nobody_in_by_an_account_of_his_own_making() -> None:
+    """The one who was removed is named as gone; he might be anybody else, though."""
+    tree = Tree(Level.ADMIN)
+    tree.folder.people["x"] = Group("x", RANDOM)["x"]
+    re_pin, _ = add_beside_a_re_pin(tree, "b")
+    actor = replace(tree.maker("b").actor, account=tree.folder["x"].maker.actor.account)
+    actor = replace(actor, device=tree.folder["x"].maker.actor.device)
+    false = replace(tree.maker("b"), actor=actor)
+    z = account_principal(tree.document["z"].credentials)
+    tree.take(re_pin, *false.add(z, Level.READ))
+
+    assert z.id not in tree.document["o"].view.members
+
+
+def test_whose_add_does_not_count_as_nobody_knew_him_adds_once_more() -> None:
+    """By the folder's new keys; not whom somebody has removed since."""
+    tree = Tree(Level.ADMIN)
+    re_pin, adding = add_beside_a_re_pin(tree, "c")
+    z = account_principal(tree.document["z"].credentials).id
+    tree.take(re_pin, *adding)
+    assert z not in tree.document["o"].view.members
+    again = tree.due("c")
+    tree.take(again)  # type: ignore[arg-type]
+
+    assert z in tree.document["o"].view.members
+    tree.take(tree.maker("a").remove([Target(z)]))
+    due = tree.due("c")
+    assert due is None or not isinstance(due, Grant)
+
+
+def test_who_acted_for_the_folder_before_adds_beside_a_re_pin() -> None:
+    """Its author knew him, and did not name him as gone."""
+    tree = Tree(Level.ADMIN)
+    tree.folder.add("a", "c", Level.ADMIN)
+    tree.take(tree.maker("c").tell_news())
+    re_pin, adding = add_beside_a_re_pin(tree, "c")
+    tree.take(re_pin, *adding)
+
+    assert account_principal(tree.document["z"].credentials).id in tree.document["o"].view.members
 
 
 def test_who_cannot_show_the_newest_of_several_versions_makes_no_keys(
