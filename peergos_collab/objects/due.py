@@ -26,7 +26,7 @@ from .key_versions import newer_account, newer_epoch
 from .member_changes import Maker
 from .membership import Member, Membership, View
 from .nested import acting_for
-from .op_kinds import Add, NewVersion, Target
+from .op_kinds import MAX_TARGETS, Add, NewVersion, Target
 from .principals import PrincipalKind
 from .records import MembershipRecord
 from .usable_epochs import (
@@ -195,7 +195,11 @@ def _re_pin(
             versions += [version] if version is not None else []
     if not versions:
         return None
+    del versions[MAX_TARGETS:]  # the others are due after that
     targets = [target for version in versions for target in _gone(maker, parents, version)]
+    # Who has never acted here lets nobody in by the old keys, named or not.
+    acts = maker.membership.history.acts_of
+    targets = sorted(targets, key=lambda target: not acts(target.principal, target.who))[:MAX_TARGETS]
     acting = _acting_newly(maker, parents, versions)
     return acting.re_pin(versions, targets) if acting.actor.level >= Level.WRITE else None
 

@@ -192,6 +192,23 @@ def test_who_came_and_went_beside_the_listed_version_is_closed_in_the_document()
     assert bytes(tree.folder["b"].id) in gone_by(tree.due("a"), tree)
 
 
+def test_of_more_who_are_gone_than_a_record_holds_those_who_acted_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The others let nobody in by the old keys, named or not."""
+    tree = Tree(Level.ADMIN)
+    for name in "bcde":
+        tree.folder.add("a", name, Level.ADMIN)
+    tree.folder.meet()
+    acted = max("bcd", key=lambda name: tree.folder[name].id)
+    tree.take(tree.maker(acted).tell_news())
+    gone = [Target(tree.folder[name].id) for name in "bcd"]
+    tree.folder.tell(tree.folder["a"].maker.remove(gone))
+    monkeypatch.setattr(duties, "MAX_TARGETS", 1)
+
+    assert gone_by(tree.due("a"), tree) == {bytes(tree.folder[acted].id)}
+
+
 @pytest.mark.parametrize("is_in", [True, False])
 def test_who_comes_by_an_object_in_the_folder_is_gone_when_that_is(is_in: bool) -> None:
     """And not before, though he was removed from the folder himself."""
