@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -55,7 +56,8 @@ def add(card: str, name: str) -> None:
         return await workspace.add_contact(text, name)
 
     added = in_workspace(settings, take)
-    narrate(settings, f"'pgc contact verify {added.name}' makes sure that it is really this person.")
+    command = shlex.join(["pgc", "contact", "verify", added.name])
+    narrate(settings, f"{command} makes sure that it is really this person.")
     print_result(settings, dataclasses.asdict(added), [added.name])
 
 

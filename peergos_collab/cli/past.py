@@ -25,7 +25,7 @@ SHOWN: int = 12
 def history(path: str) -> None:
     """List the versions of PATH, the newest first.
 
-    A version is what one person wrote without a pause of five minutes, or anybody else in between.
+    A version is what one person wrote without a pause of five minutes, and without anybody else in between.
     """
     settings = current()
 

@@ -150,7 +150,7 @@ class DocumentPast:
 
 
 def _together(one: _Told, two: _Told) -> bool:
-    return one.author.account == two.author.account and abs(two.time - one.time) < SITTING
+    return one.run == two.run and abs(two.time - one.time) < SITTING
 
 
 def _name(run: RunId, change: int) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
-from ..documents import difference
 from ..errors import Damaged, Offline, UsageError
+from .apart import write_apart
 from .api import Passage, Version
 from .document_past import DocumentPast
 from .engine import Engine
@@ -14,9 +15,10 @@ from .open_object import OpenObject
 
 
 class LocalPast:
-    """Implements that part of ``Workspace``."""
+    """Implements that part of ``Workspace``. The past last read is kept: one looks at many versions of it."""
 
     engine: Engine
+    _kept: tuple[Any, DocumentPast] | None = None
 
     async def document_versions(self, path: str) -> list[Version]:
         past = await self._past(path)
@@ -34,7 +36,8 @@ class LocalPast:
         opened, fold = self._open_document(path)
         opened.live.replica.check_may_write()
         then = await self.document_at(path, version)
-        fold.document.edit_each(difference(fold.document.text, then))
+        # Apart, so that it is a version by itself: what was before it can be found again.
+        write_apart(opened, fold.document.state(), then)
         await opened.live.durable()
 
     def _open_document(self, path: str) -> tuple[OpenObject, DocumentFold]:
@@ -50,6 +53,10 @@ class LocalPast:
         if live.unverified or live.incomplete:
             raise Offline(f"the history of {path!r} is not all here yet; nothing was changed")
         unsealed = [*live.replica.journaled, *live.replica.pending]
+        state = live.id, dict(live.replica.order.applied), [(each.run, each.number) for each in unsealed]
+        names = self.engine.mailroom.book.names()
+        if self._kept is not None and self._kept[0] == (state, names):
+            return self._kept[1]
         # What was sealed is read from the store, so it has to be there.
         await asyncio.wrap_future(live.replica.store.write([]))
         try:
@@ -58,4 +65,6 @@ class LocalPast:
             self.engine.start_over(live.id, damage)
             raise
         recorded.take_unsealed(unsealed, live.replica.author)
-        return DocumentPast(recorded, self.engine.mailroom.book.names())
+        past = DocumentPast(recorded, names)
+        self._kept = (state, names), past
+        return past

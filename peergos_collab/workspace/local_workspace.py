@@ -10,12 +10,11 @@ from typing import Final, TypeVar, cast
 
 from ..codec import decode_untrusted, encode, to_multibase
 from ..codec.address import format_address, parse_address
-from ..codec.ids import ObjectId, RunId
+from ..codec.ids import ObjectId
 from ..codec.shape import array, many, some_bytes
 from ..codec.shown import show_person
 from ..crypto import Tag, copen, cseal, hash256
-from ..documents import Document, difference
-from ..documents.client_id import client_id
+from ..documents import difference
 from ..errors import (
     Conflict,
     Damaged,
@@ -35,6 +34,7 @@ from ..objects.links import Capability
 from ..objects.payload import Kind
 from ..ports import PutValue
 from ..sync.logbook import epoch_batch
+from .apart import write_apart
 from .api import (
     ChatHandle,
     DocumentHandle,
@@ -255,22 +255,14 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         await opened.live.durable()
 
     def _write_on_base(self, opened: OpenObject, text: str, base: str) -> None:
-        """Edits the older state apart, under a run of its own, and merges that in."""
+        """Edits the older state apart, and merges that in."""
         states = dict(self._versions(opened.live.id))
         if base not in states:
             raise NotFound(
                 f"version {base!r} is not kept any more; nothing was changed",
                 hint="Read the document again with 'pgc doc cat --json' and redo the change on that.",
             )
-        run = RunId(os.urandom(16))
-        device = self.engine.keys.credentials.device_id
-        older = Document(client_id(opened.live.id, device, run), states[base])
-        updates: list[bytes] = []
-        older.on_update(updates.append)
-        older.edit_each(difference(older.text, text))
-        for update in updates:
-            cast(DocumentFold, opened.fold).take_attached(update)
-            opened.live.submit(update, run)
+        write_apart(opened, states[base], text)
 
     def _keep_version(self, object_id: ObjectId, version: str, state: bytes) -> None:
         kept = [(name, old) for name, old in self._versions(object_id) if name != version]

@@ -12,6 +12,9 @@ from peergos_collab.workspace import open_workspace
 from peergos_collab.workspace.api import Passage, Version, Workspace
 from support.command_line import Home
 from support.homes import RELAYED, agree, online, world
+from support.screens import painted, settle
+from tui.app import PgcApp
+from tui.gate import HomeGate
 
 
 def said(versions: list[Version]) -> list[tuple[str, int, int]]:
@@ -98,9 +101,9 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     home.pgc("doc", "new", "notes", "--from", "-", stdin=b"first\n\x1b[31mred\n\nlast")
     home.pgc("doc", "write", "notes", "-", stdin=b"first\nsecond\n\nlast")
 
-    [version] = home.json("doc", "history", "notes")["versions"]
-    assert (version["author"], version["me"], version["added"], version["removed"]) == ("Ana", True, 25, 7)
-    shown = home.pgc("doc", "history", "notes").decode().split("  ")
+    version, before = home.json("doc", "history", "notes")["versions"]
+    assert (version["author"], version["me"], version["added"], version["removed"]) == ("Ana", True, 5, 7)
+    shown = home.pgc("doc", "history", "notes").decode().splitlines()[0].split("  ")
     assert (shown[0], shown[2]) == (version["id"][:12], "Ana")
     blame = home.pgc("doc", "blame", "notes").decode().splitlines()
     assert [line.split("  ")[1:] for line in blame] == [
@@ -113,7 +116,7 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     assert ranges[-1]["end"] == len("first\nsecond\n\nlast")
     assert home.pgc("doc", "at", "notes", "now") == b"first\nsecond\n\nlast"
     assert home.pgc("doc", "diff", "notes", "now") == b""
-    begin = home.json("doc", "blame", "notes")["ranges"][0]["version"]
+    begin = before["id"]
     red = b"first\n\x1b[31mred\n\nlast"
     assert home.pgc("doc", "at", "notes", begin) == red
     assert b"-\x1b[31mred\n+second\n" in home.pgc("doc", "diff", "notes", begin)
@@ -122,3 +125,41 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     home.pgc("doc", "restore", "notes", version["id"])
     home.fails(2, "doc", "restore", "notes", "zzz")
     assert home.pgc("doc", "cat", "notes") == b"first\nsecond\n\nlast"
+
+
+async def test_in_the_terminal_interface(tmp_path: Path) -> None:
+    """F7 lists the versions; up and down show what the text was; Enter goes back, once confirmed."""
+    async with world(tmp_path) as made:
+        node = await made.node()
+        ana, ben = await made.pair(node.address, text="one two\n")
+        await online("notes", RELAYED, ana, ben)
+        ben.append("notes", "drei\n")
+        await agree("notes", ana, ben)
+        ana.document("notes").edit(0, 7, "eins")
+        await agree("notes", ana, ben)
+
+        app = PgcApp(HomeGate(ana.home, None))
+        async with app.run_test(size=(120, 24), notifications=True) as pilot:
+            await settle(pilot, "notes")
+            await pilot.press("enter")
+            await settle(pilot, "drei")
+            await pilot.press("f7")
+            shown = await settle(pilot, "eins")
+            assert [line.split("│")[0].split()[3:] for line in shown.splitlines()[2:5]] == [
+                ["you", "+4", "-7"], ["Ben", "(unverified)", "+5", "-0"], ["you", "+8", "-0"],
+            ]  # fmt: skip
+            await pilot.press("down")
+            assert "drei" in await settle(pilot, "one two")
+            assert "eins" not in painted(app)
+            assert "Ben" in painted(app).splitlines()[0]
+            await pilot.press("down")
+            await settle(pilot, "drei", gone=True)
+            await pilot.press("x")
+            await pilot.press("up", "enter")
+            await settle(pilot, "Go back to")
+            await pilot.press("tab", "enter")
+            await settle(pilot, "Find")  # the editor's keys
+            await settle(pilot, "one two")
+        await app.close_workspace()
+        assert await agree("notes", ana, ben) == "one two\ndrei\n"
+        assert len(await ben.workspace.document_versions("notes")) == 4

@@ -33,6 +33,7 @@ from .base import FullScreen
 from .chat_search import ChatSearch
 from .dialog import AskName, Choose, Confirm
 from .members import Members
+from .past import Past
 from .sharing import share
 
 _REST = 0.25
@@ -61,6 +62,7 @@ class Writing(FullScreen):
     PALETTE = (
         ("Find", "Look for text", "find"),
         ("Authors", "Show or hide who wrote what", "authors"),
+        ("History", "What the text was, and who wrote it when", "history"),
         ("Export", "Write the text to a file", "export"),
         ("Share", "With a contact, or by a link", "share"),
         ("Members", "Who is in this document", "members"),
@@ -73,6 +75,7 @@ class Writing(FullScreen):
         Binding("f3", "step(1)", "Next match", show=False),
         Binding("shift+f3", "step(-1)", "Previous match", show=False),
         Binding("f4", "authors", "Who wrote what", show=False),
+        Binding("f7", "history", "History", show=False),
         Binding("ctrl+s", "saved", "Saved?", show=False),
         Binding("ctrl+e", "export", "Export", show=False, priority=True),
         Binding("ctrl+t", "chat", "Chat", priority=True),
@@ -343,6 +346,9 @@ class Writing(FullScreen):
 
     async def _share(self) -> None:
         self.app.push_screen(await share(self.workspace, self.handle.path))
+
+    def action_history(self) -> None:
+        self.app.push_screen(Past(self.handle.path, self._colours, can_write=self.handle.can_write))
 
     def action_members(self) -> None:
         self.app.push_screen(Members(self.workspace, self.handle.path))

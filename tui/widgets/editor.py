@@ -35,6 +35,7 @@ class Editor(KeysInOrder, StripPane):
     HELP = """Type to write; everything is saved on this device as you type.
 Shift and an arrow key selects. Other people's cursors show in their colours, with their names.
 F4 shows who wrote what: the colours of a line's authors to its left, and on what each wrote.
+F7 shows what the text was at any time, and goes back to it.
 Undo takes back what you wrote, never what others wrote."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {

@@ -1,0 +1,15 @@
+"""The list of versions of a document."""
+
+from __future__ import annotations
+
+from .line_list import LineList
+
+
+class VersionList(LineList):
+    """Its keys are the versions' ids."""
+
+    HELP = """The versions of a document, the newest first: what one person wrote without a long pause.
+Up and down go through time; the text beside shows what it was, in its authors' colours.
+Enter makes the document again what it was then: that is an edit like any other, and nothing is lost."""
+
+    HEADS = ("When", "Who", "", "")
