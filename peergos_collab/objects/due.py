@@ -136,7 +136,7 @@ def _adds(maker: Maker) -> Iterator[MembershipRecord]:
             continue
         if rules.is_only_unheard(view.table, entry) and not _is_settled(view, entry, op.principal.id):
             with suppress(NoAccess, Conflict):
-                yield maker.add(op.principal, op.level, proof=op.proof)[0]
+                yield maker.add(op.principal, op.level, hidden=op.hidden, proof=op.proof)[0]
 
 
 def _is_settled(view: View, add: Entry, member: PrincipalId) -> bool:

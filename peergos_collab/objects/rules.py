@@ -417,18 +417,19 @@ def _unheard_by(table: Table, entry: Entry) -> list[Entry]:
     Whoever has its old keys may say to be anybody. So an account counts by which somebody had acted for the
     object as far as the author of the re-pin knew, and others only once they have its new keys.
     """
-    known = table.history.everything
+    if not isinstance(entry.signed.op, Add | ChangeRole):
+        return []
     return [
         re_pin
-        for re_pin in _unheard_beside(table, entry, known)
+        for re_pin in _unheard_beside(table, entry, table.history.everything)
         if not _all_deaf(table, entry, _of_all_behind(entry, re_pin))
     ]
 
 
 def _unheard_beside(table: Table, entry: Entry, known: int) -> list[Entry]:
-    """Those of them that are ``known``, whatever is known of their authors."""
+    """Those of them that are ``known``, whatever is known of their authors; of any op."""
     author, history = entry.signed.author, table.history
-    if author.principal not in table.versions or not isinstance(entry.signed.op, Add | ChangeRole):
+    if author.principal not in table.versions:
         return []
     acts = history.acts_of(author.principal, author.account)
     given = [(pin, history.entries[pin.op]) for pin in table.versions[author.principal]]

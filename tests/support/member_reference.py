@@ -113,12 +113,10 @@ class Reference:
         return self._lacks(id_, sat_on, [one for one in sat_on if not self._is_ended(one.by, known)])
 
     def _unheard_by(self, id_: bytes, known: list[bytes]) -> list[bytes]:
-        """The re-pins of an object beside an add in its name by somebody they did not know to be in it."""
+        """The re-pins of an object beside an op in its name by somebody they did not know to be in it."""
         entry = self.entries[id_]
         author = claimed(entry).author
-        if not isinstance(claimed(entry).op, Add | ChangeRole) or not self._acts_for_object(
-            author.principal, entry
-        ):
+        if not self._acts_for_object(author.principal, entry):
             return []
         found = []
         for re_pin in known:
@@ -167,7 +165,8 @@ class Reference:
         sat_on = self._sat_on(id_)
         if self._lacks(id_, sat_on, [one for one in sat_on if not self.is_void(one.by, removals)]):
             return True
-        unheard = self._unheard_by(id_, removals)
+        gives = isinstance(claimed(entry).op, Add | ChangeRole)
+        unheard = self._unheard_by(id_, removals) if gives else []
         for removal in removals:
             left = 0 if removal in unheard else self.takes_from(removal, entry)
             if left is None or not self.beside(id_, removal) or id_ in self.accepted(removal):

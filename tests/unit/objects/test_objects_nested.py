@@ -254,18 +254,37 @@ def add_beside_a_re_pin(tree: Tree, name: str) -> tuple[MembershipRecord, list[M
     return re_pin, adding
 
 
+def by_another_account(tree: Tree, name: str) -> Maker:
+    """``name``, who calls himself x, of whom nobody has heard."""
+    tree.folder.people["x"] = Group("x", RANDOM)["x"]
+    x = tree.folder["x"].maker.actor
+    maker = tree.maker(name)
+    return replace(maker, actor=replace(maker.actor, account=x.account, device=x.device))
+
+
 def test_who_has_old_keys_of_the_folder_lets_nobody_in_by_an_account_of_his_own_making() -> None:
     """The one who was removed is named as gone; he might be anybody else, though."""
     tree = Tree(Level.ADMIN)
-    tree.folder.people["x"] = Group("x", RANDOM)["x"]
-    re_pin, _ = add_beside_a_re_pin(tree, "b")
-    actor = replace(tree.maker("b").actor, account=tree.folder["x"].maker.actor.account)
-    actor = replace(actor, device=tree.folder["x"].maker.actor.device)
-    false = replace(tree.maker("b"), actor=actor)
     z = account_principal(tree.document["z"].credentials)
-    tree.take(re_pin, *false.add(z, Level.READ))
+    re_pin, _ = add_beside_a_re_pin(tree, "b")
+    false = by_another_account(tree, "b").add(z, Level.READ)
+    tree.take(re_pin, *false)
 
     assert z.id not in tree.document["o"].view.members
+
+
+def test_nor_does_he_keep_out_whom_somebody_added_who_knew_of_the_re_pin() -> None:
+    """He says that he removed z before that."""
+    tree = Tree(Level.ADMIN)
+    z = account_principal(tree.document["z"].credentials)
+    re_pin, adding = add_beside_a_re_pin(tree, "c")
+    false = by_another_account(tree, "b").remove([Target(z.id)])
+    tree.take(re_pin, *adding)
+    tree.take(*tree.maker("a").add(z, Level.READ))
+    tree.take(false)
+
+    assert false.id not in tree.document["o"].view.void
+    assert z.id in tree.document["o"].view.members
 
 
 def test_whose_add_does_not_count_as_nobody_knew_him_adds_once_more() -> None:
