@@ -131,6 +131,7 @@ class _Reader:
         self.ends: dict[int, int] = {}
         self.later: dict[int, int] = {}
         self.splits: list[Id] = []
+        self.named, self.named_as = 0, b""
 
     def read(self) -> UpdateSummary:
         data = self.data
@@ -139,7 +140,9 @@ class _Reader:
         clients = self.number() if data[0] else self.skip()
         for _ in range(clients):
             count = self.number()
+            start = self.at
             author = self.number(_CLIENT_END)
+            self.named, self.named_as = author, data[start : self.at]
             first = self.number()
             structs += count
             self.check_section(author, first, count, structs)
@@ -210,12 +213,13 @@ class _Reader:
 
     def reference(self, author: int, clock: int, behind: int) -> None:
         """Reads an origin: it must exist already, and the item must not split a character there."""
-        data = self.data
-        client = data[self.at]
-        if client < 0x80:
-            self.at += 1
+        data, start = self.data, self.at
+        if data.startswith(self.named_as, start):
+            client = self.named  # nearly always that of the author or of the reference before
+            self.at = start + len(self.named_as)
         else:
             client = self.number(_CLIENT_END)
+            self.named, self.named_as = client, data[start : self.at]
         origin = data[self.at]
         if origin < 0x80:
             self.at += 1
@@ -291,11 +295,19 @@ class _Reader:
 
     def number(self, end: int = 1 << 32) -> int:
         """A varint below ``end``, in its only shortest form."""
-        data = self.data
-        byte = data[self.at]
-        self.at += 1
+        data, at = self.data, self.at
+        byte = data[at]
         if byte < 0x80:
+            self.at = at + 1
             return byte
+        second = data[at + 1]
+        if 0 < second < 0x80:  # most clocks have two bytes or three: without the loop
+            self.at = at + 2
+            return byte & 0x7F | second << 7
+        if second >= 0x80 and 0 < (third := data[at + 2]) < 0x80:
+            self.at = at + 3
+            return byte & 0x7F | (second & 0x7F) << 7 | third << 14
+        self.at = at + 1
         value, shift = byte & 0x7F, 7
         while True:
             byte = data[self.at]

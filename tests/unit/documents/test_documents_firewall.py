@@ -8,7 +8,7 @@ from peergos_collab.documents import Document, UpdateLimits, check_untrusted, me
 from peergos_collab.documents import document as document_module
 from peergos_collab.documents.firewall import UpdateSummary
 from peergos_collab.documents.varints import varint
-from peergos_collab.errors import Quarantined
+from peergos_collab.errors import NotYet, Quarantined
 
 ME, OTHER = 6, 5
 KNOWN = {OTHER: 4}
@@ -187,3 +187,26 @@ def test_merged_run_stays_one_client() -> None:
 
     summary = check_untrusted(merge(updates), ME, {})
     assert (summary.client, summary.first_clock, summary.next_clock) == (ME, 0, author.clocks()[ME])
+
+
+def test_long_ids_that_begin_alike_are_told_apart() -> None:
+    """A reference is read as that of the client it names, though the one before named another."""
+    one, two, three = (1 << 52) + 5, (1 << 51) + 5, (1 << 52) + 5 + (1 << 20)
+    first, second, third = Document(one), Document(two), Document(three)
+    first.edit(0, 0, "aa")
+    second.apply_untrusted(first.state(), one)
+    updates: list[bytes] = []
+    second.on_update(updates.append)
+    second.edit(1, 1, "b" * 300)  # between two characters of the first
+    third.apply_own(second.state())
+    third.on_update(updates.append)
+    third.edit(1, 1, "c")  # after one of the first, before one of the second
+    third.edit(250, 250, "d")
+    with pytest.raises(NotYet) as early:
+        first.apply_untrusted(updates[1], three)
+    first.apply_untrusted(updates[0], two)
+    for update in updates[1:]:
+        first.apply_untrusted(update, three)
+
+    assert early.value.missing == (two, 0)
+    assert first.text == third.text
