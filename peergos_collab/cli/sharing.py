@@ -28,6 +28,10 @@ LINK_WARNING = (
     "Whoever has this link can {what}, and sees who else is here. 'pgc unshare' ends it, but not what was "
     "seen by then: send it only over a channel you trust."
 )
+FROM_NOW = (
+    "They see the text as it is now, who is in it, and what is written from now on; nothing that was taken "
+    "out before, and not how the text came about."
+)
 MAY = {"reader": "read this", "writer": "read and change this", "admin": "read, change and administer this"}
 
 
@@ -42,6 +46,11 @@ MAY = {"reader": "read this", "writer": "read and change this", "admin": "read, 
     show_default=True,
     help="What its holder may do.",
 )
+@click.option(
+    "--from-now",
+    is_flag=True,
+    help="The contact gets the text as it is now, and nothing else that was written before.",
+)
 @click.option("--expires", metavar="T", help="After how long (30m, 12h, 7d), or when (2030-01-31T12:00).")
 @click.option("--link-password-file", metavar="FILE", help="Ask whoever opens it for the password in FILE.")
 def share(
@@ -49,6 +58,7 @@ def share(
     as_link: bool,
     contact: str | None,
     role: str,
+    from_now: bool,
     expires: str | None,
     link_password_file: str | None,
 ) -> None:
@@ -59,8 +69,10 @@ def share(
     if contact is not None:
         if expires is not None or link_password_file is not None:
             refuse("Only a link expires or has a password; a contact's access ends when you end it.")
-        _share_with(settings, path, contact, role)
+        _share_with(settings, path, contact, role, from_now=from_now)
         return
+    if from_now:
+        refuse("--from-now is for a contact: a link shows whoever has it what was written before.")
     until = None if expires is None else parse_expiry(expires, int(time.time() * 1000))
     password = _link_password(settings, link_password_file)
 
@@ -74,14 +86,20 @@ def share(
     print_result(settings, {"link": link, "role": role, "expires": until}, [link])
 
 
-def _share_with(settings: Settings, path: str, contact: str, role: str) -> None:
+def _share_with(settings: Settings, path: str, contact: str, role: str, *, from_now: bool) -> None:
     async def deliver(workspace: Workspace) -> str:
         from ..workspace.api import Role
 
-        return await workspace.share_with(path, contact, Role(role))
+        return await workspace.share_with(path, contact, Role(role), from_now=from_now)
 
     name = in_workspace(settings, deliver)
-    print_result(settings, {"delivered_to": name, "role": role}, [f"shared with {show_person(name)}"])
+    if from_now:
+        narrate(settings, FROM_NOW)
+    print_result(
+        settings,
+        {"delivered_to": name, "role": role, "from_now": from_now},
+        [f"shared with {show_person(name)}"],
+    )
 
 
 def parse_expiry(text: str, now: int) -> int:
@@ -167,9 +185,10 @@ def members(path: str) -> None:
 
 
 def _note(member: Member) -> str:
+    now = ["from now on, without history"] if member.from_now else []
     if member.me:
-        return "you"
+        return ", ".join(["you", *now])
     if member.kind == "link":
-        return "whoever has the link"
+        return ", ".join(["whoever has the link", *now])
     came = ["came by a link"] if member.kind == "guest" else []
-    return ", ".join([*came, *(["says so himself, not verified"] if member.unverified else [])])
+    return ", ".join([*came, *(["says so himself, not verified"] if member.unverified else []), *now])

@@ -103,6 +103,7 @@ class Tag(enum.Enum):
     SEGMENT_BODY = b"segment body"
     NEXT_ROOT_HASH = b"next root hash"
     CLIENT_ID = b"crdt client"
+    RUN_MARK = b"run mark"
     WRAP_HINT = b"wrap hint"
     PASSWORD = b"password"
     HEADS = b"heads"

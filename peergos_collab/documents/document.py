@@ -125,9 +125,19 @@ class Document:
         """The whole state as a Yjs v1 update that any Yjs program reads."""
         return self._replica.state()
 
+    def state_without_deleted(self) -> bytes:
+        """The same for others: without the deleted text that is kept so that undo can bring it back."""
+        if not self._replica.follows:
+            return self.state()
+        return Replica(self.client, self.state()).state()
+
     def clocks(self) -> dict[int, int]:
         """The state vector: next clock of each client, in UTF-16 units."""
         return dict(self._known())
+
+    def is_same(self, other: Document) -> bool:
+        """Whether another document has the same text, of the same characters by the same writers."""
+        return self.clocks() == other.clocks() and self.text == other.text
 
     def _known(self) -> dict[int, int]:
         if self._own_clock:
@@ -340,6 +350,22 @@ class Document:
             raise NotTogether("the engine did not take all of it")
         self._text = self._replica.text()
         self.lines = LineIndex(self._text)
+
+    def take_state_untrusted(self, state: bytes, guarded: Mapping[int, int]) -> None:
+        """Takes in a whole state that a colleague made, of which a part may be known.
+
+        Args:
+            guarded: of client ids, a clock beyond which nothing that it says of them is true.
+
+        Raises:
+            Quarantined: with the reason; nothing was changed.
+        """
+        self._read_halves()
+        summary = check_untrusted(state, None, self._known(), OWN_LIMITS, self._halves)
+        for client, clock in (*guarded.items(), (self.client, self._own_clock)):
+            if summary.ends.get(client, 0) > clock:
+                raise Quarantined("The state was refused: it holds what this device never wrote.")
+        self._apply(state, summary, recount=True)
 
     def knows(self, client: int, clock: int) -> bool:
         """Whether what a client wrote at a clock is here."""

@@ -138,6 +138,13 @@ def who_opens(view: View, epoch: EpochId) -> dict[Pin, Level]:
     return found
 
 
+def who_is_given(view: View, epoch: EpochId) -> frozenset[PrincipalId]:
+    """Who is given an epoch itself, in whatever key version: who has no history follows no link to it."""
+    found: dict[Pin, Level] = {}
+    _who_is_given(view, epoch, found, Level.READ)
+    return frozenset(principal for principal, _ in found)
+
+
 def tips(view: View, ring: KeyRing) -> list[EpochId]:
     """The epochs held that no other epoch held links back to, sorted; normally one."""
     return _not_linked(view, ring, lambda linking, old: True)

@@ -63,6 +63,7 @@ class _Pass:
         self._kept = 0
 
     def run(self) -> None:
+        self._order.take_bases()
         for number in self._streams:
             self._advance(number)
         while True:
@@ -83,7 +84,7 @@ class _Pass:
     def _advance(self, number: int) -> None:
         """Looks at the next segment of a branch."""
         segment = next(self._streams[number], None)
-        if segment is not None:
+        if segment is not None and self._order.delivers(self._order.book.numbered[number], segment.seq):
             self._heads[number] = segment
             self._consider(number)
 

@@ -8,12 +8,16 @@ change number (a home that was copied with unsent work, or a writer who lies), a
 what they do not cite. Where they turn up, or where something that was delivered does not count any more,
 the order is ``unsettled``: all is to be delivered once more, in an order that follows from the set of
 segments alone. See ``canonical_order``.
+
+Where the history is hidden from this device's member, segments that it never opens pass once a base covers
+them (see ``bases``). A base is looked for in whatever can be opened, before its turn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import chain
 from typing import Final, TypeAlias
 
 from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId, SegmentId
@@ -25,14 +29,18 @@ from ..objects.membership import View
 from ..objects.op_kinds import Close
 from ..objects.payload import Author, Cite, Delivery, Kind, Payload, decode_payload_untrusted
 from ..objects.segments import Segment
-from ..objects.snapshots import SnapshotPlace
+from ..objects.snapshots import Snapshot, SnapshotPlace, run_mark
 from ..values import dataclass
+from .bases import Base, Bases
 from .closings import Closings
 from .fold import Fold, Missing
 from .logbook import Arrival, BranchState, LogBook
 
 _NOBODY: Final = Author(AccountId(bytes(32)), DeviceId(bytes(32)), PrincipalId(bytes(32)), "")
 _NOTHING: Final = Payload(RunId(bytes(16)), 1, 0, (), (), Kind.HELLO, 0, b"")
+_PASSES: Final = Payload(RunId(bytes(16)), 1, 0, (), (), Kind.HELLO, 0, b"")
+"""Stands for the payload of a segment that passes."""
+
 _UNKNOWN: Final = "an unknown writer"
 
 DeviceRun: TypeAlias = tuple[DeviceId, RunId]
@@ -71,6 +79,7 @@ class CausalOrder:
     Args:
         keys: of the epochs that can be opened; the owner may add to it.
         on_damage: called with a branch of which a stored segment is damaged.
+        principal: as which member this device is in.
 
     Attributes:
         view: who is a member; the owner renews it when records came.
@@ -81,6 +90,7 @@ class CausalOrder:
         stuck: of each segment that was set aside because it builds on what is not here: what that is.
         uncited: branches with something delivered that this device has not cited yet.
         strict: raise Damaged where a stored segment is damaged, instead of calling ``on_damage``.
+        until: per branch number, the last seq to deliver; None delivers all.
     """
 
     def __init__(
@@ -90,6 +100,7 @@ class CausalOrder:
         fold: Fold,
         keys: Mapping[EpochId, EpochKeys],
         on_damage: Callable[[BranchState, Damaged], None],
+        principal: PrincipalId,
     ) -> None:
         self.object = object_id
         self.book = book
@@ -106,7 +117,10 @@ class CausalOrder:
         self.since_snapshot = 0
         self.uncited: dict[int, None] = {}
         self.strict = False
+        self.until: Mapping[int, int] | None = None
         self.closings = Closings(book)
+        self.bases = Bases(object_id, book, principal)
+        self._looked_by: tuple[View, int] | None = None
         self._unsettled = False
         self._on_damage = on_damage
         self._arrived: dict[tuple[int, int], Segment] = {}
@@ -140,9 +154,12 @@ class CausalOrder:
 
     def take_view(self, view: View) -> None:
         """Takes the members as they are by newer records, which may end logs before what was delivered."""
+        # What passed and can be opened after all is to be folded.
+        self._unsettled |= any(epoch in self.keys for _, epoch in self.bases.passed)
         if view is self.view:
             return
         self.view = view
+        self.bases.take_view(view)
         self._check_ends(self.book.branches)
 
     def _check_ends(self, logs: Collection[LogId]) -> None:
@@ -179,10 +196,11 @@ class CausalOrder:
         """Delivers what is new, and what waited for it."""
         self._arrived.clear()  # what came before is in the store by now
         arrivals = list(arrivals)
-        touched = self._ready()
         for arrival in arrivals:
             self._arrived[arrival.branch.number, arrival.segment.seq] = arrival.segment
-            touched[arrival.branch.number] = None
+        self._look_for_bases([(arrival.branch, arrival.segment) for arrival in arrivals])
+        touched = self._ready()
+        touched.update(dict.fromkeys(arrival.branch.number for arrival in arrivals))
         forked = {a.segment.log for a in arrivals if len(self.book.branches[a.segment.log]) > 1}
         if forked:
             self._check_ends(forked)  # the end of a log may be on another branch than was thought
@@ -190,10 +208,13 @@ class CausalOrder:
 
     def take_waiting(self, via: str) -> list[Delivery]:
         """Delivers what waited for something that is here now."""
+        self._look_for_bases([])
         return self._deliver(self._ready(), via)
 
     def take_stored(self) -> list[Delivery]:
         """Delivers what is stored and not delivered yet."""
+        self._looked_by = None
+        self._look_for_bases([])
         return self._deliver(dict.fromkeys(self.book.numbered), "local")
 
     def take_own(self, arrival: Arrival, payload: Payload, cited: Iterable[int]) -> None:
@@ -206,11 +227,12 @@ class CausalOrder:
         author = self._author(branch, segment, payload).author
         self._unsettled |= (author.device, payload.run) in self.contested
         self.applied[branch.number] = segment.seq
+        self.bases.note(branch, segment.seq, segment.epoch)
         for number in cited:
             self.uncited.pop(number, None)
         self._count(author, payload)
         self._hand_over(self._delivery(segment, payload, author, 0, "local"), own=True)
-        self._note_snapshot(segment, payload)
+        self._note_snapshot(segment, payload, author, own=True)
 
     def _deliver(self, touched: dict[int, None], via: str) -> list[Delivery]:
         deliveries: list[Delivery] = []
@@ -249,6 +271,10 @@ class CausalOrder:
                 return
             self._arrived.pop((branch.number, segment.seq), None)
 
+    def delivers(self, branch: BranchState, seq: int) -> bool:
+        """Whether a segment is not beyond what is to be delivered at all."""
+        return self.until is None or seq <= self.until.get(branch.number, 0)
+
     def base_applied(self, branch: BranchState) -> bool:
         return branch.base is None or self.applied.get(branch.base.number, 0) >= branch.first - 1
 
@@ -277,7 +303,9 @@ class CausalOrder:
         """The payload, or what is wrong with it. Raises Waits for its key or for what it cites."""
         keys = self.keys.get(segment.epoch)
         if keys is None:
-            raise Waits(None, lambda: segment.epoch in self.keys)
+            if self._may_pass(branch, segment):
+                return _PASSES
+            raise Waits(None, lambda: segment.epoch in self.keys or self._may_pass(branch, segment))
         try:
             payload = decode_payload_untrusted(segment.open(keys.content))
         except (RemoteProtocolError, Quarantined) as error:
@@ -291,6 +319,9 @@ class CausalOrder:
             raise Waits(what, lambda: self._is_applied(cite) or self.view is not view)
         return payload
 
+    def _may_pass(self, branch: BranchState, segment: Segment) -> bool:
+        return self.bases.passes(branch, segment.seq) and self.bases.is_closed(segment.epoch, self.keys)
+
     def deliver_segment(
         self, branch: BranchState, segment: Segment, payload: Payload | PeergosCollabError, via: str
     ) -> list[Delivery]:
@@ -300,6 +331,11 @@ class CausalOrder:
             Waits: for the record that makes its author a writer, or for changes before it in its run.
             NotYet: it builds on what is not here and is not cited.
         """
+        if payload is _PASSES:
+            self.fold.pass_by(self._delivery(segment, _NOTHING, _NOBODY, 0, via))
+            self.bases.passed.add((branch.number, segment.epoch))
+            self._went(branch, segment)
+            return []
         name = _UNKNOWN
         try:
             if isinstance(payload, PeergosCollabError):
@@ -318,7 +354,7 @@ class CausalOrder:
             self._put_aside(branch, segment, name, error)
             return []
         self._went(branch, segment)
-        self._note_snapshot(segment, payload)
+        self._note_snapshot(segment, payload, introduced.author)
         return [delivery]
 
     def give_up(self, branch: BranchState, segment: Segment, payload: Payload, error: NotYet) -> None:
@@ -331,6 +367,7 @@ class CausalOrder:
     def _went(self, branch: BranchState, segment: Segment) -> None:
         self.applied[branch.number] = segment.seq
         self.uncited[branch.number] = None
+        self.bases.note(branch, segment.seq, segment.epoch)
 
     def _put_aside(self, branch: BranchState, segment: Segment, name: str, error: PeergosCollabError) -> None:
         """Keeps a segment without using it; later ones may cite it, so the fold hears of its place."""
@@ -388,7 +425,9 @@ class CausalOrder:
         run, first = (introduced.author.device, payload.run), payload.first
         expected = self.changes.get(run, 1)
         if first > expected:
-            raise Waits(run, lambda: self.changes.get(run, 1) >= first)
+            expected = min(first, max(expected, self.bases.following(*run)))
+        if first > expected:
+            raise Waits(run, lambda: max(self.changes.get(run, 1), self.bases.following(*run)) >= first)
         if first < expected:
             self.contested.add(run)
         self._unsettled |= run in self.contested
@@ -417,10 +456,23 @@ class CausalOrder:
         else:
             self.fold.take_untrusted(delivery)
 
-    def _note_snapshot(self, segment: Segment, payload: Payload) -> None:
-        if payload.kind is Kind.SNAPSHOT:
-            self.snapshot = SnapshotPlace(segment.log, segment.seq, segment.id)
-            self.since_snapshot = 0
+    def _note_snapshot(
+        self, segment: Segment, payload: Payload, author: Author, *, own: bool = False
+    ) -> None:
+        if payload.kind is not Kind.SNAPSHOT:
+            return
+        self.snapshot = SnapshotPlace(segment.log, segment.seq, segment.id)
+        self.since_snapshot = 0
+        found = self._base_untrusted(segment, payload, author)
+        if found is None:
+            return
+        # As good as citing it: or who passes it by would have in his text what nobody else counts.
+        self.closings.keep(Cite(head.log[:8], head.seq, head.id) for head in found[0].heads)
+        if found[0].id in self.bases.known:
+            return
+        self.bases.add(found[0])
+        if not own and not self.bases.is_hidden:
+            self.bases.unchecked[segment.id] = None
 
     def _delivery(self, segment: Segment, payload: Payload, author: Author, skip: int, via: str) -> Delivery:
         return Delivery(
@@ -439,7 +491,7 @@ class CausalOrder:
             payload.first,
             payload.count,
             skip,
-            (author.device, payload.run) in self.contested,
+            (author.device, payload.run) in self.contested or bool(self.bases.used),
         )
 
     def accepted_heads(self, of: Callable[[Author], bool]) -> list[Close]:
@@ -454,6 +506,118 @@ class CausalOrder:
         id_ = self.book.id_at(branch, seq) if seq >= branch.first else None
         return Close(log, seq, SegmentId(id_)) if id_ else None
 
+    # -- bases ----------------------------------------------------------------------------------
+
+    def take_bases(self) -> None:
+        """Takes the states of the bases to use into a fold that has nothing yet."""
+        for base in self.bases.choose(self.keys, self.base_counts):
+            self._use(base, None)
+
+    def following(self) -> dict[bytes, int]:
+        """The number of the next change of each run, by its mark, as far as this device knows."""
+        known = {run_mark(self.object, *run): number for run, number in self.changes.items()}
+        for mark, number in self.bases.all_following().items():
+            known[mark] = max(number, known.get(mark, 1))
+        return known
+
+    def base_is_due(self) -> bool:
+        """Whether a base is due that this device could make."""
+        return self.bases.is_due(self.applied, self.base_counts)
+
+    def base_counts(self, base: Base) -> bool:
+        """Whether a base is not past the end of its author's log."""
+        return self.closings.counts(self.view, base, base.author)
+
+    def _undelivered(self) -> Iterator[tuple[BranchState, Segment]]:
+        for branch in list(self.book.numbered.values()):
+            start = self.applied.get(branch.number, branch.first - 1) + 1
+            if start <= branch.tip:
+                yield from ((branch, segment) for segment in self._segments_from(branch, start))
+
+    def _look_for_bases(self, segments: Iterable[tuple[BranchState, Segment]]) -> None:
+        """Looks for bases in segments that are new, whatever they wait for, and uses what is chosen.
+
+        After new records or keys, in all that waits: its author may be a member only now, or this device.
+        """
+        if not self.bases.is_hidden:
+            return
+        states: dict[SegmentId, bytes] = {}
+        knows = self._looked_by
+        self._looked_by = self.view, len(self.keys)
+        if knows is None or knows[0] is not self.view or knows[1] != len(self.keys):
+            segments = chain(self._undelivered(), segments)
+        for branch, segment in segments:
+            self.bases.note(branch, segment.seq, segment.epoch)
+            found = self._look_untrusted(branch, segment)
+            if found is not None:
+                self.bases.add(found[0])
+                states[segment.id] = found[1]
+        self.bases.look_again()
+        chosen, used = self.bases.choose(self.keys, self.base_counts), self.bases.used
+        if [base.id for base in chosen[: len(used)]] != used:
+            self._unsettled = True  # the fold has a state in it that it should not have any more
+            return
+        for base in chosen[len(used) :]:
+            self._use(base, states.get(base.id))
+
+    def _look_untrusted(self, branch: BranchState, segment: Segment) -> tuple[Base, bytes] | None:
+        """The base in a segment, with its state, if its author is a writer as far as is known here."""
+        keys = self.keys.get(segment.epoch)
+        if keys is None:
+            return None
+        try:
+            payload = decode_payload_untrusted(segment.open(keys.content))
+            if payload.kind is not Kind.SNAPSHOT or payload.introduction is None:
+                return None
+            introduced = check_introduction_untrusted(
+                payload.introduction,
+                self.object,
+                segment.epoch,
+                segment.log,
+                self.view,
+                Level.WRITE,
+                payload.heads,
+            )
+        except (RemoteProtocolError, Quarantined):
+            return None
+        known = self.introduced(branch, segment.epoch, segment.seq)
+        if known is not None and known.author != introduced.author:
+            return None  # who writes this log is somebody else
+        return self._base_untrusted(segment, payload, introduced.author)
+
+    @staticmethod
+    def _base_untrusted(segment: Segment, payload: Payload, author: Author) -> tuple[Base, bytes] | None:
+        try:
+            snapshot = Snapshot.decode_untrusted(payload.content)
+        except RemoteProtocolError:
+            return None
+        if snapshot.following is None or payload.introduction is None:
+            return None
+        place = segment.log, segment.seq, segment.id, segment.epoch
+        return Base(*place, author, payload.time, snapshot.heads, snapshot.following), snapshot.state
+
+    def _use(self, base: Base, state: bytes | None) -> None:
+        try:
+            self.fold.take_base_untrusted(base, self.base_state(base) if state is None else state)
+        except (RemoteProtocolError, Quarantined) as error:
+            self.bases.refuse(base)
+            self.set_aside.append(SetAside(base.log, base.seq, show_person(base.author.name), error.message))
+            return
+        self.bases.use(base)
+
+    def base_state(self, base: Base) -> bytes:
+        """The state in a base that is stored.
+
+        Raises:
+            RemoteProtocolError, Quarantined, Damaged: there is none.
+        """
+        branch = self.book.find(base.log, base.seq, base.id)
+        segment = next(iter(self.book.stored(branch, base.seq)), None) if branch is not None else None
+        if segment is None:
+            raise RemoteProtocolError("a base that is not here")
+        payload = decode_payload_untrusted(segment.open(self.keys[base.epoch].content))
+        return Snapshot.decode_untrusted(payload.content).state
+
     # -- all once more --------------------------------------------------------------------------
 
     def begin_anew(self, book: LogBook, fold: Fold) -> CausalOrder:
@@ -464,14 +628,16 @@ class CausalOrder:
         Args:
             book: a book of the same store.
         """
-        anew = CausalOrder(self.object, book, fold, dict(self.keys), self._on_damage)
+        anew = CausalOrder(self.object, book, fold, dict(self.keys), self._on_damage, self.bases.principal)
         anew.view, anew.contested, anew.strict = self.view, set(self.contested), True
+        anew.bases = self.bases.begin_anew(book)
         return anew
 
     def succeed(self, before: CausalOrder) -> None:
         """Takes over from the order it was begun from, and delivers what that one had got meanwhile."""
         self.book, self.keys, self.strict = before.book, before.keys, False
         self.closings.take_book(before.book)
+        self.bases.succeed(before.bases)
         self._unsettled = self.contested != before.contested  # the fold did not know that from the start
         self._check_ends(self.book.branches)  # by what came meanwhile
         self.take_view(before.view)

@@ -10,17 +10,29 @@ its segments cite.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
-from ..codec.ids import EpochId, LogId
+from ..codec.ids import EpochId, LogId, SegmentId
 from ..objects.membership import View
 from ..objects.op_kinds import Close
 from ..objects.payload import LOG_PREFIX, Author, Cite
-from ..objects.segments import Segment
 from .logbook import BranchState, LogBook
 
 Ends: TypeAlias = Mapping[LogId, Close]
 """The last segment of each log that counts; of one that is not in here, none does."""
+
+
+class Placed(Protocol):
+    """A segment, or what stands for one."""
+
+    @property
+    def log(self) -> LogId: ...
+    @property
+    def seq(self) -> int: ...
+    @property
+    def id(self) -> SegmentId: ...
+    @property
+    def epoch(self) -> EpochId: ...
 
 
 def ends_of(view: View, author: Author, epoch: EpochId) -> Ends | None:
@@ -52,7 +64,7 @@ class Closings:
         """Goes on with another book of the same store."""
         self._book = book
 
-    def counts(self, view: View, segment: Segment, author: Author) -> bool:
+    def counts(self, view: View, segment: Placed, author: Author) -> bool:
         """Whether a segment is not past the end of its log, or is cited by one that counts."""
         ends = self._ends_of(view, author, segment.epoch)
         if ends is None:
@@ -81,17 +93,21 @@ class Closings:
         end = ends.get(branch.log)
         return end is None or not self._is_on_the_way(branch, seq, end.seq, end.id)
 
-    def _ends_of(self, view: View, author: Author, epoch: EpochId) -> Ends | None:
+    def take_view(self, view: View) -> None:
+        """Judges by these members from now on."""
         if self._view is not view:
             self._view = view
             self._ends.clear()
             self._cited.clear()  # by segments that may not count any more; those that do are asked again
+
+    def _ends_of(self, view: View, author: Author, epoch: EpochId) -> Ends | None:
+        self.take_view(view)
         key = author, epoch
         if key not in self._ends:
             self._ends[key] = ends_of(view, author, epoch)
         return self._ends[key]
 
-    def _leads_to(self, segment: Segment, seq: int, id_: bytes) -> bool:
+    def _leads_to(self, segment: Placed, seq: int, id_: bytes) -> bool:
         """Whether a segment is the one at ``seq`` of its log, or before it on the same branch."""
         branch = self._book.find(segment.log, segment.seq, segment.id)
         return branch is not None and self._is_on_the_way(branch, segment.seq, seq, id_)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, Self, TypeAlias
 
 from ..objects.payload import Delivery, Kind
+from .bases import Base
 
 Missing: TypeAlias = tuple[int, int]
 """What a segment builds on and the fold lacks: a client id and a clock of a document."""
@@ -38,6 +39,13 @@ class Fold(Protocol):
 
     def take_own(self, delivery: Delivery) -> None:
         """Takes a segment this device has just sealed."""
+
+    def take_base_untrusted(self, base: Base, state: bytes) -> None:
+        """Takes the state of a base, of which it may know a part already.
+
+        Raises:
+            Quarantined: it breaks a rule, or this kind of object has none; nothing was changed.
+        """
 
     def pass_by(self, delivery: Delivery) -> None:
         """A segment without content for this fold: only its place in the causal order counts."""

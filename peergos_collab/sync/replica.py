@@ -12,6 +12,7 @@ meets its own later segments before it could reuse their numbers.
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
@@ -20,7 +21,7 @@ from typing import Final
 from ..codec.ids import DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId, SegmentId
 from ..codec.shown import show_person
 from ..crypto import LocalKey, SigningKey
-from ..errors import Damaged, NoAccess, Quarantined, RemoteProtocolError
+from ..errors import Conflict, Damaged, NoAccess, Quarantined, RemoteProtocolError
 from ..objects.bindings import introduce
 from ..objects.certificates import Certificate
 from ..objects.epoch_keys import EpochKeys, Level
@@ -43,6 +44,7 @@ from ..objects.segments import seal_segment
 from ..objects.snapshots import Snapshot, SnapshotPlace
 from ..ports import Batch, Clock, DropJournal, PutJournal, Random, SegmentStore
 from ..values import dataclass
+from .bases import Base
 from .canonical_order import deliver_canonically
 from .causal_order import CausalOrder
 from .epoch_graph import EVERYTHING
@@ -58,12 +60,25 @@ SNAPSHOT_CONTENT: Final = 4 << 20
 SITTING: Final = 5 * 60_000
 """Milliseconds without a change after which a new segment begins, for the history's sake: it has one time."""
 
+BASE_PACKED: Final = 900 << 10
+"""Bytes of a base once compressed: with who wrote it and what it cites it fits into one segment."""
+
 SEGMENT_CONTENT: Final = 48 << 10
 """Bytes of changes merged into one segment: keeps single segments far below the largest size."""
 
 UNKEPT: Final = (
     "what you had written on top of something that turned out not to count was put in anew, as plain text"
 )
+
+
+def _check_fits_in_base(content: bytes) -> None:
+    """Raises Conflict where a snapshot's content does not fit into a segment, with all that a base has."""
+    if len(content) > SNAPSHOT_CONTENT or len(zlib.compress(content, 6)) > BASE_PACKED:
+        raise Conflict(
+            "its text is too large to be given to somebody without its history: at most 4 MiB go, which pack "
+            "to 900 KiB",
+            hint="Put what they are to read into a document of its own, and share that.",
+        )
 
 
 @dataclass(slots=True)
@@ -111,7 +126,7 @@ class Replica:
         self.fold = fold
         self.seat = OwnSeat(book, keys, actor, random, self._closes)
         self.run = run
-        self.order = CausalOrder(object_id, book, fold, self.keys, self._forget_damaged)
+        self.order = CausalOrder(object_id, book, fold, self.keys, self._forget_damaged, actor.principal)
         self.released = False
         self.problems: list[str] = list(book.damage)
         self.own = OwnLogs(object_id, local, book.store, random)
@@ -336,7 +351,18 @@ class Replica:
 
         Never with a change waiting to be sealed or a segment waiting for what it cites.
         """
-        waiting = self.journaled or self.pending or self.order.waiting
+        content = self._snapshot() if not self.order.waiting else None
+        if content is None or len(content) > SNAPSHOT_CONTENT:
+            return None
+        return self._seal_snapshot(content)
+
+    def _seal_snapshot(self, content: bytes, *, alone: bool = False) -> Collected:
+        number = self._next_number(self.run)
+        return self._seal_payload(self.run, number, 0, Kind.SNAPSHOT, self._clock(), content, alone=alone)
+
+    def _snapshot(self, following: Mapping[bytes, int] | None = None) -> bytes | None:
+        """The content of a snapshot; None where now is not the time for one."""
+        waiting = self.journaled or self.pending
         if waiting or not self.released or not self._is_known_writer() or self.seat.epoch() is None:
             return None
         state = self.fold.snapshot_state()
@@ -344,11 +370,38 @@ class Replica:
             return None
         previous = self.order.snapshot.id if self.order.snapshot is not None else b""
         records = tuple(record.id for record in self.book.membership_records())
-        content = Snapshot(self._applied_heads(), records, previous, state).encode()
-        if len(content) > SNAPSHOT_CONTENT:
+        if following is not None:
+            records = ()  # thousands of them would not leave room for the text
+        return Snapshot(self._applied_heads(), records, previous, state, following).encode()
+
+    @property
+    def base_is_due(self) -> bool:
+        """Whether members whose history is hidden wait for a base that this device could make."""
+        able = self.fold.kind is Kind.DOCUMENT and not self.order.bases.is_hidden and self.released
+        return able and self.can_write and not self.unsettled and self.order.base_is_due()
+
+    def make_base(self) -> Collected | None:
+        """A base of everything applied, as a segment; None where now is not the time for one.
+
+        Never with a change waiting to be sealed, or while the state may depend on what came first. What waits
+        for what it cites is not in it, and may wait for ever.
+
+        Raises:
+            Conflict: the state does not fit into a segment.
+        """
+        if self.unsettled or len(self.order.uncited) > MAX_CITES:
             return None
-        number = self._next_number(self.run)
-        return self._seal_payload(self.run, number, 0, Kind.SNAPSHOT, self._clock(), content)
+        content = self._snapshot(self.order.following())
+        if content is None:
+            return None
+        _check_fits_in_base(content)
+        return self._seal_snapshot(content, alone=True)
+
+    def check_base(self) -> None:
+        """Raises Conflict where the state is too large for a base."""
+        state = self.fold.snapshot_state() or b""
+        content = Snapshot(self._applied_heads(), (), bytes(32), state, self.order.following()).encode()
+        _check_fits_in_base(content)
 
     def _applied_heads(self) -> tuple[SnapshotPlace, ...]:
         heads = []
@@ -360,8 +413,21 @@ class Replica:
         return tuple(heads)
 
     def _seal_payload(
-        self, run: RunId, number: int, count: int, kind: Kind, time: int, content: bytes
+        self,
+        run: RunId,
+        number: int,
+        count: int,
+        kind: Kind,
+        time: int,
+        content: bytes,
+        *,
+        alone: bool = False,
     ) -> Collected:
+        """Seals a segment of this device's log.
+
+        Args:
+            alone: it says who wrote it though others before it do: it is read by who opens none of them.
+        """
         epoch = self.current_epoch()
         keys = self.keys[epoch]
         collected = Collected(self._published)
@@ -370,16 +436,17 @@ class Replica:
         log = LogId(log_key.public)
         branch = self._own_branch(log)
         heads = self.view.heads[:MAX_HEADS]
+        known = self._is_introduced(branch, epoch) and not alone
         payload = Payload(
             run,
             number,
             count,
             self._cites(log),
-            () if heads == self._told_heads and self._is_introduced(branch, epoch) else heads,
+            () if heads == self._told_heads and known else heads,
             kind,
             time,
             content,
-            None if self._is_introduced(branch, epoch) else introduce(self.object, epoch, log, self.actor),
+            None if known else introduce(self.object, epoch, log, self.actor),
         )
         seq, previous = (branch.tip + 1, branch.tip_id) if branch is not None else (1, b"")
         raw = encode_payload(payload)
@@ -418,7 +485,7 @@ class Replica:
 
     def _log_key(self, epoch: EpochId, keys: EpochKeys, collected: Collected) -> SigningKey:
         log_key = self.own.current
-        if log_key is None:
+        if log_key is None or self._is_ended(LogId(log_key.public)):
             log_key, put = self.own.open_new()
             collected.batch.append(put)
             self.order.uncited = dict.fromkeys(self.order.applied)
@@ -429,6 +496,11 @@ class Replica:
             certificate = Certificate.issue(self.object, epoch, log, write_key)
             collected.batch += self.book.take_records([certificate.raw]).batch
         return log_key
+
+    def _is_ended(self, log: LogId) -> bool:
+        """Whether something in an own log does not count, as after a removal: nor would what follows it."""
+        branch = self._own_branch(log)
+        return branch is not None and self.order.applied.get(branch.number, 0) < branch.tip
 
     def _is_introduced(self, branch: BranchState | None, epoch: EpochId) -> bool:
         return branch is not None and self.order.introduced(branch, epoch, branch.tip + 1) is not None
@@ -523,6 +595,21 @@ class Replica:
         anew = self.order.begin_anew(book, fold)
         deliver_canonically(anew)
         return anew
+
+    def fold_up_to(self, base: Base, book: LogBook, fold: Fold) -> CausalOrder | None:
+        """Delivers to an empty fold what a base says it covers; None where not all of that counts here.
+
+        Like ``fold_anew``: another thread may do it.
+        """
+        anew = self.order.begin_anew(book, fold)
+        if not anew.bases.is_whole(base):
+            return None
+        anew.until = anew.bases.extent(base)
+        anew.closings.take_view(anew.view)
+        anew.closings.keep(Cite(head.log[:8], head.seq, head.id) for head in base.heads)
+        deliver_canonically(anew)
+        reached = all(anew.applied.get(number, 0) >= seq for number, seq in anew.until.items())
+        return anew if reached else None
 
     def adopt(self, anew: CausalOrder) -> Batch:
         """Takes what was folded anew, and delivers to it what came meanwhile; gives what must be written."""

@@ -52,7 +52,8 @@ class Member:
     """Who is in an object.
 
     ``kind`` is ``account``, ``link`` or ``guest`` (a person seen acting through a link). ``who`` is the
-    petname of a contact; ``unverified`` where it is what somebody says of himself.
+    petname of a contact; ``unverified`` where it is what somebody says of himself. ``from_now``: he reads
+    nothing that was written before he was added.
     """
 
     who: str
@@ -61,6 +62,7 @@ class Member:
     id: str
     me: bool = False
     unverified: bool = False
+    from_now: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -537,11 +539,18 @@ class Workspace(Protocol):
     async def leave(self, path: str) -> None:
         """Goes, and takes it off this account's list once a node knows. Raises Offline, UsageError."""
 
-    async def share_with(self, path: str, contact: str, role: Role) -> str:
+    async def share_with(self, path: str, contact: str, role: Role, *, from_now: bool = False) -> str:
         """Makes a contact a member, and tells him; returns his name once a node keeps the invitation.
 
         He need not be online. If no node is to be reached, everything is kept here and goes out later.
-        Raises NotFound, NoAccess, NoNode, Conflict (his keys changed), Offline.
+
+        Args:
+            from_now: he gets a document's text as it is, and nothing else that was written before. A node
+                must be reached for that. He sees the names of the members.
+
+        Raises:
+            NotFound, NoAccess, NoNode, Conflict (his keys changed; he has the history already), Offline,
+            UsageError (only documents can be shared from now on).
         """
 
     async def contact_card(self) -> str:

@@ -173,8 +173,8 @@ class AttachedClient:
     async def share_link(self, path: str, role: str, expires: int | None, password: str) -> str:
         return await self.workspace.share_link(path, Role(role), expires=expires, password=password)
 
-    async def share_with(self, path: str, contact: str, role: str) -> str:
-        return await self.workspace.share_with(path, contact, Role(role))
+    async def share_with(self, path: str, contact: str, role: str, from_now: bool) -> str:
+        return await self.workspace.share_with(path, contact, Role(role), from_now=from_now)
 
     async def change_role(self, path: str, who: str, role: str) -> None:
         await self.workspace.change_role(path, who, Role(role))

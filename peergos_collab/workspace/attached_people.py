@@ -19,8 +19,8 @@ class AttachedPeople:
     def __init__(self, calls: _Calls) -> None:
         self._calls = calls
 
-    async def share_with(self, path: str, contact: str, role: Role) -> str:
-        return str(await self._calls.call("share_with", path, contact, role))
+    async def share_with(self, path: str, contact: str, role: Role, *, from_now: bool = False) -> str:
+        return str(await self._calls.call("share_with", path, contact, role, from_now))
 
     async def unshare(self, path: str, who: str) -> None:
         await self._calls.call("unshare", path, who)

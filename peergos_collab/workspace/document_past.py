@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ..codec import encode, to_multibase
-from ..codec.ids import DeviceId, ObjectId, RunId
+from ..codec.ids import AccountId, DeviceId, ObjectId, PrincipalId, RunId
 from ..crypto import Tag, hash256
 from ..documents import Change, Past
 from ..errors import NotFound, UsageError
 from ..objects.payload import Author, Delivery
 from ..ports import Clock
+from ..sync.bases import Base
 from ..sync.journal import LocalChange
 from ..sync.replica import SITTING
 from ..values import dataclass
@@ -26,6 +27,11 @@ from .folds import DocumentFold
 
 NOW: Final = "now"
 """Names the newest version, whichever that is."""
+BEFORE: Final = Author(
+    AccountId(bytes(32)), DeviceId(bytes(32)), PrincipalId(bytes(32)), "before you were added"
+)
+"""Stands for all who wrote what somebody was given with a document that was shared with him from now on."""
+
 LEAST_PREFIX: Final = 6
 _NAME_BYTES: Final = 8
 
@@ -66,6 +72,10 @@ class RecordingFold(DocumentFold):
         super().take_untrusted(delivery)
         last = delivery.first + delivery.count - 1
         self._record(_Told(delivery.run, delivery.first, last, delivery.author, delivery.time))
+
+    def take_base_untrusted(self, base: Base, state: bytes) -> None:
+        super().take_base_untrusted(base, state)
+        self._record(_Told(RunId(base.id[:16]), 0, 0, BEFORE, base.time))
 
     def take_unsealed(self, changes: Iterable[LocalChange], author: Author) -> None:
         """Takes local changes that are in no segment yet."""

@@ -14,17 +14,19 @@ from ..codec.shown import show_person
 from ..errors import Damaged, NotFound, PeergosCollabError
 from ..files.changes import EntryChange
 from ..files.entries import EntryView
-from ..objects.payload import Delivery, Kind
+from ..objects.payload import Author, Delivery, Kind
 from ..ports import Address, Batch, PutValue, Transport
 from ..ports.installed import installed_peers, installed_relay, installed_transport
 from ..ports.peers import PeerTransport
 from ..storage import HomeLock, SqliteStore, ask_for_salvage, hangs_together, open_store, salvage_words
+from ..sync.bases import Base
 from ..sync.causal_order import CausalOrder
 from ..sync.logbook import LogBook
 from ..sync.replica import Replica
 from ..values import dataclass
 from .api import Event
 from .folds import ChatFold, EntriesFold
+from .history import check_bases
 from .home import LOCK, STORE, HomeKeys, open_keys, remember_nodes
 from .known_accounts import KnownAccounts
 from .link_events import LinkEvents
@@ -80,6 +82,7 @@ class Engine:
     _linkings: Linkings | None = None
     _ending: list[Renewal] = field(default_factory=list)
     _beside: set[asyncio.Task[None]] = field(default_factory=set)
+    _checking: set[ObjectId] = field(default_factory=set)
     _closed: bool = False
 
     def __post_init__(self) -> None:
@@ -215,6 +218,9 @@ class Engine:
         renewal = self.renewals[opened.live.id] = Renewal(self, opened)
         opened.live.on_unsettled.append(renewal.plan)
         renewal.plan()
+        opened.live.on_bases.append(lambda: self._check_bases(opened))
+        if opened.live.replica.order.bases.unchecked:
+            self._check_bases(opened)
         return opened
 
     def replay(self, opened: OpenObject) -> Replica:
@@ -224,6 +230,25 @@ class Engine:
     def fold_anew(self, opened: OpenObject) -> CausalOrder:
         """See ``StoredObjects.fold_anew``."""
         return self.stored.fold_anew(opened)
+
+    def check_base(self, opened: OpenObject, base: Base) -> bool:
+        """See ``StoredObjects.check_base``."""
+        return self.stored.check_base(opened, base)
+
+    def who(self, author: Author) -> str:
+        """An author, in words safe to show."""
+        return self.mailroom.book.names().of(author.account, author.name).words
+
+    def _check_bases(self, opened: OpenObject) -> None:
+        if opened.live.id not in self._checking:
+            self._checking.add(opened.live.id)
+            self.spawn(self._compare_bases(opened))
+
+    async def _compare_bases(self, opened: OpenObject) -> None:
+        try:
+            await check_bases(self, opened)
+        finally:
+            self._checking.discard(opened.live.id)
 
     def on_renewed(self, opened: OpenObject) -> None:
         """An object was folded anew."""

@@ -16,6 +16,7 @@ from ..files.changes import EntryChange, decode_changes_untrusted, encode_change
 from ..files.entries import EntryMap
 from ..objects.payload import Delivery, Kind
 from ..ports import Clock
+from ..sync.bases import Base
 from ..sync.fold import Missing
 
 _HEAD = bytes(8)
@@ -43,6 +44,8 @@ class DocumentFold:
         self._changed = False
         self.on_applied: list[Callable[[bytes], None]] = []
         """Called with each update that entered the document, wherever it came from."""
+        self.guarded: dict[int, int] = {}
+        """Of client ids of this device, how far they went: what a base says beyond it is false."""
         self.lost: list[Edit] = []
         self.on_renewed: list[Callable[[], None]] = []
         """Called when the document took another state, which no update describes."""
@@ -66,6 +69,10 @@ class DocumentFold:
 
     def catching_up(self) -> AbstractContextManager[None]:
         return self.document.catching_up()
+
+    def own_clock(self) -> dict[int, int]:
+        """How far this run went under its client id."""
+        return {self._client: self.document.clocks().get(self._client, 0)}
 
     def knows(self, missing: Missing) -> bool:
         return self.document.knows(*missing)
@@ -92,6 +99,10 @@ class DocumentFold:
     def take_own(self, delivery: Delivery) -> None:
         """Nothing to do: the document had it before it was sealed."""
 
+    def take_base_untrusted(self, base: Base, state: bytes) -> None:
+        self.document.take_state_untrusted(state, self.guarded)
+        self._note(state)
+
     def pass_by(self, delivery: Delivery) -> None:
         """Nothing to do: CRDT updates carry their own order."""
 
@@ -106,7 +117,7 @@ class DocumentFold:
         """Nothing to do: a CRDT update that is known changes nothing."""
 
     def snapshot_state(self) -> bytes | None:
-        return self.document.state()
+        return self.document.state_without_deleted()
 
     def load_preview(self, state: bytes) -> None:
         """Takes the state of a snapshot; the history that follows is known to it and changes nothing.
@@ -172,6 +183,9 @@ class ChatFold:
         _, events = decode_events_untrusted(delivery.content)
         del self.unsealed[: len(events)]
         self.timeline.add_untrusted(delivery)
+
+    def take_base_untrusted(self, base: Base, state: bytes) -> None:
+        raise Quarantined("a chat has no states that stand for its history")
 
     def pass_by(self, delivery: Delivery) -> None:
         self.timeline.pass_by(delivery)
@@ -254,6 +268,9 @@ class EntriesFold:
         self._touch()
         del self._unsealed[: len(decode_changes_untrusted(delivery.content)[1])]
         self._map.add_untrusted(delivery)
+
+    def take_base_untrusted(self, base: Base, state: bytes) -> None:
+        raise Quarantined("a map of entries has no states that stand for its history")
 
     def pass_by(self, delivery: Delivery) -> None:
         self._touch()

@@ -3,17 +3,23 @@
 A newcomer shows the state of the snapshot that the link vouches for, marked as not verified, while the
 history comes in. Once it is here, it is replayed apart and compared. What differs was false: then the
 object is opened anew from its history alone.
+
+A base, which speaks to those whose history is hidden, is compared in the same way by everybody else.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol, cast
 
-from ..errors import PeergosCollabError, RemoteProtocolError
-from ..objects.payload import Kind, decode_payload_untrusted
+from ..errors import PeergosCollabError, Quarantined, RemoteProtocolError
+from ..objects.payload import Author, Kind, decode_payload_untrusted
 from ..objects.segments import Segment
 from ..objects.snapshots import Snapshot, SnapshotPlace
+from ..sync.bases import Base
+from ..sync.fold import Fold
+from ..sync.logbook import LogBook
 from ..sync.replica import Replica
 from ..sync.session_events import SnapshotCame
 from .folds import DocumentFold
@@ -25,6 +31,10 @@ NOT_VERIFIED: Final = "history not verified yet: it is shown from a snapshot unt
 FALSE_SNAPSHOT: Final = (
     "the snapshot this was opened from does not hold what its history holds; "
     "the history counts: open it again to see that"
+)
+FALSE_BASE: Final = (
+    "{who} gave people from whom the history is hidden a state that is not what the history holds: they may "
+    "see another text than you; nothing of yours changed"
 )
 TRIES: Final = 5
 _READ: Final = 1 << 20
@@ -39,6 +49,10 @@ class Replayer(Protocol):
     def replay(self, opened: OpenObject) -> Replica: ...
 
     async def open_anew(self, opened: OpenObject) -> None: ...
+
+    def check_base(self, opened: OpenObject, base: Base) -> bool: ...
+
+    def who(self, author: Author) -> str: ...
 
     def on_problem(self, live: LiveObject | None, words: str) -> None: ...
 
@@ -76,7 +90,7 @@ async def verify_history(engine: Replayer, opened: OpenObject) -> bool | None:
         _catch_up(replayed, opened.live.replica)
         if not opened.live.replica.unsealed:
             other = cast(DocumentFold, replayed.fold).document
-            return other.clocks() == fold.document.clocks() and other.text == fold.document.text
+            return other.is_same(fold.document)
     return None
 
 
@@ -110,3 +124,48 @@ async def settle(engine: Replayer, opened: OpenObject) -> None:
     else:
         engine.on_problem(opened.live, FALSE_SNAPSHOT)
         await engine.open_anew(opened)
+
+
+def is_true(replica: Replica, base: Base, book: LogBook, empty: Callable[[], Fold]) -> bool:
+    """Whether a base holds what the history that is here holds up to its heads.
+
+    Args:
+        book: loaded from the replica's store.
+        empty: gives a fold that has nothing yet.
+    """
+    order = replica.fold_up_to(base, book, empty())
+    claimed = empty()
+    if order is None or not isinstance(order.fold, DocumentFold) or not isinstance(claimed, DocumentFold):
+        return False
+    try:
+        claimed.take_base_untrusted(base, order.base_state(base))
+    except (RemoteProtocolError, Quarantined):
+        return False
+    same_numbers = order.following() == base.following
+    return same_numbers and order.fold.document.is_same(claimed.document)
+
+
+async def check_bases(engine: Replayer, opened: OpenObject) -> None:
+    """Compares bases that others made with the history here, and says so where one is false.
+
+    It costs this device nothing else: it uses none. A true one is due then, and is made by whoever can.
+    """
+    live = opened.live
+    bases = live.replica.order.bases
+    while bases.unchecked:
+        id_ = next(iter(bases.unchecked))
+        base = bases.known.get(id_)
+        if base is not None and not live.replica.order.base_counts(base):
+            base = None  # its author was removed before
+        try:
+            await live.durable()
+            true = base is None or await asyncio.to_thread(engine.check_base, opened, base)
+        except PeergosCollabError as error:
+            engine.on_problem(live, f"what the history holds could not be compared: {error.message}")
+            return
+        bases = live.replica.order.bases  # it may have been folded anew meanwhile
+        bases.unchecked.pop(id_, None)
+        if base is not None and not true:
+            bases.find_false(base)
+            engine.on_problem(live, FALSE_BASE.format(who=engine.who(base.author)))
+            live.plan_base()

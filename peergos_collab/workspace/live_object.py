@@ -12,7 +12,7 @@ from ..codec import decode_untrusted, encode
 from ..codec.ids import DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId
 from ..codec.shape import array, many, number
 from ..crypto import LocalKey, Tag, VerifyKey, copen, cseal
-from ..errors import Damaged, RemoteProtocolError
+from ..errors import Conflict, Damaged, RemoteProtocolError
 from ..objects.bindings import Introduced
 from ..objects.certificates import Certificate
 from ..objects.epoch_keys import Level
@@ -62,6 +62,13 @@ BULK_CHANGES: Final = 32
 DUTY_SECONDS: Final = 2.0
 """Within which each member, at a moment of its own, forwards keys that others lack, if nobody has."""
 
+BASE_SECONDS: Final = 1.0
+"""Within which each who can, at a moment of its own, makes a base that is due, if nobody has: whoever waits
+for it sees nothing new until then."""
+
+GIVE_TRIES: Final = 5
+"""Something may have begun anew at each."""
+
 MAX_AHEAD: Final = 20_000
 """Heads in receipts of one node that are not here yet: as many as one receipt names."""
 
@@ -83,6 +90,7 @@ class LiveObject:
         failed: this disk refused a write; what was typed since is only in memory.
         on_unsettled: called when the state may depend on what came first.
         unverified: what is shown comes from a snapshot, and its history is still to be compared.
+        on_bases: called when others made bases that are still to be compared with the history.
         incomplete: this home never had all of it, so it publishes nothing that says what of a device counts.
         modified: when the content last changed, by its author's clock, ms since 1970.
     """
@@ -97,6 +105,7 @@ class LiveObject:
     on_durable: list[Callable[[], None]] = field(default_factory=list)
     on_members: list[Callable[[], None]] = field(default_factory=list)
     on_unsettled: list[Callable[[], None]] = field(default_factory=list)
+    on_bases: list[Callable[[], None]] = field(default_factory=list)
     saved_at: dict[str, dict[int, int]] = field(default_factory=dict)
     failed: bool = False
     unverified: bool = False
@@ -111,6 +120,7 @@ class LiveObject:
     _since_checkpoint: int = 0
     _checkpoint_timer: asyncio.TimerHandle | None = None
     _duty_timer: asyncio.TimerHandle | None = None
+    _base_timer: asyncio.TimerHandle | None = None
     _stopped: bool = False
     _idle: list[asyncio.Future[None]] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
@@ -168,6 +178,7 @@ class LiveObject:
             self.kick()
         if not self._in_flight:
             self._plan_snapshot()
+            self.plan_base()
 
     def _write(self, batch: Batch) -> None:
         """Makes a batch durable in the background. Where this disk refuses, that is told."""
@@ -219,6 +230,45 @@ class LiveObject:
         if collected is not None:
             self._append(collected)
 
+    def plan_base(self) -> None:
+        """A base is made after a moment where one is due: most likely somebody else makes it."""
+        if self._base_timer is None and not self._stopped and self.replica.base_is_due:
+            moment = self.random(1)[0] / 255 * BASE_SECONDS
+            self._base_timer = self._loop.call_later(moment, self._base_due)
+
+    def _base_due(self) -> None:
+        self._base_timer = None
+        if self.replica.base_is_due:
+            try:
+                self._begin_base()
+            except Conflict as error:
+                self._tell_once(f"somebody who was added from now on waits for it: {error.message}")
+
+    def _begin_base(self) -> bool:
+        """Makes a base, unless something is under way: after that it is planned again."""
+        if self._in_flight or self._gathering is not None or self.unverified or self.failed:
+            return False
+        collected = self.replica.make_base()
+        if collected is not None:
+            self._append(collected)
+        return collected is not None
+
+    def _tell_once(self, words: str) -> None:
+        if words not in self.replica.problems:
+            self.replica.problems.append(words)
+
+    async def give_base(self) -> None:
+        """Returns once a base of everything here is durable. Raises Conflict where it cannot be made now."""
+        for _ in range(GIVE_TRIES):
+            await self.durable()
+            if self._begin_base():
+                await self.durable()
+                return
+        raise Conflict(
+            "too much is going on in it just now to give somebody its present state",
+            hint="It is given as soon as there is a pause; sharing it once more waits for that.",
+        )
+
     def _tell_idle(self, error: BaseException | None = None) -> None:
         waiting, self._idle = self._idle, []
         for future in waiting:
@@ -254,6 +304,7 @@ class LiveObject:
             origin.note_taken(self.id, taken.offered.arrivals, taken.offered.known)
         self._pass_on(taken.offered)
         self._tell(taken.deliveries)
+        self.plan_base()
         if self._ahead and taken.offered.arrivals:
             self._look_at_receipts()
         self._plan_checkpoint()
@@ -285,6 +336,7 @@ class LiveObject:
         self._duty_timer = None
         self._publish(self.replica.enter() if self.incomplete else self.replica.do_duties())
         self.kick()  # there may be an epoch to write in now
+        self.plan_base()
 
     def _publish(self, batch: Batch) -> None:
         if batch:
@@ -299,6 +351,9 @@ class LiveObject:
 
     def _tell(self, deliveries: list[Delivery]) -> None:
         self.tell_unsettled()
+        if self.replica.order.bases.unchecked:
+            for told in list(self.on_bases):
+                told()
         if deliveries:
             self.modified = max(self.modified, deliveries[-1].time)
             for callback in list(self.on_deliveries):
@@ -315,6 +370,7 @@ class LiveObject:
         self._write(self.replica.adopt(anew))
         self.save()
         self.kick()
+        self.plan_base()
         for callback in list(self.on_durable):
             callback()
 
@@ -336,6 +392,7 @@ class LiveObject:
         self.replica.released = True
         self.incomplete = False
         self.kick()
+        self.plan_base()
 
     # -- where it is durable --------------------------------------------------------------------
 
@@ -432,9 +489,10 @@ class LiveObject:
         if self._snapshot_timer is not None:
             self._snapshot_timer.cancel()
             self._snapshot_timer = None
-        if self._duty_timer is not None:
-            self._duty_timer.cancel()
-            self._duty_timer = None
+        for timer in (self._duty_timer, self._base_timer):
+            if timer is not None:
+                timer.cancel()
+        self._duty_timer = self._base_timer = None
 
     def save(self) -> None:
         """Writes the state, sealed for this device, so that opening need not replay.
@@ -502,13 +560,16 @@ class LiveObject:
         snapshot = [place, order.since_snapshot, self.unverified]
         stated = self._stated
         doubt = [order.unsettled, [list(run) for run in order.contested], [list(m) for m in order.stuck]]
-        return encode([1, applied, changes, authors, aside, saved, self.modified, snapshot, stated, doubt])
+        bases = order.bases.stored()
+        return encode(
+            [1, applied, changes, authors, aside, saved, self.modified, snapshot, stated, doubt, bases]
+        )
 
     def _restore(self, checkpoint: bytes) -> bool:
         """Says whether a state belongs to the checkpoint."""
         limit = 1 << 30
-        fields = array(decode_untrusted(checkpoint, limit), 10, "state")
-        _, applied, changes, authors, aside, saved, self.modified, snapshot, stated, doubt = fields
+        fields = array(decode_untrusted(checkpoint, limit), 11, "state")
+        _, applied, changes, authors, aside, saved, self.modified, snapshot, stated, doubt, bases = fields
         order = self.replica.order
         order.applied = dict(many(applied, limit, "state"))
         if not order.applied.keys() <= order.book.numbered.keys():
@@ -526,6 +587,7 @@ class LiveObject:
         place, order.since_snapshot, self.unverified = array(snapshot, 3, "state")
         order.snapshot = SnapshotPlace.parse_untrusted(place) if place else None
         self.saved_at = {node: dict(seqs) for node, seqs in saved}
+        order.bases.restore(bases)
         return bool(stated)
 
 

@@ -16,8 +16,9 @@ from .administration import change_role, leave, unshare
 from .api import Contact, Invitation, Role
 from .contact_book import Known
 from .engine import Engine
+from .from_now import adds_from_now, check_from_now, come_to_rest, give_base
 from .mailroom import Mailroom
-from .sharing import LEVELS, add_member, capability_for, store_on_node
+from .sharing import LEVELS, add_member, capability_for, check_is_admin, store_on_node
 
 
 class LocalPeople:
@@ -29,7 +30,7 @@ class LocalPeople:
     def _mailroom(self) -> Mailroom:
         return self.engine.mailroom
 
-    async def share_with(self, path: str, contact: str, role: Role) -> str:
+    async def share_with(self, path: str, contact: str, role: Role, *, from_now: bool = False) -> str:
         engine, mailroom, level = self.engine, self._mailroom, LEVELS[role]
         opened = engine.find(path)
         known = mailroom.book.find_accepted(contact)
@@ -37,11 +38,16 @@ class LocalPeople:
             raise NoNode("sharing needs a node that keeps it while nobody else is there")
         account = known.record.card.account
         principal = account_principal(account)
-        capability = capability_for(opened, level, path)
-        if not _has(opened.live.replica.view, principal, level):
-            await add_member(opened, principal, level, account_proof(account))
-        letter = await mailroom.tell(known.account, LetterKind.SHARE, capability.encode(), opened.live.id)
+        check_is_admin(opened, "share this")
         async with engine.online.needed() as network:
+            if from_now or adds_from_now(opened):
+                check_from_now(opened, principal, known.name)
+                await come_to_rest(engine, opened, network)
+            if not _has(opened.live.replica.view, principal, level):
+                await add_member(opened, principal, level, account_proof(account), from_now=from_now)
+            await give_base(engine, opened, network, principal)
+            capability = capability_for(opened, level, path, principal)
+            letter = await mailroom.tell(known.account, LetterKind.SHARE, capability.encode(), opened.live.id)
             await store_on_node(engine, opened, network, path)
             mailroom.start(reading=False)
             await mailroom.delivered(letter)

@@ -30,25 +30,24 @@ from ..objects.links import Capability, Drop, Link, LinkKeys, make_drop
 from ..objects.membership import Member as GroupMember
 from ..objects.payload import Kind
 from ..objects.principals import Principal, PrincipalKind
-from ..objects.usable_epochs import frontier
+from ..objects.usable_epochs import frontier, may_get
 from ..sync.replica import Replica
 from .api import Event, Member, Role, ShareLink
 from .called import Called
 from .engine import Engine
+from .from_now import adds_from_now, check_from_now, come_to_rest, give_base
 from .machine import now_ms
 from .made_links import MadeLink, all_links, remember_link
 from .network import Network, with_node
 from .open_object import OpenObject
+from .ready_link import SHARE_SECONDS, link_ready
 from .references import ObjectReference
-from .sync_link import SyncLink
 
 KIND_NAMES: Final = {Kind.DOCUMENT: "doc", Kind.CHAT: "chat"}
 LEVELS: Final = {Role.READER: Level.READ, Role.WRITER: Level.WRITE, Role.ADMIN: Level.ADMIN}
 ROLES: Final = {level: role for role, level in LEVELS.items()}
 SNAPSHOT_MIN: Final = 200
 """A link to more history than this names a snapshot, so that whoever joins sees content at once."""
-
-SHARE_SECONDS: Final = 30.0
 
 
 async def share_link(engine: Engine, path: str, role: Role, expires: int, password: str) -> str:
@@ -60,10 +59,15 @@ async def share_link(engine: Engine, path: str, role: Role, expires: int, passwo
     link = Link.generate(parse_address(address), bool(password), os.urandom)
     seed = await asyncio.to_thread(link.seed, password)
     link_keys = LinkKeys.from_seed(seed)
-    await add_member(opened, link_keys.principal, level)
     async with engine.online.needed() as network:
+        if adds_from_now(opened):
+            check_from_now(opened, link_keys.principal, "whoever has the link")
+            await come_to_rest(engine, opened, network)
+        await add_member(opened, link_keys.principal, level)
+        await give_base(engine, opened, network, link_keys.principal)
         await store_on_node(engine, opened, network, path)
-        drop = make_drop(capability_for(opened, level, path), link_keys, expires, 0, os.urandom)
+        capability = capability_for(opened, level, path, link_keys.principal)
+        drop = make_drop(capability, link_keys, expires, 0, os.urandom)
         # First: a link that works and is not known here could not be ended.
         await remember_link(engine, path, MadeLink(opened.live.id, link, seed, level, expires))
         async with await with_node(engine.transport, engine.link_events, os.urandom, address) as dropping:
@@ -72,15 +76,21 @@ async def share_link(engine: Engine, path: str, role: Role, expires: int, passwo
 
 
 async def add_member(
-    opened: OpenObject, principal: Principal, level: Level, proof: bytes | None = None
+    opened: OpenObject,
+    principal: Principal,
+    level: Level,
+    proof: bytes | None = None,
+    *,
+    from_now: bool = False,
 ) -> None:
     """Makes ``principal`` a member; returns once that is durable here.
 
     Args:
         proof: shows that the keys are its own, as ``Maker.add`` wants it.
+        from_now: it gets nothing that was written before.
 
     Raises:
-        NoAccess: this account is no admin, or nothing shows it.
+        NoAccess: this account is no admin, or nothing shows it. Conflict.
     """
     check_is_admin(opened, "share this")
     maker = opened.live.replica.seat.maker
@@ -88,7 +98,7 @@ async def add_member(
     if listed is not None and listed.principal.version == principal.version:
         records = maker.raise_role(principal.id, level)
     else:
-        records = maker.add(principal, level, proof=proof)
+        records = maker.add(principal, level, hidden=from_now, proof=proof)
     opened.live.take_records([record.raw for record in records])
     await opened.live.durable()
 
@@ -108,16 +118,21 @@ async def store_on_node(engine: Engine, opened: OpenObject, network: Network, pa
         await session.confirmed(opened.live.id)
 
 
-def capability_for(opened: OpenObject, level: Level, title: str) -> Capability:
-    """What a new member gets: the secret of his level, and where to find the rest. Raises NoAccess."""
+def capability_for(opened: OpenObject, level: Level, title: str, to: Principal) -> Capability:
+    """What a member gets: the secret of his level, and where to find the rest. Raises NoAccess."""
     replica = opened.live.replica
     check_is_admin(opened, "share this")
-    newest = frontier(replica.view, replica.seat.membership.ring)
+    member = replica.view.members.get(to.id)
+    if member is None:
+        raise NoAccess("somebody removed them at the same time; nothing was sent")
+    all_newest = frontier(replica.view, replica.seat.membership.ring)
+    newest = [epoch for epoch in all_newest if may_get(replica.view, member, epoch)]
     epoch = max(newest, key=lambda one: (one == replica.seat.epoch(), replica.keys[one].level, one))
     given = min(level, replica.keys[epoch].level)  # an epoch that a writer made has no keys of an admin
     held = EpochKeys(given, replica.keys[epoch].secret(given).expose())
     nodes = opened.live.nodes[:16]
-    return Capability(replica.object, epoch, held, replica.view.kind, title, nodes, replica.order.snapshot)
+    snapshot = None if member.hidden else replica.order.snapshot
+    return Capability(replica.object, epoch, held, replica.view.kind, title, nodes, snapshot)
 
 
 def links(engine: Engine, path: str) -> list[ShareLink]:
@@ -143,23 +158,6 @@ def check_is_admin(opened: OpenObject, deed: str) -> GroupMember:
     if own is None or own.level is not Level.ADMIN:
         raise NoAccess(f"only an admin of it can {deed}; nothing was changed")
     return own
-
-
-async def link_ready(engine: Engine, opened: OpenObject, network: Network, address: str) -> SyncLink:
-    """The session with a node on which the object is open and compared. Raises Offline, WrongPin."""
-
-    def link() -> SyncLink | None:
-        node_link = network.link_of(opened.live.id, address)
-        if node_link is None or node_link.link is None:
-            if node_link is not None and node_link.problem:
-                raise (WrongPin if node_link.wrong_pin else Offline)(node_link.problem)
-            return None
-        return node_link.link if opened.live.id in node_link.link.ready else None
-
-    await engine.news.wait_until(lambda: link() is not None, SHARE_SECONDS, "reaching the node")
-    found = link()
-    assert found is not None
-    return found
 
 
 async def join(engine: Engine, text: str, path: str, password: str, seconds: float) -> str:
@@ -339,12 +337,14 @@ def members(engine: Engine, path: str) -> list[Member]:
         role, id_ = ROLES[member.level], to_multibase(member.principal.id)
         if member.principal.kind is PrincipalKind.LINK:
             me = member.principal.id == replica.actor.principal
-            listed.append(Member(f"link ({role})", role, "link", id_, me))
+            listed.append(Member(f"link ({role})", role, "link", id_, me, from_now=member.hidden))
         else:
             me = bytes(member.principal.id) == names.own
             said = engine.keys.credentials.name if me else member.name or _said(replica, member)
             called = names.of(member.principal.id, said)
-            listed.append(Member(called.name, role, "account", id_, called.me, called.unverified))
+            listed.append(
+                Member(called.name, role, "account", id_, called.me, called.unverified, member.hidden)
+            )
     guests = {}
     for introduced in replica.order.writers():
         author = introduced.author

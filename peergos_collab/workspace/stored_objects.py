@@ -14,11 +14,13 @@ from ..objects.epoch_keys import EpochKeys
 from ..objects.operations import Actor
 from ..objects.payload import Kind
 from ..storage import ask_for_salvage
+from ..sync.bases import Base
 from ..sync.causal_order import CausalOrder
 from ..sync.logbook import LogBook
 from ..sync.replica import Replica
 from .document_past import RecordingFold
 from .folds import ChatFold, DocumentFold, EntriesFold
+from .history import is_true
 from .home import STORE
 from .live_object import LiveObject
 from .machine import machine_name, now_ms
@@ -170,9 +172,17 @@ class StoredObjects:
         opened.live.replica.fold_anew(book, recording)
         return recording
 
+    def check_base(self, opened: OpenObject, base: Base) -> bool:
+        """Whether a base holds what the history here holds up to its heads; for a thread of its own."""
+        book = LogBook.load(opened.live.id, self._engine.store)
+        return is_true(opened.live.replica, base, book, lambda: self._empty_fold(opened))
+
     def _empty_fold(self, opened: OpenObject) -> AnyFold:
         # Under another run: what this one wrote has to come from segments, too.
-        return self._fold(opened.live.id, opened.live.replica.fold.kind, RunId(os.urandom(16)))
+        fold = self._fold(opened.live.id, opened.live.replica.fold.kind, RunId(os.urandom(16)))
+        if isinstance(fold, DocumentFold) and isinstance(opened.fold, DocumentFold):
+            fold.guarded = opened.fold.own_clock()
+        return fold
 
     def _fold(self, object_id: ObjectId, kind: Kind, run: RunId) -> AnyFold:
         device = self._engine.keys.credentials.device_id

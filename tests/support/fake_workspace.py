@@ -183,8 +183,8 @@ class FakeWorkspace:
             Member("Ben\u202eneB", Role.WRITER, "guest", "z6B", unverified=True),
         ]
 
-    async def share_with(self, path: str, contact: str, role: Role) -> str:
-        self._called("share_with", path, contact, role)
+    async def share_with(self, path: str, contact: str, role: Role, *, from_now: bool = False) -> str:
+        self._called("share_with", path, contact, role, *(["from now"] if from_now else []))
         return contact
 
     async def unshare(self, path: str, who: str) -> None:

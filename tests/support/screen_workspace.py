@@ -290,13 +290,13 @@ class FakeWorkspace:
         self._known(path)
         return list(self.people)
 
-    async def share_with(self, path: str, contact: str, role: Role) -> str:
+    async def share_with(self, path: str, contact: str, role: Role, *, from_now: bool = False) -> str:
         self._known(path)
         if not self.node_states:
             raise NoNode
         self._contact(contact)
-        self.people.append(Member(contact, role, "account", f"account of {contact}"))
-        self.done.append(("share_with", path, contact, role))
+        self.people.append(Member(contact, role, "account", f"account of {contact}", from_now=from_now))
+        self.done.append(("share_with", path, contact, role, *(["from now"] if from_now else [])))
         return contact
 
     async def unshare(self, path: str, who: str) -> None:

@@ -274,6 +274,26 @@ async def test_sharing_with_a_contact_chooses_who_and_as_what() -> None:
     assert workspace.done == [("share_with", "notes", "Ben", Role.WRITER)]
 
 
+async def test_sharing_from_now_on_says_what_it_means() -> None:
+    """Offered for a contact, not for a link, where nothing is hidden from whoever comes."""
+    workspace = await peopled(Contact("Ana", "z1", verified=True))
+    async with running(workspace) as pilot:
+        await pilot.press("s")
+        await settle(pilot, "from now on, with the text as it is")
+        await pilot.press("end")
+        assert "from now on" not in await settle(pilot, "A password for the link")
+        await pilot.press("home")
+        await settle(pilot, "from now on")
+        await pilot.click("#since RadioButton:last-child")
+        await reads(
+            pilot, "nothing that was written before now but the text as it is. The names of members they do"
+        )
+        await pilot.click("#make")
+        await reads(pilot, "Ana gets it, as reader")
+
+    assert workspace.done == [("share_with", "notes", "Ana", Role.READER, "from now")]
+
+
 async def test_sharing_by_link_is_there_beside_contacts() -> None:
     """The last line is the link, with password and end."""
     workspace = await peopled(BEN)

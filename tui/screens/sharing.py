@@ -18,7 +18,7 @@ from peergos_collab.workspace.api import Contact, Role, Workspace
 
 from ..viewmodels.cells import shown
 from ..viewmodels.contacts import People, names_of
-from ..viewmodels.sharing import CAN, LASTING, ROLES, contact_words, shared_words, warning
+from ..viewmodels.sharing import CAN, LASTING, ROLES, SINCE, contact_words, shared_words, warning
 from ..widgets.field import Field
 from ..widgets.qr_code import QrCode
 from .dialog import Dialog, words
@@ -28,11 +28,17 @@ _LINK = "a link, for whoever has it"
 
 async def share(workspace: Workspace, path: str) -> Share:
     """The dialog, with the contacts there are now."""
-    return Share(workspace, path, People(tuple(await workspace.contacts())).known)
+    contacts = People(tuple(await workspace.contacts())).known
+    kinds = {entry.name: entry.kind for entry in await workspace.list_entries()}
+    return Share(workspace, path, contacts, from_now=kinds.get(path) == "doc")
 
 
 class Share(Dialog[None]):
-    """Shares one object with a contact; or makes a link for it and shows that."""
+    """Shares one object with a contact; or makes a link for it and shows that.
+
+    Args:
+        from_now: it can be shared from now on, without what was written before.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c,c", "copy", "Copy the link"),
@@ -41,6 +47,7 @@ class Share(Dialog[None]):
 
     DEFAULT_CSS = """
     Share #with { max-height: 6; margin-bottom: 1; }
+    Share #since { margin-top: 1; }
     Share #link { margin-top: 1; }
     Share #warning { margin: 0; }
     Share #for-link { height: auto; }
@@ -51,13 +58,17 @@ class Share(Dialog[None]):
     """
 
     HELP = """Choose with whom, and what they may do. A contact finds it on their list, also when they are
-away now. A link opens it for whoever has it: c copies it, ctrl+r shows it as a QR code."""
+away now. From now on means: they get the text as it is, and nothing else that was written before; they do
+see who is in it. A link opens it for whoever has it: c copies it, ctrl+r shows it as a QR code."""
 
-    def __init__(self, workspace: Workspace, path: str, contacts: Sequence[Contact] = ()) -> None:
+    def __init__(
+        self, workspace: Workspace, path: str, contacts: Sequence[Contact] = (), *, from_now: bool = False
+    ) -> None:
         super().__init__()
         self._workspace = workspace
         self._path = path
         self._contacts = contacts
+        self._can_from_now = from_now
         self._link = ""
         self.title_words = f"Share {shown(path, 50)}"
 
@@ -68,6 +79,10 @@ away now. A link opens it for whoever has it: c copies it, ctrl+r shows it as a 
         with RadioSet(id="role", compact=True):
             for number, role in enumerate(ROLES):
                 yield RadioButton(Text(f"{role.value}: can {CAN[role]}"), value=number == 0)
+        if self._can_from_now and self._contacts:
+            with RadioSet(id="since", compact=True):
+                for number, text in enumerate(SINCE):
+                    yield RadioButton(Text(text), value=number == 0)
         yield words("", id="warning", classes="loud")
         with Vertical(id="for-link"):
             yield Label("A password for the link (may stay empty; tell it another way)")
@@ -105,6 +120,12 @@ away now. A link opens it for whoever has it: c copies it, ctrl+r shows it as a 
         return ROLES[max(0, self.query_one("#role", RadioSet).pressed_index)]
 
     @property
+    def _from_now(self) -> bool:
+        """Whether a contact gets nothing that was written before."""
+        offered = self._can_from_now and self._contact is not None
+        return offered and self.query_one("#since", RadioSet).pressed_index == 1
+
+    @property
     def _expires(self) -> int | None:
         """In milliseconds since 1970."""
         _, lasting = LASTING[max(0, self.query_one("#lasting", RadioSet).pressed_index)]
@@ -112,9 +133,12 @@ away now. A link opens it for whoever has it: c copies it, ctrl+r shows it as a 
 
     def _show_choice(self) -> None:
         contact, role = self._contact, self._role
-        text = contact_words(contact, role) if contact is not None else warning(role)
+        now = self._from_now
+        text = contact_words(contact, role, from_now=now) if contact is not None else warning(role)
         self.query_one("#warning", Static).update(Text(text))
         self.query_one("#for-link").display = contact is None
+        for since in self.query("#since"):
+            since.display = contact is not None
         self.query_one("#make", Button).label = Text("Share" if contact is not None else "Make the link")
         for name in ("copy", "picture"):
             self.query_one(f"#{name}").display = contact is None
@@ -152,7 +176,9 @@ away now. A link opens it for whoever has it: c copies it, ctrl+r shows it as a 
 
     async def _share_with(self, contact: Contact) -> None:
         try:
-            name = await self._workspace.share_with(self._path, contact.name, self._role)
+            name = await self._workspace.share_with(
+                self._path, contact.name, self._role, from_now=self._from_now
+            )
         except PeergosCollabError as problem:
             self.show_error(problem)
             return

@@ -53,6 +53,11 @@ def _name(member: Member) -> str:
 
 def _note(member: Member, link: ShareLink | None) -> str:
     """A link's note tells links apart; the name of who is no contact is his own word for himself."""
+    since = "without what was written before" if member.from_now else ""
+    return ", ".join(filter(None, [_kind_note(member, link), since]))
+
+
+def _kind_note(member: Member, link: ShareLink | None) -> str:
     if member.kind == "link":
         return "you came by this link" if member.me else f"link {member.id[-6:]}{_made(link)}"
     if member.me:

@@ -12,6 +12,9 @@ CAN = {
     Role.ADMIN: "read and change it, and give others access",
 }
 ROLES = (Role.READER, Role.WRITER, Role.ADMIN)
+SINCE = ("with all that was written before", "from now on, with the text as it is")
+"""What a contact gets of a document's past."""
+
 DAY = 86_400_000
 LASTING: tuple[tuple[str, int | None], ...] = (
     ("never", None),
@@ -29,10 +32,15 @@ def warning(role: Role) -> str:
     )
 
 
-def contact_words(contact: Contact, role: Role) -> str:
+def contact_words(contact: Contact, role: Role, *, from_now: bool = False) -> str:
     """What sharing with somebody means, and what one does not know of him."""
     name = person(contact.name)
     can = f"{name} can {CAN[role]}, history included."
+    if from_now:
+        can = (
+            f"{name} can {CAN[role]}, and sees nothing that was written before now but the text as it is. "
+            "The names of members they do see."
+        )
     if contact.changed:
         return f"{can} ⚠ Their keys changed since you verified them: compare words first (p, then v)."
     if not contact.verified:

@@ -119,10 +119,24 @@ def test_share_with(pgc: Any, workspace: FakeWorkspace) -> None:
     ]
 
 
+def test_share_from_now(pgc: Any, workspace: FakeWorkspace) -> None:
+    """What it means is said beside the result; {from_now}."""
+    shared = pgc("share", "notes", "--with", "Ben", "--from-now", "--json")
+
+    assert shared.document["from_now"] is True
+    assert workspace.calls == [("share_with", "notes", "Ben", Role.READER, "from now")]
+    assert "who is in it" in pgc("share", "notes", "--with", "Ben", "--from-now").err
+
+
 @pytest.mark.parametrize(
     "more",
-    [[], ["--link", "--with", "Ben"], ["--with", "Ben", "--expires", "1d"]],
-    ids=["how", "both", "end"],
+    [
+        [],
+        ["--link", "--with", "Ben"],
+        ["--with", "Ben", "--expires", "1d"],
+        ["--link", "--from-now"],
+    ],
+    ids=["how", "both", "end", "link"],
 )
 def test_share_says_how(pgc: Any, workspace: FakeWorkspace, more: list[str]) -> None:
     """One way, and no option that belongs to the other: exit 2."""

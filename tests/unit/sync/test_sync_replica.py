@@ -16,6 +16,7 @@ from peergos_collab.sync.replica import SITTING, Replica
 from peergos_collab.testing.store import MemoryStore
 from support.circle import make_circle
 from support.forge import Forger, replica_of, take, take_certificates
+from support.hidden_texts import Table
 
 RANDOM = random.Random(21).randbytes
 CIRCLE = make_circle(Kind.CHAT, [Level.WRITE, Level.READ], RANDOM)
@@ -292,3 +293,22 @@ def test_what_follows_a_damaged_journal_entry_is_numbered_anew() -> None:
     assert numbers == [1, 2]
     assert texts(again) == texts(reader) == ["one", "three"]
     assert not again.store.journal(CIRCLE.object)
+
+
+def test_who_is_back_after_a_removal_writes_in_a_new_log() -> None:
+    """His old one ended before words of his that do not count: what followed them would reach nobody."""
+    table = Table("ab")
+    table.add("a", "b")
+    table.meet()
+    table["b"].write(0, "seen ")
+    table.meet()
+    table["b"].write(0, "not seen ")
+    table["a"].remove(table["b"])
+    table["a"].only_add(table["b"], Level.WRITE, hidden=False)
+    table["a"].tell(table["b"])
+    table["b"].settle()
+    table["b"].start()
+    table["b"].write(0, "back ")
+    table.meet()
+
+    assert table["a"].text == table["b"].text == "back seen "

@@ -1,0 +1,259 @@
+"""Bases: what passes for somebody whose history is hidden, which of them he uses, and when one is due."""
+
+from __future__ import annotations
+
+import pytest
+
+from peergos_collab.documents import Document
+from peergos_collab.errors import Conflict
+from peergos_collab.objects.epoch_keys import Level
+from peergos_collab.sync.bases import Bases
+from peergos_collab.sync.logbook import LogBook
+from support.hidden_texts import Table, Writing
+
+
+def newcomer(names: str = "abn") -> Table:
+    """The first two wrote; the last was added by the first from now on, and has heard of it by her."""
+    table = Table(names)
+    for name in names[1:-1]:
+        table.add("a", name, Level.ADMIN if name == "b" else Level.WRITE)
+    table.meet(names[:-1])
+    table["a"].write(0, "before ")
+    table.meet(names[:-1])
+    table["b"].write(0, "b ")
+    table.meet(names[:-1])
+    table.add("a", names[-1], hidden=True)
+    table["a"].tell(table["n"])
+    return table
+
+
+def used_by(one: Writing) -> list[str]:
+    """Whose bases somebody uses."""
+    bases = one.replica.order.bases
+    return [bases.known[id_].author.name for id_ in bases.used]
+
+
+def lie(one: Writing, text: str) -> None:
+    """Makes a base that says something else than the history."""
+    other = Document(1)
+    other.edit(0, 0, text)
+    true, one.fold.snapshot_state = one.fold.snapshot_state, other.state  # type: ignore[method-assign]
+    assert one.base()
+    one.fold.snapshot_state = true  # type: ignore[method-assign]
+
+
+def write_late(table: Table, name: str, text: str) -> None:
+    """Writes under the keys from before the newcomer."""
+    one = table[name]
+    epoch = one.replica.seat.epoch()
+    one.write(0, text)
+
+    assert epoch not in table["n"].replica.keys
+    assert one.replica.unsealed == 0
+
+
+def test_what_he_never_opens_passes_and_its_text_is_there() -> None:
+    """He cites it like all others, so that nothing waits for him."""
+    table = newcomer()
+    n = table["n"]
+
+    assert n.text == table["a"].text == "b before "
+    assert n.replica.order.waiting == ()
+    n.write(0, "n ")
+    n.tell(table["b"])
+    assert table["b"].text == "n b before "
+
+
+def test_without_a_base_he_waits() -> None:
+    """And sees nothing of what was written after it either."""
+    table = Table("an")
+    table["a"].write(0, "before")
+    table["a"].only_add(table["n"], Level.WRITE, hidden=True)
+    table["a"].write(0, "after ")
+    table["a"].tell(table["n"])
+
+    assert table["n"].text == ""
+    assert table["n"].replica.order.waiting != ()
+    assert table["a"].duties()
+    table["a"].tell(table["n"])
+    assert table["n"].text == "after before"
+
+
+def test_a_run_goes_on_where_its_hidden_part_ends() -> None:
+    """Its first changes have numbers that he never sees."""
+    table = newcomer()
+    table["a"].tell(table["b"])
+    table["b"].write(0, "more ")
+    table["b"].tell(table["n"])
+
+    assert table["n"].text == "more b before "
+
+
+def test_a_gap_is_one_for_him_too() -> None:
+    """A number that is missing to all: he lets nothing in where others wait."""
+    table = newcomer()
+    b = table["b"]
+    table["a"].tell(b)
+    b.replica._numbers[b.run] += 5
+    b.write(0, "more ")
+    b.tell(table["n"])
+    b.tell(table["a"])
+
+    assert table["n"].text == table["a"].text == "b before "
+
+
+def test_late_words_pass_with_a_new_base() -> None:
+    """Whoever has the history makes it, once; then nothing is due any more."""
+    table = newcomer()
+    write_late(table, "b", "late ")
+    table["b"].tell(table["n"])
+    assert table["n"].text == "b before "
+    table["b"].tell(table["a"])
+    assert table["a"].replica.base_is_due
+    assert table["a"].duties()
+    assert not table["a"].replica.base_is_due
+    table["a"].tell(table["n"])
+    table["n"].settle()
+
+    assert table["n"].text == "late b before "
+    assert used_by(table["n"]) == ["a"]
+    table["a"].tell(table["b"])
+    assert not table["b"].replica.base_is_due
+
+
+def test_of_two_he_uses_that_of_the_more_senior() -> None:
+    """Where both cover the same; the other one where it alone covers something that is hidden."""
+    table = newcomer()
+    write_late(table, "b", "late ")
+    table["a"].tell(table["b"])
+    assert table["b"].base()
+    table["b"].tell(table["n"])
+    assert used_by(table["n"]) == ["a", "b"]
+    table["b"].tell(table["a"])
+    assert table["a"].base()
+    table["a"].tell(table["n"])
+    assert table["n"].replica.unsettled
+    table["n"].settle()
+
+    assert used_by(table["n"]) == ["a"]
+    assert table["n"].text == table["a"].text == "late b before "
+
+
+def test_a_false_base_is_found_out_and_superseded() -> None:
+    """It costs whoever has the history nothing; a true one of a more senior member heals the newcomer."""
+    table = newcomer()
+    write_late(table, "b", "late ")
+    table["a"].tell(table["b"])
+    lie(table["b"], "what nobody wrote")
+    table["b"].tell(table["n"])
+    assert "what nobody wrote" in table["n"].text
+    table["b"].tell(table["a"])
+    bases = table["a"].replica.order.bases
+    (false,) = (bases.known[id_] for id_ in bases.unchecked)
+    assert table["a"].text == "late b before "
+    assert not table["a"].believes(false)
+    assert not table["a"].replica.base_is_due
+    bases.find_false(false)
+    assert table["a"].replica.base_is_due
+    assert table["a"].duties()
+    table["a"].tell(table["n"])
+    table["n"].settle()
+
+    assert table["n"].text == table["a"].text == "late b before "
+
+
+def test_a_true_base_is_believed() -> None:
+    """By whoever else has the history."""
+    table = newcomer()
+    table["a"].tell(table["b"])
+    bases = table["b"].replica.order.bases
+    (base,) = (bases.known[id_] for id_ in bases.unchecked)
+
+    assert table["b"].believes(base)
+
+
+def test_a_base_says_nothing_of_what_he_wrote_himself() -> None:
+    """One that holds words of this very run which he never wrote is not taken: his own would be lost."""
+    table = newcomer()
+    n = table["n"]
+    forged = Document(n.fold.document.client)
+    forged.edit(0, 0, "never written")
+    write_late(table, "b", "late ")
+    table["a"].tell(table["b"])
+    b = table["b"]
+    b.fold.snapshot_state = forged.state  # type: ignore[method-assign]
+    assert b.base()
+    b.tell(n)
+    n.write(0, "mine ")
+
+    assert n.text == "mine b before "
+    assert used_by(n) == ["a"]
+    assert [one.reason for one in n.replica.order.set_aside] == [
+        "The state was refused: it holds what this device never wrote."
+    ]
+
+
+def test_plain_snapshots_stand_for_nothing_hidden() -> None:
+    """They have no numbers of runs, and need not say who made them."""
+    table = newcomer()
+    write_late(table, "b", "late ")
+    table["a"].tell(table["b"])
+    b = table["b"]
+    assert b.keep(b.replica.make_snapshot())
+    b.tell(table["n"])
+
+    assert used_by(table["n"]) == ["a"]
+    assert table["n"].text == "b before "
+
+
+def test_readers_and_strangers_make_none() -> None:
+    """And who was removed makes none any more that counts."""
+    table = newcomer("abcn")
+    write_late(table, "c", "late ")
+    table["a"].tell(table["c"])
+    lie(table["c"], "what nobody wrote")
+    table["c"].tell(table["n"])
+    assert "nobody" in table["n"].text
+    table["a"].remove(table["c"])
+    table["a"].tell(table["n"])
+    table["n"].settle()
+
+    assert used_by(table["n"]) == ["a"]
+    assert table["n"].text == "b before "
+
+
+def test_who_is_given_the_history_after_all_folds_it() -> None:
+    """And uses no base any more."""
+    table = newcomer()
+    a, n = table["a"], table["n"]
+    a.remove(n)
+    a.add(n, Level.WRITE, hidden=False)
+    a.tell(n)
+    n.settle()
+
+    assert not n.is_hidden
+    assert used_by(n) == []
+    assert n.text == a.text == "b before "
+
+
+def test_it_is_kept_over_a_start() -> None:
+    """What is known of bases, as in a checkpoint."""
+    table = newcomer()
+    bases = table["n"].replica.order.bases
+    again = Bases(table.group.object, LogBook.load(table.group.object, table["n"].store), bases.principal)
+    again.restore(bases.stored())
+
+    assert again.stored() == bases.stored()
+    assert again.known == bases.known
+    assert again.used == bases.used != []
+
+
+def test_what_does_not_fit_is_said() -> None:
+    """Instead of a segment that nobody could take."""
+    table = newcomer()
+    words = table.rng.randbytes(1 << 20).hex()
+    for at in range(0, len(words), 1 << 15):
+        table["a"].write(0, words[at : at + (1 << 15)])
+
+    with pytest.raises(Conflict, match="too large"):
+        table["a"].replica.check_base()
