@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("peergos_collab", "transports", "tui")
-PART_OF_THE_SUITE = ("unit/test_imports.py", "unit/codec")
+PART_OF_THE_SUITE = ("support/sources.py", "unit/test_imports.py", "unit/codec/test_codec_words.py")
 
 pytestmark = pytest.mark.xdist_group("wheel")
 

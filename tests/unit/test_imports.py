@@ -6,18 +6,14 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
+from functools import cache
 from itertools import chain
-from pathlib import Path
 
 import pytest
 
 import peergos_collab
 from peergos_collab import errors
-
-_SOURCES = [
-    Path(find_spec(name).submodule_search_locations[0]) for name in ("peergos_collab", "transports", "tui")
-]
+from support.sources import parsed
 
 _IO = ("asyncio", "sched", "select", "selectors", "socket", "socketserver", "sqlite3", "ssl", "subprocess")
 _CLOCKS = ("time",)
@@ -77,17 +73,14 @@ def _imported(tree: ast.Module, package: str) -> Iterator[str]:
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def _modules() -> Iterator[tuple[str, set[str]]]:
-    for source in _SOURCES:
-        for path in source.rglob("*.py"):
-            parts = path.relative_to(source.parent).with_suffix("").parts
-            is_package = parts[-1] == "__init__"
-            module = ".".join(parts[:-1] if is_package else parts)
-            package = module if is_package else module.rpartition(".")[0]
-            yield module, set(_imported(ast.parse(path.read_text("utf-8")), package))
-
-
-MODULES = dict(_modules())
+@cache
+def _modules() -> dict[str, set[str]]:
+    """Each module, with what it imports."""
+    found = {}
+    for module, path, tree in parsed():
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        found[module] = set(_imported(tree, package))
+    return found
 
 
 @pytest.mark.parametrize("package", FORBIDDEN)
@@ -95,7 +88,7 @@ def test_a_package_never_imports_what_its_row_forbids(package: str) -> None:
     """Pure packages import no I/O, no clock and no chance, not even inside a function."""
     found = [
         f"{module} imports {name}"
-        for module, names in MODULES.items()
+        for module, names in _modules().items()
         if _within(module, package)
         for name in names
         for forbidden in FORBIDDEN[package]
@@ -110,7 +103,7 @@ def test_a_library_is_imported_only_by_its_owner(library: str) -> None:
     """Each cryptographic, CRDT, network and interface library has one package that knows it."""
     found = [
         module
-        for module, names in MODULES.items()
+        for module, names in _modules().items()
         if any(_within(name, library) for name in names)
         and not any(_within(module, owner) for owner in ONLY_IN[library])
     ]
@@ -130,7 +123,7 @@ def test_the_reader_of_imports_sees_every_form() -> None:
 @pytest.mark.parametrize("package", sorted({*FORBIDDEN, *chain.from_iterable(ONLY_IN.values())}))
 def test_the_tables_name_packages_that_exist(package: str) -> None:
     """A renamed package may not drop out of the tables unnoticed."""
-    assert any(_within(module, package) for module in MODULES)
+    assert any(_within(module, package) for module in _modules())
 
 
 def _loaded_after(code: str) -> set[str]:

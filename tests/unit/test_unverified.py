@@ -5,15 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from importlib.util import find_spec
+from functools import cache
 from pathlib import Path
 
 import pytest
 from mypy import api as mypy
 
-PACKAGES = [
-    Path(find_spec(name).submodule_search_locations[0]) for name in ("peergos_collab", "transports", "tui")
-]
+from support.sources import parsed
 
 TYPES = {
     "Segment": "peergos_collab.objects.segments",
@@ -171,16 +169,6 @@ NOTHING_TO_VERIFY: dict[str, tuple[str, ...]] = {
 """Functions that give what no signature is on, and why that does no harm."""
 
 
-def _sources() -> Iterator[tuple[str, ast.Module]]:
-    for package in PACKAGES:
-        for path in sorted(package.rglob("*.py")):
-            parts = path.relative_to(package.parent).with_suffix("").parts
-            yield ".".join(parts), ast.parse(path.read_text("utf-8"))
-
-
-SOURCES = list(_sources())
-
-
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -195,21 +183,25 @@ def _functions(node: ast.AST, before: str = "") -> Iterator[tuple[str, Function]
         yield from _functions(child, name)
 
 
-def _parsers() -> dict[str, str]:
-    """Every function whose name ends in ``_untrusted``, with what it returns."""
-    return {
-        f"{module.removeprefix('peergos_collab.')}:{name}": ast.unparse(
-            function.returns or ast.Constant(None)
-        )
-        for module, tree in SOURCES
-        for name, function in _functions(tree)
-        if name.endswith("_untrusted")
-    }
+@cache
+def _read() -> tuple[dict[str, str], set[tuple[str, str]]]:
+    """Every function whose name ends in ``_untrusted``, with what it returns; and which module calls what."""
+    parsers: dict[str, str] = {}
+    calls: set[tuple[str, str]] = set()
+    for module, _, tree in parsed():
+        for name, function in _functions(tree):
+            if name.endswith("_untrusted"):
+                returns = ast.unparse(function.returns or ast.Constant(None))
+                parsers[f"{module.removeprefix('peergos_collab.')}:{name}"] = returns
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
+                calls.add((module, call.func.id))
+    return parsers, calls
 
 
 def test_foreign_bytes_become_what_is_verified_or_says_that_it_is_not() -> None:
     """A new function for foreign bytes has to say which. One that returns an Unverified type has said so."""
-    parsers = _parsers()
+    parsers, _ = _read()
     unverified = {name for name, returns in parsers.items() if "Unverified" in returns}
     told = [name for table in (VERIFY, NOTHING_TO_VERIFY) for names in table.values() for name in names]
 
@@ -221,13 +213,8 @@ def test_foreign_bytes_become_what_is_verified_or_says_that_it_is_not() -> None:
 def test_what_is_verified_is_made_by_its_own_module(name: str) -> None:
     """Which has the functions that verify, and those that make and sign."""
     home = {**TYPES, **VERIFIED_AT_ONCE}[name]
-    makers = {
-        module
-        for module, tree in SOURCES
-        if module.startswith("peergos_collab.")
-        for call in ast.walk(tree)
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == name
-    }
+    _, calls = _read()
+    makers = {module for module, called in calls if called == name and module.startswith("peergos_collab.")}
 
     assert {maker for maker in makers - {home} if (name, maker) not in MADE_ELSEWHERE} == set()
 

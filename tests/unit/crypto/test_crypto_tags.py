@@ -5,13 +5,12 @@ from __future__ import annotations
 import ast
 import itertools
 from collections import defaultdict
-from pathlib import Path
+from functools import cache
 
 import pytest
 
 from peergos_collab.crypto import Tag
-
-SOURCE = Path(__file__).parents[3] / "peergos_collab"
+from support.sources import parsed
 
 USES = {
     "derive": "derive",
@@ -55,16 +54,28 @@ def test_signature_tags_are_apart() -> None:
     }
 
 
-def tag_uses() -> dict[str, set[tuple[str, str]]]:
-    """For each member of Tag, the (kind of use, file) pairs of the calls it is a direct argument of."""
-    found: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
-    for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+@cache
+def named() -> frozenset[tuple[str, str, str]]:
+    """(Member of Tag, kind of use, module) wherever one is named; no kind where it is no call's argument."""
+    found = set()
+    for module, _, tree in parsed():
+        for node in ast.walk(tree):
+            if member := tag_member(node):
+                found.add((member, "", module))
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "attr", getattr(node.func, "id", ""))
                 for argument in [*node.args, *(keyword.value for keyword in node.keywords)]:
                     if member := tag_member(argument):
-                        found[member].add((USES.get(name, name), str(path.relative_to(SOURCE))))
+                        found.add((member, USES.get(name, name), module))
+    return frozenset(found)
+
+
+def tag_uses() -> dict[str, set[str]]:
+    """For each member of Tag, what it is used for."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for member, kind, _ in named():
+        if kind in USES.values():
+            found[member].add(kind)
     return found
 
 
@@ -76,13 +87,12 @@ def tag_member(node: ast.AST) -> str:
 
 def test_the_source_uses_members_that_exist() -> None:
     """No call names a tag that the registry does not have."""
-    assert set(tag_uses()) <= set(Tag.__members__)
+    assert {member for member, _, _ in named()} <= set(Tag.__members__)
 
 
 def test_signature_tags_only_sign() -> None:
     """No SIGN_… tag derives, hashes or seals, and no other tag signs."""
-    for member, uses in tag_uses().items():
-        kinds = {kind for kind, _ in uses} & set(USES.values())
+    for member, kinds in tag_uses().items():
         if member.startswith("SIGN_"):
             assert kinds <= {"signature"}, f"{member} is used for {kinds}"
         else:
@@ -91,8 +101,7 @@ def test_signature_tags_only_sign() -> None:
 
 def test_a_tag_serves_one_kind_of_use() -> None:
     """What derives a key does not name a record as well, and the other way round."""
-    for member, uses in tag_uses().items():
-        kinds = {kind for kind, _ in uses} & set(USES.values())
+    for member, kinds in tag_uses().items():
         assert len(kinds) <= 1, f"{member} is used for {kinds}"
 
 
@@ -109,10 +118,8 @@ SHARED = {
 def modules_naming() -> dict[str, set[str]]:
     """For each member, the modules that name it."""
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if member := tag_member(node):
-                found[member].add(str(path.relative_to(SOURCE)))
+    for member, _, module in named():
+        found[member].add(module)
     return found
 
 
