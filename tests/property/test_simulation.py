@@ -122,44 +122,52 @@ def _never_folds_anew(patch: pytest.MonkeyPatch) -> None:
 
 @dataclass(frozen=True)
 class Planted:
-    """A fault, the world in which it shows soon, and what it looks like."""
+    """A fault, the world in which it shows soon, what it looks like, and a seed that shows it.
+
+    Seeds mean something else after each change of the code: where this one shows nothing any more, others
+    are looked for, which takes longer. Name another one then.
+    """
 
     symptom: str
     plant: Callable[[pytest.MonkeyPatch], None] | None = None
     how: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
 
 
 LONG = {"chances": COPIES, "steps": 300}
 PLANTED = {
-    "no_deduplication": Planted("heads|twice|fork", _no_deduplication),
-    "changes_taken_twice": Planted("twice|set aside", _changes_taken_twice, {**LONG, "kind": Kind.CHAT}),
-    "never_folds_anew": Planted("set aside|differs", _never_folds_anew, {**LONG, "kind": Kind.CHAT}),
+    "no_deduplication": Planted("heads|twice|fork", _no_deduplication, seed=51),
+    "changes_taken_twice": Planted(
+        "twice|set aside", _changes_taken_twice, {**LONG, "kind": Kind.CHAT}, seed=3
+    ),
+    "never_folds_anew": Planted("set aside|differs", _never_folds_anew, {**LONG, "kind": Kind.CHAT}, seed=46),
     "no_causal_order": Planted(
-        "set aside|before one it cites|differs", _no_causal_order, {"chances": NO_COPIES}
+        "set aside|before one it cites|differs", _no_causal_order, {"chances": NO_COPIES}, seed=31
     ),
     "seals_early": Planted("sealed before heads", _seals_early, {"chances": COPIES}),
     "reuses_a_number": Planted(
-        "forked", None, {"push_early": True, "reuse": True, "chances": CRASHES, "steps": 200}
+        "forked", None, {"push_early": True, "reuse": True, "chances": CRASHES, "steps": 200}, seed=16
     ),
     "pushes_before_durable": Planted("not durable", None, {"push_early": True, "chances": NO_COPIES}),
     "forgets_the_journal": Planted("lost", _forgets_the_journal),
-    "drops_a_branch": Planted("heads|lost|rest", _drops_a_branch, {**LONG, "kind": Kind.DOCUMENT}),
+    "drops_a_branch": Planted("heads|lost|rest", _drops_a_branch, {**LONG, "kind": Kind.DOCUMENT}, seed=46),
     "journal_goes_early": Planted(
         "lost|are missing",
         _journal_goes_before_it_is_sealed,
         {"kind": Kind.DOCUMENT, "chances": CRASHES, "steps": 200},
+        seed=31,
     ),
 }
 
 
 @pytest.mark.parametrize("fault", PLANTED)
 def test_a_planted_fault_is_found(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With this fault built in, one of the first seeds fails, and for the right reason."""
+    """With this fault built in, one of a few seeds fails, and for the right reason."""
     planted = PLANTED[fault]
     if planted.plant is not None:
         planted.plant(monkeypatch)
 
-    assert any(_failure(seed, planted) for seed in range(120))
+    assert any(_failure(seed, planted) for seed in (planted.seed, *range(120)))
 
 
 def _failure(seed: int, planted: Planted) -> str:
