@@ -17,8 +17,9 @@ from ..errors import Damaged, RemoteProtocolError
 from ..objects.links import Drop
 from ..objects.records import Epoch
 from ..ports import Clock, PutValue, Random, SegmentStore
+from ..sync.arrivals import Offered, Record
 from ..sync.heads import Tip
-from ..sync.logbook import LogBook, Offered, Record
+from ..sync.logbook import LogBook
 from ..sync.session import Session, receipt_frame
 from ..sync.session_events import (
     DropOffered,

@@ -24,7 +24,8 @@ from ..objects.payload import Author
 from ..objects.snapshots import SnapshotPlace, run_mark
 from ..objects.usable_epochs import who_is_given
 from ..values import dataclass
-from .logbook import BranchState, LogBook
+from .arrivals import BranchState
+from .logbook import LogBook
 
 _Key = TypeVar("_Key")
 _LAST: Final = (1, 0, b"")

@@ -15,8 +15,8 @@ from ..errors import NotYet, PeergosCollabError
 from ..objects.payload import Payload
 from ..objects.segments import Segment
 from ..values import dataclass
+from .arrivals import BranchState
 from .causal_order import CausalOrder, DeviceRun, Ready, Waits
-from .logbook import BranchState
 
 
 def deliver_canonically(order: CausalOrder) -> None:

@@ -31,10 +31,11 @@ from ..objects.payload import Author, Cite, Delivery, Kind, Payload, decode_payl
 from ..objects.segments import Segment
 from ..objects.snapshots import Snapshot, SnapshotPlace, run_mark
 from ..values import dataclass
+from .arrivals import Arrival, BranchState
 from .bases import Base, Bases
 from .closings import Closings
 from .fold import Fold, Missing
-from .logbook import Arrival, BranchState, LogBook
+from .logbook import LogBook
 
 _NOBODY: Final = Author(AccountId(bytes(32)), DeviceId(bytes(32)), PrincipalId(bytes(32)), "")
 _NOTHING: Final = Payload(RunId(bytes(16)), 1, 0, (), (), Kind.HELLO, 0, b"")

@@ -16,10 +16,11 @@ from ..objects.epoch_keys import EpochKeys
 from ..objects.records import Epoch, MembershipRecord
 from ..objects.segments import epoch_of
 from ..values import dataclass
+from .arrivals import BranchState
 from .epoch_graph import EVERYTHING
 from .frames import SEGMENTS_PER_FRAME
 from .heads import Tip
-from .logbook import BranchState, LogBook
+from .logbook import LogBook
 from .rights import Rights
 
 _NEVER: Final = (-1, -1, -1)

@@ -16,7 +16,8 @@ from ..codec.ids import EpochId, LogId, SegmentId
 from ..objects.membership import View
 from ..objects.op_kinds import Close
 from ..objects.payload import LOG_PREFIX, Author, Cite
-from .logbook import BranchState, LogBook
+from .arrivals import BranchState
+from .logbook import LogBook
 
 Ends: TypeAlias = Mapping[LogId, Close]
 """The last segment of each log that counts; of one that is not in here, none does."""

@@ -1,50 +1,26 @@
 """The public side of one object: its verified records, its logs, and how far each goes.
 
-Nodes and members keep the same book; it needs no key. Whatever enters it was verified: an epoch by
-its parents, a certificate by its epoch, a segment by its log's signature and that log's certificate.
-Verdicts follow from the set of records; where something arrives too early (its parent, certificate
-or predecessor is missing), it is not kept, and the sender is asked again.
-
-Who holds a key of an object can add to its book, so what a book takes has bounds. They differ by the key
-that signed: what readers fill up leaves room for writers, and what writers fill up for admins.
+Nodes and members keep the same book; it needs no key. A segment enters it verified, by its log's signature
+and that log's certificate, behind the one before it. Where its certificate or predecessor is missing it is
+not kept, and the sender is asked again. Who may write can fork his log, so forks have bounds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import field
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
-from typing import Final, TypeAlias
+from typing import Final
 
-from ..codec.ids import EpochId, LogId, ObjectId, RecordId, SegmentId
+from ..codec.ids import EpochId, LogId, ObjectId, SegmentId
 from ..errors import Damaged, PeergosCollabError, RemoteProtocolError
-from ..objects.certificates import Certificate, UnverifiedCertificate
-from ..objects.epoch_keys import Level
 from ..objects.payload import LOG_PREFIX
-from ..objects.records import (
-    Epoch,
-    Grant,
-    MembershipRecord,
-    UnverifiedEpoch,
-    UnverifiedRecord,
-    parse_record_untrusted,
-)
 from ..objects.segments import Segment, UnverifiedSegment, epoch_of
-from ..ports import (
-    AppendSegment,
-    Batch,
-    NewBranch,
-    PutRecord,
-    PutValue,
-    SegmentStore,
-    StoredRecord,
-    TruncateBranch,
-)
-from ..values import dataclass
-from .epoch_graph import EVERYTHING, EpochGraph
+from ..ports import AppendSegment, Batch, NewBranch, SegmentStore, TruncateBranch
+from .arrivals import Arrival, BranchState, Offered
+from .epoch_graph import EVERYTHING
 from .heads import MAX_TIPS, Tip
+from .record_book import COPIES, RecordBook
 
-COPIES: Final = "epochs"
 MAX_BRANCHES: Final = 64
 """Forks of one log that are kept, those that came first: beyond it members may differ, in that log. An honest
 device forks a log once or twice in its life."""
@@ -52,96 +28,15 @@ device forks a log once or twice in its life."""
 RECENT_BYTES: Final = 64 << 10
 """Of the newest segments, kept to be passed on at once, without a look into the store."""
 
-MAX_RECORDS: Final = {Level.READ: 8_000, Level.WRITE: 10_000, Level.ADMIN: 12_000}
-"""Membership records of one object, up to which one more is taken that a key of this level signed: 12,000
-ids and all heads still fit into the frame that compares them."""
-
-MAX_RECORD_BYTES: Final = {Level.READ: 256 << 20, Level.WRITE: 384 << 20, Level.ADMIN: 512 << 20}
-"""The same in bytes: 8,000 changes of keys among 1,000 members."""
-
-MAX_NEW_LOGS: Final = 2_000
-"""Logs that one epoch's write key may certify: past it new keys are needed, which an admin can keep from
-whoever certified them all. A device has one, and one more after each unclean start."""
-
 _READ: Final = 1 << 18
 
-Record: TypeAlias = MembershipRecord | Certificate
-_Unverified: TypeAlias = UnverifiedRecord | UnverifiedCertificate
-Admits: TypeAlias = Callable[[Record], bool]
-"""Whether a verified record is taken from whoever sent it."""
 
-
-def anybody(_: Record) -> bool:
-    """Takes every record that is true, whoever brings it."""
-    return True
-
-
-@dataclass(slots=True)
-class BranchState:
-    """A run of consecutive segments of a log.
-
-    Args:
-        base: the branch it forks from, or None.
-        tip_epoch: of its last segment; None until somebody asked for it.
-    """
-
-    number: int
-    log: LogId
-    base: BranchState | None
-    first: int
-    tip: int
-    tip_id: bytes
-    tip_epoch: EpochId | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A segment that was new and is verified, with its place."""
-
-    segment: Segment
-    branch: BranchState
-
-
-@dataclass(slots=True)
-class Offered:
-    """What became of segments or records that were offered.
-
-    Args:
-        arrivals: new segments, in the order they entered.
-        records: new records, in the order they entered.
-        known: places of segments that were known already.
-        gaps: logs of which a predecessor or certificate is missing.
-        early: records whose epoch or parents are missing, as they came.
-        barred: something came from who has no right to give it, or none yet.
-        refused: what was false, in words.
-        forked: logs that turned out to be forked.
-        batch: what must be written.
-    """
-
-    arrivals: list[Arrival] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
-    known: list[tuple[BranchState, int]] = field(default_factory=list)
-    gaps: set[LogId] = field(default_factory=set)
-    early: list[bytes] = field(default_factory=list)
-    barred: bool = False
-    refused: list[str] = field(default_factory=list)
-    forked: set[LogId] = field(default_factory=set)
-    batch: Batch = field(default_factory=list)
-
-
-class LogBook:
+class LogBook(RecordBook):
     """See the module's text."""
 
     def __init__(self, object_id: ObjectId, store: SegmentStore) -> None:
-        self.object = object_id
+        super().__init__(object_id)
         self.store = store
-        self.epochs: dict[EpochId, Epoch] = {}
-        self.graph = EpochGraph()
-        self.plain_graph = EpochGraph()
-        """The same as nodes see it, who cannot tell which epochs are void."""
-        self.grants: dict[RecordId, Grant] = {}
-        self.certificates: dict[tuple[LogId, EpochId], Certificate] = {}
-        self.certified: dict[LogId, list[Certificate]] = {}
         self.branches: dict[LogId, list[BranchState]] = {}
         self.numbered: dict[int, BranchState] = {}
         self.damage: list[str] = []
@@ -149,11 +44,8 @@ class LogBook:
         self._fresh: dict[tuple[int, int], SegmentId] = {}
         self._recent: dict[tuple[int, int], Segment] = {}
         self._recent_bytes = 0
-        self._record_bytes = 0
         self._named: dict[bytes, dict[LogId, None]] = {}
         """Logs by the first bytes of their ids: looked up for each citation, and there may be many."""
-        self._logs_in: dict[EpochId, int] = {}
-        self._made_by_writers: set[EpochId] = set()
 
     @classmethod
     def load(cls, object_id: ObjectId, store: SegmentStore) -> LogBook:
@@ -192,112 +84,6 @@ class LogBook:
             state = BranchState(branch.number, branch.log, base, branch.first, branch.tip, branch.tip_id)
             book._add_branch(state)
         return book
-
-    # -- records --------------------------------------------------------------------------------
-
-    def take_records(self, raws: Iterable[bytes], admits: Admits = anybody) -> Offered:
-        """Takes epochs, grants and certificates, in any order. See ``Offered``.
-
-        Args:
-            admits: judges what is new by the rights of who sent it.
-        """
-        offered = Offered()
-        ready = [record for raw in raws if (record := self._parse_record(raw, offered)) is not None]
-        ready.reverse()
-        waiting: dict[EpochId, list[_Unverified]] = {}
-        while ready:
-            record = ready.pop()
-            missing = self._missing(record)
-            if missing is not None:
-                waiting.setdefault(missing, []).append(record)
-            elif self._take_record(record, offered, admits) and isinstance(record, UnverifiedEpoch):
-                ready += reversed(waiting.pop(record.id, []))
-        offered.early = [record.raw for records in waiting.values() for record in records]
-        return offered
-
-    def _missing(self, record: _Unverified) -> EpochId | None:
-        """An epoch that has to be here first."""
-        return next((epoch for epoch in record.needs if epoch not in self.epochs), None)
-
-    def _parse_record(self, raw: bytes, offered: Offered) -> _Unverified | None:
-        try:
-            record: _Unverified
-            if len(raw) <= 256:
-                record = Certificate.parse_untrusted(raw)
-            else:
-                record = parse_record_untrusted(raw)
-            if record.object != self.object:
-                raise RemoteProtocolError("a record of another object")
-            return record
-        except PeergosCollabError as error:
-            offered.refused.append(str(error))
-            return None
-
-    def _take_record(self, unverified: _Unverified, offered: Offered, admits: Admits) -> bool:
-        """Whether it is in the book now."""
-        if self._knows(unverified):
-            return True
-        try:
-            self._check_room(unverified)
-            record = unverified.verify(self.epochs)
-        except RemoteProtocolError as error:
-            offered.refused.append(str(error))
-            return False
-        if not admits(record):
-            offered.barred = True
-            return False
-        self._keep(record)
-        offered.records.append(record)
-        if isinstance(record, Epoch):
-            offered.batch += epoch_batch(record)
-        else:
-            offered.batch.append(PutRecord(self.object, StoredRecord(record.kind, record.id, record.raw)))
-        return True
-
-    def _knows(self, record: _Unverified) -> bool:
-        if isinstance(record, UnverifiedCertificate):
-            return (record.log, record.epoch) in self.certificates
-        return record.id in (self.epochs if isinstance(record, UnverifiedEpoch) else self.grants)
-
-    def _check_room(self, record: _Unverified) -> None:
-        """Raises RemoteProtocolError where an object has as many records as it may."""
-        if isinstance(record, UnverifiedCertificate):
-            new = record.log not in self.certified
-            if new and self._logs_in.get(record.epoch, 0) >= MAX_NEW_LOGS:
-                raise RemoteProtocolError("too many logs in one epoch")
-            return
-        level = self._signed_level(record.id, record.signer, record.level)
-        count = len(self.epochs) + len(self.grants)
-        size = self._record_bytes + len(record.raw)
-        if count >= MAX_RECORDS[level] or size > MAX_RECORD_BYTES[level]:
-            raise RemoteProtocolError("too many membership records")
-
-    def _signed_level(self, id_: bytes, signer: EpochId, level: Level) -> Level:
-        """The level of the key that signed a record; an admin key that a writer made up counts as his."""
-        if level is Level.ADMIN and (signer or id_) in self._made_by_writers:
-            return Level.WRITE
-        return level
-
-    def _keep(self, record: Record) -> None:
-        if isinstance(record, Certificate):
-            self.certificates[record.log, record.epoch] = record
-            if record.log not in self.certified:
-                self._logs_in[record.epoch] = self._logs_in.get(record.epoch, 0) + 1
-            self.certified.setdefault(record.log, []).append(record)
-            return
-        self._record_bytes += len(record.raw)
-        if isinstance(record, Epoch):
-            self.epochs[record.id] = record
-            self.graph.add(record)
-            self.plain_graph.add(record)
-            outer = record.sealed.outer
-            if not record.first and self._signed_level(record.id, outer.signer, outer.level) < Level.ADMIN:
-                self._made_by_writers.add(record.id)
-        else:
-            self.grants[record.id] = record
-
-    def membership_records(self) -> list[MembershipRecord]:
-        return [*self.epochs.values(), *self.grants.values()]
 
     # -- segments -------------------------------------------------------------------------------
 
@@ -605,12 +391,6 @@ class LogBook:
         return segment
 
 
-def epoch_batch(epoch: Epoch) -> Batch:
-    """Keeps an epoch, and a copy: without it nothing of an object can be read, and it may be nowhere else."""
-    record = StoredRecord(epoch.kind, epoch.id, epoch.raw)
-    return [PutRecord(epoch.object, record), PutValue(COPIES, epoch.object + epoch.id, epoch.raw)]
-
-
 def _tip(branch: BranchState) -> list[Tip]:
     return [Tip(branch.log, branch.tip, SegmentId(branch.tip_id))] if branch.tip >= branch.first else []
 
@@ -620,8 +400,3 @@ def _values(store: SegmentStore) -> list[tuple[bytes, bytes]]:
         return list(store.values(COPIES))
     except Damaged:
         return []  # two damages at once: only a node or peer can help
-
-
-def record_ids(book: LogBook) -> list[bytes]:
-    """Ids of all membership records, to compare with a peer's."""
-    return [*book.epochs, *book.grants]

@@ -44,15 +44,17 @@ from ..objects.segments import seal_segment
 from ..objects.snapshots import Snapshot, SnapshotPlace
 from ..ports import Batch, Clock, DropJournal, PutJournal, Random, SegmentStore
 from ..values import dataclass
+from .arrivals import Arrival, BranchState, Offered
 from .bases import Base
 from .canonical_order import deliver_canonically
 from .causal_order import CausalOrder
 from .epoch_graph import EVERYTHING
 from .fold import Fold
 from .journal import ENTRY_CHANGES, ENTRY_CONTENT, LocalChange, open_entry_untrusted, seal_entry
-from .logbook import Admits, Arrival, BranchState, LogBook, Offered, anybody
+from .logbook import LogBook
 from .own_log import OwnLogs
 from .own_seat import OwnSeat
+from .record_book import Admits, anybody
 
 SNAPSHOT_CONTENT: Final = 4 << 20
 """Bytes of a snapshot before compression; larger ones would not fit in a segment and wait for blobs."""

@@ -26,6 +26,7 @@ from ..objects.mail import Mail
 from ..objects.segments import epoch_of
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Random
+from .arrivals import Arrival, Record
 from .channel import Channel
 from .epoch_graph import EVERYTHING
 from .frames import (
@@ -38,8 +39,9 @@ from .frames import (
     encode_frame,
 )
 from .heads import Tip, heads_digest, tips_untrusted, tips_value
-from .logbook import Admits, Arrival, LogBook, Record, record_ids
+from .logbook import LogBook
 from .proving import fresh_proofs, opening_proofs, prove
+from .record_book import Admits, record_ids
 from .rights import MAX_PROOFS, Rights, UnverifiedProof, proofs_untrusted
 from .session_events import (
     CaughtUp,

@@ -35,7 +35,7 @@ from ..objects.records import Epoch, first_epoch
 from ..objects.wraps import Recipient
 from ..ports import PutValue, Random
 from ..storage import HomeLock, SqliteStore, read_file, write_atomic
-from ..sync.logbook import epoch_batch
+from ..sync.record_book import epoch_batch
 from ..values import dataclass
 from .account_parcel import MAX_NODES, AccountParcel
 from .recovery_drop import RecoveryDrop

@@ -19,10 +19,11 @@ from ..objects.epoch_keys import Level
 from ..objects.payload import MAX_CHANGES, Author, Delivery
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Batch, PutValue, Random, SegmentStore
+from ..sync.arrivals import Arrival, Offered
 from ..sync.causal_order import CausalOrder, SetAside
 from ..sync.epoch_graph import EVERYTHING
 from ..sync.heads import Tip
-from ..sync.logbook import Arrival, Offered, anybody
+from ..sync.record_book import anybody
 from ..sync.replica import Collected, Replica, Taken
 from ..sync.session import Session
 from ..values import dataclass

@@ -33,7 +33,7 @@ from ..files.names import check_name
 from ..objects.links import Capability
 from ..objects.payload import Kind
 from ..ports import PutValue
-from ..sync.logbook import epoch_batch
+from ..sync.record_book import epoch_batch
 from .apart import write_apart
 from .api import (
     ChatHandle,

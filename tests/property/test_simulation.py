@@ -18,9 +18,10 @@ import pytest
 
 from peergos_collab.objects.payload import Kind
 from peergos_collab.objects.segments import Segment
+from peergos_collab.sync.arrivals import BranchState, Offered
 from peergos_collab.sync.causal_order import CausalOrder
 from peergos_collab.sync.journal import LocalChange
-from peergos_collab.sync.logbook import BranchState, LogBook, Offered
+from peergos_collab.sync.logbook import LogBook
 from peergos_collab.sync.replica import Collected, Replica
 from support.simulation import Chances, SimulationFailed, World, check_seed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ async def engine(home: Path, serve: Serve) -> AsyncIterator[None]:
 
     async def serving(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            await serve(reader, writer)
+            with suppress(asyncio.CancelledError):  # the end of a test; asyncio would report it
+                await serve(reader, writer)
         finally:
             writer.close()
 
