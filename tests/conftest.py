@@ -8,6 +8,9 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
+from peergos_collab.crypto import PasswordParameters, stretch
+from peergos_collab.identity import key_store
+
 # A shell that runs the tests in the background hands down an ignored Ctrl+C, and the programs that tests
 # end with it would not hear it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -32,3 +35,13 @@ def _nobodys_home(tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in [name for name in os.environ if name.startswith("PGC_")]:
         del os.environ[name]
     os.environ["PGC_HOME"] = str(tmp_path_factory.mktemp("nobody") / "home")
+
+
+@pytest.fixture
+def quick_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passphrases of homes made in this process cost a thousandth to stretch; files still say the real cost.
+
+    What stretching costs and gives is for the tests of it; each use would take most of a second.
+    """
+    quick = PasswordParameters(passes=1, memory=1 << 18)
+    monkeypatch.setattr(key_store, "stretch", lambda words, salt, _: stretch(words, salt, quick))

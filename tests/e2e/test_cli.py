@@ -146,6 +146,7 @@ def test_exit_codes(home: Home, tmp_path: Path) -> None:
     assert [each["name"] for each in home.json("ls")["entries"]] == ["notes"]
 
 
+@pytest.mark.usefixtures("quick_passphrases")
 def test_a_passphrase(tmp_path: Path) -> None:
     """Needed, wrong, right, changed, and never asked for without a terminal."""
     home = Home(tmp_path / "home", process=False)

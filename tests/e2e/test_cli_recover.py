@@ -25,7 +25,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def code(tmp_path: Path, node: str) -> str:
     """The recovery code of an account with a document on the node; its only device is gone."""
-    laptop = Home(tmp_path / "laptop")
+    laptop = Home(tmp_path / "laptop", process=False)
     made = laptop.json("init", "--name", "Ana", "--no-passphrase", "--device", "laptop")
     laptop.pgc("node", "add", node)
     laptop.pgc("doc", "new", "notes")
@@ -50,6 +50,7 @@ def test_an_account_without_devices_comes_back(code: str, node: str, tmp_path: P
     assert shown["recovery_code"] != code
     assert back.items() >= {"name": "Ana", "told": True, "whole": True, "waiting": 0, "entries": 1}.items()
     assert home.pgc("doc", "cat", "notes", *secret) == b"hello"
+    home.process = False
     assert [each["name"] for each in home.json("device", "list", *secret)["devices"]] == ["desk"]
     assert home.fails(4, "ls") == "passphrase_needed"
     (tmp_path / "code").write_text(shown["recovery_code"])

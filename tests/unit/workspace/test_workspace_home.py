@@ -13,6 +13,8 @@ from peergos_collab.storage import HomeLock
 from peergos_collab.workspace.home import LOCK, MASTER, create_home, open_keys, recover_home, remember_nodes
 from support.homes import world
 
+pytestmark = pytest.mark.usefixtures("quick_passphrases")
+
 NODE = f"pgc://{'z' + '2' * 44}@127.0.0.1:1"
 
 
