@@ -25,6 +25,9 @@ T = TypeVar("T")
 _UNNAMED: Final = "_field_"
 """How fields are called in a pattern, before their number."""
 
+_OFTEN: Final = 5
+"""So many of one kind are worth a method of their own."""
+
 _ORDER: Final = {"__lt__": "<", "__le__": "<=", "__gt__": ">", "__ge__": ">="}
 
 
@@ -84,12 +87,59 @@ def _named_as(made: type[Any], name: str, method: Callable[..., Any]) -> Callabl
 
 def _init(made: type[Any], frozen: bool) -> Callable[..., Any]:
     mine = fields(made)
-    defaults = tuple(field.default for field in mine if field.default is not MISSING)
-    first_default = len(mine) - len(defaults)
+    first_default = len(mine) - sum(field.default is not MISSING for field in mine)
     plain = all(field.init and not _has_factory(field) for field in mine)
     in_order = all(field.default is not MISSING for field in mine[first_default:])
-    if not (plain and in_order) or hasattr(made, "__post_init__"):
-        return _compile(made, "__init__", _init_source(made, frozen))
+    if plain and in_order and not hasattr(made, "__post_init__"):
+        return _plain_init(made, frozen)
+    return _compiled_when_used_often(made, frozen)
+
+
+def _compiled_when_used_often(made: type[Any], frozen: bool) -> Callable[..., Any]:
+    """What a program makes once, such as its engine, has the most fields: compiling costs most there."""
+    times = 0
+
+    def init(self: Any, *values: Any, **named: Any) -> None:
+        nonlocal times
+        times += 1
+        if times < _OFTEN:
+            given = _by_name(made, values, named)
+            if given is not None:
+                _set_all(self, given, frozen)
+                return
+        method = _compile(made, "__init__", _init_source(made, frozen))
+        setattr(made, "__init__", method)  # noqa: B010  a type checker would not have it otherwise
+        method(self, *values, **named)
+
+    return _named_as(made, "__init__", init)
+
+
+def _by_name(made: type[Any], values: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any] | None:
+    """Arguments by name; None where they are wrong, which a compiled method says best."""
+    asked = {field.name: field for field in fields(made) if field.init}
+    given = dict(zip(asked, values, strict=False))
+    needed = {name for name, field in asked.items() if field.default is MISSING and not _has_factory(field)}
+    wrong = len(values) > len(asked) or not given.keys().isdisjoint(named) or not named.keys() <= asked.keys()
+    given.update(named)
+    return None if wrong or not needed <= given.keys() else given
+
+
+def _set_all(value: Any, given: dict[str, Any], frozen: bool) -> None:
+    put = object.__setattr__ if frozen else setattr
+    for field in fields(value):
+        if field.name in given:
+            put(value, field.name, given[field.name])
+        elif _has_factory(field):
+            put(value, field.name, field.default_factory())  # type: ignore[operator]
+        elif field.init:
+            put(value, field.name, field.default)
+    if hasattr(value, "__post_init__"):
+        value.__post_init__()
+
+
+def _plain_init(made: type[Any], frozen: bool) -> Callable[..., Any]:
+    mine = fields(made)
+    defaults = tuple(field.default for field in mine if field.default is not MISSING)
     code = _init_pattern(len(mine), frozen)
     named = {f"{_UNNAMED}{at}": field.name for at, field in enumerate(mine)}
     code = code.replace(

@@ -88,6 +88,40 @@ def test_plain_values(maker: Maker, frozen: bool, slots: bool) -> None:
 
 
 @BOTH
+@pytest.mark.parametrize("values", [(), (1, 2, [], b"", 0, {}), (1, 2)], ids=["none", "too many", "twice"])
+def test_wrong_arguments_by_position(maker: Maker, values: tuple[Any, ...]) -> None:
+    """The same for those that are given by position."""
+    kind = _point(maker, frozen=True, slots=True)
+
+    for _ in range(2):
+        with pytest.raises(TypeError, match=r"Point\.__init__\(\)"):
+            kind(*values, **({"y": 2} if values == (1, 2) else {}))
+
+
+@BOTH
+@pytest.mark.parametrize("frozen", [False, True])
+def test_every_use_is_as_the_first(maker: Maker, frozen: bool) -> None:
+    """With factories and work of its own after it, too, however often one is made; errors as well."""
+
+    @maker(frozen=frozen)
+    class Made:
+        x: int
+        notes: list[int] = dataclasses.field(default_factory=list)
+        late: bool = dataclasses.field(init=False, default=False)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "late", True)
+            self.notes.append(self.x)
+
+    notes = []
+    for number in range(12):
+        one, other = Made(number), Made(notes=[7], x=number)
+        notes.append(one.notes)
+        assert (one.notes, other.notes, one.late, other.x) == ([number], [7, number], True, number)
+    assert len({id(each) for each in notes}) == 12
+
+
+@BOTH
 def test_repr(maker: Maker) -> None:
     """All fields but the secret ones; a value within itself is cut short."""
     kind = _point(maker, slots=True)
@@ -213,17 +247,32 @@ def test_the_tools_of_the_standard_library(maker: Maker) -> None:
 
 
 def test_a_method_is_compiled_when_it_is_first_called() -> None:
-    """Importing a module compiles nothing for its values; using one compiles what is used, once."""
-    kind = _point(dataclass, frozen=True, slots=True)
+    """Importing a module compiles nothing for its values; using one compiles what is used, once.
 
-    def compiled() -> set[str]:
+    What fields with factories need is compiled for those only that are made several times.
+    """
+
+    @dataclass(frozen=True, slots=True)
+    class Plain:
+        x: int
+
+    point = _point(dataclass, frozen=True, slots=True)
+
+    def compiled(kind: Any) -> set[str]:
         names = ("__init__", "__eq__", "__hash__")
         return {name for name in names if getattr(kind, name).__code__.co_filename == "<string>"}
 
-    assert compiled() == set()
-    first = kind(1)
-    assert compiled() == {"__init__"}
-    method = kind.__init__
-    assert first == kind(1)
-    assert compiled() == {"__init__", "__eq__"}
-    assert kind.__init__ is method
+    assert compiled(Plain) == compiled(point) == set()
+    first = Plain(1)
+    assert compiled(Plain) == {"__init__"}
+    method = Plain.__init__
+    assert first == Plain(1)
+    assert compiled(Plain) == {"__init__", "__eq__"}
+    assert Plain.__init__ is method
+    point(1)
+    assert compiled(point) == set()
+    points = [point(1) for _ in range(9)]
+    assert compiled(point) == {"__init__"}
+    method = point.__init__
+    assert points[0] == point(1)
+    assert point.__init__ is method
