@@ -247,9 +247,10 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs work beside the keys; its errors become a toast, its faults the error screen."""
-        self.run_worker(self._guarded(work), exit_on_error=False)
+        self.run_worker(self.guarded(work), exit_on_error=False)
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """The same work, as ``start`` runs it."""
         try:
             await work
         except PeergosCollabError as problem:

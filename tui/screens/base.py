@@ -43,3 +43,10 @@ class FullScreen(Unbroken, Screen[None]):
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs work beside the keys; its errors become a toast, its faults the error screen."""
         self.pgc.start(work)
+
+    def start_here(self, work: Coroutine[Any, Any, None]) -> None:
+        """The same for work that only this screen shows: it ends with the screen."""
+        if self in self.app.screen_stack:
+            self.run_worker(self.pgc.guarded(work), exit_on_error=False)
+        else:
+            work.close()

@@ -70,7 +70,7 @@ class Past(FullScreen):
     def on_mount(self) -> None:
         self._document.on_change(self._text.document_changed)
         self._versions.focus()
-        self.start(self._list())
+        self.start_here(self._list())
 
     async def _list(self) -> None:
         versions = await self.workspace.document_versions(self._path)
@@ -82,7 +82,7 @@ class Past(FullScreen):
     def on_line_list_moved(self) -> None:
         if not self._busy:
             self._busy = True
-            self.start(self._show())
+            self.start_here(self._show())
 
     async def _show(self) -> None:
         """Shows what is chosen, until that is what is shown: keys do not wait for it."""

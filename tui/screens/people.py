@@ -87,10 +87,10 @@ class PeopleScreen(FullScreen):
     def status_changed(self, status: Status | None) -> None:
         # Not under a document: whoever types there must not wait for a look at all contacts.
         if self.is_current:
-            self.start(self.load())
+            self.start_here(self.load())
 
     def on_screen_resume(self) -> None:
-        self.start(self.load())
+        self.start_here(self.load())
 
     async def load(self) -> None:
         """Looks at everybody again; what is chosen stays chosen."""
@@ -145,7 +145,7 @@ class PeopleScreen(FullScreen):
         contact = await self.app.push_screen_wait(AddContact(self.workspace))
         if contact is not None:
             self.pgc.say(added_words(contact))
-            await self.load()
+            self.start_here(self.load())
 
     def action_card(self) -> None:
         self.start(self._card())
@@ -160,7 +160,7 @@ class PeopleScreen(FullScreen):
     async def _verify(self, contact: Contact) -> None:
         if await self.app.push_screen_wait(await verify(self.workspace, contact)):
             self.pgc.say(verified_words(contact))
-            await self.load()
+            self.start_here(self.load())
 
     def action_devices(self) -> None:
         self.app.push_screen(Devices(self.workspace))
@@ -188,7 +188,7 @@ class PeopleScreen(FullScreen):
         name = await self.app.push_screen_wait(dialog)
         if name and name != contact.name:
             await self.workspace.rename_contact(contact.name, name)
-            await self.load()
+            self.start_here(self.load())
 
     def action_remove(self) -> None:
         if contact := self._contact():
@@ -198,13 +198,13 @@ class PeopleScreen(FullScreen):
         title = f"Remove {person(contact.name)}"
         if await self.app.push_screen_wait(Confirm(title, removal_words(contact), "Remove")):
             await self.workspace.remove_contact(contact.name)
-            await self.load()
+            self.start_here(self.load())
 
     # Answers
 
     async def _answer_request(self, contact: Contact) -> None:
         if await self.app.push_screen_wait(AnswerRequest(self.workspace, contact)):
-            await self.load()
+            self.start_here(self.load())
 
     async def _answer_invitation(self) -> None:
         invitation = self.people.invitation(self._key)
@@ -215,4 +215,4 @@ class PeopleScreen(FullScreen):
         path = await self.app.push_screen_wait(asked)
         if path:
             await self.pgc.open_entry(path)
-        await self.load()
+        self.start_here(self.load())

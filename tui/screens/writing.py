@@ -178,7 +178,7 @@ class Writing(FullScreen):
         """Looks once the cursor rests: no key waits for it."""
         if self._rest is not None:
             self._rest.stop()
-        self._rest = self.set_timer(_REST, lambda: self.start(self._look_who_wrote()))
+        self._rest = self.set_timer(_REST, lambda: self.start_here(self._look_who_wrote()))
 
     async def _look_who_wrote(self) -> None:
         offset = character_meant(self.editor.model)
