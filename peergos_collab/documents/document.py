@@ -16,6 +16,7 @@ from .edits import MOST_EDITS, Edit
 from .firewall import LIMITS, OWN_LIMITS, Id, UpdateSummary, check_untrusted, clients_of, halves_of
 from .lines import LineIndex
 from .replica import NOTHING, EngineFailed, Replica, Span
+from .structure import structure
 
 Unsubscribe = Callable[[], None]
 PAUSE: Final = 500
@@ -136,8 +137,12 @@ class Document:
         return dict(self._known())
 
     def is_same(self, other: Document) -> bool:
-        """Whether another document has the same text, of the same characters by the same writers."""
+        """Whether another document shows the same text, after as much of each writer."""
         return self.clocks() == other.clocks() and self.text == other.text
+
+    def is_same_throughout(self, other: Document) -> bool:
+        """Whether it also is so of the same characters by the same writers: dear, for a thread of its own."""
+        return structure(self.state()) == structure(other.state())
 
     def _known(self) -> dict[int, int]:
         if self._own_clock:

@@ -83,6 +83,8 @@ class Bases:
         self._given: dict[EpochId, frozenset[PrincipalId]] = {}
         self._open: dict[EpochId, bool] = {}
         self._not_due: int | None = None
+        self._awaited: set[LogId] = set()
+        self._looked_at = -1
         self._version = 0
 
     # -- which epochs ---------------------------------------------------------------------------
@@ -123,7 +125,7 @@ class Bases:
         key = branch.number, epoch
         if self.reach.get(key, 0) < seq:
             self.reach[key] = seq
-            self._version += not self._is_open_to_all(epoch)
+            self._version += branch.log in self._awaited or not self._is_open_to_all(epoch)
 
     def _is_open_to_all(self, epoch: EpochId) -> bool:
         """Whether all members open what is sealed under an epoch, or will: asked at every keystroke."""
@@ -216,6 +218,7 @@ class Bases:
     def use(self, base: Base) -> None:
         """Its state is in the fold now, so what it covers passes."""
         self.used.append(base.id)
+        self._version += 1
         self.look_again()
 
     def refuse(self, base: Base) -> None:
@@ -224,12 +227,22 @@ class Bases:
         self.known.pop(base.id, None)
         self._version += 1
 
-    def look_again(self) -> None:
-        """Finds out what the used bases cover, after more of that came."""
+    def doubt(self) -> None:
+        """More is known of members or keys, so all is to be looked at again."""
+        self._version += 1
+
+    def look_again(self) -> bool:
+        """Finds out what the used bases cover, if there is news of that; says whether there is."""
+        if self._looked_at == self._version:
+            return False
+        self._looked_at = self._version
         self._covered.clear()
         for id_ in self.used:
             if id_ in self.known:
                 _widen(self._covered, self.extent(self.known[id_]))
+        heads = (head for base in self.known.values() for head in base.heads)
+        self._awaited = {head.log for head in heads if self.book.find(head.log, head.seq, head.id) is None}
+        return True
 
     # -- for whoever has the history ------------------------------------------------------------
 

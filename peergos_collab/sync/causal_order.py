@@ -546,6 +546,7 @@ class CausalOrder:
         knows = self._looked_by
         self._looked_by = self.view, len(self.keys)
         if knows is None or knows[0] is not self.view or knows[1] != len(self.keys):
+            self.bases.doubt()
             segments = chain(self._undelivered(), segments)
         for branch, segment in segments:
             self.bases.note(branch, segment.seq, segment.epoch)
@@ -553,7 +554,8 @@ class CausalOrder:
             if found is not None:
                 self.bases.add(found[0])
                 states[segment.id] = found[1]
-        self.bases.look_again()
+        if not self.bases.look_again():
+            return
         chosen, used = self.bases.choose(self.keys, self.base_counts), self.bases.used
         if [base.id for base in chosen[: len(used)]] != used:
             self._unsettled = True  # the fold has a state in it that it should not have any more

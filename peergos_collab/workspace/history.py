@@ -142,7 +142,7 @@ def is_true(replica: Replica, base: Base, book: LogBook, empty: Callable[[], Fol
     except (RemoteProtocolError, Quarantined):
         return False
     same_numbers = order.following() == base.following
-    return same_numbers and order.fold.document.is_same(claimed.document)
+    return same_numbers and order.fold.document.is_same_throughout(claimed.document)
 
 
 async def check_bases(engine: Replayer, opened: OpenObject) -> None:

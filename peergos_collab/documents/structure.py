@@ -1,0 +1,159 @@
+"""What a state of a text is made of, in one form: to tell whether two states are one.
+
+The engine cuts and joins the structs of a state as it likes, and which text they give does not tell who wrote
+what, or between what: two that show the same may differ after the next edit. Here each run of characters that
+one client wrote behind another, and that are all there or all deleted, is one struct.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..values import dataclass
+
+_ORIGIN: Final = 0x80
+_RIGHT_ORIGIN: Final = 0x40
+_STRING: Final = 4
+_ROOT: Final = len(b"\x01\x04text")
+"""Bytes that name the root text, where a struct has no origin."""
+
+Id = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    """Characters of one client.
+
+    Args:
+        clock: of the first; ``length`` in UTF-16 units.
+        left, right: between what they were written.
+        text: None where they are deleted.
+    """
+
+    client: int
+    clock: int
+    length: int
+    left: Id | None
+    right: Id | None
+    text: bytes | None
+
+
+def structure(state: bytes) -> list[Struct]:
+    """The structs of a state that the firewall let pass, in one form."""
+    reader = _Reader(state)
+    structs = [struct for _ in range(reader.number()) for struct in reader.section()]
+    deleted = reader.deleted()
+    cut = [part for struct in structs for part in _cut(struct, deleted.get(struct.client, []))]
+    cut.sort(key=lambda struct: (struct.client, struct.clock))
+    return _joined(cut)
+
+
+class _Reader:
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def number(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self._data[self._at]
+            self._at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    def section(self) -> list[Struct]:
+        count, client, clock = self.number(), self.number(), self.number()
+        structs = []
+        for _ in range(count):
+            structs.append(self._struct(client, clock))
+            clock += structs[-1].length
+        return structs
+
+    def _struct(self, client: int, clock: int) -> Struct:
+        info = self.number_byte()
+        left = (self.number(), self.number()) if info & _ORIGIN else None
+        right = (self.number(), self.number()) if info & _RIGHT_ORIGIN else None
+        if left is None and right is None:
+            self._at += _ROOT
+        length, text = self.number(), None
+        if info & 0x1F == _STRING:
+            text = self._data[self._at : self._at + length]
+            self._at += length
+            length = _units(text)
+        return Struct(client, clock, length, left, right, text)
+
+    def number_byte(self) -> int:
+        self._at += 1
+        return self._data[self._at - 1]
+
+    def deleted(self) -> dict[int, list[Id]]:
+        """Per client, where what begins and ends that is deleted."""
+        found: dict[int, list[Id]] = {}
+        for _ in range(self.number()):
+            client = self.number()
+            ranges = [(self.number(), self.number()) for _ in range(self.number())]
+            found[client] = sorted((start, start + length) for start, length in ranges)
+        return found
+
+
+def _units(text: bytes) -> int:
+    return len(text) if text.isascii() else len(text.decode().encode("utf-16-le")) // 2
+
+
+def _cut(struct: Struct, deleted: list[Id]) -> list[Struct]:
+    """A struct in pieces that are there or deleted as a whole."""
+    end = struct.clock + struct.length
+    if struct.text is None:
+        return [struct]
+    parts, at = [], struct.clock
+    for start, stop in deleted:
+        if stop <= at or start >= end:
+            continue
+        if start > at:
+            parts.append(_part(struct, at, start, there=True))
+        at = max(at, start)
+        parts.append(_part(struct, at, min(stop, end), there=False))
+        at = min(stop, end)
+    return [*parts, _part(struct, at, end, there=True)] if at < end else parts
+
+
+def _part(struct: Struct, start: int, end: int, *, there: bool) -> Struct:
+    left = struct.left if start == struct.clock else (struct.client, start - 1)
+    text = None
+    if there and struct.text is not None:
+        wide = struct.text.decode().encode("utf-16-le")
+        text = wide[2 * (start - struct.clock) : 2 * (end - struct.clock)].decode("utf-16-le").encode()
+    return Struct(struct.client, start, end - start, left, struct.right, text)
+
+
+def _joined(structs: list[Struct]) -> list[Struct]:
+    joined: list[Struct] = []
+    pieces: list[bytes] = []
+    for struct in structs:
+        last = joined[-1] if joined else None
+        if last is not None and _goes_on(last, struct):
+            if struct.text is not None:
+                pieces.append(struct.text)
+            joined[-1] = Struct(
+                last.client, last.clock, last.length + struct.length, last.left, last.right, last.text
+            )
+            continue
+        _close(joined, pieces)
+        joined.append(struct)
+        pieces = [struct.text] if struct.text is not None else []
+    _close(joined, pieces)
+    return joined
+
+
+def _close(joined: list[Struct], pieces: list[bytes]) -> None:
+    if joined and len(pieces) > 1:
+        last = joined[-1]
+        joined[-1] = Struct(last.client, last.clock, last.length, last.left, last.right, b"".join(pieces))
+
+
+def _goes_on(one: Struct, other: Struct) -> bool:
+    end = one.clock + one.length
+    follows = other.client == one.client and other.clock == end and other.left == (one.client, end - 1)
+    return follows and other.right == one.right and (other.text is None) == (one.text is None)
