@@ -13,6 +13,7 @@ from peergos_collab.errors import Conflict, UsageError
 from peergos_collab.objects.payload import decode_payload_untrusted
 from peergos_collab.workspace import Role
 from peergos_collab.workspace.history import FALSE_BASE
+from support.command_line import Home, serving_node
 from support.homes import RELAYED, NodeProcess, Person, World, agree, online, until, world
 from support.needles import found, runs, runs_in
 
@@ -180,3 +181,31 @@ async def test_what_cannot_be_shared_so_says_why(made: World) -> None:
     assert [member.role for member in await ana.workspace.members("notes")] == [Role.ADMIN, Role.READER]
     assert len(await ana.workspace.members("talk")) == 1
     await ben.workspace.sync()
+
+
+def test_by_commands(tmp_path: Path) -> None:
+    """What is shared, who is in, and what he can look back at; sharing is in a process of its own."""
+    ana, ben = Home(tmp_path / "ana", process=False), Home(tmp_path / "ben", process=False)
+    with serving_node(tmp_path / "node") as address:
+        for home, name in ((ana, "Ana"), (ben, "Ben")):
+            home.pgc("init", "--name", name, "--no-passphrase")
+            home.pgc("node", "add", address)
+        for home, other in ((ana, ben), (ben, ana)):
+            home.pgc("contact", "add", "-", stdin=other.pgc("contact", "card"))
+        ana.pgc("doc", "new", "notes")
+        ana.pgc("doc", "write", "notes", "-", stdin=f"Hello. {SECRET}".encode())
+        ana.pgc("sync")
+        ana.pgc("doc", "write", "notes", "-", stdin=b"Hello. ")
+        told = Home(ana.path).json("share", "notes", "--with", "Ben", "--role", "writer", "--from-now")
+        ben.pgc("sync")
+        assert ben.pgc("doc", "cat", "notes") == b"Hello. "
+        ben.pgc("doc", "write", "notes", "-", stdin=b"Hello. It is Ben.")
+        ben.pgc("sync")
+        ana.pgc("sync")
+        assert ana.pgc("doc", "cat", "notes") == b"Hello. It is Ben."
+        assert told["from_now"] is True
+        assert b"from now on, without history" in ana.pgc("members", "notes")
+        assert b"before you were added" in ben.pgc("doc", "history", "notes")
+        versions = ben.json("doc", "history", "notes")["versions"]
+        texts = [ben.pgc("doc", "at", "notes", version["id"]) for version in versions]
+        assert texts == [b"Hello. It is Ben.", b"Hello. "]
