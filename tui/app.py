@@ -338,14 +338,14 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
         yield SystemCommand("Quit", "Everything is saved", self.action_leave)
 
 
-def main(home: Path, passphrase_file: str | None) -> int:
+def main(home: Path, passphrase: str | None) -> int:
     """Runs the terminal program on a home until the user leaves.
 
     Returns:
         The exit code: 0 in the ordinary case.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(run(PgcApp(HomeGate(home, passphrase_file))))
+        return runner.run(run(PgcApp(HomeGate(home, passphrase))))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -37,9 +37,9 @@ class Gate(Protocol):
 class HomeGate:
     """A home on disk."""
 
-    def __init__(self, home: Path, passphrase_file: str | None) -> None:
+    def __init__(self, home: Path, passphrase: str | None) -> None:
         self._home = home
-        self._passphrase_file = passphrase_file
+        self._passphrase = passphrase
 
     def exists(self) -> bool:
         from peergos_collab.workspace import home_exists
@@ -66,6 +66,4 @@ class HomeGate:
         return await open_workspace(self._home, passphrase=passphrase, lasting=True)
 
     def given_passphrase(self) -> str | None:
-        if self._passphrase_file is None:
-            return None
-        return Path(self._passphrase_file).read_text(encoding="utf-8").split("\n")[0].rstrip("\r")
+        return self._passphrase

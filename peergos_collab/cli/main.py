@@ -113,10 +113,13 @@ def _open_tui(settings: Settings) -> int:
             "The text interface needs a terminal; nothing was done.",
             "'pgc --help' lists the commands that work without one, 'pgc demo' shows a tour.",
         )
+    if settings.secret_file() == "-":
+        refuse("The passphrase cannot come from stdin here: that is the terminal; nothing was done.")
+    passphrase = settings.passphrase()
     from importlib.metadata import entry_points
 
     for face in entry_points(group=FACES, name="tui"):
-        code = face.load()(settings.home_directory(), settings.secret_file())
+        code = face.load()(settings.home_directory(), passphrase)
         return int(code or 0)
     raise UsageError("The text interface is not installed.", hint="'pgc --help' lists the commands.")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from peergos_collab.workspace.home import create_home
 from support.terminal import Terminal, key
 
 PROGRAM = Path(__file__).parents[1] / "support" / "screen_program.py"
@@ -111,3 +112,23 @@ def test_a_first_run_on_a_real_home_leaves_a_document_that_opens_again(tmp_path:
         terminal.press("ctrl+q")
 
         assert terminal.wait_end() == 0
+
+
+def test_a_passphrase_from_a_file_is_the_one_that_commands_read(tmp_path: Path) -> None:
+    """All of it but the last line end; a file that is not there is said to be missing, and nothing opens."""
+    create_home(tmp_path / "home", name="Ann", passphrase="two\nlines")
+    (tmp_path / "words").write_text("two\nlines\n")
+    argv = [sys.executable, "-m", "peergos_collab", "--home", str(tmp_path / "home"), "--passphrase-file"]
+    with Terminal([*argv, str(tmp_path / "words")]) as terminal:
+        terminal.wait_for("write a new document")
+        terminal.press("ctrl+q")
+
+        assert terminal.wait_end() == 0
+    with Terminal([*argv, str(tmp_path / "none")]) as terminal:
+        terminal.wait_for("cannot be read: No such file")
+
+        assert terminal.wait_end() == 2
+    with Terminal([*argv, "-"]) as terminal:
+        terminal.wait_for("cannot come from stdin here")
+
+        assert terminal.wait_end() == 2
