@@ -42,7 +42,7 @@ from .account_ops import (
     next_root_hash,
     op_id,
 )
-from .account_verdict import Entangled, Standing, UserKey, judge
+from .account_verdict import Entangled, Standing, UserKey, cut_off, judge
 
 __all__ = ["MAX_LOG", "MAX_OPS", "MAX_WHOLE_LOG", "Account", "DevicePublic", "UserKey", "found_account"]
 
@@ -92,6 +92,11 @@ class Account:
         return self.standing.devices
 
     @property
+    def ever(self) -> frozenset[DeviceId]:
+        """The devices that ops of this log added and that are not cut off by name."""
+        return self.standing.gone.union(self.standing.devices) - self.standing.cut
+
+    @property
     def user_key(self) -> UserKey:
         """The newest generation; where ``standing.rotation_due`` is set, a device must make a newer one."""
         return self.standing.user_keys[self.standing.newest[0]]
@@ -133,6 +138,10 @@ class Account:
     def merge(self, other: Account) -> Account:
         """What follows from the ops of both logs.
 
+        Where these are more than records carry, what a root has cut off is left out. Where that is not
+        enough, somebody fills the log: then the log that the recovery code was used in more often counts
+        alone, or else this one.
+
         Raises:
             LocalProtocolError: of another account.
         """
@@ -142,9 +151,52 @@ class Account:
             return self
         if self.op_ids() <= other.op_ids():
             return other
-        ops = {op.id: op for op in (*self.ops(), *other.ops())}
+        ops = in_order({op.id: op for op in (*self.ops(), *other.ops())}.values())
         inception, _ = split(self.raw)
-        return Account.parse_untrusted(encode([inception, [op.encoded() for op in in_order(ops.values())]]))
+        raw = _log(inception, ops)
+        if len(raw) > MAX_LOG:
+            return self._merge_too_much(other, inception, ops)
+        return Account.parse_untrusted(raw)
+
+    def _merge_too_much(self, other: Account, inception: list[Any], ops: list[AccountOp]) -> Account:
+        outranked = other.standing.root_generation > self.standing.root_generation
+        chosen = other if outranked else self
+        if len(ops) > MAX_OPS:
+            return chosen
+        left_out = cut_off(_verify_inception(inception)[1], ops)
+        raw = _log(inception, [op for op in ops if op.id not in left_out])
+        return chosen if len(raw) > MAX_LOG else Account.parse_untrusted(raw)
+
+    def beginning(self, most: int, each_device: int) -> Account:
+        """The part of this log that all there is of its roots needs, and of the rest the beginning.
+
+        Args:
+            most: bytes of the log, with ``each_device`` more for every device that it adds.
+        """
+        inception, _ = split(self.raw)
+        ops, needed = self.ops(), self._seen_by_roots()
+        kept = [op for op in ops if op.id in needed]
+        room = most - len(_log(inception, kept)) - each_device * sum(map(_adds_device, kept))
+        for op in ops:
+            if op.id not in needed:
+                room -= len(encode(op.encoded())) + each_device * _adds_device(op)
+                if room < 0:
+                    break
+                kept.append(op)
+        return Account.parse_untrusted(_log(inception, in_order(kept)))
+
+    def _seen_by_roots(self) -> set[bytes]:
+        """The ops of roots, and all they have seen."""
+        ops = {op.id: op for op in self.ops()}
+        signers = {op.signer for op in ops.values()}
+        devices = {bytes(id_) for id_ in self.standing.devices.keys() | self.standing.gone}
+        waiting, seen = [id_ for id_, op in ops.items() if op.signer in signers - devices], set[bytes]()
+        while waiting:
+            id_ = waiting.pop()
+            if id_ in ops and id_ not in seen:
+                seen.add(id_)
+                waiting += ops[id_].parents
+        return seen
 
     def op_ids(self) -> frozenset[bytes]:
         """Names of all ops."""
@@ -184,6 +236,14 @@ def found_account(
         ops.append(AccountOp.sign(account_id, heads, action, root))
     inception = [body, root.sign(Tag.SIGN_INCEPTION, body)]
     return Account.parse_untrusted(encode([inception, [op.encoded() for op in ops]]))
+
+
+def _log(inception: list[Any], ops: Iterable[AccountOp]) -> bytes:
+    return encode([inception, [op.encoded() for op in ops]])
+
+
+def _adds_device(op: AccountOp) -> bool:
+    return isinstance(op.action, AddDevice)
 
 
 def in_order(ops: Iterable[AccountOp]) -> list[AccountOp]:

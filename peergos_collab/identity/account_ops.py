@@ -29,6 +29,9 @@ MAX_PARENTS: Final = 64
 MAX_ACCEPTED: Final = 64
 MAX_BOXES: Final = 256
 MAX_PREVIOUS: Final = 64
+MAX_CUT_OFF: Final = 384
+"""More devices, or user keys, than the largest log that records carry has room to make."""
+
 MAX_ADDRESS: Final = 512
 SEALED_SEED: Final = 48
 
@@ -41,6 +44,7 @@ class OpKind(enum.IntEnum):
     ROTATE_ROOT = 5
     ADD_NODE = 6
     BOX_FIRST_USER_KEY = 7
+    CUT_OFF = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,24 @@ class BoxFirstUserKey:
 
 
 @dataclass(frozen=True, slots=True)
+class CutOff:
+    """Ends devices and user keys whose ops are left out of the log, for want of room. By a root only.
+
+    Args:
+        devices: what such a device signed counts for nothing.
+        generations: names of user keys; whoever is listed with one is listed with an older one.
+    """
+
+    devices: tuple[DeviceId, ...]
+    generations: tuple[bytes, ...]
+
+    kind = OpKind.CUT_OFF
+
+    def fields(self) -> list[Any]:
+        return [sorted(self.devices), sorted(self.generations)]
+
+
+@dataclass(frozen=True, slots=True)
 class SetRecovery:
     """The key that user seeds are boxed to for the recovery code. By a root only."""
 
@@ -170,7 +192,9 @@ class AddNode:
         return [self.address]
 
 
-Action = AddDevice | RemoveDevice | RotateUserKey | SetRecovery | RotateRoot | AddNode | BoxFirstUserKey
+Action = (
+    AddDevice | RemoveDevice | RotateUserKey | SetRecovery | RotateRoot | AddNode | BoxFirstUserKey | CutOff
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +309,14 @@ def _box_first_user_key(value: object) -> BoxFirstUserKey:
     return BoxFirstUserKey(BoxedSeeds.parse_untrusted(array(value, 1, "first user key")[0]))
 
 
+def _cut_off(value: object) -> CutOff:
+    devices, generations = array(value, 2, "cut off")
+    return CutOff(
+        tuple(DeviceId(id_) for id_ in _ids(devices, MAX_CUT_OFF, "devices")),
+        _ids(generations, MAX_CUT_OFF, "user keys"),
+    )
+
+
 _PARSERS: Final[dict[OpKind, Callable[[object], Action]]] = {
     OpKind.ADD_DEVICE: _add_device,
     OpKind.REMOVE_DEVICE: _remove_device,
@@ -293,4 +325,5 @@ _PARSERS: Final[dict[OpKind, Callable[[object], Action]]] = {
     OpKind.ROTATE_ROOT: _rotate_root,
     OpKind.ADD_NODE: _add_node,
     OpKind.BOX_FIRST_USER_KEY: _box_first_user_key,
+    OpKind.CUT_OFF: _cut_off,
 }

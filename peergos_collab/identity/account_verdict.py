@@ -31,6 +31,7 @@ from .account_ops import (
     AddDevice,
     AddNode,
     BoxFirstUserKey,
+    CutOff,
     DevicePublic,
     RemoveDevice,
     RotateRoot,
@@ -67,10 +68,12 @@ class Standing:
         root: the current root key, and ``next_root`` the hash of the one that may take over.
         devices: the devices that stand, by id.
         gone: devices that stood once, or were added by one that had no right to.
+        cut: those of ``gone`` that a root ended by name, whether their ops are here or not.
         frozen: those of ``gone`` that were removed only by devices which were removed at the same time.
         forked: devices that signed two ops of which neither has seen the other: a copy is about.
         user_keys: all generations that count, by name, older ones first; the first is the inception's.
         false_user_keys: those that do not, made by devices that had been removed or whose acts are void.
+        ended: names of user keys that a root ended without their ops being here.
         newest: the generations that no other has seen, best first.
         rotation_due: some device was removed that the newest generation may still be known to.
         root_forked: two roots were announced after one and the same; the recovery code was used twice.
@@ -87,10 +90,12 @@ class Standing:
     root_generation: int = 0
     devices: dict[DeviceId, DevicePublic] = field(default_factory=dict)
     gone: frozenset[DeviceId] = frozenset()
+    cut: frozenset[DeviceId] = frozenset()
     frozen: frozenset[DeviceId] = frozenset()
     forked: frozenset[DeviceId] = frozenset()
     user_keys: dict[bytes, UserKey] = field(default_factory=dict)
     false_user_keys: dict[bytes, UserKey] = field(default_factory=dict)
+    ended: frozenset[bytes] = frozenset()
     newest: tuple[bytes, ...] = ()
     rotation_due: bool = False
     root_forked: bool = False
@@ -113,6 +118,15 @@ def judge(base: Standing, ops: Sequence[AccountOp]) -> Standing:
     if not ops:
         return base
     return _Judge(base, ops).standing()
+
+
+def cut_off(base: Standing, ops: Sequence[AccountOp]) -> set[bytes]:
+    """Ids of ops that can be left out of a log, by what its roots cut off. Raises as ``judge`` does.
+
+    Args:
+        base: the standing before any op.
+    """
+    return _Judge(base, ops).cut_off()
 
 
 class _Judge:
@@ -166,7 +180,8 @@ class _Judge:
 
     def _refuse_strangers(self) -> None:
         """Who was never a device or an announced root has no place in the log, so he cannot fill it."""
-        known = {*self.base.devices, *self.base.gone, self.base.root, *self._announced_roots()}
+        self.root_keys = {self.base.root, *self._announced_roots()}
+        known = {*self.base.devices, *self.base.gone, *self.root_keys}
         for op in self.ops:
             if op.signer not in known:
                 raise (RemoteProtocolError if self.fresh else Entangled)("an account op by a stranger")
@@ -222,10 +237,14 @@ class _Judge:
         self.cuts: dict[bytes, int] = {}
         for at, op in enumerate(self.ops, 1):
             generation = self.roots.get(op.signer)
-            if generation is None or not isinstance(op.action, RemoveDevice):
+            if generation is None or not isinstance(op.action, RemoveDevice | CutOff):
                 continue
             if not self.fresh:
                 raise Entangled
+            if isinstance(op.action, CutOff):
+                if self._root_counts(at, generation):
+                    self.cuts.update(dict.fromkeys(op.action.devices, 0))
+                continue
             kept = 0
             for accepted in op.action.accepted:
                 place = self.index.get(accepted, 0)
@@ -249,7 +268,7 @@ class _Judge:
         generation = self.roots.get(op.signer)
         if generation is not None:
             return "" if self._root_counts(at, generation) else "by a root that was replaced"
-        if isinstance(op.action, (RotateRoot, SetRecovery, BoxFirstUserKey)):
+        if isinstance(op.action, (RotateRoot, SetRecovery, BoxFirstUserKey, CutOff)):
             return "only the root may do this"
         if isinstance(op.action, RemoveDevice) and op.action.accepted:
             return "only the root may name the ops that count"
@@ -322,6 +341,25 @@ class _Judge:
                 self.voiders[found] = self.voiders.get(found, 0) | 1 << removal
                 waiting += self.additions.get(found, ())
 
+    def cut_off(self) -> set[bytes]:
+        """The ops that a root cut off, and that nothing has seen which it did not.
+
+        Neither they nor what a device did that only they added will ever count, whatever else comes: but for
+        a root that takes over in place of the one here.
+        """
+        if not self.cuts:
+            return set()
+        left, added = 0, set[bytes](self.base.devices)
+        for at, op in enumerate(self.ops, 1):
+            if op.signer not in self.root_keys and (
+                op.signer not in added or not self.cuts.get(op.signer, -1) >> at & 1
+            ):
+                continue
+            left |= self.past[at] | 1 << at
+            if isinstance(op.action, AddDevice):
+                added.add(op.action.device.id)
+        return {op.id for at, op in enumerate(self.ops, 1) if not left >> at & 1}
+
     # -- what follows -----------------------------------------------------------------------------
 
     def _counts(self, at: int) -> bool:
@@ -338,13 +376,14 @@ class _Judge:
 
     def standing(self) -> Standing:
         everything = (1 << len(self.ops) + 1) - 1
-        devices = {
-            DeviceId(id_): self.device[DeviceId(id_)] for id_ in self.added if self._stands(id_, everything)
-        }
         recovery, nodes, rotations = self.base.recovery, set(self.base.nodes), list[int]()
+        named, ended = set(self.base.cut), set(self.base.ended)
         for at, op in enumerate(self.ops, 1):
-            if isinstance(op.action, (SetRecovery, AddNode, RotateUserKey)) and self._counts(at):
+            if isinstance(op.action, (SetRecovery, AddNode, RotateUserKey, CutOff)) and self._counts(at):
                 match op.action:
+                    case CutOff(devices=cut, generations=generations):
+                        named.update(cut)
+                        ended.update(generations)
                     case SetRecovery(box):
                         recovery = box
                     case AddNode(address):
@@ -352,7 +391,12 @@ class _Judge:
                     case RotateUserKey():
                         rotations.append(at)
         false = {op.id: key for op in self.ops if (key := _user_key(op)) and op.id in self.void}
-        gone = self.base.gone | {DeviceId(id_) for id_ in self.added if DeviceId(id_) not in devices}
+        devices = {
+            DeviceId(id_): self.device[DeviceId(id_)]
+            for id_ in self.added
+            if self._stands(id_, everything) and id_ not in named
+        }
+        gone = self.base.gone | named | {DeviceId(id_) for id_ in self.added if DeviceId(id_) not in devices}
         return replace(
             self._with_user_keys(rotations),
             heads=self.heads,
@@ -363,7 +407,9 @@ class _Judge:
             root_generation=self.base.root_generation + len(self.taken_over) - 1,
             devices=devices,
             false_user_keys={**self.base.false_user_keys, **false},
+            ended=frozenset(ended),
             gone=gone,
+            cut=frozenset(named),
             frozen=self.base.frozen | self._frozen(),
             forked=self.base.forked | self._forked(),
             root_forked=self.root_forked,

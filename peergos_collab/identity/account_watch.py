@@ -39,13 +39,13 @@ class AccountWatch:
 
     known: dict[AccountId, Account] = field(default_factory=dict)
     shown: dict[tuple[AccountId, bytes], Shown] = field(default_factory=dict)
-    _raised: set[tuple[AccountId, DeviceId | None]] = field(default_factory=set)
+    _raised: set[Alarm] = field(default_factory=set)
 
     def take(self, account: Account) -> list[Alarm]:
         """Takes in a verified log from a record. Returns alarms not raised before."""
         before = self.known.get(account.id)
         merged = self.known[account.id] = account if before is None else before.merge(account)
-        return list(self._forks(merged))
+        return self._new([*self._forks(merged), *_too_much(merged, account)])
 
     def take_newest(self, account: Account, source: bytes, time: int = 0) -> list[Alarm]:
         """Takes in a log that ``source`` (a device, a node, a file) gives as the newest there is.
@@ -64,6 +64,11 @@ class AccountWatch:
             alarms.append(Alarm(account.id, None, words))
         return alarms
 
+    def _new(self, alarms: Iterable[Alarm]) -> list[Alarm]:
+        fresh = [alarm for alarm in alarms if alarm not in self._raised]
+        self._raised.update(fresh)
+        return fresh
+
     def _forks(self, account: Account) -> Iterable[Alarm]:
         standing = account.standing
         found: list[tuple[DeviceId | None, str]] = [
@@ -72,10 +77,19 @@ class AccountWatch:
         ]
         if standing.root_forked:
             found.append((None, f"the recovery code of {_name(account.id)} was used twice"))
-        for device, words in found:
-            if (account.id, device) not in self._raised:
-                self._raised.add((account.id, device))
-                yield Alarm(account.id, device, words)
+        return [Alarm(account.id, device, words) for device, words in found]
+
+
+def _too_much(known: Account, shown: Account) -> Iterable[Alarm]:
+    """Changes for which there is no room beside those that are known: honest devices leave enough of it."""
+    if known.standing.root_generation == shown.standing.root_generation and not (
+        shown.op_ids() <= known.op_ids()
+    ):
+        words = (
+            f"{_name(known.id)} was shown with more changes than there is room for: a device of it is in "
+            "other hands, or broken; what was known of it before counts"
+        )
+        yield Alarm(known.id, None, words)
 
 
 def _name(account: AccountId) -> str:

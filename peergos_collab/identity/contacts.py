@@ -148,4 +148,10 @@ def compare(known: Account, offered: Account) -> Standing:
     if theirs < ours:
         return Standing.OLDER
     both = known.merge(offered).standing
-    return Standing.FORKED if both.forked or both.root_forked else Standing.APART
+    if both.root_forked:
+        return Standing.FORKED
+    ours_taken, theirs_taken = known.standing.root_generation, offered.standing.root_generation
+    if ours_taken != theirs_taken:
+        # The recovery code was used: whatever devices said beside that, and however often, is no matter.
+        return Standing.NEWER if theirs_taken > ours_taken else Standing.OLDER
+    return Standing.FORKED if both.forked else Standing.APART

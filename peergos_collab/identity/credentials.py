@@ -31,7 +31,7 @@ MAX_DEVICE_NAME: Final = 64
 ROOM_TO_REMOVE: Final = 8 << 10
 """Bytes of what records carry of a log that no new device may use up: removals have to go on."""
 
-_CHANGE: Final = 300
+CHANGE: Final = 300
 """More than a device's addition or removal takes, and than a removal by the recovery code."""
 
 _BOX: Final = 90
@@ -177,12 +177,11 @@ class Credentials:
 
     def _used(self) -> int:
         """Bytes of the log, with those it takes to end every device by the recovery code."""
-        ever = len(self.account.devices) + len(self.account.standing.gone)
-        return len(self.account.raw) + (ever + 8) * _CHANGE
+        return len(self.account.raw) + (len(self.account.ever) + 8) * CHANGE
 
     def _removal(self) -> int:
         """Bytes of a removal and the user key after it."""
-        return 2 * _CHANGE + _BOX * len(self.account.devices)
+        return 2 * CHANGE + _BOX * len(self.account.devices)
 
     def _check_room(self, room: int, words: str) -> None:
         if self._used() + room > MAX_LOG:

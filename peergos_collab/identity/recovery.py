@@ -7,24 +7,32 @@ a code works once, and what is on paper outranks whatever a thief did with a dev
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from ..codec.ids import DeviceId
 from ..crypto import SigningKey, UserSeed
 from ..errors import NoAccess
 from ..ports import Random
-from .account import Account
+from .account import MAX_LOG, Account
 from .account_ops import (
     MAX_ACCEPTED,
     MAX_PREVIOUS,
     AddDevice,
+    CutOff,
     RemoveDevice,
     RotateRoot,
     SetRecovery,
     next_root_hash,
 )
-from .credentials import Credentials, DeviceSecrets
+from .credentials import CHANGE, ROOM_TO_REMOVE, Credentials, DeviceSecrets
 from .recovery_code import RecoveryCode
 from .user_keys import RECOVERY, new_generation, open_seeds
+
+_TAKEN: Final = 8 * CHANGE
+"""Bytes of what the code does beside ending devices."""
+
+_KEPT: Final = 20 << 10
+"""Of a log that is too full, with what it takes to end the devices in this part."""
 
 
 def holds_next_root(account: Account, code: RecoveryCode) -> bool:
@@ -46,8 +54,18 @@ def check_code(account: Account, code: RecoveryCode) -> SigningKey:
 
 def all_devices(account: Account) -> dict[DeviceId, tuple[bytes, ...]]:
     """Every device there ever was, with its last ops: what honest ones did and wrote is to stay."""
-    devices = account.devices.keys() | account.standing.gone
-    return {id_: account.last_ops(id_)[:MAX_ACCEPTED] for id_ in devices}
+    return {id_: account.last_ops(id_)[:MAX_ACCEPTED] for id_ in account.ever}
+
+
+def part_to_keep(account: Account) -> Account:
+    """What of a log there is room for once its devices are ended, and others may come.
+
+    All of it, as long as it has the room that honest devices keep free; of a fuller log, which a thief may
+    have filled, the beginning.
+    """
+    if len(account.raw) + len(account.ever) * CHANGE + _TAKEN <= MAX_LOG - ROOM_TO_REMOVE:
+        return account
+    return account.beginning(_KEPT, CHANGE)
 
 
 def recover(
@@ -59,6 +77,7 @@ def recover(
     device: DeviceSecrets,
     random: Random,
     device_name: str = "",
+    whole: Account | None = None,
 ) -> Credentials:
     """Takes the account over for ``device``.
 
@@ -67,6 +86,7 @@ def recover(
         new_code: replaces ``code``, which is used up. Show it once.
         stolen: devices to end, with the last ops of each that still count (see ``Account.last_ops``).
         device: new, or one that stands.
+        whole: the log of which ``account`` is the part to keep; the devices and user keys of the rest end.
 
     Raises:
         NoAccess: the code is not this account's, or was used before.
@@ -79,9 +99,12 @@ def recover(
     for id_, accepted in sorted(stolen.items()):
         if id_ in grown.devices or id_ in grown.standing.gone:  # else only a stolen one had added it
             grown = grown.with_op(RemoveDevice(id_, accepted), root)
+    if whole is not None and whole.raw != account.raw:
+        grown = grown.with_op(_cut_off(whole, account), root)
     if device.public.id not in grown.devices:
         grown = grown.with_op(AddDevice(device.public), root)
-    known = open_seeds(account, RECOVERY, code.seeds_pair())
+    known = open_seeds(whole or account, RECOVERY, code.seeds_pair())
+    known |= open_seeds(account, RECOVERY, code.seeds_pair())
     known |= open_seeds(grown, RECOVERY, code.seeds_pair())
     seed, standing = UserSeed.generate(random), grown.standing
     previous = {name: known[name] for name in standing.newest if name in known}
@@ -91,3 +114,14 @@ def recover(
     op = new_generation(seed, standing.devices.values(), box, previous, random)
     grown = grown.with_op(op, root)
     return Credentials(name, grown, {**known, grown.user_key.generation: seed}, device, device_name)
+
+
+def _cut_off(whole: Account, kept: Account) -> CutOff:
+    devices = whole.ever - kept.ever
+    generations = _generations(whole) - _generations(kept)
+    return CutOff(tuple(sorted(devices)), tuple(sorted(generations)))
+
+
+def _generations(account: Account) -> set[bytes]:
+    standing = account.standing
+    return {*standing.user_keys, *standing.false_user_keys, *standing.ended}

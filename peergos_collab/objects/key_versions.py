@@ -36,9 +36,12 @@ def account_principal(account: Account) -> Principal:
 
 def knows_version(account: Account, listed: Principal) -> bool:
     """Whether an account's log has the key version that a member list gives for it."""
+    if bytes(account.id) != bytes(listed.id):
+        return False
     user = generations(account).get(listed.version)
-    keys = (listed.sign, listed.box)
-    return user is not None and bytes(account.id) == bytes(listed.id) and (user.sign, user.box) == keys
+    if user is None:
+        return listed.version in account.standing.ended
+    return (user.sign, user.box) == (listed.sign, listed.box)
 
 
 def check_newer(
@@ -89,7 +92,7 @@ def _older_generations(new: Principal, proof: bytes, gone: Sequence[bytes]) -> f
         raise RemoteProtocolError("a key version that its account's log does not have")
     if any(device in account.devices for device in gone):
         raise RemoteProtocolError("a re-pin that removes a device which its account keeps")
-    return frozenset(generations(account)) - {new.version}
+    return (account.standing.ended | generations(account).keys()) - {new.version}
 
 
 def _older_epochs(new: Principal, proof: tuple[bytes, ...], listed: Sequence[Principal]) -> frozenset[bytes]:

@@ -105,7 +105,7 @@ class View:
     @cached_property
     def _accounts(self) -> dict[AccountId, Account]:
         newest: dict[AccountId, Account] = {}
-        for account in self.history.accounts():
+        for account in sorted(self.history.accounts(), key=_shortest_first):
             known = newest.get(account.id)
             newest[account.id] = account if known is None else known.merge(account)
         return newest
@@ -309,6 +309,11 @@ def fold(records: Iterable[MembershipRecord], keys: Mapping[EpochId, EpochKeys])
     membership = Membership(ObjectId(records[0].object if records else b""), KeyRing((), keys))
     membership.take(records)
     return membership.view
+
+
+def _shortest_first(account: Account) -> tuple[int, bytes]:
+    """In which order logs are united: where one was filled on purpose, what honest devices did is in."""
+    return len(account.raw), account.raw
 
 
 def _openers(record: MembershipRecord) -> list[EpochId]:

@@ -120,7 +120,8 @@ def is_good_version(
 def _is_outdated(version: bytes, log: Account) -> bool:
     """Whether a log has a newer key version than this one; one it does not know is newer than the log."""
     standing = log.standing
-    known = version in standing.user_keys or version in standing.false_user_keys
+    names = (standing.user_keys, standing.false_user_keys, standing.ended)
+    known = any(version in known for known in names)
     return known and version != log.user_key.generation
 
 

@@ -152,6 +152,7 @@ class DeviceBook:
         for opened in engine.objects.values():
             replica = opened.live.replica
             replica.act_as(act_with(replica.actor, credentials))
+            opened.live.spread(())  # with the keys that this opens more can be proved to nodes
 
     # -- removing ---------------------------------------------------------------------------------
 

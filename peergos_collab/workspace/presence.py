@@ -12,7 +12,7 @@ from ..codec import decode_untrusted, encode
 from ..codec.ids import AccountId, DeviceId, PrincipalId, RunId
 from ..codec.shape import array, some_bytes
 from ..crypto import Tag, VerifyKey, keyed_hash
-from ..errors import NoAccess, RemoteProtocolError
+from ..errors import LocalProtocolError, NoAccess, RemoteProtocolError
 from ..objects.bindings import NO_LOG, check_introduction_untrusted, introduce
 from ..objects.ephemeral import (
     KEY_LENGTH,
@@ -27,6 +27,11 @@ from ..ports import Clock, Random
 from ..sync.session_events import EphemeralCame
 from ..values import dataclass
 from .live_object import LiveObject
+
+UNSEEN: Final = (
+    "this account has had so many changes of devices that others cannot be told that this one is here: they "
+    "get what it writes, and do not see its cursor or connect to it directly"
+)
 
 HERE_SECONDS: Final = 7.0
 HERE_SPREAD: Final = (0.7, 1.15)
@@ -129,7 +134,12 @@ class PresenceBook:
         self._send(EphemeralKind.SIGNAL, content)
 
     def _here(self) -> None:
-        self._send(EphemeralKind.HERE, encode([self.webrtc, self._clock_name()]))
+        try:
+            self._send(EphemeralKind.HERE, encode([self.webrtc, self._clock_name()]))
+        except LocalProtocolError:
+            # The account's log is longer than a greeting may be. Content goes on; nothing depends on this.
+            if UNSEEN not in self.live.replica.problems:
+                self.live.replica.problems.append(UNSEEN)
         if self._cursor is not None:
             self._send_cursor()
         self._drop_gone()

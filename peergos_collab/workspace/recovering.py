@@ -20,7 +20,7 @@ from ..codec.address import format_address, parse_address
 from ..codec.shown import show_person
 from ..errors import Conflict, Offline
 from ..identity.credentials import Credentials, DeviceSecrets
-from ..identity.recovery import all_devices, recover
+from ..identity.recovery import all_devices, part_to_keep, recover
 from ..identity.recovery_code import RecoveryCode
 from ..ports import PutValue
 from ..ports.installed import installed_relay, installed_transport
@@ -101,8 +101,9 @@ async def recover_account(
 def take_back(found: FoundAccount, used: RecoveryCode, new: RecoveryCode, device_name: str) -> Credentials:
     """A device of the account, which has no other any more. Raises NoAccess: the code was used."""
     device = DeviceSecrets.generate(os.urandom)
-    stolen = all_devices(found.account)
-    return recover(found.account, found.name, used, new, stolen, device, os.urandom, device_name)
+    kept = part_to_keep(found.account)
+    stolen = all_devices(kept)
+    return recover(kept, found.name, used, new, stolen, device, os.urandom, device_name, whole=found.account)
 
 
 def _make_home(

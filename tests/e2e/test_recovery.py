@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from peergos_collab.codec import to_multibase
-from peergos_collab.codec.ids import DeviceId
+from peergos_collab.codec.ids import DeviceId, PrincipalId
 from peergos_collab.crypto import UserSeed
 from peergos_collab.errors import Conflict, NoAccess, NotFound, Offline, UsageError
 from peergos_collab.files.changes import put_entry, remove
+from peergos_collab.identity.account import MAX_LOG
 from peergos_collab.identity.account_ops import AddDevice, RemoveDevice
 from peergos_collab.identity.cards import ContactCard
 from peergos_collab.identity.credentials import Credentials, DeviceSecrets
@@ -30,6 +31,7 @@ from peergos_collab.workspace.network import with_node
 from peergos_collab.workspace.recovering import RecoveredAccount, recover_account
 from peergos_collab.workspace.recovery_drop import RecoveryDrop
 from peergos_collab.workspace.recovery_keeper import KIND, PLACES, RENEW
+from support.accounts import LogFiller
 from support.homes import (
     RELAYED,
     EngineProcess,
@@ -350,3 +352,56 @@ async def test_an_older_log_is_found_out_after_a_restart(tmp_path: Path) -> None
         assert before == []
         assert len(told) == 1
         assert "without changes" in told[0]
+
+
+async def test_a_thief_who_fills_the_accounts_log_is_beaten(tmp_path: Path) -> None:
+    """He signs as much as records carry, adds a device and a key at the end, and shows all that everywhere.
+    The account comes back with room to go on, and the contact follows and shares with it again."""
+    async with world(tmp_path) as place:
+        theft = await Theft(place).begin()
+        ben, home = theft.ben, await theft.steal()
+        thief = await place.person(home.name)
+        stolen = thief.engine.keys.credentials
+        filler, seed = LogFiller(stolen), UserSeed.generate(os.urandom)
+        filler.fill("thief", room=2_000)
+        late = DeviceSecrets.generate(os.urandom)
+        assert filler.sign(AddDevice(late.public))
+        devices = [*stolen.account.devices.values(), late.public]
+        assert filler.sign(new_generation(seed, devices, stolen.account.standing.recovery, {}, os.urandom))
+        filler.fill("end")
+        full = filler.account
+        seeds = {**stolen.user_seeds, full.user_key.generation: seed}
+        thief.engine.devices.keep(replace(stolen, account=full, user_seeds=seeds))
+        await thief.engine.devices.note_own()
+        for opened in list(thief.engine.objects.values()):
+            thief.engine.devices.renew(opened)
+        thief.append("notes", " by the thief")
+        await sync(thief, ben)
+        assert ben.text("notes") == "hello by the thief"
+        assert len(ben.engine.accounts.newest[stolen.account_id].raw) > MAX_LOG - 400
+        await sync(theft.phone)
+        theft.phone.append("notes", " phone")
+        await sync(theft.phone, ben)
+        assert ben.text("notes") == "hello by the thief phone"
+        await place.close(thief)
+        await place.close(theft.phone)
+
+        back = await theft.recover()
+        new = await place.person("new")
+        own = new.engine.keys.credentials
+        assert (back.told, back.waiting) == (True, 0)
+        assert len(own.account.raw) < MAX_LOG // 2
+        assert own.account.devices.keys() == {own.device_id}
+        assert late.public.id in own.account.standing.gone
+        new.append("notes", " after")
+        await sync(new, ben, new, ben)
+        assert new.text("notes") == ben.text("notes") == "hello by the thief phone after"
+        assert len(ben.engine.accounts.newest[own.account_id].raw) <= MAX_LOG
+        assert ben.engine.accounts.newest[own.account_id].devices == own.account.devices
+        members = ben.opened("notes").live.replica.view.members
+        assert members[PrincipalId(own.account_id)].principal.version == own.account.user_key.generation
+        await ben.workspace.accept_contact("Ana")
+        await ben.workspace.new_document("ours", "from Ben")
+        await ben.workspace.share_with("ours", "Ana", Role.WRITER)
+        await sync(new)
+        assert new.text("ours") == "from Ben"

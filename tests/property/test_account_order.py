@@ -7,9 +7,11 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from peergos_collab.codec import encode
 from peergos_collab.errors import LocalProtocolError
-from peergos_collab.identity.account import Account
-from peergos_collab.identity.account_ops import AddDevice, AddNode, RemoveDevice
+from peergos_collab.identity.account import Account, _verify_inception, split
+from peergos_collab.identity.account_ops import AddDevice, AddNode, RemoveDevice, RotateRoot
+from peergos_collab.identity.account_verdict import cut_off
 from support.accounts import AccountMaker
 
 NAMES = [f"d{number}" for number in range(6)]
@@ -89,3 +91,54 @@ def test_a_removed_device_has_no_say_in_what_follows(seed: int) -> None:
 
     assert merged.devices == removed.devices
     assert merged.user_key == removed.user_key
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32))
+def test_what_a_root_cut_off_can_be_left_out(seed: int) -> None:
+    """Whatever it was: devices, keys and nodes are the same without it, also after more of the same came."""
+    world = Partitioned(seed)
+    for _ in range(20):
+        world.step()
+    seen = world.choose.choice([*world.steps, world.maker.founded.account])
+    taken = seen.with_op(RotateRoot(bytes(32)), world.maker.root)
+    for device in sorted(taken.devices.keys() | taken.standing.gone):
+        known = device in taken.devices or device in taken.standing.gone
+        if known and world.choose.random() < 0.7:
+            accepted = world.choose.choice([seen.last_ops(device), ()])
+            taken = taken.with_op(RemoveDevice(device, accepted), world.maker.root)
+    for _ in range(10):
+        world.step()
+    everything = taken
+    for log in world.logs.values():
+        everything = everything.merge(log)
+    shorter = without_cut_off(everything)
+
+    assert verdict(shorter) == verdict(everything)
+    assert without_cut_off(shorter) == shorter
+    for log in world.logs.values():
+        assert verdict(shorter.merge(log)) == verdict(everything)
+    LEFT_OUT.append(len(everything.ops()) - len(shorter.ops()))
+
+
+def test_something_was_left_out() -> None:
+    """In some of the runs above, or they would show nothing."""
+    test_what_a_root_cut_off_can_be_left_out()
+
+    assert sum(LEFT_OUT) > 10
+
+
+LEFT_OUT: list[int] = []
+
+
+def without_cut_off(account: Account) -> Account:
+    inception, _ = split(account.raw)
+    left_out = cut_off(_verify_inception(inception)[1], account.ops())
+    kept = [op.encoded() for op in account.ops() if op.id not in left_out]
+    return Account.parse_untrusted(encode([inception, kept]))
+
+
+def verdict(account: Account) -> tuple[object, ...]:
+    standing = account.standing
+    keys = (standing.user_keys, standing.newest, standing.recovery, standing.rotation_due)
+    return (standing.devices, *keys, standing.nodes, standing.root, standing.next_root)

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 from peergos_collab.codec import decode_untrusted, encode
 from peergos_collab.crypto import SigningKey, Tag, UserSeed, hash256
-from peergos_collab.identity.account import MAX_WHOLE_LOG, Account, in_order
+from peergos_collab.identity.account import MAX_LOG, MAX_WHOLE_LOG, Account, in_order, split
 from peergos_collab.identity.account_ops import (
     AccountOp,
     Action,
     AddDevice,
+    AddNode,
     RemoveDevice,
     RotateRoot,
     RotateUserKey,
@@ -94,3 +95,33 @@ class AccountMaker:
 
     def frozen(self, account: Account) -> set[str]:
         return {name for name, secret in self.secrets.items() if secret.public.id in account.standing.frozen}
+
+
+class LogFiller:
+    """A thief with a device, who signs op after op until the log is as long as records carry."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self.credentials = credentials
+        self.inception, self.ops = split(credentials.account.raw)
+        self.head = credentials.account.head
+        self.length = len(credentials.account.raw)
+
+    def sign(self, action: Action) -> bool:
+        """One more op, if it fits."""
+        op = AccountOp.sign(self.credentials.account_id, (self.head,), action, self.credentials.device_sign)
+        length = self.length + len(encode(op.encoded()))
+        if length + 8 > MAX_LOG:
+            return False
+        self.ops.append(op.encoded())
+        self.head, self.length = op.id, length
+        return True
+
+    def fill(self, tag: str, *, room: int = 0) -> None:
+        """Up to the limit, or with ``room`` bytes left; two tags give two histories."""
+        number = 0
+        while self.length + room + 300 < MAX_LOG and self.sign(AddNode(f"pgc://{tag}{number}")):
+            number += 1
+
+    @property
+    def account(self) -> Account:
+        return Account.parse_untrusted(encode([self.inception, self.ops]))

@@ -7,7 +7,7 @@ import random
 from peergos_collab.codec import to_multibase
 from peergos_collab.identity.account_ops import AddNode
 from peergos_collab.identity.account_watch import AccountWatch
-from support.accounts import AccountMaker
+from support.accounts import AccountMaker, LogFiller
 
 ANA = AccountMaker(random.Random(8).randbytes)
 LAPTOP = ANA.add("first", "laptop")
@@ -67,3 +67,20 @@ def test_a_root_announced_twice_is_told() -> None:
     alarms = watch.take(ANA.account(ANA.take_over(salt=b"2")))
 
     assert [(alarm.account, alarm.device) for alarm in alarms] == [(OLD.id, None)]
+
+
+def test_more_changes_than_there_is_room_for_are_told_once() -> None:
+    """What was known counts, and the account is named; that the code cut them off is no alarm."""
+    one, other = (LogFiller(ANA.founded) for _ in range(2))
+    one.fill("one")
+    other.fill("other")
+    watch = AccountWatch()
+
+    assert watch.take(one.account) == []
+    alarms = watch.take(other.account)
+    assert [alarm.account for alarm in alarms] == [NEW.id]
+    assert "more changes than there is room for" in alarms[0].words
+    assert watch.known[NEW.id] == one.account
+    assert watch.take(other.account) == []
+    taken = AccountWatch()
+    assert taken.take(ANA.account(ANA.take_over())) == taken.take(one.account) == []
