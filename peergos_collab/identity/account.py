@@ -32,11 +32,13 @@ from ..crypto import BoxPublic, SigningKey, Tag, VerifyKey, hash256
 from ..errors import LocalProtocolError, RemoteProtocolError
 from ..values import dataclass
 from .account_ops import (
+    MAX_OP,
     AccountOp,
     Action,
     AddDevice,
     BoxFirstUserKey,
     DevicePublic,
+    OpKind,
     RotateUserKey,
     SetRecovery,
     next_root_hash,
@@ -206,6 +208,10 @@ class Account:
         """All ops, in their order."""
         return [AccountOp.parse_untrusted(op, self.id) for op in split(self.raw)[1]]
 
+    def adders(self, device: DeviceId) -> frozenset[DeviceId]:
+        """The devices one of which added this one, and those which added that, up to what a root added."""
+        return _adders(self.raw, device)
+
     def last_ops(self, device: DeviceId) -> tuple[bytes, ...]:
         """The last ops of a device, for a removal that accepts what it did so far."""
         own = [op for op in self.ops() if op.signer == device]
@@ -258,6 +264,21 @@ def in_order(ops: Iterable[AccountOp]) -> list[AccountOp]:
             del waiting[op.id]
     by_id = {op.id: op for op in ops}
     return [by_id[id_] for id_ in sorted(depths, key=lambda id_: (depths[id_], id_))]
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _adders(raw: bytes, device: DeviceId) -> frozenset[DeviceId]:
+    added_by: dict[bytes, set[bytes]] = {}
+    for body, _ in split(raw)[1]:
+        fields = decode_untrusted(body, MAX_OP)
+        if fields[4] == OpKind.ADD_DEVICE:
+            added_by.setdefault(fields[5][0], set()).add(fields[3])
+    found, waiting = set[bytes](), [bytes(device)]
+    while waiting:
+        fresh = added_by.get(waiting.pop(), set()) - found
+        found |= fresh
+        waiting += fresh
+    return frozenset(DeviceId(id_) for id_ in found if id_ in added_by)
 
 
 @lru_cache(maxsize=_REMEMBERED)

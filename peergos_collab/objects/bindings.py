@@ -40,11 +40,16 @@ class NoMember(RemoteProtocolError):
 
 @dataclass(frozen=True, slots=True)
 class Introduced:
-    """A verified introduction: the author, and the key his device signs ephemeral messages with."""
+    """A verified introduction: the author, and the key his device signs ephemeral messages with.
+
+    Args:
+        adders: the devices that added his, by the account log that came with it.
+    """
 
     author: Author
     device_key: VerifyKey
     level: Level
+    adders: frozenset[DeviceId] = frozenset()
 
 
 def introduce(object_id: ObjectId, epoch: EpochId, log: LogId, actor: Actor) -> list[Any]:
@@ -95,7 +100,7 @@ def check_introduction_untrusted(
     device.sign.verify(Tag.SIGN_BINDING_DEV, binding, device_signature)
     _check_principal(account, listed, binding, principal_signature)
     author = Author(account.id, device_id, principal_id, string(fields[4], MAX_NAME, "name"))
-    return Introduced(author, device.sign, level)
+    return Introduced(author, device.sign, level, account.adders(device_id))
 
 
 def _listed(

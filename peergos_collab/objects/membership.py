@@ -6,7 +6,7 @@ follows from them. The rules are in ``rules``, what one should publish in ``due`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
 from typing import Final
@@ -85,18 +85,26 @@ class View:
         device: DeviceId | None = None,
         account: AccountId | None = None,
         epoch: EpochId | None = None,
+        adders: Collection[bytes] = (),
     ) -> dict[LogId, Close] | None:
         """The heads of the logs of a member, or of a device or account behind it, that still count.
 
         Args:
             epoch: judges a log by the epoch its segments are sealed under: who was added again since then
                 is closed in the older epochs only. None judges who is a member now.
+            adders: the devices that added this one, by the log it shows: where one of them is removed, it may
+                be closed with that.
 
         Returns:
             None where nothing is closed; else the last segment of each log that counts, and logs that are
             not in there are closed at 0.
         """
-        return _closed(self, principal, {b"", bytes(device or b""), bytes(account or b"")}, epoch)
+        who = bytes(account or b""), bytes(device or b"")
+
+        def reached(removal: rules.Removal) -> bool:
+            return removal.takes_from(*who) or removal.takes_from_added(who[1], adders)
+
+        return _closed(self, principal, reached, epoch)
 
     def accounts(self) -> dict[AccountId, Account]:
         """The verified log of each account that came with these records: all states of it, united."""
@@ -351,7 +359,7 @@ def _let_succeed(members: dict[PrincipalId, Member]) -> None:
 
 
 def _closed(
-    view: View, principal: PrincipalId, whos: set[bytes], epoch: EpochId | None
+    view: View, principal: PrincipalId, reached: Callable[[rules.Removal], bool], epoch: EpochId | None
 ) -> dict[LogId, Close] | None:
     history = view.history
     seats = view.seats if epoch is None else view.seats_at([epoch])
@@ -360,7 +368,7 @@ def _closed(
     found: dict[LogId, Close] | None = None
     for removal in view.table.removals_of(principal):
         target = removal.target
-        if before & removal.by.bit or target.who not in whos or removal.leaves >= Level.WRITE:
+        if before & removal.by.bit or not reached(removal) or removal.leaves >= Level.WRITE:
             continue
         standings = seat.standings if seat is not None and not target.who else ()
         if not all(rules.hits(view.table, standing, removal) for standing in standings):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ..codec.ids import PrincipalId
+from ..codec.ids import AccountId, PrincipalId
 from ..errors import RemoteProtocolError
 from ..values import dataclass
 from .epoch_keys import Level
@@ -46,18 +46,37 @@ class Removal:
     Args:
         leaves: the level that is left; 0 for none.
         accepted: records of the removed, concurrent with the removal, that still count.
+        known: of an account's device, the devices in the log that shows its removal.
     """
 
     target: Target
     leaves: int
     accepted: frozenset[bytes]
     by: Entry
+    known: frozenset[bytes] = frozenset()
 
     def concerns(self, entry: Entry) -> bool:
         """Whether the author of ``entry`` is who is removed."""
-        author = entry.signed.author
-        who = self.target.who
-        return author.principal == self.target.principal and who in (b"", author.account, author.device)
+        author, account = entry.signed.author, entry.account
+        if author.principal != self.target.principal:
+            return False
+        return self.takes_from(author.account, author.device) or (
+            account is not None and self.takes_from_added(author.device, account.adders(author.device))
+        )
+
+    def takes_from(self, account: bytes, device: bytes) -> bool:
+        """Whether it is the whole member that is removed, or this account or device behind it."""
+        return self.target.who in (b"", account, device)
+
+    def takes_from_added(self, device: bytes, adders: Collection[bytes]) -> bool:
+        """Whether a device was added by the one that is removed, unknown to who removed that.
+
+        Such an addition is void. Else a removed device would have others act that it kept to itself.
+
+        Args:
+            adders: the devices that added it, by the log it shows.
+        """
+        return self.target.who in adders and device not in self.known
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +296,12 @@ def _judge_re_pin(history: History, entry: Entry, level: Level) -> None:
         older = check_newer(version, listed, [pin.principal for pin in ever], gone)
         pins.append(Pin(entry.index, version.principal, older))
     entry.pins = tuple(pins)
-    entry.removals = tuple(Removal(t, OUT, frozenset(op.accepted), entry) for t in op.targets)
+    shown = [(account.id, account.standing) for account in proved_accounts(op.versions)]
+    known = {id_: standing.gone.union(standing.devices) for id_, standing in shown}
+    entry.removals = tuple(
+        Removal(t, OUT, frozenset(op.accepted), entry, known.get(AccountId(t.principal), frozenset()))
+        for t in op.targets
+    )
 
 
 def _judge_notice(entry: Entry, level: Level) -> None:

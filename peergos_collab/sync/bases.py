@@ -40,6 +40,7 @@ class Base:
         time: when it was made, by its author's clock, ms since 1970.
         heads: the last segment of each branch that is in it.
         following: the number of the next change of each run, by its mark.
+        adders: the devices that added its author's.
     """
 
     log: LogId
@@ -50,6 +51,7 @@ class Base:
     time: int
     heads: tuple[SnapshotPlace, ...]
     following: Mapping[bytes, int] = field(repr=False)
+    adders: frozenset[DeviceId] = frozenset()
 
 
 class Bases:
@@ -287,6 +289,7 @@ class Bases:
                 base.time,
                 [head.fields() for head in base.heads],
                 [list(item) for item in base.following.items()],
+                sorted(base.adders),
             ]
             for base in self.known.values()
         ]
@@ -297,12 +300,11 @@ class Bases:
     def restore(self, fields: Any) -> None:
         """Takes back what ``stored`` gave. Raises RemoteProtocolError."""
         known, used, false, unchecked, reach, passed = array(fields, 6, "bases")
-        for log, seq, id_, epoch, account, device, principal, name, time, heads, following in known:
+        for log, seq, id_, epoch, account, device, principal, name, time, heads, following, adders in known:
             author = Author(AccountId(account), DeviceId(device), PrincipalId(principal), name)
             places = tuple(SnapshotPlace.parse_untrusted(head) for head in heads)
-            base = Base(
-                LogId(log), seq, SegmentId(id_), EpochId(epoch), author, time, places, dict(following)
-            )
+            place = LogId(log), seq, SegmentId(id_), EpochId(epoch)
+            base = Base(*place, author, time, places, dict(following), frozenset(map(DeviceId, adders)))
             self.known[base.id] = base
         self.used = [SegmentId(id_) for id_ in used]
         self.false = {SegmentId(id_) for id_ in false}

@@ -166,21 +166,25 @@ class CausalOrder:
     def _check_ends(self, logs: Collection[LogId]) -> None:
         """Finds out whether something was delivered that does not count by what is known now."""
         self._unsettled |= any(
-            self._holds_too_much(branch, epoch, who.author)
+            self._holds_too_much(branch, epoch, who)
             for branch, epoch, who in self._introductions()
             if branch.log in logs
         )
 
-    def _holds_too_much(self, branch: BranchState, epoch: EpochId, author: Author) -> bool:
+    def _holds_too_much(self, branch: BranchState, epoch: EpochId, who: Introduced) -> bool:
         seq = self.applied.get(branch.number, 0)
-        if seq < branch.first or not self.closings.passes_end(self.view, author, epoch, branch, seq):
+        if seq < branch.first or not self.closings.passes_end(
+            self.view, who.author, who.adders, epoch, branch, seq
+        ):
             return False
         try:
             # The log may have gone on under newer keys, where it does not end.
             for segment in self.book.stored(branch, branch.first):
                 if segment.seq > seq:
                     break
-                if segment.epoch == epoch and not self.closings.counts(self.view, segment, author):
+                if segment.epoch == epoch and not self.closings.counts(
+                    self.view, segment, who.author, who.adders
+                ):
                     return True
         except Damaged:
             return True
@@ -225,7 +229,8 @@ class CausalOrder:
             cited: the branches it cites.
         """
         branch, segment = arrival.branch, arrival.segment
-        author = self._author(branch, segment, payload).author
+        who = self._author(branch, segment, payload)
+        author = who.author
         self._unsettled |= (author.device, payload.run) in self.contested
         self.applied[branch.number] = segment.seq
         self.bases.note(branch, segment.seq, segment.epoch)
@@ -233,7 +238,7 @@ class CausalOrder:
             self.uncited.pop(number, None)
         self._count(author, payload)
         self._hand_over(self._delivery(segment, payload, author, 0, "local"), own=True)
-        self._note_snapshot(segment, payload, author, own=True)
+        self._note_snapshot(segment, payload, who, own=True)
 
     def _deliver(self, touched: dict[int, None], via: str) -> list[Delivery]:
         deliveries: list[Delivery] = []
@@ -355,7 +360,7 @@ class CausalOrder:
             self._put_aside(branch, segment, name, error)
             return []
         self._went(branch, segment)
-        self._note_snapshot(segment, payload, introduced.author)
+        self._note_snapshot(segment, payload, introduced)
         return [delivery]
 
     def give_up(self, branch: BranchState, segment: Segment, payload: Payload, error: NotYet) -> None:
@@ -402,7 +407,7 @@ class CausalOrder:
                 payload.heads,
             )
             self.authors[branch.number, segment.epoch] = segment.seq, known
-        if not self.closings.counts(self.view, segment, known.author):
+        if not self.closings.counts(self.view, segment, known.author, known.adders):
             raise NoMember("written after its author was removed, and nobody built upon it")
         return known
 
@@ -458,13 +463,13 @@ class CausalOrder:
             self.fold.take_untrusted(delivery)
 
     def _note_snapshot(
-        self, segment: Segment, payload: Payload, author: Author, *, own: bool = False
+        self, segment: Segment, payload: Payload, who: Introduced, *, own: bool = False
     ) -> None:
         if payload.kind is not Kind.SNAPSHOT:
             return
         self.snapshot = SnapshotPlace(segment.log, segment.seq, segment.id)
         self.since_snapshot = 0
-        found = self._base_untrusted(segment, payload, author)
+        found = self._base_untrusted(segment, payload, who)
         if found is None:
             return
         # As good as citing it: or who passes it by would have in his text what nobody else counts.
@@ -527,7 +532,7 @@ class CausalOrder:
 
     def base_counts(self, base: Base) -> bool:
         """Whether a base is not past the end of its author's log."""
-        return self.closings.counts(self.view, base, base.author)
+        return self.closings.counts(self.view, base, base.author, base.adders)
 
     def _undelivered(self) -> Iterator[tuple[BranchState, Segment]]:
         for branch in list(self.book.numbered.values()):
@@ -586,10 +591,10 @@ class CausalOrder:
         known = self.introduced(branch, segment.epoch, segment.seq)
         if known is not None and known.author != introduced.author:
             return None  # who writes this log is somebody else
-        return self._base_untrusted(segment, payload, introduced.author)
+        return self._base_untrusted(segment, payload, introduced)
 
     @staticmethod
-    def _base_untrusted(segment: Segment, payload: Payload, author: Author) -> tuple[Base, bytes] | None:
+    def _base_untrusted(segment: Segment, payload: Payload, who: Introduced) -> tuple[Base, bytes] | None:
         try:
             snapshot = Snapshot.decode_untrusted(payload.content)
         except RemoteProtocolError:
@@ -597,7 +602,8 @@ class CausalOrder:
         if snapshot.following is None or payload.introduction is None:
             return None
         place = segment.log, segment.seq, segment.id, segment.epoch
-        return Base(*place, author, payload.time, snapshot.heads, snapshot.following), snapshot.state
+        base = Base(*place, who.author, payload.time, snapshot.heads, snapshot.following, who.adders)
+        return base, snapshot.state
 
     def _use(self, base: Base, state: bytes | None) -> None:
         try:

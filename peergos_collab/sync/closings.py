@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol, TypeAlias
 
-from ..codec.ids import EpochId, LogId, SegmentId
+from ..codec.ids import DeviceId, EpochId, LogId, SegmentId
 from ..objects.membership import View
 from ..objects.op_kinds import Close
 from ..objects.payload import LOG_PREFIX, Author, Cite
@@ -36,12 +36,14 @@ class Placed(Protocol):
     def epoch(self) -> EpochId: ...
 
 
-def ends_of(view: View, author: Author, epoch: EpochId) -> Ends | None:
+def ends_of(view: View, author: Author, adders: frozenset[DeviceId], epoch: EpochId) -> Ends | None:
     """Where the logs of an author end that were written under an epoch; None where they do not.
 
     Whose only add turned out to be void, as one that an ex-admin dated back, never was a member.
     """
-    ends = view.closed(author.principal, device=author.device, account=author.account, epoch=epoch)
+    ends = view.closed(
+        author.principal, device=author.device, account=author.account, epoch=epoch, adders=adders
+    )
     if ends is None and author.principal not in view.members:
         return {}
     return ends
@@ -59,15 +61,19 @@ class Closings:
         self._book = book
         self._cited: dict[bytes, set[tuple[int, bytes]]] = {}
         self._view: View | None = None
-        self._ends: dict[tuple[Author, EpochId], Ends | None] = {}
+        self._ends: dict[tuple[Author, frozenset[DeviceId], EpochId], Ends | None] = {}
 
     def take_book(self, book: LogBook) -> None:
         """Goes on with another book of the same store."""
         self._book = book
 
-    def counts(self, view: View, segment: Placed, author: Author) -> bool:
-        """Whether a segment is not past the end of its log, or is cited by one that counts."""
-        ends = self._ends_of(view, author, segment.epoch)
+    def counts(self, view: View, segment: Placed, author: Author, adders: frozenset[DeviceId]) -> bool:
+        """Whether a segment is not past the end of its log, or is cited by one that counts.
+
+        Args:
+            adders: the devices that added its author's, by the account log that came with it.
+        """
+        ends = self._ends_of(view, author, adders, segment.epoch)
         if ends is None:
             return True
         end = ends.get(segment.log)
@@ -86,9 +92,17 @@ class Closings:
                 known.add((cite.seq, cite.id))
                 self.version += 1
 
-    def passes_end(self, view: View, author: Author, epoch: EpochId, branch: BranchState, seq: int) -> bool:
+    def passes_end(
+        self,
+        view: View,
+        author: Author,
+        adders: frozenset[DeviceId],
+        epoch: EpochId,
+        branch: BranchState,
+        seq: int,
+    ) -> bool:
         """Whether a branch that was followed up to ``seq`` ends before, by what is known now."""
-        ends = self._ends_of(view, author, epoch)
+        ends = self._ends_of(view, author, adders, epoch)
         if ends is None:
             return False
         end = ends.get(branch.log)
@@ -101,11 +115,13 @@ class Closings:
             self._ends.clear()
             self._cited.clear()  # by segments that may not count any more; those that do are asked again
 
-    def _ends_of(self, view: View, author: Author, epoch: EpochId) -> Ends | None:
+    def _ends_of(
+        self, view: View, author: Author, adders: frozenset[DeviceId], epoch: EpochId
+    ) -> Ends | None:
         self.take_view(view)
-        key = author, epoch
+        key = author, adders, epoch
         if key not in self._ends:
-            self._ends[key] = ends_of(view, author, epoch)
+            self._ends[key] = ends_of(view, *key)
         return self._ends[key]
 
     def _leads_to(self, segment: Placed, seq: int, id_: bytes) -> bool:

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import field
-from typing import Final
+from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
-from ..codec.ids import DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId
+from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId
 from ..codec.shape import array, many, number
 from ..crypto import LocalKey, Tag, VerifyKey, copen, cseal
 from ..errors import Conflict, Damaged, RemoteProtocolError
@@ -27,6 +27,9 @@ from ..sync.record_book import anybody
 from ..sync.replica import Collected, Replica, Taken
 from ..sync.session import Session
 from ..values import dataclass
+
+CHECKPOINT: Final = 2
+"""Version of what is saved of an object beside its state."""
 
 CHECKPOINTS: Final = "checkpoints"
 STATES: Final = "states"
@@ -550,7 +553,7 @@ class LiveObject:
     def _checkpoint(self) -> bytes:
         order = self.replica.order
         authors = [
-            [number, epoch, seq, *_author_fields(who.author), who.device_key.public, int(who.level)]
+            [number, epoch, seq, *_author_fields(who)]
             for (number, epoch), (seq, who) in order.authors.items()
         ]
         changes = [[device, run, following] for (device, run), following in order.changes.items()]
@@ -562,14 +565,15 @@ class LiveObject:
         stated = self._stated
         doubt = [order.unsettled, [list(run) for run in order.contested], [list(m) for m in order.stuck]]
         bases = order.bases.stored()
-        return encode(
-            [1, applied, changes, authors, aside, saved, self.modified, snapshot, stated, doubt, bases]
-        )
+        fields = [applied, changes, authors, aside, saved, self.modified, snapshot, stated, doubt, bases]
+        return encode([CHECKPOINT, *fields])
 
     def _restore(self, checkpoint: bytes) -> bool:
         """Says whether a state belongs to the checkpoint."""
         limit = 1 << 30
         fields = array(decode_untrusted(checkpoint, limit), 11, "state")
+        if fields[0] != CHECKPOINT:
+            raise Damaged("another version of this program wrote it")
         _, applied, changes, authors, aside, saved, self.modified, snapshot, stated, doubt, bases = fields
         order = self.replica.order
         order.applied = dict(many(applied, limit, "state"))
@@ -577,10 +581,8 @@ class LiveObject:
             raise Damaged("it goes beyond what is stored")
         for device, run, following in many(changes, limit, "state"):
             order.changes[DeviceId(device), RunId(run)] = following
-        for branch, epoch, seq, account, device, principal, name, key, level in many(authors, limit, "state"):
-            author = Author(account, DeviceId(device), PrincipalId(principal), name)
-            introduced = Introduced(author, VerifyKey(key), Level(level))
-            order.authors[branch, EpochId(epoch)] = seq, introduced
+        for branch, epoch, seq, *who in many(authors, limit, "state"):
+            order.authors[branch, EpochId(epoch)] = seq, _author(*who)
         order.set_aside = [SetAside(LogId(log), seq, name, why) for log, seq, name, why in aside]
         order.unsettled, contested, stuck = array(doubt, 3, "state")
         order.contested = {(DeviceId(device), RunId(run)) for device, run in contested}
@@ -592,8 +594,24 @@ class LiveObject:
         return bool(stated)
 
 
-def _author_fields(author: Author) -> list[bytes | str]:
-    return [author.account, author.device, author.principal, author.name]
+def _author_fields(who: Introduced) -> list[Any]:
+    author, key = who.author, who.device_key.public
+    return [
+        author.account,
+        author.device,
+        author.principal,
+        author.name,
+        key,
+        int(who.level),
+        sorted(who.adders),
+    ]
+
+
+def _author(
+    account: bytes, device: bytes, principal: bytes, name: str, key: bytes, level: int, adders: list[bytes]
+) -> Introduced:
+    author = Author(AccountId(account), DeviceId(device), PrincipalId(principal), name)
+    return Introduced(author, VerifyKey(key), Level(level), frozenset(map(DeviceId, adders)))
 
 
 def stored_summary(store: SegmentStore, local: LocalKey, object_id: ObjectId) -> tuple[int, int]:

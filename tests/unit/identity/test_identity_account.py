@@ -333,3 +333,16 @@ def test_another_account_has_another_id() -> None:
     code = RecoveryCode.generate(RANDOM)
 
     assert Credentials.found("A", code, RANDOM).account_id != Credentials.found("A", code, RANDOM).account_id
+
+
+def test_who_added_a_device() -> None:
+    """The devices up to the one that the root added, which nobody added."""
+    laptop = MAKER.add("first", "laptop")
+    phone = MAKER.add("laptop", "phone", laptop)
+    other = MAKER.add("first", "other", laptop)
+    account = MAKER.account(laptop, phone, other)
+    first, second = ANA.device_id, MAKER.secret("laptop").public.id
+
+    assert account.adders(MAKER.secret("phone").public.id) == {first, second}
+    assert account.adders(second) == account.adders(MAKER.secret("other").public.id) == {first}
+    assert account.adders(first) == frozenset()

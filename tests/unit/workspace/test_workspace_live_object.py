@@ -72,3 +72,22 @@ async def test_a_disk_that_refuses_what_is_written_here() -> None:
     assert store.unflushed == 0
     assert ana.texts == ["one"]
     assert [event.text for _, event in ana.fold.unsealed] == ["two", "three"]
+
+
+async def test_what_another_version_saved_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told from this one's, which is taken back with all that it says of authors."""
+    ana, ben, live, store = chat()
+    ben.say("one")
+    live.take_records(ben.all()[0])
+    live.take_segments(ben.segments(), "memory", None)
+    live.save()
+    store.flush()
+    taken = LiveObject(ana.again().replica, ana.person.credentials.local, RANDOM)
+    taken.load()
+
+    assert taken.replica.order.authors == live.replica.order.authors
+    monkeypatch.setattr("peergos_collab.workspace.live_object.CHECKPOINT", 1)
+    with pytest.raises(Damaged, match="another version"):
+        taken.load()
+    for one in (live, taken):
+        one.stop()
