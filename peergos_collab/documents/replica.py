@@ -182,22 +182,25 @@ class Replica:
         return deltas
 
     def apply_together(self, updates: Sequence[bytes]) -> None:
-        """Takes in checked updates in one transaction, without an account of what they changed.
+        """Takes in checked updates, without an account of what they changed.
+
+        A transaction each: in one, the engine takes quadratic time for a long history.
 
         Raises:
             EngineFailed: this replica is of no use any more.
         """
-        try:
-            transaction = self._doc.create_transaction()
+        for update in updates:
             try:
-                for update in updates:
+                transaction = self._doc.create_transaction()
+                try:
                     self._doc.apply_update(transaction, update)
-                transaction.commit()
-            finally:
-                transaction.drop()
-        except BaseException as problem:  # noqa: BLE001 - panics are no Exception
-            raise _engine_failure(problem) from None
-        self._take()
+                    transaction.commit()
+                finally:
+                    transaction.drop()
+            except BaseException as problem:  # noqa: BLE001 - panics are no Exception
+                raise _engine_failure(problem) from None
+            self._take()
+        self._own = OwnEdits(self.client, self._size())
 
     # Undo
 

@@ -62,8 +62,16 @@ def test_together_is_one_by_one(seed: int) -> None:
 
     assert same(plain, together)
     assert together.lines.text() == together.text
-    together.edit(len(together), len(together), "go on")
-    assert together.text == plain.text + "go on"
+    for document in (plain, together):
+        choose = Random(seed)
+        for _ in range(40):
+            start = choose.randint(0, len(document))
+            end = min(len(document), start + choose.randrange(4))
+            document.edit(start, end, choose.choice(("", *WORDS)))
+            document.edit(start, start, "typed")
+            document.edit(start + 5, start + 5, " on")
+            document.edit(start + 2, start + 4, "")
+    assert together.text == together._replica.text() == plain.text == together.lines.text()
 
 
 def test_what_overlaps_is_counted_once() -> None:
