@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..codec.shown import escape_hidden
 from ..errors import Offline
 from .output import narrate, print_json, print_result
 from .session import in_workspace, opened, run
 from .settings import Command, Settings, current
 
 if TYPE_CHECKING:
-    from ..workspace.api import Event, Options, Workspace
+    from ..workspace.api import Contact, Event, Invitation, Options, Workspace
 
 
 @click.command(cls=Command)
@@ -26,12 +27,28 @@ def sync(timeout: float) -> None:
     """
     settings = current()
 
-    async def once(workspace: Workspace) -> None:
+    async def once(workspace: Workspace) -> list[str]:
         await workspace.sync(timeout)
+        return _waiting(await workspace.invitations(), await workspace.contacts())
 
-    in_workspace(settings, once)
-    narrate(settings, "Everything here is saved on every node, and everything there is here.")
+    waiting = in_workspace(settings, once)
+    for words in ("Everything here is saved on every node, and everything there is here.", *waiting):
+        narrate(settings, words)
     print_result(settings, {"synced": True})
+
+
+def _waiting(invitations: list[Invitation], contacts: list[Contact]) -> list[str]:
+    """What came and waits for an answer."""
+    words = []
+    if invitations:
+        words.append(f"Invitations that wait: {len(invitations)}. 'pgc invitation list' shows them.")
+    changed = [escape_hidden(contact.name) for contact in contacts if contact.changed]
+    if changed:
+        words.append(f"Keys have changed: {', '.join(changed)}. 'pgc contact verify NAME' compares them.")
+    asking = sum(contact.pending for contact in contacts)
+    if asking:
+        words.append(f"Contacts that wait for an answer: {asking}. 'pgc contact list' shows them.")
+    return words
 
 
 @click.command(cls=Command)

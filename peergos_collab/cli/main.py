@@ -11,6 +11,7 @@ import click
 
 from ..errors import UsageError
 from .chat import chat
+from .checking import check
 from .contacts import contact, invitation
 from .demo import demo
 from .devices import device
@@ -127,6 +128,6 @@ def _open_tui(settings: Settings) -> int:
 for command in (
     *(init, recover, status, list_entries, move, remove, doc, chat, share, join),
     *(members, unshare, role, leave, contact, invitation, device),
-    *(node, sync, online, watch, key, doctor, demo),
+    *(node, sync, online, watch, key, check, doctor, demo),
 ):
     main.add_command(command)

@@ -130,6 +130,8 @@ class Replica:
         self.run = run
         self.order = CausalOrder(object_id, book, fold, self.keys, self._forget_damaged, actor.principal)
         self.released = False
+        self.damage: list[str] = list(book.damage)
+        """What of it was found damaged on this disk since it was opened."""
         self.problems: list[str] = list(book.damage)
         self.own = OwnLogs(object_id, local, book.store, random)
         self.journaled: deque[LocalChange] = deque()
@@ -575,7 +577,7 @@ class Replica:
 
     def _forget_damaged(self, branch: BranchState, damage: Damaged) -> None:
         bad = self.order.applied.get(branch.number, branch.first - 1) + 1
-        self.problems.append(f"{damage}; it is fetched again from a node or peer that has it")
+        self._note_damage(f"{damage}; it is fetched again from a node or peer that has it")
         batch = self.book.truncate(branch, bad)
         if self.own.owns(branch.log):
             batch.append(self.own.retire())
@@ -638,6 +640,10 @@ class Replica:
             batch += collected.batch
         return batch
 
+    def _note_damage(self, words: str) -> None:
+        self.damage.append(words)
+        self.problems.append(words)
+
     # -- opening --------------------------------------------------------------------------------
 
     def restore_journal(self) -> None:
@@ -646,7 +652,7 @@ class Replica:
             try:
                 changes = open_entry_untrusted(self.object, entry.number, entry.raw, self._local)
             except RemoteProtocolError as error:
-                self.problems.append(f"an unsent local change is damaged on this disk ({error})")
+                self._note_damage(f"an unsent local change is damaged on this disk ({error})")
                 continue
             for change in changes:
                 if change.number < self._next_number(change.run):

@@ -349,6 +349,33 @@ class Passage:
     unverified: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Something that is not as it should be, in the object called ``path``."""
+
+    path: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was found where everything in a home was looked at.
+
+    Args:
+        objects: how many there are.
+        damaged: what is not what was stored.
+        refused: changes that break a rule: they are kept, and change nothing.
+        taken_out: what was damaged before; it is here again where a node or a peer had it.
+        unreached: why nothing could be fetched again, where it could not.
+    """
+
+    objects: int
+    damaged: tuple[Flaw, ...]
+    refused: tuple[Flaw, ...]
+    taken_out: tuple[Flaw, ...] = ()
+    unreached: str = ""
+
+
 Unsubscribe = Callable[[], None]
 
 
@@ -613,6 +640,11 @@ class Workspace(Protocol):
         """Hands the account over to the other device, or with ``same`` False refuses it and returns None.
 
         Call it only after a person compared the digits. Raises NotFound, TimedOut, MeetingEnded, Offline.
+        """
+
+    async def check(self, *, repair: bool = False) -> Check:
+        """Looks at everything that is stored here. With ``repair`` it takes out what is damaged first, and
+        fetches it again.
         """
 
     async def sync(self, timeout: float = 30.0) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from ..codec import to_multibase
 from ..codec.ids import RunId
 from ..errors import Offline, PeergosCollabError, RemoteProtocolError
-from .api import Device, DeviceRemoval, Options, Role, Writer
+from .api import Check, Device, DeviceRemoval, Options, Role, Writer
 from .callbacks import subscribe
 from .called import Names
 from .engine import Engine
@@ -188,6 +188,9 @@ class AttachedClient:
     async def finish_linking(self, id: str, same: bool) -> Device | None:
         return await self.workspace.finish_linking(id, same=same)
 
+    async def check(self, repair: bool) -> Check:
+        return await self.workspace.check(repair=repair)
+
     async def sync(self, timeout: int) -> None:
         await self.workspace.sync(timeout / 1000)
 
@@ -345,6 +348,7 @@ _CALLS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
     "join": AttachedClient.join,
     "finish_linking": AttachedClient.finish_linking,
     "remove_device": AttachedClient.remove_device,
+    "check": AttachedClient.check,
     "sync": AttachedClient.sync,
     "write_document": AttachedClient.write_document,
     "durable": AttachedClient.durable,

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from ..codec.ids import RunId
 from .api import (
     ChatHandle,
+    Check,
     DocumentHandle,
     Entry,
     Event,
@@ -118,6 +119,10 @@ class AttachedWorkspace(AttachedPeople, AttachedDevices, AttachedPast):
     async def members(self, path: str) -> list[Member]:
         listed: list[Member] = from_wire(list[Member], await self._socket.call("members", path))
         return listed
+
+    async def check(self, *, repair: bool = False) -> Check:
+        found: Check = from_wire(Check, await self._socket.call("check", repair))
+        return found
 
     async def sync(self, timeout: float = 30.0) -> None:
         await self._socket.call("sync", float(timeout))

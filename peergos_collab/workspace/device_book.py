@@ -129,6 +129,11 @@ class DeviceBook:
         """Whether this device is known here to be none of its account's any more."""
         return REMOVED in self._engine.problems
 
+    def check_stands(self) -> None:
+        """Raises NoAccess where this device is known to be removed: what it writes would be lost."""
+        if self.removed:
+            raise NoAccess(REMOVED, hint="What is here stays here, and can be exported.")
+
     def take_seen(self) -> None:
         """Takes in what came with membership records of the profile: how a removal reaches all devices."""
         engine = self._engine

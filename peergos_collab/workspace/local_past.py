@@ -34,6 +34,7 @@ class LocalPast:
 
     async def restore_document(self, path: str, version: str) -> None:
         opened, fold = self._open_document(path)
+        self.engine.devices.check_stands()
         opened.live.replica.check_may_write()
         then = await self.document_at(path, version)
         # Apart, so that it is a version by itself: what was before it can be found again.

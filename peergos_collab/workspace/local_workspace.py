@@ -18,7 +18,6 @@ from ..documents import difference
 from ..errors import (
     Conflict,
     Damaged,
-    NoAccess,
     NoNode,
     NotFound,
     Offline,
@@ -37,6 +36,7 @@ from ..sync.record_book import epoch_batch
 from .apart import write_apart
 from .api import (
     ChatHandle,
+    Check,
     DocumentHandle,
     Entry,
     Event,
@@ -50,7 +50,7 @@ from .api import (
     ShareLink,
     Status,
 )
-from .device_book import REMOVED
+from .checking import check_home, repair_home
 from .engine import Engine
 from .entry_node import use_entry_node
 from .folds import ChatFold, DocumentFold
@@ -246,6 +246,7 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
 
     async def write_document(self, path: str, text: str, *, base: str = "") -> None:
         opened, fold = self._document(path)
+        self.engine.devices.check_stands()
         opened.live.replica.check_may_write()
         document = fold.document
         if base:
@@ -318,6 +319,7 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         return self._chat(path)
 
     async def send_message(self, path: str, text: str) -> str:
+        self.engine.devices.check_stands()
         self._on_chat(path, lambda chat: chat.messages(len(chat) - 1, len(chat)))
         return await self._chat(path).send(text)
 
@@ -346,6 +348,9 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
 
     # -- being online ---------------------------------------------------------------------------
 
+    async def check(self, *, repair: bool = False) -> Check:
+        return await (repair_home(self.engine, self.sync) if repair else check_home(self.engine))
+
     async def sync(self, timeout: float = 30.0) -> None:
         engine = self.engine
         async with engine.online.needed() as network:
@@ -360,8 +365,7 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         engine.mailroom.start()
 
         def done() -> bool:
-            if engine.devices.removed:
-                raise NoAccess(REMOVED, hint="What is here stays here, and can be exported.")
+            engine.devices.check_stands()
             synced = all(self._synced(opened) for opened in engine.objects.values())
             return synced and engine.mailroom.settled()
 
