@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from ..errors import UsageError
+from . import starting
 from .chat import chat
 from .checking import check
 from .contacts import contact, invitation
@@ -45,6 +46,8 @@ class Root(Group):
     ) -> Any:
         """As click's, but with our own words and exit codes for what goes wrong."""
         arguments = list(sys.argv[1:] if args is None else args)
+        if args is None and standalone_mode:  # it is this process's own start, and nothing was there before
+            starting.begin()
         settings = Settings()
         try:
             # Not click's own main: that one turns a closed stdout into exit code 1.
@@ -120,7 +123,9 @@ def _open_tui(settings: Settings) -> int:
     from importlib.metadata import entry_points
 
     for face in entry_points(group=FACES, name="tui"):
-        code = face.load()(settings.home_directory(), passphrase)
+        show = face.load()
+        starting.over()
+        code = show(settings.home_directory(), passphrase)
         return int(code or 0)
     raise UsageError("The text interface is not installed.", hint="'pgc --help' lists the commands.")
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import PassphraseNeeded
+from . import starting
 from .output import warn
 from .settings import Settings, ask_secret, has_terminal
 
@@ -61,6 +62,7 @@ async def _until_terminated(main: Coroutine[Any, Any, T], lasting: bool) -> T:
 
     asked = False
     task = asyncio.ensure_future(main)
+    asyncio.get_running_loop().call_soon(starting.over)  # once ``main`` waits: what it needs is loaded then
 
     def end() -> None:
         nonlocal asked
