@@ -44,7 +44,6 @@ class Past(FullScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back"),
-        Binding("enter", "restore", "Make it so again"),
         Binding("f6", "other_side", "Versions or text"),
         Binding("f1", "app.keys", "Help"),
     ]
@@ -96,9 +95,12 @@ class Past(FullScreen):
                 authors = authors_of(self._document, passages, self._colours)
                 self._text.show_authors(authors)
                 title = self._title(self._told[version])
-                for name, colour in authors.legend():
-                    title.append(" ▌" if colour else "  ", Style(color=colour) if colour else "")
-                    title.append(name)
+                legend = authors.legend()
+                if any(colour for _, colour in legend):
+                    title.append("  ·  text by")
+                    for name, colour in legend:
+                        title.append(" ▌" if colour else " ", Style(color=colour) if colour else "")
+                        title.append(name)
                 self.query_one("#title", Static).update(title, layout=False)
         finally:
             self._busy = False
@@ -122,13 +124,10 @@ class Past(FullScreen):
         (self._text if self._versions.has_focus else self._versions).focus()
 
     def on_line_list_opened(self) -> None:
-        self.action_restore()
+        self.start(self._restore())
 
     def on_editor_refused(self) -> None:
         self.pgc.say("This is what the text was. Escape goes back to what it is.", "warning")
-
-    def action_restore(self) -> None:
-        self.start(self._restore())
 
     async def _restore(self) -> None:
         version = self._versions.chosen

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
 from .line_list import LineList
 
 
@@ -11,5 +15,7 @@ class VersionList(LineList):
     HELP = """The versions of a document, the newest first: what one person wrote without a long pause.
 Up and down go through time; the text beside shows what it was, in its authors' colours.
 Enter makes the document again what it was then: that is an edit like any other, and nothing is lost."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "open", "Make it so again")]
 
     HEADS = ("When", "Who", "", "")
