@@ -33,6 +33,10 @@ OPEN_SECONDS: Final = 15.0
 RETRY_SECONDS: Final = (1.0, 60.0)
 """First and longest pause before a new attempt to reach the same device."""
 
+ANSWER_SECONDS: Final = 1.0
+"""Between two answers to one device: each costs a certificate and a stack, while offers cost next to nothing.
+Of the offers that came meanwhile the newest is answered."""
+
 MAX_ATTEMPTS: Final = 64
 """Devices that are connected directly, or tried, at once; the others are reached through the node."""
 
@@ -44,6 +48,7 @@ class _Attempt:
     Args:
         run: the process of that device which it is under way with.
         offered: when its newest offer was made, by its clock.
+        answered: when an offer of that device was last answered, whichever its process.
     """
 
     run: RunId
@@ -51,6 +56,7 @@ class _Attempt:
     nonce: bytes = b""
     offer: bytes = b""
     offered: int = 0
+    answered: float = float("-inf")
     answer: asyncio.Future[bytes] | None = None
     failures: int = 0
     not_before: float = 0.0
@@ -106,8 +112,10 @@ class PeerMesh:
             if idle is None:
                 return None
             del self._attempts[idle]
-        attempt = self._attempts[present.device] = _Attempt(present.run)
-        return attempt
+        fresh = self._attempts[present.device] = _Attempt(present.run)
+        if attempt is not None:
+            fresh.answered = attempt.answered
+        return fresh
 
     def _start(self, attempt: _Attempt, opening: Callable[[], Awaitable[Connection]]) -> None:
         self._cancel(attempt)
@@ -164,7 +172,7 @@ class PeerMesh:
             return  # the same offer again, over another path, or an old one that a node repeats
         attempt.nonce, attempt.offered = nonce, signal.time
         # What was there before is cancelled: the other side has given it up.
-        self._start(attempt, partial(self._answer, signal.sender, nonce, offer))
+        self._start(attempt, partial(self._answer, attempt, signal.sender, nonce, offer))
 
     async def _run(self, attempt: _Attempt, opening: Callable[[], Awaitable[Connection]]) -> None:
         """Opens a connection and serves it to its end; decides when to try again."""
@@ -197,7 +205,9 @@ class PeerMesh:
         finally:
             attempt.answer = None
 
-    async def _answer(self, sender: Present, nonce: bytes, offer: bytes) -> Connection:
+    async def _answer(self, attempt: _Attempt, sender: Present, nonce: bytes, offer: bytes) -> Connection:
+        await asyncio.sleep(attempt.answered + ANSWER_SECONDS - self._loop.time())
+        attempt.answered = self._loop.time()
         pending: PendingAnswer
         description, pending = await self.transport.answer(offer, self.options, timeout=OPEN_SECONDS)
         try:
