@@ -138,21 +138,30 @@ class Bases:
             self._open[epoch] = not any(self._is_closed_to(one, epoch) for one in view.members.values())
         return self._open[epoch]
 
-    def add(self, base: Base) -> None:
-        """Takes a base whose author is known to be a writer; an older one of his that says less goes."""
-        if base.id in self.known or base.id in self._refused:
-            return
-        self._version += 1
-        extent = self.extent(base)
-        for old in list(self.known.values()):
-            if old.author.principal == base.author.principal and self._says_less(old, base, extent):
-                del self.known[old.id]
-        self.known[base.id] = base
+    def add(self, base: Base) -> bool:
+        """Takes a base whose author is known to be a writer; of that device's, what says less goes.
 
-    def _says_less(self, old: Base, new: Base, extent: Mapping[int, int]) -> bool:
+        Returns:
+            Whether it is new, and says more than what is known.
+        """
+        his = [one for one in self.known.values() if one.author.device == base.author.device]
+        known = base.id in self.known or base.id in self._refused
+        if known or any(self._says_less(base, one) for one in his):
+            return False
+        self._version += 1
+        for one in his:
+            if self._says_less(one, base):
+                del self.known[one.id]
+        self.known[base.id] = base
+        return True
+
+    def _says_less(self, old: Base, new: Base) -> bool:
         graph = self.book.graph
         follows = new.epoch in self.book.epochs and graph.covers(graph.past([new.epoch]), old.epoch)
-        return follows and all(extent.get(n, 0) >= seq for n, seq in self.extent(old).items())
+        if not follows or not self.is_whole(old):
+            return False
+        extent = self.extent(new)
+        return all(extent.get(n, 0) >= seq for n, seq in self.extent(old).items())
 
     def extent(self, base: Base) -> dict[int, int]:
         """Up to which seq a base covers each branch, as far as what it covers is here."""

@@ -474,10 +474,7 @@ class CausalOrder:
             return
         # As good as citing it: or who passes it by would have in his text what nobody else counts.
         self.closings.keep(Cite(head.log[:8], head.seq, head.id) for head in found[0].heads)
-        if found[0].id in self.bases.known:
-            return
-        self.bases.add(found[0])
-        if not own and not self.bases.is_hidden:
+        if self.bases.add(found[0]) and not own and not self.bases.is_hidden:
             self.bases.unchecked[segment.id] = None
 
     def _delivery(self, segment: Segment, payload: Payload, author: Author, skip: int, via: str) -> Delivery:
@@ -555,7 +552,7 @@ class CausalOrder:
             segments = chain(self._undelivered(), segments)
         for branch, segment in segments:
             self.bases.note(branch, segment.seq, segment.epoch)
-            found = self._look_untrusted(branch, segment)
+            found = self._look_untrusted(segment)
             if found is not None:
                 self.bases.add(found[0])
                 states[segment.id] = found[1]
@@ -568,7 +565,7 @@ class CausalOrder:
         for base in chosen[len(used) :]:
             self._use(base, states.get(base.id))
 
-    def _look_untrusted(self, branch: BranchState, segment: Segment) -> tuple[Base, bytes] | None:
+    def _look_untrusted(self, segment: Segment) -> tuple[Base, bytes] | None:
         """The base in a segment, with its state, if its author is a writer as far as is known here."""
         keys = self.keys.get(segment.epoch)
         if keys is None:
@@ -588,9 +585,6 @@ class CausalOrder:
             )
         except (RemoteProtocolError, Quarantined):
             return None
-        known = self.introduced(branch, segment.epoch, segment.seq)
-        if known is not None and known.author != introduced.author:
-            return None  # who writes this log is somebody else
         return self._base_untrusted(segment, payload, introduced)
 
     @staticmethod

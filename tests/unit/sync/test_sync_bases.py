@@ -7,6 +7,8 @@ import pytest
 from peergos_collab.documents import Document
 from peergos_collab.errors import Conflict
 from peergos_collab.objects.epoch_keys import Level
+from peergos_collab.objects.segments import Segment
+from peergos_collab.objects.snapshots import SnapshotPlace
 from peergos_collab.sync.bases import Bases
 from peergos_collab.sync.logbook import LogBook
 from support.hidden_texts import Table, Writing
@@ -117,6 +119,7 @@ def test_late_words_pass_with_a_new_base() -> None:
 
     assert table["n"].text == "late b before "
     assert used_by(table["n"]) == ["a"]
+    assert len(table["n"].replica.order.bases.known) == 1  # the older one says nothing more
     table["a"].tell(table["b"])
     assert not table["b"].replica.base_is_due
 
@@ -191,6 +194,76 @@ def test_a_base_says_nothing_of_what_he_wrote_himself() -> None:
     assert [one.reason for one in n.replica.order.set_aside] == [
         "The state was refused: it holds what this device never wrote."
     ]
+
+
+def test_what_a_base_covers_counts_for_all() -> None:
+    """What a removed member wrote past his end, too, if somebody who is in gives it to the newcomer."""
+    table = newcomer("abcn")
+    a, b, c, n = (table[name] for name in "abcn")
+    write_late(table, "c", "late ")
+    a.remove(c)
+    a.tell(b)
+    c.tell(b)
+    assert b.text == a.text == "b before "
+    (tip,) = c.replica.book.tips_of(b.replica.book.branches.keys() - a.replica.book.branches.keys())
+    heads = (*b.replica._applied_heads(), SnapshotPlace(tip.log, tip.seq, tip.id))
+    b.replica._applied_heads = lambda: heads  # type: ignore[method-assign]
+    b.fold.snapshot_state = c.fold.document.state  # type: ignore[method-assign]
+    assert b.base()
+    b.tell(n)
+    b.tell(a)
+    for one in (a, n):
+        one.settle()
+
+    assert n.text == a.text == "late b before "
+
+
+def test_a_base_that_comes_before_what_it_covers() -> None:
+    """It covers that as it comes: here something he can open stands at the end of it."""
+    table = Table("abn")
+    a, b, n = (table[name] for name in "abn")
+    table.add("a", "b")
+    a.tell(b)
+    a.only_add(n, Level.WRITE, hidden=True)
+    b.write(0, "late ")
+    a.tell(b)
+    b.write(0, "open ")
+    b.tell(a)
+    assert a.duties()
+    records, logs = a.all()
+    (bs,) = (log for log in logs if b.replica.own.owns(Segment.parse_untrusted(log[0]).log))
+    (as_,) = (log for log in logs if a.replica.own.owns(Segment.parse_untrusted(log[0]).log))
+    n.take(records, as_)
+    for raw in bs:
+        n.take([], [raw])
+
+    assert not n.replica.unsettled
+    assert n.replica.order.waiting == ()
+    n.write(0, "mine ")
+    assert n.text == "mine open late "
+
+
+def test_who_has_no_history_gives_what_he_has() -> None:
+    """To whom he adds; whoever has the history makes a better one."""
+    table = Table("anq")
+    a, n, q = (table[name] for name in "anq")
+    a.write(0, "before ")
+    a.add(n, Level.ADMIN, hidden=True)
+    a.tell(n)
+    n.add(q, Level.WRITE, hidden=False)
+    n.tell(q)
+    assert q.is_hidden
+    assert q.text == "before "
+    assert used_by(q) == ["n"]
+    assert not n.replica.base_is_due
+    n.tell(a)
+    assert a.replica.base_is_due
+    assert a.duties()
+    a.tell(q)
+    q.settle()
+
+    assert used_by(q) == ["a"]
+    assert q.text == "before "
 
 
 def test_plain_snapshots_stand_for_nothing_hidden() -> None:
