@@ -125,12 +125,19 @@ def _complaints(maker: Maker) -> Iterator[MembershipRecord]:
 
 
 def _adds(maker: Maker) -> Iterator[MembershipRecord]:
-    """Whom one added in an object's name, by old keys, beside new ones from who did not know one."""
+    """Whom somebody added in an object's name, by old keys, beside new ones from who did not know him.
+
+    Whoever sees that he is in that object, as he is himself, adds once more.
+    """
     view, actor = maker.membership.view, maker.actor
     if min(view.level(actor.principal) or Level.READ, actor.level) < Level.ADMIN:
         return
-    own = view.history.acts_of(actor.principal, bytes(actor.account.id))
-    for entry in view.history.members_of(own):
+    inside = maker.surroundings.objects.get(ObjectId(actor.principal))
+    behind = _accounts_behind(inside, maker.surroundings)[0] if inside is not None else set()
+    acts = 0
+    for account in behind | {bytes(actor.account.id)}:
+        acts |= view.history.acts_of(actor.principal, account)
+    for entry in view.history.members_of(acts):
         op = entry.signed.op
         if not isinstance(op, Add) or entry.id not in view.void:
             continue

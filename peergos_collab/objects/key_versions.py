@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..codec.ids import EpochId, PrincipalId
-from ..errors import RemoteProtocolError
+from ..errors import NoAccess, RemoteProtocolError
 from ..identity.account import Account, UserKey
 from .epoch_keys import EpochKeys, EpochPublic, Level
 from .key_proofs import follow, signed_way
@@ -146,6 +146,8 @@ def newer_epoch(
         for old in vouching
         if old in keys and keys[old].level >= Level.WRITE
     ]
+    if not links and not vouching:
+        raise NoAccess("who was named as gone from an object cannot show its newer keys")
     if not links:
         links = signed_way(epochs, new, set(vouching))
     principal = Principal.of_object(epoch.object, new, epoch.keys)

@@ -613,8 +613,6 @@ def _joined(seat: Seat | None, standing: Standing, pin: Pin, name: str) -> Seat:
 
 def _what_is_left(table: Table, seat: Seat) -> Seat | None:
     removals = [removal for removal in table.removals_of(seat.principal) if not removal.target.who]
-    if not removals:
-        return seat if len(seat.pins) == 1 else replace(seat, pins=_newest(table.history, seat.pins))
     standings, gone = [], set()
     for standing in seat.standings:
         level = min([standing.level, *(r.leaves for r in removals if hits(table, standing, r))])
@@ -622,7 +620,10 @@ def _what_is_left(table: Table, seat: Seat) -> Seat | None:
             standings.append(replace(standing, level=Level(level)))
         else:
             gone.add(standing.op)
-    if not any(standing.is_add for standing in standings):
+    adds = [table.history.entries[standing.op] for standing in standings if standing.is_add]
+    # Who was out and is added anew has the role that is given then: not that of a raise of before.
+    standings = [one for one in standings if one.is_add or any(not add.past >> one.op & 1 for add in adds)]
+    if not adds:
         return None
     pins = [pin for pin in seat.pins if pin.op not in gone] or seat.pins
     return replace(seat, standings=tuple(standings), pins=_newest(table.history, pins))

@@ -191,7 +191,12 @@ class Reference:
             elif isinstance(op, ChangeRole) and id_ not in self.lowers:
                 found.setdefault(op.target.principal, []).append(Given(id_, op.level, False))
         left = {id_: self._left(id_, given, sure, removals) for id_, given in found.items()}
-        return {id_: given for id_, given in left.items() if any(one.add for one in given)}
+        return {id_: self._not_of_before(given) for id_, given in left.items() if any(g.add for g in given)}
+
+    def _not_of_before(self, given: list[Given]) -> list[Given]:
+        """Without the raises that all adds were made after."""
+        adds = [one.by for one in given if one.add]
+        return [one for one in given if one.add or any(one.by not in self.pasts[add] for add in adds)]
 
     def _left(
         self, principal: PrincipalId, given: list[Given], sure: list[bytes], removals: list[bytes]

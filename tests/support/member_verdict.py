@@ -242,7 +242,8 @@ class Verdict:
 
     def _is_cut_off_by(self, device: Device, oid: Oid, folder: Oid | None) -> bool:
         """Whether the object lists the folder at keys of somebody who is in it no more, and nobody who is
-        left in it has the object's write key: all who had it left before they re-pinned it.
+        left in it can give it others: all who had its write key left before they re-pinned it, or a forger
+        named as gone who is left, and nobody can show that he is back.
         """
         if folder is None:
             return False
@@ -254,6 +255,8 @@ class Verdict:
             return not any((one.level(oid) or 0) >= Level.WRITE and one.could_write(oid) for one in inside)
         if any(one.version in device.holds[folder].keys for one in listed.versions):
             return False
+        if self.world.hostile:
+            return not any(one.could_write(oid) for one in inside)
         return not any(keys.level >= Level.WRITE for one in inside for keys in one.holds[oid].keys.values())
 
     def _is_lost_with_former(self, device: Device, oid: Oid) -> bool:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from peergos_collab.codec.ids import EpochId
 from peergos_collab.crypto import SigningKey
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.membership import View, fold
+from peergos_collab.objects.op_kinds import Target
 from peergos_collab.objects.operations import Actor, Add, Create, Op
 from peergos_collab.objects.payload import Kind
 from peergos_collab.objects.principals import Principal
 from peergos_collab.objects.records import Epoch, Grant, first_epoch, grant
 from peergos_collab.objects.wraps import Recipient
 from support.circle import account_principal, actor_of, found, make_circle
+from support.members import Group
 
 RANDOM = random.Random(7).randbytes
 CIRCLE = make_circle(Kind.DOCUMENT, [Level.WRITE, Level.READ], RANDOM)
@@ -132,3 +136,23 @@ def test_the_epoch_is_the_objects() -> None:
     """Ids of epochs and objects stay apart by type, and are equal for the first."""
     assert isinstance(CIRCLE.epoch, Epoch)
     assert EpochId(CIRCLE.object) == CIRCLE.epoch_id
+
+
+@pytest.mark.parametrize("heard_late", [True, False])
+def test_who_was_out_and_is_added_anew_has_the_role_that_is_given_then(heard_late: bool) -> None:
+    """Not that of a raise of before, whatever comes to light that was done beside all of it."""
+    who = Group("abxcy", random.Random(5).randbytes)
+    for name, level in {"b": Level.ADMIN, "x": Level.ADMIN, "y": Level.WRITE}.items():
+        who.add("a", name, level)
+    who.meet("a", "b", "x", "y")
+    beside = who["y"].maker.tell_news()
+    who.add("b", "c", Level.WRITE, "x")
+    who.tell(who["x"].maker.raise_role(who["c"].id, Level.ADMIN), "x")
+    who.tell(who["a"].maker.remove([Target(who["b"].id)]), "a")
+    who.meet("a", "x")
+    assert who["a"].view.level(who["c"].id) is None
+    who.add("a", "c", Level.READ)
+    if heard_late:
+        who.tell([beside], "a")
+
+    assert who["a"].view.level(who["c"].id) is Level.READ

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from peergos_collab.codec.ids import EpochId, PrincipalId
-from peergos_collab.errors import Conflict, RemoteProtocolError
+from peergos_collab.errors import Conflict, NoAccess, RemoteProtocolError
 from peergos_collab.objects import due as duties
 from peergos_collab.objects import usable_epochs
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
@@ -287,19 +287,19 @@ def test_nor_does_he_keep_out_whom_somebody_added_who_knew_of_the_re_pin() -> No
     assert z.id in tree.document["o"].view.members
 
 
-def test_whose_add_does_not_count_as_nobody_knew_him_adds_once_more() -> None:
-    """By the folder's new keys; not whom somebody has removed since."""
+@pytest.mark.parametrize("by", ["a", "c"])
+def test_whom_somebody_added_whom_nobody_knew_is_added_once_more(by: str) -> None:
+    """By him, or another who sees that he is in the folder; not who was removed since."""
     tree = Tree(Level.ADMIN)
     re_pin, adding = add_beside_a_re_pin(tree, "c")
     z = account_principal(tree.document["z"].credentials).id
     tree.take(re_pin, *adding)
     assert z not in tree.document["o"].view.members
-    again = tree.due("c")
-    tree.take(again)  # type: ignore[arg-type]
+    tree.take(tree.due(by))  # type: ignore[arg-type]
 
     assert z in tree.document["o"].view.members
     tree.take(tree.maker("a").remove([Target(z)]))
-    due = tree.due("c")
+    due = tree.due(by)
     assert due is None or not isinstance(due, Grant)
 
 
@@ -474,6 +474,21 @@ def test_who_has_the_write_key_vouches_in_one_step() -> None:
     assert len(version.proof) == 1
     assert len(version.proof[0]) < 600  # type: ignore[arg-type]
     assert check_newer(version, [old], [old], []) == {ids[0]}
+
+
+def test_who_is_believed_at_no_version_can_show_none() -> None:
+    """A way that leads there from the object's first epoch is no proof of what is newer."""
+    tree = Tree()
+    tree.folder.add("a", "b", Level.WRITE)
+    tree.folder.tell(tree.folder["a"].maker.rotate(), "a", "b")
+    inside = tree.folder["b"].membership
+    listed = tree.document["o"].view.members[PrincipalId(tree.folder.object)].principal
+    newest = tree.folder["b"].usable
+    assert newest is not None
+
+    assert newer_epoch([listed], [listed], inside.ring.epochs, inside.keys, newest).proof
+    with pytest.raises(NoAccess):
+        newer_epoch([listed], [], inside.ring.epochs, inside.keys, newest)
 
 
 def test_a_false_proof_shows_nothing() -> None:
