@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from peergos_collab.workspace import create_workspace
+from peergos_collab.workspace import create_workspace, open_workspace
 
 from .processes import scratch
 from .report import Report
@@ -38,7 +39,11 @@ async def measure() -> Report:
         _add(report, "pgc --help", [PGC, "--help"], "<= 150")
         with scratch() as place:
             create_workspace(place / "home", name="A", passphrase=None)
-            _add(report, "pgc ls, of an empty home", [PGC, "--home", str(place / "home"), "ls"], "")
+            command = [PGC, "--home", str(place / "home"), "ls"]
+            _add(report, "pgc ls, of an empty home", command, "")
+            workspace = await open_workspace(place / "home", lasting=True)
+            await asyncio.to_thread(_add, report, "the same, beside a running engine", command, "")
+            await workspace.close()
     else:
         report.skipped = f"{PGC} is not installed"
     return report
