@@ -89,6 +89,7 @@ class CausalOrder:
         changes: per device and run, the number of the next change.
         contested: runs of which two segments carry the same change.
         stuck: of each segment that was set aside because it builds on what is not here: what that is.
+        given_up: whose it is and what is in it, since all was delivered anew.
         uncited: branches with something delivered that this device has not cited yet.
         strict: raise Damaged where a stored segment is damaged, instead of calling ``on_damage``.
         until: per branch number, the last seq to deliver; None delivers all.
@@ -113,6 +114,7 @@ class CausalOrder:
         self.changes: dict[DeviceRun, int] = {}
         self.contested: set[DeviceRun] = set()
         self.stuck: list[Missing] = []
+        self.given_up: list[tuple[DeviceId, bytes]] = []
         self.set_aside: list[SetAside] = []
         self.snapshot: SnapshotPlace | None = None
         self.since_snapshot = 0
@@ -368,6 +370,7 @@ class CausalOrder:
         author = self._author(branch, segment, payload).author
         self._count(author, payload)
         self.stuck.append(error.missing)
+        self.given_up.append((author.device, payload.content))
         self._put_aside(branch, segment, show_person(author.name), error)
 
     def _went(self, branch: BranchState, segment: Segment) -> None:

@@ -618,8 +618,12 @@ class Replica:
     def adopt(self, anew: CausalOrder) -> Batch:
         """Takes what was folded anew, and delivers to it what came meanwhile; gives what must be written."""
         anew.succeed(self.order)
+        # What this device sealed on top of something that is in no history, as of a false base, is set aside
+        # everywhere: it is refused here, too, and its words are put in anew.
+        own = [content for device, content in anew.given_up if device == self.author.device]
         changes = [*self.journaled, *self.pending]
-        lost = set(self.fold.adopt(anew.fold, [change.content for change in changes]))
+        refused = self.fold.adopt(anew.fold, [*own, *(change.content for change in changes)])
+        lost = {at - len(own) for at in refused if at >= len(own)}
         anew.fold = self.fold
         self.order = anew
         if not lost:

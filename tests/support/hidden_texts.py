@@ -166,6 +166,7 @@ class Writing:
         anew = self.replica.fold_anew(LogBook.load(self.group.object, self.store), self.empty_fold())
         self.store.write(self.replica.adopt(anew))
         self.store.flush()
+        self.fold.put_back()
         self.seal()
         return anew
 

@@ -165,6 +165,33 @@ def test_a_false_base_is_found_out_and_superseded() -> None:
     assert table["n"].text == table["a"].text == "late b before "
 
 
+def test_what_he_wrote_into_a_false_text_is_not_lost() -> None:
+    """It is set aside everywhere, since what it stands in is nowhere; he puts it in anew."""
+    table = newcomer()
+    a, b, n = (table[name] for name in "abn")
+    write_late(table, "b", "late ")
+    a.tell(b)
+    lie(b, "what nobody wrote")
+    b.tell(n)
+    n.write(n.text.index("nobody"), "mine ")
+    n.tell(a)
+    b.tell(a)
+    a.settle()
+    assert "mine" not in a.text
+    (false,) = (a.replica.order.bases.known[id_] for id_ in a.replica.order.bases.unchecked)
+    a.replica.order.bases.find_false(false)
+    assert a.duties()
+    a.tell(n)
+    n.settle()
+    n.tell(a)
+
+    assert "nobody" not in n.text
+    assert n.text.count("mine ") == 1
+    assert n.text == a.text
+    n.fold_anew()
+    assert n.text == a.text
+
+
 def test_a_true_base_is_believed() -> None:
     """By whoever else has the history."""
     table = newcomer()
