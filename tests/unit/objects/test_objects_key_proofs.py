@@ -173,6 +173,17 @@ def test_who_cannot_show_it_adds_nobody() -> None:
     assert who["a"].view.members[LATER.id].principal == LATER
 
 
+def test_who_is_in_a_folder_can_show_its_keys() -> None:
+    """By its epochs, as he knows them; whoever gets the record needs nothing else."""
+    who = Group("am", RANDOM)
+    inside = Surroundings(objects={FOLDER.object: FOLDER["f"].view})
+    (added,) = replace(who["a"].maker, surroundings=inside).add(folder(2), Level.READ)
+    who.tell(added)
+
+    assert who["a"].view.members[folder(2).id].principal == folder(2)
+    assert not who["a"].view.void
+
+
 # -- an admin who lies -----------------------------------------------------------------------------
 
 
