@@ -151,6 +151,7 @@ class FakeWorkspace:
         self.known: list[Contact] = []
         self.invited: list[Invitation] = []
         self.cards: dict[str, Contact] = {}
+        self.words = list(WORDS)
         self.device_list = [Device("laptop", "zd1", me=True, added=START)]
         self.meeting: asyncio.Future[DeviceComparison]
         self.done: list[tuple[str, ...]] = []
@@ -350,10 +351,10 @@ class FakeWorkspace:
 
     async def contact_words(self, name: str) -> list[str]:
         self._contact(name)
-        return WORDS
+        return list(self.words)
 
     async def mark_verified(self, name: str, card: str = "", words: Sequence[str] = ()) -> Contact:
-        if not card and list(words) != WORDS:
+        if not card and list(words) != self.words:
             raise Conflict("These are not the words.", hint="Compare the words anew.")
         if card and (card not in self.cards or self.cards[card].account != self._contact(name).account):
             raise Conflict("This card is not theirs.", hint="Ask for the card anew.")

@@ -120,6 +120,23 @@ async def test_the_twelve_words_are_compared_and_then_vouched_for() -> None:
     assert workspace.known[0].verified
 
 
+async def test_words_that_changed_while_they_showed_are_shown_anew() -> None:
+    """Those that were compared are not those of his newest keys any more: nobody is vouched for by them."""
+    workspace = await peopled(BEN)
+    async with people(workspace) as pilot:
+        await pilot.press("v")
+        await settle(pilot, "1 acid")
+        workspace.words.reverse()
+        await pilot.press("tab", "enter")
+        await settle(pilot, "These are not the words.")
+        await settle(pilot, "1 lamp")
+        assert not workspace.known[0].verified
+        await pilot.click("#same")
+        await settle(pilot, "✓ verified")
+
+    assert workspace.known[0].verified
+
+
 async def test_other_words_or_another_card_leave_a_contact_unverified() -> None:
     """Both are explained. The own card shows as QR code; theirs, scanned, verifies."""
     workspace = await peopled(BEN)

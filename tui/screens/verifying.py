@@ -88,6 +88,9 @@ what the camera read is pasted into the field and compared for you."""
             await self._workspace.mark_verified(self._contact.name, card, self._words)
         except PeergosCollabError as problem:
             self.show_error(problem)
+            # They may be others by now, and those are to be compared next.
+            self._words = await self._workspace.contact_words(self._contact.name)
+            self._show_words()
             return
         self.dismiss(True)
 
