@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from peergos_collab.documents import Document
 from peergos_collab.sync.bases import Bases
-from support.hidden_texts import HiddenTexts
+from support.hidden_texts import HiddenTexts, Writing
 
 SEEDS = st.integers(0, 2**32)
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
@@ -38,6 +38,22 @@ def test_all_see_one_text(seed: int) -> None:
 def test_also_where_members_are_removed(seed: int) -> None:
     """The authors of bases among them."""
     assert HiddenTexts(seed, removals=True).run().faults == []
+
+
+@settings(max_examples=300 if LONG else 4, derandomize=not LONG)
+@example(seed=19)  # five lies
+@example(seed=39)
+@given(seed=SEEDS)
+def test_also_where_a_writer_lies_to_newcomers(seed: int) -> None:
+    """What he tells them has no effect once somebody more senior has told the truth."""
+    assert HiddenTexts(seed, liar=True).run().faults == []
+
+
+def test_lying_runs_fail_where_nobody_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newcomers go on with what nobody wrote."""
+    monkeypatch.setattr(Writing, "check_bases", lambda _: None)
+
+    assert any(HiddenTexts(seed, liar=True).run().faults for seed in TOLD)
 
 
 def test_runs_fail_without_late_bases(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,8 +170,28 @@ class Writing:
         self.seal()
         return anew
 
+    def lie(self, text: str) -> bool:
+        """Makes a base that says something else than the history; whether that could be."""
+        other = Document(self.rng.getrandbits(40) + 1)
+        other.edit(0, 0, text)
+        true, self.fold.snapshot_state = self.fold.snapshot_state, other.state  # type: ignore[method-assign]
+        try:
+            return self.base()
+        finally:
+            self.fold.snapshot_state = true  # type: ignore[method-assign]
+
+    def check_bases(self) -> None:
+        """As the workspace does with what others made."""
+        order = self.replica.order
+        for id_ in list(order.bases.unchecked):
+            base = order.bases.known.get(id_)
+            if base is not None and order.base_counts(base) and not self.believes(base):
+                order.bases.find_false(base)
+        order.bases.unchecked.clear()
+
     def duties(self) -> bool:
         """What is due; whether there was anything."""
+        self.check_bases()
         try:
             batch = self.replica.do_duties()
         except PeergosCollabError:
@@ -224,18 +244,24 @@ class Secret:
     seen: frozenset[bytes]
 
 
+LIE: Final = "what nobody wrote"
+
+
 class HiddenTexts:
     """A random run: people write, are away, start again, and add others from now on.
 
     Args:
         removals: members are removed as well.
+        liar: a writer gives newcomers words that nobody wrote, now and then.
     """
 
     OLD: Final = {"a": Level.ADMIN, "b": Level.ADMIN, "c": Level.WRITE, "d": Level.READ}
     NEW: Final = "nm"
 
-    def __init__(self, seed: int, *, removals: bool = False) -> None:
+    def __init__(self, seed: int, *, removals: bool = False, liar: bool = False) -> None:
         self.rng = random.Random(seed)
+        self.liar = liar
+        self.lies = 0
         self.removals = removals
         self.table = Table("".join(self.OLD) + self.NEW, seed)
         self.secrets: list[Secret] = []
@@ -256,6 +282,8 @@ class HiddenTexts:
         return self
 
     def _step(self, name: str, other: str) -> None:
+        if self.liar and self.rng.random() < 0.1:
+            self._lie(self.table["c"])
         one, roll = self.table[name], self.rng.random()
         if roll < 0.35:
             one.tell(self.table[other], most=self.rng.choice((1, 2, 3, 1 << 30)))
@@ -272,6 +300,11 @@ class HiddenTexts:
             one.fold_anew()
         elif one.level is Level.ADMIN:
             self._change_members(one, name, other)
+
+    def _lie(self, one: Writing) -> None:
+        waited_for = any(member.hidden for member in one.replica.view.members.values())
+        if waited_for and (one.level or 0) >= Level.WRITE:
+            self.lies += one.lie(LIE)
 
     def _change_members(self, one: Writing, name: str, other: str) -> None:
         view = one.replica.view
@@ -321,6 +354,8 @@ class HiddenTexts:
         for name, text in texts.items():
             if text != texts[full[0]]:
                 self.faults.append(f"{name} sees another text: {text!r}, not {texts[full[0]]!r}")
+            if LIE in text:
+                self.faults.append(f"{name} sees what nobody wrote")
             if name in full and people[name].replica.order.bases.used:
                 self.faults.append(f"{name} uses a base, and has the history")
         for name in self.NEW:
@@ -363,7 +398,8 @@ class HiddenTexts:
         """Nobody lies here."""
         one = self.table[name]
         for base in one.replica.order.bases.known.values():
-            if one.replica.order.base_counts(base) and not one.believes(base):
+            lied = self.liar and base.author.name == "c"
+            if not lied and one.replica.order.base_counts(base) and not one.believes(base):
                 self.faults.append(f"{name} takes a base of {base.author.name} to be false")
 
     @staticmethod

@@ -35,15 +35,6 @@ def used_by(one: Writing) -> list[str]:
     return [bases.known[id_].author.name for id_ in bases.used]
 
 
-def lie(one: Writing, text: str) -> None:
-    """Makes a base that says something else than the history."""
-    other = Document(1)
-    other.edit(0, 0, text)
-    true, one.fold.snapshot_state = one.fold.snapshot_state, other.state  # type: ignore[method-assign]
-    assert one.base()
-    one.fold.snapshot_state = true  # type: ignore[method-assign]
-
-
 def write_late(table: Table, name: str, text: str) -> None:
     """Writes under the keys from before the newcomer."""
     one = table[name]
@@ -147,7 +138,7 @@ def test_a_false_base_is_found_out_and_superseded() -> None:
     table = newcomer()
     write_late(table, "b", "late ")
     table["a"].tell(table["b"])
-    lie(table["b"], "what nobody wrote")
+    assert table["b"].lie("what nobody wrote")
     table["b"].tell(table["n"])
     assert "what nobody wrote" in table["n"].text
     table["b"].tell(table["a"])
@@ -171,7 +162,7 @@ def test_what_he_wrote_into_a_false_text_is_not_lost() -> None:
     a, b, n = (table[name] for name in "abn")
     write_late(table, "b", "late ")
     a.tell(b)
-    lie(b, "what nobody wrote")
+    assert b.lie("what nobody wrote")
     b.tell(n)
     n.write(n.text.index("nobody"), "mine ")
     n.tell(a)
@@ -311,7 +302,7 @@ def test_readers_and_strangers_make_none() -> None:
     table = newcomer("abcn")
     write_late(table, "c", "late ")
     table["a"].tell(table["c"])
-    lie(table["c"], "what nobody wrote")
+    assert table["c"].lie("what nobody wrote")
     table["c"].tell(table["n"])
     assert "nobody" in table["n"].text
     table["a"].remove(table["c"])
