@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 
@@ -27,6 +28,12 @@ settings.register_profile("ci", _COMMON, derandomize=True, max_examples=100)
 settings.register_profile("dev", _COMMON, derandomize=False, max_examples=50)
 settings.register_profile("long", _COMMON, derandomize=False, max_examples=5_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+def pytest_collection_finish() -> None:
+    """What was loaded to collect the tests stays: looking through it at each turn was a twentieth of all."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

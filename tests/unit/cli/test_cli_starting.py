@@ -43,4 +43,5 @@ def test_a_program_that_calls_a_command_keeps_its_collector(pgc: Any) -> None:
     pgc("ls")
     starting.over()
 
-    assert (gc.isenabled(), gc.get_freeze_count()) == (True, before)
+    assert gc.isenabled()
+    assert gc.get_freeze_count() <= before  # fewer, where some of it has ended since
