@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, cast
 
@@ -54,11 +55,7 @@ class AttachServer:
         home = self._workspace.engine.home
         (home / "socket").unlink(missing_ok=True)
         with socket_path(home) as path:
-            before = os.umask(0o177)
-            try:
-                self._server = await asyncio.start_unix_server(self._serve, path)
-            finally:
-                os.umask(before)
+            self._server = await asyncio.start_unix_server(self._serve, sock=_private_socket(path))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -85,6 +82,20 @@ class AttachServer:
             task.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
         (self._workspace.engine.home / "socket").unlink(missing_ok=True)
+
+
+def _private_socket(path: str) -> socket.socket:
+    """A socket at a path that only this user may connect to, from the moment it is there."""
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listening.bind(path)
+    except BaseException:
+        listening.close()
+        raise
+    finally:
+        os.umask(before)
+    return listening
 
 
 class AttachedClient:

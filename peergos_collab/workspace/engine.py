@@ -456,6 +456,18 @@ class Engine:
         if self._closed:
             return
         self._closed = True
+        try:
+            await self._end_all()
+            for opened in self.objects.values():
+                opened.live.save()
+            if self.objects:
+                self.store.write([PutValue(META, CLEAN, b"\x01")])
+        finally:  # whatever went wrong, the home can be opened again
+            await asyncio.to_thread(self.store.close)
+            self.lock.release()
+
+    async def _end_all(self) -> None:
+        """Ends everything that uses the store."""
         if self._linkings is not None:
             await self._linkings.end_all()
         await self.online.end()
@@ -465,12 +477,6 @@ class Engine:
             self._end_renewal(opened.live.id)
         for renewal in self._ending:
             await renewal.close()
-        for opened in self.objects.values():
-            opened.live.save()
-        if self.objects:
-            self.store.write([PutValue(META, CLEAN, b"\x01")])
-        await asyncio.to_thread(self.store.close)
-        self.lock.release()
 
 
 if TYPE_CHECKING:

@@ -39,6 +39,25 @@ async def test_what_runs_beside_ends_with_the_engine(tmp_path: Path) -> None:
         assert ended == [True]
 
 
+async def test_a_home_opens_again_after_an_ending_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its lock nor its store stays behind, and what was written is there."""
+
+    async def fail() -> None:
+        raise OSError("the network is stuck")
+
+    async with world(tmp_path) as made:
+        ana = await made.person("Ana")
+        await ana.workspace.new_document("notes", "kept")
+        monkeypatch.setattr(ana.engine.online, "end", fail)
+        with pytest.raises(OSError, match="stuck"):
+            await made.close(ana)
+        ana = await made.person("Ana")
+
+        assert ana.text("notes") == "kept"
+
+
 async def test_a_failure_of_what_runs_beside_is_told(tmp_path: Path) -> None:
     """To the user, as a problem; not as a fault of the program, and not to nobody."""
 
