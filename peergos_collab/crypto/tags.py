@@ -108,6 +108,7 @@ class Tag(enum.Enum):
     PASSWORD = b"password"
     HEADS = b"heads"
     VERSION = b"version"
+    CHANGE_ID = b"change id"
     CLOCK_NAME = b"clock name"
     MAIL_CONTENT = b"mail content"
     MAIL_WORK = b"mail work"

@@ -164,4 +164,4 @@ def _together(one: _Told, two: _Told) -> bool:
 
 
 def _name(run: RunId, change: int) -> str:
-    return to_multibase(hash256(Tag.VERSION, encode([run, change]))[:_NAME_BYTES])
+    return to_multibase(hash256(Tag.CHANGE_ID, encode([run, change]))[:_NAME_BYTES])
