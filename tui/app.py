@@ -27,19 +27,12 @@ from .screens.device_joining import JoinDevice, Joined
 from .screens.home import Home
 from .screens.keys import Keys, help_of, keys_of
 from .screens.nodes import Nodes
-from .screens.welcome import (
-    Fault,
-    FirstRun,
-    Newcomer,
-    OtherDevice,
-    RecoveryCode,
-    Stopped,
-    Unlock,
-    Waiting,
-)
+from .screens.recovering import RecoverAccount, Recovered
+from .screens.recovery_code import RecoveryCode
+from .screens.welcome import Existing, Fault, FirstRun, Newcomer, Stopped, Unlock, Waiting
 from .screens.writing import Writing
 from .textual_private import QuietFailure, Unbroken
-from .typed_ahead import TypedAhead
+from .typed_ahead import Meant, TypedAhead
 from .viewmodels.cells import shown
 from .viewmodels.contacts import People, shares_words
 from .viewmodels.devices import JOINED
@@ -115,20 +108,26 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
         self.start(workspace.go_online(Options()))
         await self.update_status()
 
-    async def _first_minute(self) -> Newcomer | Joined | None:
+    async def _first_minute(self) -> Newcomer | Joined | Recovered | None:
         """Makes a home. None where the user leaves, or nothing can be made."""
         while True:
             answer = await self.push_screen_wait(FirstRun())
-            if isinstance(answer, OtherDevice):
-                joined = await self.push_screen_wait(JoinDevice(self._gate))
-                if joined is not None:
-                    self.say(JOINED)
-                    return joined
-            elif answer is None:
+            if answer is None:
                 self.exit(0)
                 return None
-            else:
+            if isinstance(answer, Newcomer):
                 return await self._make_account(answer)
+            if (came := await self._bring(answer)) is not None:
+                return came
+
+    async def _bring(self, how: Existing) -> Joined | Recovered | None:
+        """Brings an account here that there is already. None where the user goes back."""
+        if how is Existing.LOST:
+            return await self.push_screen_wait(RecoverAccount(self._gate))
+        joined = await self.push_screen_wait(JoinDevice(self._gate))
+        if joined is not None:
+            self.say(JOINED)
+        return joined
 
     async def _make_account(self, newcomer: Newcomer) -> Newcomer | None:
         waiting = Waiting("Making your keys…")
@@ -308,10 +307,10 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
         if not self.ahead.takes(event):
             await super().on_event(event)
 
-    def give_typed_ahead(self) -> None:
-        """Gives what has the focus now what was typed before it was there."""
+    def give_typed_ahead(self, meant: Meant) -> None:
+        """Gives what has the focus now what was typed for it before it was there."""
         # In this pump's turn, so that no newer key comes in between.
-        self.call_later(self.ahead.give, super().on_event)
+        self.call_later(self.ahead.give, meant, super().on_event)
 
     def action_keys(self) -> None:
         if not isinstance(self.screen, Keys):

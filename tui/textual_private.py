@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import App
     from textual.message import Message
+    from textual.screen import Screen
     from textual.widget import Widget
 
 Some = TypeVar("Some")
@@ -94,6 +95,26 @@ class Unbroken:
             if failed is None:
                 raise
             failed(fault)
+
+
+class CommandsInOrder:
+    """Mixed into full screens of commands: a key's command begins before the next key is looked at.
+
+    Otherwise a key goes up to the App, and what was typed right behind it, meant for a dialog that it
+    opens, is a command as well.
+    """
+
+    async def on_key(self, event: events.Key) -> None:
+        await self.command(event)
+
+    async def command(self, event: events.Key) -> None:
+        screen: Screen[object] = self  # type: ignore[assignment]
+        for binding in screen._bindings.key_to_bindings.get(event.key, ()):
+            if not binding.priority:
+                event.stop()
+                event.prevent_default()
+                await screen.run_action(binding.action)
+                return
 
 
 class KeysInOrder:

@@ -79,7 +79,7 @@ async def _recover(
     from ..workspace.machine import host_name
     from ..workspace.recovering import recover_account
 
-    def show(new: str) -> None:
+    async def show(new: str) -> None:
         if settings.json:
             print_json({"event": "code", "recovery_code": new})
             return

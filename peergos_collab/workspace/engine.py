@@ -67,6 +67,8 @@ class Engine:
     salvage: str
     transport: WayOut
     peers: Callable[[], PeerTransport]
+    entry_wish: str = ""
+    """The entry node of an account whose profile names none yet: it is never gone around meanwhile."""
     run: RunId = field(default_factory=lambda: RunId(os.urandom(16)))
     objects: dict[ObjectId, OpenObject] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -199,7 +201,7 @@ class Engine:
     def entry_node(self) -> str:
         """Through which node the others are reached; empty for none. Known as surely as the nodes are."""
         entry = self.profile.view.entry_node
-        return entry or self.keys.entry_node if self._profile_incomplete() else entry
+        return entry or (self.keys.entry_node if self._profile_incomplete() else self.entry_wish)
 
     def _profile_incomplete(self) -> bool:
         """After damage the profile may lack what it held; it is complete again once heads were compared."""

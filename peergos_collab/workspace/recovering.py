@@ -11,7 +11,7 @@ What was taken is in the new home before a node hears of it, so it goes on after
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from ..codec import to_multibase
 from ..codec.address import format_address, parse_address
 from ..codec.shown import show_person
 from ..errors import Conflict, Offline
+from ..files.changes import set_entry_node
 from ..identity.credentials import Credentials, DeviceSecrets
 from ..identity.recovery import all_devices, part_to_keep, recover
 from ..identity.recovery_code import RecoveryCode
@@ -63,7 +64,7 @@ class RecoveredAccount:
 async def recover_account(
     home: Path,
     code: str,
-    show: Callable[[str], None],
+    show: Callable[[str], Awaitable[None]],
     *,
     node: str,
     device_name: str,
@@ -74,8 +75,9 @@ async def recover_account(
     """Makes ``home`` the only device of the account that ``code`` belongs to.
 
     Args:
-        show: is given the next recovery code, before the old one is used up.
-        node: the address of a node of the account; ``entry``: through which other node it is reached.
+        show: is given the next recovery code, before anything is changed; what it raises ends it there.
+        node: the address of a node of the account; ``entry``: through which other node it is reached, then
+            and from now on.
         passphrase: None keeps the master key in a file of mode 0600 instead.
         end_links: also ends the links that the account has made, which its devices knew.
 
@@ -89,13 +91,14 @@ async def recover_account(
             f"{home} holds an account already; nothing was changed",
             hint="Name an empty directory with --home DIR. If its passphrase is lost: 'pgc key recover'.",
         )
+    entry = format_address(parse_address(entry)) if entry else ""
     transport = installed_relay(parse_address(entry)) if entry else installed_transport()
     found = await find_account(used, address, transport)
     new = RecoveryCode.generate(os.urandom)
     credentials = take_back(found, used, new, device_name)
-    show(new.show())
+    await show(new.show())
     _make_home(home, found, credentials, new, passphrase, entry)
-    return await _tell(home, passphrase, found, used, end_links=end_links)
+    return await _tell(home, passphrase, found, used, "" if found.entry_node else entry, end_links=end_links)
 
 
 def take_back(found: FoundAccount, used: RecoveryCode, new: RecoveryCode, device_name: str) -> Credentials:
@@ -133,12 +136,22 @@ def _make_home(
 
 
 async def _tell(
-    home: Path, passphrase: str | None, found: FoundAccount, used: RecoveryCode, *, end_links: bool
+    home: Path,
+    passphrase: str | None,
+    found: FoundAccount,
+    used: RecoveryCode,
+    entry: str,
+    *,
+    end_links: bool,
 ) -> RecoveredAccount:
+    """``entry``: an entry node for an account that had none."""
     engine = await Engine.open(home, passphrase)
     workspace = LocalWorkspace(engine)
     try:
+        engine.entry_wish = entry
         told = await _sync(workspace)
+        if entry and engine.profile.view.nodes():
+            await engine.change_profile(set_entry_node(entry))
         if end_links:
             await engine.devices.end_links()
         told = told and await _sync(workspace)

@@ -129,7 +129,7 @@ def test_a_new_device_of_ana(two: tuple[Person, Person], tmp_path: Path) -> None
         screen.press("f2")
         screen.wait_cursor_below("The code, or its eight words")
         screen.paste(ana.copied())
-        for label in ("The node, if you type words", "A passphrase for this device", "The passphrase again"):
+        for label in ("The node, if", "An entry node", "A passphrase for", "The passphrase again"):
             screen.press("enter")
             screen.wait_cursor_below(label)
         screen.press("enter")

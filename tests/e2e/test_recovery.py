@@ -81,10 +81,13 @@ class Theft:
         copy_home(self.laptop.home, self.place.root / "thief")
         return self.place.root / "thief"
 
+    async def _show(self, code: str) -> None:
+        self.codes.append(code)
+
     async def recover(self, name: str = "new", code: str = "") -> RecoveredAccount:
         home = self.place.root / name
         return await recover_account(
-            home, code or self.code, self.codes.append, node=self.node, device_name=name, passphrase=None
+            home, code or self.code, self._show, node=self.node, device_name=name, passphrase=None
         )
 
 

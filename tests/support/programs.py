@@ -30,13 +30,23 @@ def pgc(home: Path, *arguments: str, stdin: str = "") -> bytes:
 class Node:
     """A node that can be killed and started again where it was."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *options: str) -> None:
         self._home = home
+        self._options = options
         self._listen = "127.0.0.1:0"
         self.start()
 
     def start(self) -> None:
-        serve = [*PROGRAM, "node", "serve", "--home", str(self._home), "--listen", self._listen]
+        serve = [
+            *PROGRAM,
+            "node",
+            "serve",
+            "--home",
+            str(self._home),
+            "--listen",
+            self._listen,
+            *self._options,
+        ]
         self.process = subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT)
         assert self.process.stdout is not None
         self.address = self.process.stdout.readline().decode().strip()

@@ -30,7 +30,8 @@ from peergos_collab.workspace.api import (
     Status,
     Writer,
 )
-from tui.gate import Compare
+from peergos_collab.workspace.recovering import RecoveredAccount
+from tui.gate import Compare, Keep, Way
 
 DAY = 86_400_000
 START = 1_700_000_000_000
@@ -439,6 +440,8 @@ class FakeGate:
         self.passphrase = passphrase
         self.given: str | None = None
         self.name = ""
+        self.way = Way("")
+        self.fails_late = False
         self._exists = exists
 
     def exists(self) -> bool:
@@ -448,12 +451,26 @@ class FakeGate:
         self.name, self.passphrase, self._exists = name, passphrase, True
         return "apple-birch-cedar-drift-ember-flint"
 
-    async def join(self, code: str, compare: Compare, passphrase: str | None, node: str) -> None:
+    async def join(self, code: str, compare: Compare, passphrase: str | None, way: Way) -> None:
+        self.way = way
         if code != "pgc-device://good":
             raise BadCode("This is not a whole code.", hint="Copy it again.")
         if not await compare("123456"):
             raise Refused("The two devices did not show the same code.")
         self.passphrase, self._exists = passphrase, True
+
+    async def recover(
+        self, code: str, keep: Keep, passphrase: str | None, way: Way, *, end_links: bool
+    ) -> RecoveredAccount:
+        self.way = way
+        if code != "GOOD":
+            raise UsageError("Group 1 of the recovery code looks wrong.", hint="Compare it.")
+        await keep("NEW-CODE")
+        self.passphrase, self._exists = passphrase, True
+        if self.fails_late:
+            raise Refused("The node gave false data.")
+        links = () if end_links else ("notes",)
+        return RecoveredAccount("account", "device", "Ann", ("laptop", "phone"), False, False, 2, links, 2)
 
     async def open(self, passphrase: str | None) -> FakeWorkspace:
         from peergos_collab.errors import PassphraseNeeded, WrongPassphrase

@@ -11,6 +11,7 @@ from peergos_collab.errors import TimedOut
 from peergos_collab.workspace.api import Device, DeviceComparison, NodeState
 from support.screen_workspace import START, FakeGate, FakeWorkspace
 from support.screens import painted, reads, running, settle, stocked
+from tui.gate import Way
 from tui.viewmodels.devices import device_lines, digit_words
 
 NODE = "pgc://abcdef@node.example:7000"
@@ -92,9 +93,9 @@ async def test_a_code_that_nobody_used_says_so_and_is_ended() -> None:
         await pilot.press("l")
         await settle(pilot, "pgc-device://node/#code")
         workspace.meeting.set_exception(TimedOut("nobody used the code"))
-        await settle(pilot, "nobody used the code")
+        await settle(pilot, "Nobody used the code.")
         await pilot.press("escape")
-        await settle(pilot, "nobody used the code", gone=True)
+        await settle(pilot, "Nobody used the code", gone=True)
 
     assert workspace.done == [("finish_linking", "o1", "False")]
 
@@ -146,9 +147,9 @@ async def test_a_new_device_joins_with_a_code() -> None:
     """A wrong code is explained; the digits are compared; then the list of the account is there."""
     gate = FakeGate(await stocked(), exists=False)
     async with running(gate.workspace, gate=gate, at="Welcome") as pilot:
-        await pilot.click("#other")
+        await pilot.click("#LINKED")
         await settle(pilot, "The code, or its eight words")
-        await pilot.press(*"bad", "enter", "enter", *"pw", "enter", *"pw", "enter")
+        await pilot.press(*"bad", "enter", "enter", *"pgc://e@e:1", "enter", *"pw", "enter", *"pw", "enter")
         assert "Copy it again." in await settle(pilot, "This is not a whole code.")
         pilot.app.screen.query_one("#code", Input).value = "pgc-device://good"
         await pilot.press("enter")
@@ -158,6 +159,7 @@ async def test_a_new_device_joins_with_a_code() -> None:
         await reads(pilot, "What is in your account is being fetched.")
 
     assert gate.passphrase == "pw"
+    assert gate.way == Way("", "pgc://e@e:1")
 
 
 async def test_other_digits_make_no_home() -> None:
@@ -167,7 +169,7 @@ async def test_other_digits_make_no_home() -> None:
         await pilot.press("f2")
         await settle(pilot, "Another device of mine")
         pilot.app.screen.query_one("#code", Input).value = "pgc-device://good"
-        await pilot.press("enter", "enter", "enter", "enter")
+        await pilot.press(*["enter"] * 5)
         await settle(pilot, "123 456")
         await pilot.press("enter")
         await reads(pilot, "did not show the same code.")
@@ -190,9 +192,9 @@ async def test_waiting_for_the_other_device_can_be_left() -> None:
 
     gate.join = forever  # type: ignore[method-assign, assignment]
     async with running(gate.workspace, gate=gate, at="Welcome") as pilot:
-        await pilot.click("#other")
+        await pilot.click("#LINKED")
         await settle(pilot, "The code, or its eight words")
-        await pilot.press(*"x", "enter", "enter", "enter", "enter")
+        await pilot.press(*"x", *["enter"] * 5)
         await settle(pilot, "Looking for your other device…")
         await pilot.press("escape")
         await settle(pilot, "Welcome")

@@ -32,7 +32,8 @@ from support.screen_workspace import FakeGate, FakeWorkspace, join, said
 from support.screens import painted, reads, running, settle, stocked
 from tui.app import PgcApp
 from tui.screens.home import Home
-from tui.screens.welcome import FirstRun, RecoveryCode, Unlock
+from tui.screens.recovery_code import RecoveryCode
+from tui.screens.welcome import FirstRun, Unlock
 from tui.screens.writing import Writing
 from tui.viewmodels.people import COLOURS
 from tui.widgets.chat_pane import ChatPane

@@ -6,11 +6,13 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from textual import events
+from textual.widgets import Input
 
 from peergos_collab.errors import Offline
 from support.programs import PROGRAM, ROOT, pgc
-from support.screen_workspace import FakeChatHandle, FakeDocumentHandle, FakeWorkspace
-from support.screens import reads, running, settle
+from support.screen_workspace import FakeChatHandle, FakeDocumentHandle, FakeGate, FakeWorkspace
+from support.screens import reads, running, settle, stocked
 from support.terminal import Terminal, key
 
 
@@ -174,3 +176,60 @@ def test_a_taken_name_and_text_in_one_write(tmp_path: Path) -> None:
 
         assert terminal.wait_end() == 0
     assert pgc(home, "doc", "cat", "plan2").decode() == "dear all"
+
+
+def test_a_whole_first_document_in_one_write(tmp_path: Path) -> None:
+    """The command, the name, Enter and the text: none of it is a command of the list but the first letter."""
+    home = tmp_path / "home"
+    pgc(home, "init", "--name", "Ann", "--no-passphrase")
+    with Terminal([*PROGRAM, "--home", str(home)], cwd=str(ROOT)) as terminal:
+        terminal.wait_for("write a new document")
+        terminal.send(f"njcd{key('enter')}dear all")
+        terminal.wait_for("dear all")
+        terminal.press("escape")
+        terminal.wait_for("Kind")
+        # The same from a list that is not empty.
+        terminal.send(f"nd{key('enter')}second")
+        terminal.wait_for("second")
+        terminal.press("ctrl+q")
+
+        assert terminal.wait_end() == 0
+    assert pgc(home, "doc", "cat", "jcd").decode() == "dear all"
+    assert pgc(home, "doc", "cat", "d").decode() == "second"
+
+
+@pytest.mark.parametrize(("command", "shows"), [("c", "New chat"), ("j", "Join by link"), ("r", "Rename")])
+async def test_letters_behind_a_command_are_for_its_dialog(command: str, shows: str) -> None:
+    """However fast they come: d and q would remove something, or quit."""
+    workspace = await slow()
+    async with running(workspace) as pilot:
+        for one in (command, *"dq"):
+            pilot.app.post_message(events.Key(one, one))
+        shown = await settle(pilot, "dq")
+
+        assert shows in shown
+        assert pilot.app.screen.query_one(Input).value.endswith("dq")
+
+
+async def test_a_command_that_shows_no_field_gives_the_keys_back() -> None:
+    """Nothing holds them for ever: the next letter is a command again."""
+
+    async def fails() -> None:
+        raise Offline("it is away")
+
+    async with running(await slow()) as pilot:
+        pilot.app.screen.start_asking(fails())
+        await reads(pilot, "It is away.")
+        await pilot.press("r")
+        await settle(pilot, "Only your own list changes")
+
+
+async def test_what_is_typed_behind_enter_is_for_the_next_field() -> None:
+    """A name and a passphrase in one burst: no letter of the passphrase shows in the name."""
+    gate = FakeGate(await stocked(), exists=False)
+    async with running(gate.workspace, gate=gate, at="Welcome") as pilot:
+        for one in (*"Ann", "enter", *"secret", "enter", *"secret", "enter"):
+            pilot.app.post_message(events.Key(one, one if len(one) == 1 else None))
+        await settle(pilot, "Your recovery code")
+
+    assert (gate.name, gate.passphrase) == ("Ann", "secret")

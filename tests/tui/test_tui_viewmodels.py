@@ -14,7 +14,8 @@ from tui.viewmodels.entries import lines_of, title_words
 from tui.viewmodels.faults import error_words, fault_words
 from tui.viewmodels.finding import find_all
 from tui.viewmodels.people import COLOURS, Colours, carets, typing_words
-from tui.viewmodels.sharing import qr_lines, warning
+from tui.viewmodels.qr import qr_lines
+from tui.viewmodels.sharing import warning
 from tui.viewmodels.status import (
     bar,
     connection_words,

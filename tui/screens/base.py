@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from textual.screen import Screen
 
 from ..textual_private import Unbroken
+from ..typed_ahead import Meant
 
 if TYPE_CHECKING:
     from peergos_collab.workspace.api import Status, Workspace
@@ -35,7 +36,7 @@ class FullScreen(Unbroken, Screen[None]):
 
     def on_descendant_focus(self) -> None:
         if self.WRITES:
-            self.pgc.give_typed_ahead()
+            self.pgc.give_typed_ahead(Meant.TEXT)
 
     def status_changed(self, status: Status | None) -> None:
         """Called with every new status."""
@@ -50,3 +51,14 @@ class FullScreen(Unbroken, Screen[None]):
             self.run_worker(self.pgc.guarded(work), exit_on_error=False)
         else:
             work.close()
+
+    def start_asking(self, work: Coroutine[Any, Any, None]) -> None:
+        """As ``start``, for work that asks with a field first: it gets what is typed from now on."""
+        self.pgc.ahead.hold(self.focused or self, Meant.FIELD)
+        self.start(self._asking(work))
+
+    async def _asking(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        finally:
+            self.pgc.ahead.drop(Meant.FIELD)

@@ -17,13 +17,15 @@ class OwnCard(Giving):
 
     title_words = "Your contact card"
     what = "card"
+    FILE = "contact-card.png"
     note = (
         "Give it to people who are to share with you. It is no secret: whoever has it can ask to be a "
         "contact, and you decide."
     )
 
     HELP = """Give this to somebody who is to share with you: as text by any way, or as QR code.
-It is no secret. c copies it, ctrl+r shows the QR code."""
+It is no secret. c copies it, ctrl+r shows the QR code, ctrl+s saves
+that as a picture."""
 
 
 class AddContact(Taking[Contact]):

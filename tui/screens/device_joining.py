@@ -7,16 +7,17 @@ import asyncio
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, Input, Label, Static
+from textual.widgets import Button, Label, Static
 
 from peergos_collab.errors import PeergosCollabError
 from peergos_collab.values import dataclass
 
-from ..gate import Gate
+from ..gate import Gate, Way
 from ..viewmodels.devices import compare_words, digit_words
 from ..widgets.field import Field
-from .dialog import Dialog, words
-from .new_passphrase import agree, passphrase_fields
+from .dialog import Accepting, words
+from .entry_field import entry_field
+from .new_passphrase import PASSPHRASE, agree, passphrase_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,15 @@ class Joined:
         return "Joined()"
 
 
-class JoinDevice(Dialog[Joined]):
+class JoinDevice(Accepting[Joined]):
     """Takes the code, shows the digits, and makes the home."""
 
     title_words = "Another device of mine"
 
     HELP = """On a device that has your account: people (p), devices (e), "link one more". It shows a code.
-Type or paste it here. Then both show six digits, which must be the same."""
+Type or paste it here. Then both show six digits, which must be the same.
+An entry node is only needed where your account uses one: so the node does not see this device's network
+address even now."""
 
     DEFAULT_CSS = """
     JoinDevice Vertical { height: auto; }
@@ -44,8 +47,10 @@ Type or paste it here. Then both show six digits, which must be the same."""
     JoinDevice.-met #asking { display: none; }
     """
 
+    FIELDS = ("code", "node", "entry", *PASSPHRASE)
+
     def __init__(self, gate: Gate) -> None:
-        super().__init__()
+        super().__init__(classes="-form")
         self._gate = gate
         self._answer: asyncio.Future[bool] | None = None
         self._busy = False
@@ -57,10 +62,9 @@ Type or paste it here. Then both show six digits, which must be the same."""
             yield Field(id="code", placeholder="pgc-device://…")
             yield Label("The node, if you type words")
             yield Field(id="node", placeholder="pgc://…@host:port")
+            yield from entry_field()
             yield from passphrase_fields()
-            with Horizontal(classes="buttons"):
-                yield Button("Join", variant="primary", id="ok", compact=True)
-                yield Button("Back", id="cancel", compact=True)
+            yield from self.buttons("Join", "Back")
         with Vertical(id="comparing"):
             yield Static(id="digits", classes="loud digits")
             yield words(compare_words("your other device"))
@@ -71,24 +75,11 @@ Type or paste it here. Then both show six digits, which must be the same."""
     def on_mount(self) -> None:
         self.query_one("#code").focus(scroll_visible=False)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        # By name, not "the next one": two quick presses of Enter must not skip a field.
-        following = {"code": "#node", "node": "#passphrase", "passphrase": "#again"}.get(event.input.id or "")
-        if following is None:
-            self._accept()
-        else:
-            self.query_one(following).focus()
-
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        match event.button.id:
-            case "ok":
-                self._accept()
-            case "same" | "differ":
-                self._say(same=event.button.id == "same")
-            case _:
-                self.action_leave()
+        if event.button.id in ("same", "differ"):
+            self._say(same=event.button.id == "same")
 
-    def _accept(self) -> None:
+    def accept(self) -> None:
         if not self.field("code").strip():
             self.show_error("The code is missing: your other device shows it.")
             self.query_one("#code").focus()
@@ -99,9 +90,9 @@ Type or paste it here. Then both show six digits, which must be the same."""
 
     async def _join(self) -> None:
         passphrase = self.field("passphrase") or None
-        code, node = self.field("code").strip(), self.field("node").strip()
+        way = Way(self.field("node").strip(), self.field("entry").strip())
         try:
-            await self._gate.join(code, self._compare, passphrase, node)
+            await self._gate.join(self.field("code").strip(), self._compare, passphrase, way)
         except PeergosCollabError as problem:
             self.remove_class("-met")
             self.show_error(problem)

@@ -29,6 +29,7 @@ from ..viewmodels.devices import (
 )
 from ..widgets.qr_code import QrCode
 from .dialog import Dialog, words
+from .pictured import Pictured
 
 
 class Devices(Dialog[None]):
@@ -141,7 +142,7 @@ class AskRemoval(Dialog[bool]):
             self.dismiss(event.button.id == "links")
 
 
-class LinkDevice(Dialog[Device]):
+class LinkDevice(Pictured[Device]):
     """Shows a code until a device has come with it, then the digits to compare."""
 
     title_words = "Link a device"
@@ -149,10 +150,11 @@ class LinkDevice(Dialog[Device]):
     HELP = """Start the program on the new device and choose "another device of mine" there. Type, paste or
 scan the code. Both devices then show six digits: say that they are the same only if they are."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c", "copy", "Copy the code"),
-        Binding("ctrl+r", "picture", "QR code"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("c", "copy", "Copy the code")]
+
+    BEHIND = ("code", "or", "words")
+    FILE = "device-code.png"
+    PRIVATE = "Whoever gets it within ten minutes can try to come in: look at the digits."
 
     DEFAULT_CSS = """
     LinkDevice Vertical { height: auto; }
@@ -178,7 +180,7 @@ scan the code. Both devices then show six digits: say that they are the same onl
             yield QrCode()
             with Horizontal(classes="buttons"):
                 yield Button("Copy", variant="primary", id="copy", compact=True)
-                yield Button("QR code", id="picture", compact=True)
+                yield from self.picture_buttons()
                 yield Button("Cancel", id="cancel", compact=True)
         with Vertical(id="comparing"):
             yield Static(id="digits", classes="loud digits")
@@ -186,6 +188,10 @@ scan the code. Both devices then show six digits: say that they are the same onl
             with Horizontal(classes="buttons"):
                 yield Button("Not the same", variant="warning", id="differ", compact=True)
                 yield Button("The same", variant="primary", id="same", compact=True)
+
+    @property
+    def pictured(self) -> str:
+        return "" if self.has_class("-met") else self._offer.code
 
     def on_mount(self) -> None:
         self.query_one("#copy").focus(scroll_visible=False)
@@ -213,25 +219,17 @@ scan the code. Both devices then show six digits: say that they are the same onl
         match event.button.id:
             case "copy":
                 self.action_copy()
-            case "picture":
-                self.action_picture()
             case "same":
                 self._finish(same=True)
             case "differ":
                 self._finish(same=False)
-            case _:
+            case "cancel":
                 self.action_leave()
 
     def action_copy(self) -> None:
         if not self.has_class("-met"):
             self.app.copy_to_clipboard(self._offer.code)
             self.notify("The code was copied, if your terminal allows it.", markup=False)
-
-    def action_picture(self) -> None:
-        problem = self.query_one(QrCode).show(self._offer.code)
-        for name in ("code", "or", "words"):
-            self.query_one(f"#{name}").display = bool(problem)
-        self.show_error(problem)
 
     def _finish(self, *, same: bool) -> None:
         self.show_error("Handing the account over…" if same else "")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from itertools import pairwise
 from typing import Any, ClassVar, TypeVar
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
@@ -15,6 +17,7 @@ from textual.widgets import Button, Input, Label, Static
 from peergos_collab.errors import PeergosCollabError
 
 from ..textual_private import Unbroken
+from ..typed_ahead import Meant
 from ..viewmodels.faults import error_words
 from ..widgets.field import Field
 
@@ -24,6 +27,24 @@ Result = TypeVar("Result")
 def words(text: str, *, classes: str = "", id: str | None = None) -> Static:
     """Text shown as it is: nothing in it is markup."""
     return Static(Text(text), classes=classes, id=id)
+
+
+class _Problem(Static):
+    """What went wrong, brought into sight as soon as its lines have their place."""
+
+    _said = ""
+
+    def say(self, text: str) -> None:
+        self._said = text
+        self.update(Text(text))
+        self.call_after_refresh(self._show)
+
+    def on_resize(self) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        if self._said:
+            self.scroll_visible(animate=False)
 
 
 class Dialog(Unbroken, ModalScreen[Result]):
@@ -44,17 +65,21 @@ class Dialog(Unbroken, ModalScreen[Result]):
     Dialog .error { color: $text-error; height: auto; }
     Dialog .note { color: $foreground 70%; height: auto; }
     Dialog .loud { text-style: bold; height: auto; margin: 1 0; }
+    Dialog.-short.-form Label, Dialog.-short.-form Tick { margin-top: 0; }
     Dialog .digits { text-align: center; color: $accent; }
     Dialog Input { padding: 0 1; background: $boost; }
     Dialog Input:focus { background: $primary 30%; }
     Dialog .buttons { height: auto; margin-top: 1; }
-    Dialog Button { margin-right: 1; }
-    Dialog.-narrow .buttons { layout: vertical; }
+    Dialog .choices { height: auto; }
+    Dialog Label:first-child { margin-top: 0; }
+    Dialog Button { margin-right: 1; min-width: 8; padding: 0 1; }
+    Dialog.-narrow .buttons, Dialog.-narrow .choices { layout: vertical; }
     Dialog OptionList { height: auto; max-height: 12; border: none; padding: 0; background: $boost; }
     Dialog RadioSet { border: none; padding: 0; background: $surface; width: 1fr; }
     """
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-wide")]  # noqa: RUF012  declared so by textual
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (28, "-high")]  # noqa: RUF012
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Leave"),
@@ -73,7 +98,7 @@ class Dialog(Unbroken, ModalScreen[Result]):
         with VerticalScroll(can_focus=False) as box:
             box.border_title = Text(self.title_words)
             yield from self.body()
-            yield Static(classes="error")
+            yield _Problem(classes="error")
 
     def on_mount(self) -> None:
         self.screen_layout_refresh_signal.subscribe(self, lambda _: self._place_terminal_cursor())
@@ -85,13 +110,15 @@ class Dialog(Unbroken, ModalScreen[Result]):
             self.app.cursor_position = field.cursor_screen_offset
             field.refresh()
 
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        if isinstance(event.widget, Field):
+            give = getattr(self.app, "give_typed_ahead", None)
+            if give is not None:
+                give(Meant.FIELD)
+
     def show_error(self, error: PeergosCollabError | str) -> None:
         """Says what went wrong and what to do, inside the dialog."""
-        text = error if isinstance(error, str) else error_words(error)
-        place = self.query_one(".error", Static)
-        place.update(Text(text))
-        if text:
-            self.call_after_refresh(place.scroll_visible, animate=False)
+        self.query_one(_Problem).say(error if isinstance(error, str) else error_words(error))
 
     def begin(self, work: Coroutine[Any, Any, None], *, alone: bool = False) -> None:
         """Runs work beside the keys; its errors show in here, its faults on the error screen.
@@ -128,25 +155,38 @@ class Dialog(Unbroken, ModalScreen[Result]):
 
 
 class Accepting(Dialog[Result]):
-    """A dialog that takes what is in its field, by Enter or by its first button, or leaves."""
+    """A dialog that takes what is in its fields, by Enter or by its first button, or leaves."""
+
+    FIELDS: ClassVar[tuple[str, ...]] = ()
+    """Enter in one of these goes to the next; in the last, or in any other field, it accepts."""
+
+    def on_mount(self) -> None:
+        for name in self.FIELDS[:-1]:
+            self.query_one(f"#{name}", Field).before_field = True
 
     def accept(self) -> None:
-        """Takes what is in the field, or says what is wrong with it."""
+        """Takes what is in the fields, or says what is wrong with it."""
         raise NotImplementedError
 
-    def buttons(self, accept: str) -> ComposeResult:
+    def buttons(self, accept: str, leave: str = "Cancel") -> ComposeResult:
         with Horizontal(classes="buttons"):
             yield Button(accept, variant="primary", id="ok", compact=True)
-            yield Button("Cancel", id="cancel", compact=True)
+            yield Button(leave, id="cancel", compact=True)
 
-    def on_input_submitted(self) -> None:
-        self.accept()
-
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        if event.button.id == "ok":
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        # By name, not "the next one": two quick presses of Enter must not skip a field.
+        following = dict(pairwise(self.FIELDS)).get(event.input.id or "")
+        if following is None:
             self.accept()
         else:
-            self.dismiss(None)
+            self.query_one(f"#{following}").focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        match event.button.id:
+            case "ok":
+                self.accept()
+            case "cancel":
+                self.action_leave()
 
 
 class AskName(Accepting[str]):

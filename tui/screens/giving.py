@@ -10,17 +10,18 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Button, Static
 
+from ..viewmodels.sharing import beginning
 from ..widgets.qr_code import QrCode
-from .dialog import Dialog, words
+from .dialog import words
+from .pictured import Pictured
 
 
-class Giving(Dialog[None]):
+class Giving(Pictured[None]):
     """Subclasses say what it is."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c,c", "copy", "Copy it"),
-        Binding("ctrl+r", "picture", "QR code"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c,c", "copy", "Copy it")]
+
+    BEHIND = ("text",)
 
     what = "text"
     """What it is called in a sentence."""
@@ -33,12 +34,16 @@ class Giving(Dialog[None]):
 
     def body(self) -> ComposeResult:
         yield words(self.note)
-        yield Static(Text(self._text, overflow="fold"), id="text", classes="loud")
+        yield Static(Text(beginning(self._text), overflow="fold"), id="text", classes="loud")
         with Horizontal(classes="buttons"):
             yield Button("Copy", variant="primary", id="copy", compact=True)
-            yield Button("QR code", id="picture", compact=True)
+            yield from self.picture_buttons()
             yield Button("Close", id="close", compact=True)
         yield QrCode()
+
+    @property
+    def pictured(self) -> str:
+        return self._text
 
     def on_mount(self) -> None:
         self.query_one("#copy").focus(scroll_visible=False)
@@ -47,16 +52,9 @@ class Giving(Dialog[None]):
         match event.button.id:
             case "copy":
                 self.action_copy()
-            case "picture":
-                self.action_picture()
-            case _:
+            case "close":
                 self.dismiss(None)
 
     def action_copy(self) -> None:
         self.app.copy_to_clipboard(self._text)
         self.notify(f"The {self.what} was copied, if your terminal allows it.", markup=False)
-
-    def action_picture(self) -> None:
-        problem = self.query_one(QrCode).show(self._text)
-        self.query_one("#text").display = bool(problem)
-        self.show_error(problem)

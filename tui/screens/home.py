@@ -12,6 +12,7 @@ from textual.widgets import Static
 from peergos_collab.errors import PeergosCollabError
 from peergos_collab.workspace.api import Entry, Status
 
+from ..textual_private import CommandsInOrder
 from ..viewmodels.entries import alarm_words, empty_words, lines_of, title_words
 from ..viewmodels.faults import NOT_KEPT, error_words
 from ..widgets.entry_list import EntryList
@@ -26,7 +27,7 @@ from .people import PeopleScreen
 from .sharing import share
 
 
-class Home(FullScreen):
+class Home(CommandsInOrder, FullScreen):
     """The list."""
 
     DEFAULT_CSS = """
@@ -119,7 +120,7 @@ class Home(FullScreen):
         self.start(self.pgc.open_entry(event.key))
 
     def action_new(self, kind: str) -> None:
-        self.start(self._new(kind))
+        self.start_asking(self._new(kind))
 
     async def _new(self, kind: str) -> None:
         title = "New document" if kind == "doc" else "New chat"
@@ -142,7 +143,7 @@ class Home(FullScreen):
         await self.pgc.open_entry(name)
 
     def action_join(self) -> None:
-        self.start(self._join())
+        self.start_asking(self._join())
 
     async def _join(self) -> None:
         path = await self.app.push_screen_wait(Join(self.workspace))
@@ -164,7 +165,7 @@ class Home(FullScreen):
 
     def action_rename(self) -> None:
         if path := self._chosen_or_say():
-            self.start(self._rename(path))
+            self.start_asking(self._rename(path))
 
     async def _rename(self, path: str) -> None:
         note = "Only your own list changes; others keep their names for it."

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.binding import ActiveBinding, Binding
 from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widgets import Static
@@ -16,12 +19,30 @@ def keys_of(screen: Screen[object]) -> list[tuple[str, str]]:
     """(keys, what they do) for what has the focus, each action once, those for the whole screen first."""
     found: dict[str, list[str]] = {}
     for active in sorted(screen.active_bindings.values(), key=lambda active: not active.binding.show):
-        if active.enabled and active.binding.description:
+        if active.enabled and active.binding.description and _is_told(active):
             keys = found.setdefault(active.binding.description, [])
             name = screen.app.get_key_display(active.binding)
             if name not in keys:
                 keys.append(name)
     return [(", ".join(keys), what) for what, keys in found.items()]
+
+
+def _is_told(active: ActiveBinding) -> bool:
+    """What every field and list can do, like moving the cursor left, would bury the rest."""
+    own = (cls for cls in type(active.node).__mro__ if cls.__module__.startswith(__package__.split(".")[0]))
+    return active.binding.show or any(_binds(cls, active.binding.action) for cls in own)
+
+
+def _binds(cls: type, action: str) -> bool:
+    return any(
+        action == (bound.action if isinstance(bound, Binding) else bound[1])
+        for bound in cls.__dict__.get("BINDINGS", ())
+    )
+
+
+def paragraphs(text: str) -> str:
+    """Each sentence that ends a line ends a paragraph; all other breaks are those of the source."""
+    return re.sub(r"(?<![.:])\n", " ", text)
 
 
 def help_of(node: DOMNode | None) -> str:
@@ -46,7 +67,7 @@ class Keys(Dialog[None]):
 
     def body(self) -> ComposeResult:
         if self._text:
-            yield words(self._text + "\n")
+            yield words(paragraphs(self._text) + "\n")
         table = Table.grid(padding=(0, 2))
         for key, what in self._keys:
             table.add_row(Text(key, style="bold"), Text(what))

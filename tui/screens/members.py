@@ -28,7 +28,7 @@ from ..viewmodels.members import (
     role_words,
     together_words,
 )
-from ..viewmodels.sharing import CAN, ROLES
+from ..viewmodels.sharing import CAN, LINK_IN_A_FILE, ROLES
 from .dialog import Choose, Confirm, Dialog, words
 from .giving import Giving
 from .sharing import share
@@ -39,6 +39,8 @@ class MadeLink(Giving):
 
     title_words = "A link you made"
     what = "link"
+    FILE = "link.png"
+    PRIVATE = LINK_IN_A_FILE
     note = "It is still good, and as secret as what it opens."
 
 

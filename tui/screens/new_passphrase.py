@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from textual.app import ComposeResult
 from textual.widgets import Label
@@ -10,9 +10,12 @@ from textual.widgets import Label
 from ..widgets.field import Field
 from .dialog import Dialog, words
 
+PASSPHRASE: Final = ("passphrase", "again")
+"""The fields, in their order."""
+
 
 def passphrase_fields() -> ComposeResult:
-    """Two fields that must agree, ``#passphrase`` and ``#again``, and what it means to leave them empty."""
+    """Two fields that must agree, and what it means to leave them empty."""
     yield Label("A passphrase for this device (may stay empty)")
     yield Field(id="passphrase", password=True)
     yield Label("The passphrase again")

@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from peergos_collab.workspace.api import Contact, Status
 
+from ..textual_private import CommandsInOrder
 from ..viewmodels.contacts import (
     People,
     about,
@@ -33,7 +34,7 @@ from .dialog import AskName, Choose, Confirm
 from .verifying import verify
 
 
-class PeopleScreen(FullScreen):
+class PeopleScreen(CommandsInOrder, FullScreen):
     """The list of people, and a few words about the chosen one."""
 
     DEFAULT_CSS = """
@@ -139,7 +140,7 @@ class PeopleScreen(FullScreen):
             self.start(self._verify(contact))
 
     def action_add(self) -> None:
-        self.start(self._add())
+        self.start_asking(self._add())
 
     async def _add(self) -> None:
         contact = await self.app.push_screen_wait(AddContact(self.workspace))
@@ -180,7 +181,7 @@ class PeopleScreen(FullScreen):
 
     def action_rename(self) -> None:
         if contact := self._contact():
-            self.start(self._rename(contact))
+            self.start_asking(self._rename(contact))
 
     async def _rename(self, contact: Contact) -> None:
         note = "This is your own name for them. Nobody else sees it."

@@ -10,7 +10,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Button, Label, OptionList, RadioButton, RadioSet, Static
+from textual.widgets import Button, Label, OptionList, RadioSet, Static
 from textual.widgets.option_list import Option
 
 from peergos_collab.errors import PeergosCollabError
@@ -18,10 +18,21 @@ from peergos_collab.workspace.api import Contact, Role, Workspace
 
 from ..viewmodels.cells import shown
 from ..viewmodels.contacts import People, names_of
-from ..viewmodels.sharing import CAN, LASTING, ROLES, SINCE, contact_words, shared_words, warning
+from ..viewmodels.sharing import (
+    CAN,
+    LASTING,
+    LINK_IN_A_FILE,
+    ROLES,
+    SINCE,
+    contact_words,
+    shared_words,
+    warning,
+)
 from ..widgets.field import Field
 from ..widgets.qr_code import QrCode
-from .dialog import Dialog, words
+from ..widgets.toggles import Choice
+from .dialog import words
+from .pictured import Pictured
 
 _LINK = "a link, for whoever has it"
 
@@ -33,17 +44,18 @@ async def share(workspace: Workspace, path: str) -> Share:
     return Share(workspace, path, contacts, from_now=kinds.get(path) == "doc")
 
 
-class Share(Dialog[None]):
+class Share(Pictured[None]):
     """Shares one object with a contact; or makes a link for it and shows that.
 
     Args:
         from_now: it can be shared from now on, without what was written before.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c,c", "copy", "Copy the link"),
-        Binding("ctrl+r", "picture", "QR code"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c,c", "copy", "Copy the link")]
+
+    BEHIND = ("link",)
+    FILE = "link.png"
+    PRIVATE = LINK_IN_A_FILE
 
     DEFAULT_CSS = """
     Share #with { max-height: 6; margin-bottom: 1; }
@@ -54,12 +66,13 @@ class Share(Dialog[None]):
     Share #ends { height: 1; margin-top: 1; }
     Share #ends-label { width: auto; padding: 0 1 0 0; }
     Share #lasting { layout: horizontal; height: 1; }
-    Share #lasting RadioButton { width: auto; margin-right: 2; }
+    Share #lasting Choice { width: auto; margin-right: 2; }
     """
 
     HELP = """Choose with whom, and what they may do. A contact finds it on their list, also when they are
 away now. From now on means: they get the text as it is, and nothing else that was written before; they do
-see who is in it. A link opens it for whoever has it: c copies it, ctrl+r shows it as a QR code."""
+see who is in it. A link opens it for whoever has it: c copies it, ctrl+r shows it as a QR code,
+ctrl+s saves that as a picture."""
 
     def __init__(
         self, workspace: Workspace, path: str, contacts: Sequence[Contact] = (), *, from_now: bool = False
@@ -78,11 +91,11 @@ see who is in it. A link opens it for whoever has it: c copies it, ctrl+r shows 
             yield OptionList(*(Option(Text(text)) for text in (*choices, _LINK)), id="with", compact=True)
         with RadioSet(id="role", compact=True):
             for number, role in enumerate(ROLES):
-                yield RadioButton(Text(f"{role.value}: can {CAN[role]}"), value=number == 0)
+                yield Choice(Text(f"{role.value}: can {CAN[role]}"), value=number == 0)
         if self._can_from_now and self._contacts:
             with RadioSet(id="since", compact=True):
                 for number, text in enumerate(SINCE):
-                    yield RadioButton(Text(text), value=number == 0)
+                    yield Choice(Text(text), value=number == 0)
         yield words("", id="warning", classes="loud")
         with Vertical(id="for-link"):
             yield Label("A password for the link (may stay empty; tell it another way)")
@@ -91,14 +104,18 @@ see who is in it. A link opens it for whoever has it: c copies it, ctrl+r shows 
                 yield Static("The link ends", id="ends-label")
                 with RadioSet(id="lasting", compact=True):
                     for number, (text, _) in enumerate(LASTING):
-                        yield RadioButton(Text(text), value=number == 0)
+                        yield Choice(Text(text), value=number == 0)
         with Horizontal(classes="buttons"):
             yield Button("Make the link", variant="primary", id="make", compact=True)
             yield Button("Copy", id="copy", compact=True, disabled=True)
-            yield Button("QR code", id="picture", compact=True, disabled=True)
+            yield from self.picture_buttons(disabled=True)
             yield Button("Close", id="close", compact=True)
         yield Static(id="link")
         yield QrCode()
+
+    @property
+    def pictured(self) -> str:
+        return self._link
 
     def on_mount(self) -> None:
         if self._contacts:
@@ -140,7 +157,7 @@ see who is in it. A link opens it for whoever has it: c copies it, ctrl+r shows 
         for since in self.query("#since"):
             since.display = contact is not None
         self.query_one("#make", Button).label = Text("Share" if contact is not None else "Make the link")
-        for name in ("copy", "picture"):
+        for name in ("copy", "picture", "save"):
             self.query_one(f"#{name}").display = contact is None
 
     def on_radio_set_changed(self) -> None:
@@ -163,9 +180,7 @@ see who is in it. A link opens it for whoever has it: c copies it, ctrl+r shows 
                 self._make()
             case "copy":
                 self.action_copy()
-            case "picture":
-                self.action_picture()
-            case _:
+            case "close":
                 self.dismiss(None)
 
     def _make(self) -> None:
@@ -195,7 +210,7 @@ see who is in it. A link opens it for whoever has it: c copies it, ctrl+r shows 
             return
         self.show_error("")
         self.query_one("#link", Static).update(Text(self._link, no_wrap=False, overflow="fold"))
-        for name in ("copy", "picture"):
+        for name in ("copy", "picture", "save"):
             self.query_one(f"#{name}", Button).disabled = False
         self.query_one("#copy").focus()
         self.call_after_refresh(self.query_one("#link").scroll_visible, animate=False)
@@ -204,10 +219,3 @@ see who is in it. A link opens it for whoever has it: c copies it, ctrl+r shows 
         if self._link:
             self.app.copy_to_clipboard(self._link)
             self.notify("The link was copied, if your terminal allows it.", markup=False)
-
-    def action_picture(self) -> None:
-        if not self._link:
-            return
-        problem = self.query_one(QrCode).show(self._link)
-        self.query_one("#link").display = bool(problem)
-        self.show_error(problem)

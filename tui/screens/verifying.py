@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Button, Label, Static
 
@@ -17,7 +14,8 @@ from ..viewmodels.contacts import person
 from ..viewmodels.verifying import differ_words, how_words, word_rows
 from ..widgets.field import Field
 from ..widgets.qr_code import QrCode
-from .dialog import Dialog, words
+from .dialog import words
+from .pictured import Pictured
 
 _MARGIN = 12
 """Cells of the screen that a dialog does not have for its text."""
@@ -29,13 +27,13 @@ async def verify(workspace: Workspace, contact: Contact) -> Verify:
     return Verify(workspace, contact, its_words, await workspace.contact_card())
 
 
-class Verify(Dialog[bool]):
+class Verify(Pictured[bool]):
     """Shows the words; true once they were said to be the same and the contact is verified."""
 
     HELP = """Read the words to each other. Or both show their card as QR code (ctrl+r) and scan the other's:
 what the camera read is pasted into the field and compared for you."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+r", "picture", "QR code")]
+    FILE = "contact-card.png"
 
     DEFAULT_CSS = """
     Verify #words { text-style: bold; color: $accent; margin: 1 0 0 2; height: auto; }
@@ -58,9 +56,13 @@ what the camera read is pasted into the field and compared for you."""
             yield Button("Later", id="later", compact=True)
             yield Button("All the same", variant="primary", id="same", compact=True)
             yield Button("Not the same", variant="warning", id="differ", compact=True)
-            yield Button("QR code", id="picture", compact=True)
+            yield from self.picture_buttons()
         yield Label("Or their card, scanned from their screen: Enter compares")
         yield Field(id="theirs")
+
+    @property
+    def pictured(self) -> str:
+        return self._card
 
     def on_mount(self) -> None:
         self._show_words()
@@ -100,10 +102,5 @@ what the camera read is pasted into the field and compared for you."""
                 self._mark()
             case "differ":
                 self.show_error(differ_words(self._contact))
-            case "picture":
-                self.action_picture()
-            case _:
+            case "later":
                 self.dismiss(False)
-
-    def action_picture(self) -> None:
-        self.show_error(self.query_one(QrCode).show(self._card))

@@ -1,19 +1,20 @@
-"""The first minute: a name and perhaps a passphrase, the recovery code, and unlocking later."""
+"""The first minute: a name and perhaps a passphrase; and unlocking later."""
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widgets import Button, Input, Label
+from textual.widgets import Button, Label
 
 from peergos_collab.values import dataclass
 
 from ..widgets.field import Field
-from .dialog import Dialog, words
-from .new_passphrase import agree, passphrase_fields
+from .dialog import Accepting, Dialog, words
+from .new_passphrase import PASSPHRASE, agree, passphrase_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +28,29 @@ class Newcomer:
         return f"Newcomer({self.name!r})"
 
 
-class OtherDevice:
-    """The answer that the account is on another device already."""
+class Existing(Enum):
+    """The answer that there is an account already: how it comes here."""
+
+    LINKED = "another device has it"
+    LOST = "only its recovery code is left"
 
 
-class FirstRun(Dialog[Newcomer | OtherDevice]):
+class FirstRun(Accepting[Newcomer | Existing]):
     """Makes an account on this device; nothing is registered anywhere."""
 
     title_words = "Welcome to peergos_collab"
 
+    HELP = """Give yourself a name and begin: nothing is registered anywhere, and it works offline.
+If you have an account already, F2 makes this one more device of it. If all its devices are lost, F3
+takes it back with the recovery code you wrote on paper."""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Quit"),
-        Binding("f2", "other", "Another device of mine"),
+        Binding("f2", "existing('LINKED')", "Another device of mine"),
+        Binding("f3", "existing('LOST')", "Recover an account"),
     ]
+
+    FIELDS = ("name", *PASSPHRASE)
 
     def body(self) -> ComposeResult:
         yield words(
@@ -49,70 +60,26 @@ class FirstRun(Dialog[Newcomer | OtherDevice]):
         yield Label("Your name, as others will see it")
         yield Field(id="name", placeholder="any name", max_length=64)
         yield from passphrase_fields()
-        with Horizontal(classes="buttons"):
-            yield Button("Begin", variant="primary", id="ok", compact=True)
-            yield Button("This is another device of mine", id="other", compact=True)
-            yield Button("Quit", id="cancel", compact=True)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        # By name, not "the next one": two quick presses of Enter must not skip a field.
-        following = {"name": "#passphrase", "passphrase": "#again"}.get(event.input.id or "")
-        if following is None:
-            self._accept()
-        else:
-            self.query_one(following).focus()
+        yield from self.buttons("Begin", "Quit")
+        yield Label("Do you have an account already?")
+        with Horizontal(classes="choices"):
+            yield Button("This is another device of mine", id="LINKED", compact=True)
+            yield Button("Recover an account", id="LOST", compact=True)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        match event.button.id:
-            case "ok":
-                self._accept()
-            case "other":
-                self.action_other()
-            case _:
-                self.dismiss(None)
+        if (how := event.button.id) is not None and how in Existing.__members__:
+            self.action_existing(how)
 
-    def action_other(self) -> None:
-        self.dismiss(OtherDevice())
+    def action_existing(self, how: str) -> None:
+        self.dismiss(Existing[how])
 
-    def _accept(self) -> None:
+    def accept(self) -> None:
         name = self.field("name").strip()
         if not name:
             self.show_error("Your name is missing. Any name will do.")
             self.query_one("#name").focus()
         elif agree(self):
             self.dismiss(Newcomer(name, self.field("passphrase") or None))
-
-
-class RecoveryCode(Dialog[bool]):
-    """Shows the recovery code, once."""
-
-    title_words = "Your recovery code"
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "stay", "Confirm first")]
-
-    def __init__(self, code: str) -> None:
-        super().__init__()
-        self._code = code
-
-    def body(self) -> ComposeResult:
-        yield words(
-            "Write this down on paper now. It opens this home when the passphrase is forgotten. "
-            "It is shown this once, nobody else has it, and nobody can give it to you again."
-        )
-        yield words(self._code, classes="loud", id="code")
-        with Horizontal(classes="buttons"):
-            # The harmless one has the focus, so that an Enter too many does not take the code away.
-            yield Button("Not yet", id="stay", compact=True)
-            yield Button("I have written it down", variant="primary", id="ok", compact=True)
-
-    def on_button_pressed(self, event: Button.Pressed) -> None:
-        if event.button.id == "ok":
-            self.dismiss(True)
-        else:
-            self.action_stay()
-
-    def action_stay(self) -> None:
-        self.show_error("Please confirm that you have written it down: there is no second chance.")
 
 
 class Unlock(Dialog[str]):

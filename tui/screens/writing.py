@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from errno import ENOENT
-from pathlib import Path
+from pathlib import Path as FilePath
 from time import monotonic
 from typing import ClassVar
 
@@ -31,9 +30,10 @@ from ..widgets.key_bar import KeyBar
 from ..widgets.status_bar import StatusBar
 from .base import FullScreen
 from .chat_search import ChatSearch
-from .dialog import AskName, Choose, Confirm
+from .dialog import Choose
 from .members import Members
 from .past import Past
+from .saving import save_as
 from .sharing import share
 
 _REST = 0.25
@@ -325,21 +325,11 @@ class Writing(FullScreen):
         plain = self.handle.path.rsplit("/", 1)[-1]
         suggestion = plain if "." in plain else plain + ".txt"
         note = "The text is written to a file on this computer, not encrypted."
-        chosen = await self.app.push_screen_wait(AskName("Export", note, "Write the file", suggestion))
-        if not chosen:
-            return
-        try:
-            target, is_there = _local_file(chosen)
-            if is_there and not await self.app.push_screen_wait(
-                Confirm("Export", f"{target} is there already. Replace it?", "Replace")
-            ):
-                return
-            target.write_bytes(await self.workspace.export_document(self.handle.path, "text"))
-        except OSError as problem:
-            words = f"{chosen} could not be written: {problem.strerror}. The document is unchanged."
-            self.notify(shown(words, 400), severity="error", markup=False)
-        else:
-            self.notify(shown(f"Written to {target}.", 400), markup=False)
+
+        async def text(_: FilePath) -> bytes:
+            return await self.workspace.export_document(self.handle.path, "text")
+
+        await save_as(self, "Export", note, suggestion, text, safe="The document is unchanged.")
 
     def action_share(self) -> None:
         self.start(self._share())
@@ -399,12 +389,3 @@ class Writing(FullScreen):
             self._chat.focus_box()
         else:
             self.editor.focus()
-
-
-def _local_file(chosen: str) -> tuple[Path, bool]:
-    """The file of a name that a person gave, and whether it is there. Raises OSError."""
-    try:
-        target = Path(chosen).expanduser().absolute()
-    except RuntimeError as problem:
-        raise OSError(ENOENT, "there is no such user") from problem
-    return target, target.exists()

@@ -182,8 +182,8 @@ def empty_words() -> str:
         "  a   add somebody by their card\n"
         "  e   the devices of this account\n"
         "  ?   all keys\n\n"
-        "With contacts you share without a link: what you share appears on their list,\n"
-        "also when they are away now. Nobody keeps a directory of people; a card is all there is."
+        "With contacts you share without a link: what you share appears on their list, also when they "
+        "are away now. Nobody keeps a directory of people; a card is all there is."
     )
 
 

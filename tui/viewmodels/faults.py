@@ -12,8 +12,14 @@ _LIMIT = 600
 
 def error_words(error: PeergosCollabError) -> str:
     """The message, and the hint on a line of its own."""
-    message = shown(error.message, _LIMIT)
+    message = _sentence(shown(error.message, _LIMIT))
     return f"{message}\n{shown(error.hint, _LIMIT)}" if error.hint else message
+
+
+def _sentence(text: str) -> str:
+    """Beside a prompt a message begins small and has no full stop; on a screen it is a sentence."""
+    text = text[:1].upper() + text[1:]
+    return f"{text}." if text[-1:].isalnum() or text[-1:] in "'\"”)]>" else text
 
 
 def fault_words(fault: BaseException) -> str:

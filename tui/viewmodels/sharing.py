@@ -1,4 +1,4 @@
-"""What sharing allows, by contact and by link, in plain words, and a picture for a phone's camera."""
+"""What sharing allows, by contact and by link, in plain words."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ LASTING: tuple[tuple[str, int | None], ...] = (
     ("after a week", 7 * DAY),
 )
 """When a link ends: the words, and milliseconds from now. Who joined before stays in."""
+
+
+_WHOLE = 400
+_BEGINNING = 180
+LINK_IN_A_FILE = "Whoever gets the picture has the link."
 
 
 def warning(role: Role) -> str:
@@ -48,45 +53,13 @@ def contact_words(contact: Contact, role: Role, *, from_now: bool = False) -> st
     return can
 
 
+def beginning(text: str) -> str:
+    """As much of a text to be given away as tells what it is: all of it is copied, nobody reads it."""
+    return text if len(text) <= _WHOLE else f"{text[:_BEGINNING]}… ({len(text):,} characters)"
+
+
 def shared_words(name: str, role: Role) -> str:
     """Said once it is on its way."""
     return (
         f"{person(name)} gets it, as {role.value}: it appears on their list, at once or when they are back."
     )
-
-
-_BORDERS = (2, 1)
-"""Light modules around a code, from what cameras like to what most of them still take."""
-
-
-def qr_lines(text: str, columns: int, rows: int) -> list[str]:
-    """A QR code in half blocks, dark on light, with the least redundancy; empty where it does not fit."""
-    import segno
-
-    code = segno.make(text, error="l", boost_error=False, micro=False)
-    for border in _BORDERS:
-        matrix = [list(row) for row in code.matrix_iter(border=border)]
-        if len(matrix) % 2:
-            matrix.append([0] * len(matrix[0]))
-        if len(matrix[0]) <= columns and len(matrix) // 2 <= rows:
-            return _half_blocks(matrix)
-    return []
-
-
-def too_small_words(text: str, columns: int, rows: int) -> str:
-    """What a code needs that does not fit, so that nobody tries in vain."""
-    import segno
-
-    size = segno.make(text, error="l", boost_error=False, micro=False).symbol_size(border=_BORDERS[-1])[0]
-    return (
-        f"The QR code needs a window of {size} × {(size + 1) // 2} characters, this one has "
-        f"{columns} × {rows}: make it larger or its letters smaller, or copy the text."
-    )
-
-
-def _half_blocks(matrix: list[list[int]]) -> list[str]:
-    blocks = {(0, 0): " ", (1, 0): "▀", (0, 1): "▄", (1, 1): "█"}
-    return [
-        "".join(blocks[int(bool(top)), int(bool(bottom))] for top, bottom in zip(*pair, strict=True))
-        for pair in zip(matrix[::2], matrix[1::2], strict=True)
-    ]

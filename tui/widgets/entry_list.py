@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from ..typed_ahead import Meant
 from .line_list import LineList
 
 if TYPE_CHECKING:
@@ -21,5 +22,5 @@ or by link, m shows who is in it, p shows the people you know."""
 
     def action_open(self) -> None:
         if self.chosen is not None:
-            cast("PgcApp", self.app).ahead.hold(self)
+            cast("PgcApp", self.app).ahead.hold(self, Meant.TEXT)
         super().action_open()

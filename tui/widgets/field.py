@@ -8,6 +8,7 @@ from textual import events
 from textual.widgets import Input
 
 from ..textual_private import KeysInOrder, Unbroken
+from ..typed_ahead import Meant
 
 if TYPE_CHECKING:
     from ..app import PgcApp
@@ -17,6 +18,7 @@ class Field(KeysInOrder, Unbroken, Input):
     """An ``Input`` without a frame, in which keys act in the order they were pressed.
 
     ``before_text``: Enter in it opens a text, and what is typed behind Enter is for that text.
+    ``before_field``, set by its dialog: Enter goes to another field, as what is typed behind it does.
     """
 
     def __init__(
@@ -31,10 +33,13 @@ class Field(KeysInOrder, Unbroken, Input):
     ) -> None:
         super().__init__(value, placeholder, password=password, max_length=max_length, compact=True, id=id)
         self._before_text = before_text
+        self.before_field = False
 
     async def action_submit(self) -> None:
-        if self._before_text and self.value.strip():
-            cast("PgcApp", self.app).ahead.hold(self)
+        if self.before_field:
+            cast("PgcApp", self.app).ahead.hold(self, Meant.FIELD)
+        elif self._before_text and self.value.strip():
+            cast("PgcApp", self.app).ahead.hold(self, Meant.TEXT)
         await super().action_submit()
 
     async def on_key(self, event: events.Key) -> None:

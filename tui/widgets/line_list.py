@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
 
-from ..textual_private import KeysInOrder
+from ..textual_private import CommandsInOrder, KeysInOrder
 from ..viewmodels.lines import Line
 from .strip_pane import StripPane
 
@@ -65,6 +65,10 @@ class LineList(KeysInOrder, StripPane):
         self._row = 0
         self._top = 0
         self._widths: list[int] = []
+
+    async def on_key(self, event: events.Key) -> None:
+        if isinstance(self.screen, CommandsInOrder):
+            await self.screen.command(event)
 
     @property
     def chosen(self) -> str | None:

@@ -6,7 +6,7 @@ from rich.style import Style
 from rich.text import Text
 from textual.widgets import Static
 
-from ..viewmodels.sharing import qr_lines, too_small_words
+from ..viewmodels.qr import qr_lines, too_small_words
 
 
 class QrCode(Static):
