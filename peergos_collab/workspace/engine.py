@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 from ..codec.ids import ObjectId, RunId
 from ..codec.shown import show_person
 from ..errors import Damaged, NotFound, PeergosCollabError
-from ..files.changes import EntryChange
+from ..files.changes import EntryChange, EntryId, remove
 from ..files.entries import EntryView
 from ..objects.payload import Author, Delivery, Kind
 from ..ports import Address, Batch, PutValue, Transport
@@ -33,6 +33,7 @@ from .link_events import LinkEvents
 from .live_object import CHECKPOINTS, LiveObject
 from .machine import now_ms
 from .news import News
+from .one_entry import surplus
 from .online import Online
 from .open_object import PROFILE_PATH, OpenObject
 from .references import ObjectReference
@@ -82,6 +83,7 @@ class Engine:
     devices: DeviceBook = field(init=False)
     recovery: RecoveryKeeper = field(init=False)
     _linkings: Linkings | None = None
+    _taking_out: bool = False
     _ending: list[Renewal] = field(default_factory=list)
     _beside: set[asyncio.Task[None]] = field(default_factory=set)
     _checking: set[ObjectId] = field(default_factory=set)
@@ -364,19 +366,34 @@ class Engine:
         self.devices.take_logs()
         self.online.enter_by(self.entry_node())
         self.objects[self.keys.profile].live.nodes = self._own_nodes()
-        for view in self.profile.view.entries().values():
-            try:
-                reference = ObjectReference.decode_untrusted(view.reference)
-            except PeergosCollabError:
-                continue
+        references = list(self._references())
+        extra = surplus(references)
+        for view, reference in references:
             opened = self.objects.get(reference.capability.object)
-            if opened is not None:
+            if opened is not None and view.id not in extra:
                 opened.path = view.shown
                 opened.live.nodes = self._nodes_of(reference)
+        if extra and not self._taking_out:
+            self.spawn(self._take_out(extra))
         if self.online.network is not None:
             self.open_all()
             self.online.refresh()
         self.mailroom.refresh()
+
+    def _references(self) -> Iterator[tuple[EntryView, ObjectReference]]:
+        """The entries that can be read, and what they refer to."""
+        for view in self.profile.view.entries().values():
+            try:
+                yield view, ObjectReference.decode_untrusted(view.reference)
+            except PeergosCollabError:
+                continue
+
+    async def _take_out(self, entries: set[EntryId]) -> None:
+        self._taking_out = True
+        try:
+            await self.change_profile(*(remove(entry) for entry in sorted(entries)))
+        finally:
+            self._taking_out = False
 
     # -- events ---------------------------------------------------------------------------------
 

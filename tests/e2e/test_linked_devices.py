@@ -271,3 +271,28 @@ async def test_contacts_are_the_accounts(tmp_path: Path) -> None:
 
         assert (ben.text("from the phone"), ben.text("from Ben")) == ("x", "hello phone")
         assert not (await ben.workspace.contacts())[0].changed
+
+
+async def test_what_a_device_joined_before_it_was_told_of_it_is_listed_once(tmp_path: Path) -> None:
+    """By a link to its own account's document: the account's own entry stays, with all that was written."""
+    async with world(tmp_path) as place:
+        laptop, phone = await two_devices(place)
+        await laptop.workspace.new_document("plan", "one")
+        link_to_it = await laptop.workspace.share_link("plan", Role.READER)
+        await phone.workspace.join(link_to_it, "by link")
+        await phone.workspace.sync()
+        await laptop.workspace.sync()
+        for person in (laptop, phone):
+            names = person.engine.profile.view.entries
+            await until(lambda names=names: set(names()) == {"notes", "plan"}, person, what="one entry")  # type: ignore[misc]
+
+        assert {entry.name: entry.role for entry in await phone.workspace.list_entries()}[
+            "plan"
+        ] is Role.ADMIN
+        phone = await place.reopen(phone)
+        phone.append("plan", " two")
+        await phone.workspace.sync()
+        await laptop.workspace.sync()
+        assert laptop.text("plan") == "one two"
+        laptop = await place.reopen(laptop)
+        assert set(laptop.engine.profile.view.entries()) == {"notes", "plan"}
