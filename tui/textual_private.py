@@ -105,7 +105,9 @@ class CommandsInOrder:
     """
 
     async def on_key(self, event: events.Key) -> None:
-        await self.command(event)
+        # What has the focus has asked already, or something around it is to be asked first.
+        if self.focused is None:  # type: ignore[attr-defined]
+            await self.command(event)
 
     async def command(self, event: events.Key) -> None:
         screen: Screen[object] = self  # type: ignore[assignment]
@@ -115,6 +117,12 @@ class CommandsInOrder:
                 event.prevent_default()
                 await screen.run_action(binding.action)
                 return
+
+
+def _is_bound(key: str, widget: Widget) -> bool:
+    """Whether a widget, or one around it below the screen, has a use of its own for a key."""
+    within = (one for one in widget.ancestors_with_self if one is not widget.screen and one is not widget.app)
+    return any(key in one._bindings.key_to_bindings for one in within)
 
 
 class KeysInOrder:
@@ -127,6 +135,9 @@ class KeysInOrder:
     async def on_key(self, event: events.Key) -> None:
         widget: Widget = self  # type: ignore[assignment]
         if event.is_printable:
+            return
+        if isinstance(widget.screen, CommandsInOrder) and not _is_bound(event.key, widget):
+            await widget.screen.command(event)
             return
         for binding in widget._bindings.key_to_bindings.get(event.key, ()):
             if not binding.priority:

@@ -506,3 +506,14 @@ async def test_people_are_reached_by_the_command_palette() -> None:
         await settle(pilot, "Contacts, invitations, your own card")
         await pilot.press("down", "enter")
         await settle(pilot, "○ not verified")
+
+
+async def test_who_may_not_share_is_told_before_filling_anything_in() -> None:
+    """The button does nothing, and it is said who can."""
+    workspace = await stocked()
+    workspace.people = [Member("Me", Role.WRITER, "account", "id", me=True)]
+    async with running(workspace) as pilot:
+        await pilot.press("s")
+        await reads(pilot, "Only an admin can share this.")
+
+        assert pilot.app.screen.query_one("#make").disabled

@@ -124,7 +124,7 @@ def test_a_member_who_is_no_contact_is_quoted() -> None:
 
     assert member_lines([ME, eve, known, guest]) == [
         "Me         admin   you",
-        "says: Ben  writer  none of your contacts, name unverified",
+        "says: Ben  writer  none of your contacts",
         "Ben        writer  came by a link",
         "says: Gus  writer  came by a link, name unverified",
     ]

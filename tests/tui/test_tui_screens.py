@@ -583,19 +583,19 @@ async def test_an_engine_that_is_gone_is_told_once() -> None:
         async def status(self) -> Status:
             self.asked += self.gone
             if self.gone:
-                raise Offline("the engine of this home has ended")
+                raise Offline("The engine of this home has ended")
             return await super().status()
 
     workspace = Gone()
     await workspace.new_document("notes", "")
     async with running(workspace, size=(100, 30)) as pilot:
         workspace.gone = True
-        await settle(pilot, "the engine of this home has ended")
+        await settle(pilot, "The engine of this home has ended")
         while workspace.asked < 4:
             await pilot.pause()
         shown = painted(pilot.app)  # type: ignore[arg-type]
 
-    assert shown.count("the engine of this home has ended") == 1
+    assert shown.count("The engine of this home has ended") == 1
 
 
 async def test_the_editor_fits_a_small_terminal() -> None:

@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from peergos_collab.errors import Offline
 from support.programs import PROGRAM, ROOT, pgc
-from support.screen_workspace import FakeChatHandle, FakeDocumentHandle, FakeGate, FakeWorkspace
+from support.screen_workspace import FakeChatHandle, FakeDocumentHandle, FakeGate, FakeWorkspace, said
 from support.screens import reads, running, settle, stocked
 from support.terminal import Terminal, key
 
@@ -233,3 +233,51 @@ async def test_what_is_typed_behind_enter_is_for_the_next_field() -> None:
         await settle(pilot, "Your recovery code")
 
     assert (gate.name, gate.passphrase) == ("Ann", "secret")
+
+
+def test_what_is_typed_behind_find_is_looked_for(tmp_path: Path) -> None:
+    """In one write with the key: none of it goes into the document, nor into the message of a chat."""
+    home = tmp_path / "home"
+    pgc(home, "init", "--name", "Ann", "--no-passphrase")
+    pgc(home, "doc", "new", "plan")
+    pgc(home, "doc", "write", "plan", "-", stdin="some words")
+    pgc(home, "chat", "new", "talk")
+    with Terminal([*PROGRAM, "--home", str(home)], cwd=str(ROOT)) as terminal:
+        terminal.wait_for("plan")
+        terminal.press("enter")
+        terminal.wait_for("some words")
+        terminal.send(f"x{key('ctrl+f')}word")
+        terminal.wait_for("1 of 1")
+        terminal.press("escape")
+        terminal.wait_gone("1 of 1")
+        terminal.press("escape")
+        terminal.wait_for("Kind")
+        terminal.send(key("down") + key("enter"))
+        terminal.wait_for("Message")
+        terminal.send(f"x{key('ctrl+f')}word")
+        terminal.wait_for("Search this chat")
+        terminal.wait_until(lambda shown: "word" in shown, what="the query")
+        terminal.press("escape")
+        terminal.wait_gone("Search this chat")
+        terminal.wait_until(lambda _: " x" in terminal.text and "word" not in terminal.text, what="the draft")
+        terminal.press("ctrl+q")
+
+        assert terminal.wait_end() == 0
+    assert pgc(home, "doc", "cat", "plan").decode() == "xsome words"
+
+
+async def test_escape_leaves_what_is_innermost() -> None:
+    """An answer first, then the chat: keys of the screen do not go before those in between."""
+    workspace = await slow()
+    workspace.let.set()
+    workspace.chats["talk"].receive(said("hello"))
+    async with running(workspace) as pilot:
+        await pilot.press("down", "enter")
+        await settle(pilot, "hello")
+        await pilot.press("up", "r")
+        await settle(pilot, "↳")
+        await pilot.press("escape")
+        await settle(pilot, "↳", gone=True)
+        await settle(pilot, "hello")
+        await pilot.press("escape")
+        await settle(pilot, "Kind")

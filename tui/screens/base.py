@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
+from textual import events
 from textual.screen import Screen
 
 from ..textual_private import Unbroken
 from ..typed_ahead import Meant
+from ..widgets.field import Field
 
 if TYPE_CHECKING:
     from peergos_collab.workspace.api import Status, Workspace
@@ -34,8 +36,10 @@ class FullScreen(Unbroken, Screen[None]):
     def workspace(self) -> Workspace:
         return self.pgc.workspace
 
-    def on_descendant_focus(self) -> None:
-        if self.WRITES:
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        if isinstance(event.widget, Field):
+            self.pgc.give_typed_ahead(Meant.FIELD)
+        elif self.WRITES:
             self.pgc.give_typed_ahead(Meant.TEXT)
 
     def status_changed(self, status: Status | None) -> None:

@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 
 from peergos_collab.workspace.api import ChatHandle, Status, Unsubscribe
 
+from ..textual_private import CommandsInOrder
 from ..viewmodels.people import name_of
 from ..viewmodels.status import bar
 from ..widgets.chat_pane import ChatPane
@@ -20,7 +21,7 @@ from .members import Members
 from .sharing import share
 
 
-class Chatting(FullScreen):
+class Chatting(CommandsInOrder, FullScreen):
     """One chat, open."""
 
     WRITES = True
@@ -79,7 +80,7 @@ class Chatting(FullScreen):
         self.start(self.pgc.send(event))
 
     def action_search(self) -> None:
-        self.start(self._search())
+        self.start_asking(self._search())
 
     async def _search(self) -> None:
         index = await self.app.push_screen_wait(ChatSearch(self.workspace, self.handle))

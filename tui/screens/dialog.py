@@ -83,7 +83,7 @@ class Dialog(Unbroken, ModalScreen[Result]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Leave"),
-        Binding("f1", "app.keys", "Keys"),
+        Binding("f1", "app.keys", "Help"),
         Binding("pageup", "turn(-1)", "A page up", show=False),
         Binding("pagedown", "turn(1)", "A page down", show=False),
     ]

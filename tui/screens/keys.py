@@ -16,9 +16,13 @@ from .dialog import Dialog, words
 
 
 def keys_of(screen: Screen[object]) -> list[tuple[str, str]]:
-    """(keys, what they do) for what has the focus, each action once, those for the whole screen first."""
+    """(keys, what they do), each action once: those on the bar, of the screen, of what has the focus."""
     found: dict[str, list[str]] = {}
-    for active in sorted(screen.active_bindings.values(), key=lambda active: not active.binding.show):
+    by_use = sorted(
+        screen.active_bindings.values(),
+        key=lambda active: (not active.binding.show, active.node is not screen),
+    )
+    for active in by_use:
         if active.enabled and active.binding.description and _is_told(active):
             keys = found.setdefault(active.binding.description, [])
             name = screen.app.get_key_display(active.binding)

@@ -18,10 +18,12 @@ from peergos_collab.workspace.api import Contact, Role, Workspace
 
 from ..viewmodels.cells import shown
 from ..viewmodels.contacts import People, names_of
+from ..viewmodels.members import may_manage
 from ..viewmodels.sharing import (
     CAN,
     LASTING,
     LINK_IN_A_FILE,
+    NOT_YOURS_TO_SHARE,
     ROLES,
     SINCE,
     contact_words,
@@ -41,7 +43,8 @@ async def share(workspace: Workspace, path: str) -> Share:
     """The dialog, with the contacts there are now."""
     contacts = People(tuple(await workspace.contacts())).known
     kinds = {entry.name: entry.kind for entry in await workspace.list_entries()}
-    return Share(workspace, path, contacts, from_now=kinds.get(path) == "doc")
+    may = may_manage(await workspace.members(path))
+    return Share(workspace, path, contacts, from_now=kinds.get(path) == "doc", may=may)
 
 
 class Share(Pictured[None]):
@@ -75,13 +78,20 @@ see who is in it. A link opens it for whoever has it: c copies it, ctrl+r shows 
 ctrl+s saves that as a picture."""
 
     def __init__(
-        self, workspace: Workspace, path: str, contacts: Sequence[Contact] = (), *, from_now: bool = False
+        self,
+        workspace: Workspace,
+        path: str,
+        contacts: Sequence[Contact] = (),
+        *,
+        from_now: bool = False,
+        may: bool = True,
     ) -> None:
         super().__init__()
         self._workspace = workspace
         self._path = path
         self._contacts = contacts
         self._can_from_now = from_now
+        self._may = may
         self._link = ""
         self.title_words = f"Share {shown(path, 50)}"
 
@@ -121,6 +131,10 @@ ctrl+s saves that as a picture."""
         if self._contacts:
             self.query_one("#with", OptionList).highlighted = 0
         self._show_choice()
+        if not self._may:
+            # At once, not after all was filled in.
+            self.query_one("#make").disabled = True
+            self.show_error(NOT_YOURS_TO_SHARE)
 
     # What is chosen
 

@@ -56,6 +56,7 @@ what the camera read is pasted into the field and compared for you."""
             yield Button("Later", id="later", compact=True)
             yield Button("All the same", variant="primary", id="same", compact=True)
             yield Button("Not the same", variant="warning", id="differ", compact=True)
+        with Horizontal(classes="choices"):
             yield from self.picture_buttons()
         yield Label("Or their card, scanned from their screen: Enter compares")
         yield Field(id="theirs")

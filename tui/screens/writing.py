@@ -18,6 +18,8 @@ from peergos_collab.documents import Change
 from peergos_collab.errors import PeergosCollabError
 from peergos_collab.workspace.api import DocumentHandle, Status, Unsubscribe
 
+from ..textual_private import CommandsInOrder
+from ..typed_ahead import Meant
 from ..viewmodels.authorship import Authors, Authorship
 from ..viewmodels.cells import shown
 from ..viewmodels.people import Colours, carets, name_of
@@ -43,7 +45,7 @@ _SLICE = 0.004
 _READ_ONLY = "You can read this document, not change it. Ask whoever shared it for a writer link."
 
 
-class Writing(FullScreen):
+class Writing(CommandsInOrder, FullScreen):
     """One document, open."""
 
     DEFAULT_CSS = """
@@ -258,8 +260,10 @@ class Writing(FullScreen):
 
     def action_find(self) -> None:
         if self._chat is not None and self.focused is self._chat.box:
-            self.start(self._search_chat(self._chat))
+            self.start_asking(self._search_chat(self._chat))
             return
+        if self.focused is self.editor:
+            self.pgc.ahead.hold(self.editor, Meant.FIELD)
         selected = self.editor.model.selected
         self.query_one(FindBar).open(selected if 0 < len(selected) < 100 and "\n" not in selected else "")
 

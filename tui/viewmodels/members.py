@@ -65,7 +65,8 @@ def _kind_note(member: Member, link: ShareLink | None) -> str:
     came = "came by a link" if member.kind == "guest" else ""
     if not member.unverified:
         return came
-    return f"{came or 'none of your contacts'}, name unverified"
+    # Who is no contact "says" his name: one line holds no more than that.
+    return f"{came}, name unverified" if came else "none of your contacts"
 
 
 def _made(link: ShareLink | None) -> str:

@@ -24,6 +24,7 @@ LASTING: tuple[tuple[str, int | None], ...] = (
 """When a link ends: the words, and milliseconds from now. Who joined before stays in."""
 
 
+NOT_YOURS_TO_SHARE = "Only an admin can share this. Ask whoever shared it with you."
 _WHOLE = 400
 _BEGINNING = 180
 LINK_IN_A_FILE = "Whoever gets the picture has the link."

@@ -82,7 +82,8 @@ class Bar:
 
     def words(self) -> str:
         read_only = "read only" if self.read_only else ""
-        parts = (self.connection, self.saved, read_only, self.writer, self.people, self.pending)
+        # What matters less is cut off first, where the line is short.
+        parts = (self.connection, self.saved, self.pending, read_only, self.people, self.writer)
         return "  ·  ".join(part for part in parts if part)
 
 
