@@ -111,6 +111,11 @@ class CommandsInOrder:
 
     async def command(self, event: events.Key) -> None:
         screen: Screen[object] = self  # type: ignore[assignment]
+        if not screen.is_current:
+            # It was left by the key before: this one must not leave the screen below as well.
+            event.stop()
+            event.prevent_default()
+            return
         for binding in screen._bindings.key_to_bindings.get(event.key, ()):
             if not binding.priority:
                 event.stop()

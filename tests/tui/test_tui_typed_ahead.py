@@ -281,3 +281,21 @@ async def test_escape_leaves_what_is_innermost() -> None:
         await settle(pilot, "hello")
         await pilot.press("escape")
         await settle(pilot, "Kind")
+
+
+def test_escape_pressed_too_often_leaves_one_screen_only(tmp_path: Path) -> None:
+    """In one write, from a document and from a chat: the list stays, and has its keys."""
+    home = tmp_path / "home"
+    pgc(home, "init", "--name", "Ann", "--no-passphrase")
+    pgc(home, "doc", "new", "plan")
+    pgc(home, "chat", "new", "talk")
+    with Terminal([*PROGRAM, "--home", str(home)], cwd=str(ROOT)) as terminal:
+        for move in ("home", "down"):
+            terminal.wait_for("Kind")
+            terminal.press(move, "enter")
+            terminal.wait_for("Back")
+            terminal.press(*["escape"] * 4)
+        terminal.wait_for("Kind")
+        terminal.press("ctrl+q")
+
+        assert terminal.wait_end() == 0

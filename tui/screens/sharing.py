@@ -52,6 +52,7 @@ class Share(Pictured[None]):
 
     Args:
         from_now: it can be shared from now on, without what was written before.
+        may: this account is an admin of it, so that it can.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c,c", "copy", "Copy the link")]
