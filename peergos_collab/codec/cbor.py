@@ -93,15 +93,9 @@ def _ordered(value: Any, depth: int) -> Any:
     kind = type(value)
     if kind in _PLAIN:
         return value
-    if kind is int or isinstance(value, enum.IntEnum):
-        if not _LEAST <= value < _END:
-            raise _Unfit("an integer beyond 64 bits")
-        return value
-    if isinstance(value, enum.StrEnum):
-        return value
-    if depth == 0:
-        raise _Unfit(f"more than {MAX_DEPTH} levels")
-    if kind is list or kind is tuple:
+    if kind is list or kind is tuple:  # first, since asking whether a value is of an enum takes long
+        if depth == 0:
+            raise _Unfit(f"more than {MAX_DEPTH} levels")
         # A call for each plain item would be most of the time that decoding takes.
         return [
             item
@@ -110,8 +104,16 @@ def _ordered(value: Any, depth: int) -> Any:
             for item in value
         ]
     if kind is dict:
+        if depth == 0:
+            raise _Unfit(f"more than {MAX_DEPTH} levels")
         if not all(type(key) in (int, str, bytes) for key in value):
             raise _Unfit("a key that is no integer, text or bytes")
         items = ((cbor2.dumps(_ordered(key, 0)), key, item) for key, item in value.items())
         return {key: _ordered(item, depth - 1) for _, key, item in sorted(items, key=lambda each: each[0])}
+    if kind is int or isinstance(value, enum.IntEnum):
+        if not _LEAST <= value < _END:
+            raise _Unfit("an integer beyond 64 bits")
+        return value
+    if isinstance(value, enum.StrEnum):
+        return value
     raise _Unfit(f"a value of type {kind.__name__}")
