@@ -12,7 +12,7 @@ from peergos_collab.codec.ids import DeviceId, RunId
 from peergos_collab.ports.peers import PeerOptions, PendingAnswer
 from peergos_collab.workspace.peers import ANSWER_SECONDS, OFFER, PeerMesh
 from peergos_collab.workspace.presence import PresenceBook, Present, Signal
-from support.jumping_loop import in_no_time
+from support.jumping_loop import in_no_time, passing
 
 OWN, OTHER = DeviceId(b"\xff" * 32), DeviceId(bytes(32))
 RUN = RunId(bytes(16))
@@ -57,8 +57,8 @@ def test_a_flood_of_offers_makes_one_answer_a_second() -> None:
         mesh.start()
         for number in range(30):
             presence.on_signal[0](offer(number, number % 3))
-            await asyncio.sleep(ANSWER_SECONDS / 10)
-        await asyncio.sleep(ANSWER_SECONDS)
+            await passing(ANSWER_SECONDS / 10)
+        await passing(ANSWER_SECONDS)
         await mesh.close()
         return transport.made
 
