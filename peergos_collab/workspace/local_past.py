@@ -33,7 +33,7 @@ class LocalPast:
         return await asyncio.to_thread(past.passages, version)
 
     async def restore_document(self, path: str, version: str) -> None:
-        opened, fold = self._open_document(path)
+        opened, fold = self._document(path)
         self.engine.devices.check_stands()
         opened.live.replica.check_may_write()
         then = await self.document_at(path, version)
@@ -41,7 +41,7 @@ class LocalPast:
         write_apart(opened, fold.document.state(), then)
         await opened.live.durable()
 
-    def _open_document(self, path: str) -> tuple[OpenObject, DocumentFold]:
+    def _document(self, path: str) -> tuple[OpenObject, DocumentFold]:
         opened = self.engine.find(path)
         if not isinstance(opened.fold, DocumentFold):
             raise UsageError(f"{path!r} is no document")
@@ -49,7 +49,7 @@ class LocalPast:
 
     async def _past(self, path: str) -> DocumentPast:
         """All that is stored, delivered once more in a thread; as long as opening without a checkpoint."""
-        opened, _ = self._open_document(path)
+        opened, _ = self._document(path)
         live = opened.live
         if live.unverified or live.incomplete:
             raise Offline(f"the history of {path!r} is not all here yet; nothing was changed")

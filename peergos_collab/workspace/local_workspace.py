@@ -226,12 +226,6 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         change = put_entry(os.urandom(16), path, KIND_NAMES[kind], reference.encode(), now=now_ms())
         await self.engine.change_profile(change)
 
-    def _document(self, path: str) -> tuple[OpenObject, DocumentFold]:
-        opened = self.engine.find(path)
-        if not isinstance(opened.fold, DocumentFold):
-            raise UsageError(f"{path!r} is no document")
-        return opened, opened.fold
-
     async def open_document(self, path: str) -> DocumentHandle:
         opened, _ = self._document(path)
         return LocalDocument(self.engine, opened)
