@@ -10,17 +10,13 @@ from pathlib import Path
 from peergos_collab.storage import row_flaws
 from support.command_line import PROGRAM, Home
 from support.damage import cells, flip, merge_wal
-from support.homes import RELAYED, agree, online, world
+from support.homes import world, written_by_both
 
 
 async def test_each_flipped_bit_is_found(tmp_path: Path) -> None:
     """In every kind of row; a whole store has no flaw."""
     async with world(tmp_path) as made:
-        node = await made.node()
-        ana, ben = await made.pair(node.address, text="words that are kept\n")
-        await online("notes", RELAYED, ana, ben)
-        ben.append("notes", "and more\n")
-        await agree("notes", ana, ben)
+        ana, _ = await written_by_both(made, "words that are kept\n", "and more\n")
         await made.close(ana)
         store = ana.home / "store.db"
         merge_wal(store)
@@ -37,11 +33,7 @@ async def test_each_flipped_bit_is_found(tmp_path: Path) -> None:
 async def test_damage_is_named_and_fetched_again(tmp_path: Path) -> None:
     """A segment of one document: the check says which, the repair brings it back, and all else goes on."""
     async with world(tmp_path) as made:
-        node = await made.node()
-        ana, ben = await made.pair(node.address, text="words that are kept\n")
-        await online("notes", RELAYED, ana, ben)
-        ben.append("notes", "and more\n")
-        await agree("notes", ana, ben)
+        ana, _ = await written_by_both(made, "words that are kept\n", "and more\n")
         await ana.workspace.sync()
         whole = await ana.workspace.check()
         branch = max(branch.number for branch in ana.engine.store.branches(ana.opened("notes").live.id))

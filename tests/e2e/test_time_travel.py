@@ -11,7 +11,7 @@ from peergos_collab.errors import NotFound, UsageError
 from peergos_collab.workspace import open_workspace
 from peergos_collab.workspace.api import Passage, Version, Workspace
 from support.command_line import Home
-from support.homes import RELAYED, agree, online, world
+from support.homes import agree, world, written_by_both
 from support.screens import painted, settle
 from tui.app import PgcApp
 from tui.gate import HomeGate
@@ -28,11 +28,7 @@ def parts(text: str, passages: list[Passage]) -> list[tuple[str, str]]:
 async def test_both_see_one_past(tmp_path: Path) -> None:
     """Versions by turns, their texts, who wrote what; the same for both, attached, and after a restart."""
     async with world(tmp_path) as made:
-        node = await made.node()
-        ana, ben = await made.pair(node.address, text="one two\n")
-        await online("notes", RELAYED, ana, ben)
-        ben.append("notes", "drei 😀\n")
-        await agree("notes", ana, ben)
+        ana, ben = await written_by_both(made, "one two\n", "drei 😀\n")
         ana.document("notes").edit(4, 7, "zwei")
         await agree("notes", ana, ben)
 
@@ -130,11 +126,7 @@ def test_on_the_command_line(tmp_path: Path) -> None:
 async def test_in_the_terminal_interface(tmp_path: Path) -> None:
     """F7 lists the versions; up and down show what the text was; Enter goes back, once confirmed."""
     async with world(tmp_path) as made:
-        node = await made.node()
-        ana, ben = await made.pair(node.address, text="one two\n")
-        await online("notes", RELAYED, ana, ben)
-        ben.append("notes", "drei\n")
-        await agree("notes", ana, ben)
+        ana, ben = await written_by_both(made, "one two\n", "drei\n")
         ana.document("notes").edit(0, 7, "eins")
         await agree("notes", ana, ben)
 

@@ -346,6 +346,16 @@ async def online(path: str, options: Options, *people: Person) -> None:
         )
 
 
+async def written_by_both(made: World, first: str, then: str) -> tuple[Person, Person]:
+    """Ana and Ben, connected through a node, and the document ``notes`` that both wrote in by turns."""
+    node = await made.node()
+    ana, ben = await made.pair(node.address, text=first)
+    await online("notes", RELAYED, ana, ben)
+    ben.append("notes", then)
+    await agree("notes", ana, ben)
+    return ana, ben
+
+
 async def agree(path: str, *people: Person, seconds: float = PATIENCE) -> str:
     """Waits until all have the same text with nothing on the way, and returns it."""
 
