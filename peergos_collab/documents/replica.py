@@ -11,6 +11,7 @@ binding's stubs lack a few of them, hence the ignored types.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from .binding import Doc, Subscription, Text, TransactionEvent, UndoManager, merge_updates
@@ -63,35 +64,23 @@ class Replica:
 
     def text(self) -> str:
         """The whole text; O(n)."""
-        transaction = self._doc.create_transaction()
-        try:
+        with self._reading() as transaction:
             return self._text.get_string(transaction)
-        finally:
-            transaction.drop()
 
     def _size(self) -> int:
         """Bytes of the text."""
-        transaction = self._doc.create_transaction()
-        try:
+        with self._reading() as transaction:
             return self._text.len(transaction)
-        finally:
-            transaction.drop()
 
     def state(self) -> bytes:
         """All of it as a v1 update."""
-        transaction = self._doc.create_transaction()
-        try:
+        with self._reading() as transaction:
             return self._doc.get_update(transaction, _EMPTY_STATE)
-        finally:
-            transaction.drop()
 
     def clocks(self) -> dict[int, int]:
         """The state vector."""
-        transaction = self._doc.create_transaction()
-        try:
+        with self._reading() as transaction:
             encoded = self._doc.get_state(transaction)
-        finally:
-            transaction.drop()
         numbers = read_varints(encoded)
         return {next(numbers): next(numbers) for _ in range(next(numbers))}
 
@@ -283,6 +272,15 @@ class Replica:
             transaction.drop()
 
     # Inside
+
+    @contextmanager
+    def _reading(self) -> Iterator[Any]:
+        """A transaction that changes nothing."""
+        transaction = self._doc.create_transaction()
+        try:
+            yield transaction
+        finally:
+            transaction.drop()
 
     def _build(self) -> None:
         self._update = NOTHING
