@@ -33,10 +33,10 @@ class LocalPast:
         return await asyncio.to_thread(past.passages, version)
 
     async def restore_document(self, path: str, version: str) -> None:
-        opened, fold = self._document(path)
+        then = await self.document_at(path, version)
+        opened, fold = self._document(path)  # only now: it may have been opened anew meanwhile
         self.engine.devices.check_stands()
         opened.live.replica.check_may_write()
-        then = await self.document_at(path, version)
         # Apart, so that it is a version by itself: what was before it can be found again.
         write_apart(opened, fold.document.state(), then)
         await opened.live.durable()
