@@ -396,23 +396,19 @@ class CausalOrder:
         branch = self.book.find_prefix(cite.log, cite.seq, cite.id)
         return branch is not None and self.applied.get(branch.number, 0) >= cite.seq
 
-    def _introduction_untrusted(self, segment: Segment, payload: Payload) -> Introduced:
-        """Who a segment says writes its log, if he may. Raises NoMember, RemoteProtocolError."""
-        return check_introduction_untrusted(
-            payload.introduction,
-            self.object,
-            segment.epoch,
-            segment.log,
-            self.view,
-            Level.WRITE,
-            payload.heads,
-        )
-
     def _author(self, branch: BranchState, segment: Segment, payload: Payload) -> Introduced:
         """Who wrote it: here it is decided whether he may. Raises NoMember, RemoteProtocolError."""
         known = self.introduced(branch, segment.epoch, segment.seq)
         if known is None:
-            known = self._introduction_untrusted(segment, payload)
+            known = check_introduction_untrusted(
+                payload.introduction,
+                self.object,
+                segment.epoch,
+                segment.log,
+                self.view,
+                Level.WRITE,
+                payload.heads,
+            )
             self.authors[branch.number, segment.epoch] = segment.seq, known
         if not self.closings.counts(self.view, segment, known.author, known.adders):
             raise NoMember("written after its author was removed, and nobody built upon it")
@@ -581,7 +577,15 @@ class CausalOrder:
             payload = decode_payload_untrusted(segment.open(keys.content))
             if payload.kind is not Kind.SNAPSHOT or payload.introduction is None:
                 return None
-            introduced = self._introduction_untrusted(segment, payload)
+            introduced = check_introduction_untrusted(
+                payload.introduction,
+                self.object,
+                segment.epoch,
+                segment.log,
+                self.view,
+                Level.WRITE,
+                payload.heads,
+            )
         except (RemoteProtocolError, Quarantined):
             return None
         return self._base_untrusted(segment, payload, introduced)
