@@ -132,7 +132,7 @@ class _Pass:
         self._depths[item.id] = item.depth
         self._advance(item.branch.number)
         self._wake(item.branch.number)
-        author = self._order.introduced(item.branch, item.segment.epoch, item.segment.seq + 1)
+        author = self._order.introductions.before(item.branch, item.segment.epoch, item.segment.seq + 1)
         if author is not None and isinstance(item.payload, Payload):
             self._wake((author.author.device, item.payload.run))
 

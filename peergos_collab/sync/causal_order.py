@@ -23,18 +23,20 @@ from typing import Final, TypeAlias
 from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId, SegmentId
 from ..codec.shown import show_person
 from ..errors import Damaged, NotYet, PeergosCollabError, Quarantined, RemoteProtocolError
-from ..objects.bindings import Introduced, NoMember, check_introduction_untrusted
-from ..objects.epoch_keys import EpochKeys, Level
+from ..objects.bindings import Introduced, NoMember
+from ..objects.epoch_keys import EpochKeys
 from ..objects.membership import View
 from ..objects.op_kinds import Close
 from ..objects.payload import Author, Cite, Delivery, Kind, Payload, decode_payload_untrusted
 from ..objects.segments import Segment
-from ..objects.snapshots import Snapshot, SnapshotPlace, run_mark
+from ..objects.snapshots import SnapshotPlace, run_mark
 from ..values import dataclass
 from .arrivals import Arrival, BranchState
+from .base_segments import find_base_untrusted, read_base_untrusted, stored_state
 from .bases import Base, Bases
 from .closings import Closings
 from .fold import Fold, Missing
+from .introductions import Introductions
 from .logbook import LogBook
 
 _NOBODY: Final = Author(AccountId(bytes(32)), DeviceId(bytes(32)), PrincipalId(bytes(32)), "")
@@ -85,7 +87,7 @@ class CausalOrder:
     Attributes:
         view: who is a member; the owner renews it when records came.
         applied: per branch number, the last seq that was delivered or set aside.
-        authors: who writes a branch in an epoch, and from which seq on it says so.
+        introductions: who writes each branch.
         changes: per device and run, the number of the next change.
         contested: runs of which two segments carry the same change.
         stuck: of each segment that was set aside because it builds on what is not here: what that is.
@@ -110,7 +112,6 @@ class CausalOrder:
         self.keys = keys
         self.view = View()
         self.applied: dict[int, int] = {}
-        self.authors: dict[tuple[int, EpochId], tuple[int, Introduced]] = {}
         self.changes: dict[DeviceRun, int] = {}
         self.contested: set[DeviceRun] = set()
         self.stuck: list[Missing] = []
@@ -121,6 +122,7 @@ class CausalOrder:
         self.uncited: dict[int, None] = {}
         self.strict = False
         self.until: Mapping[int, int] | None = None
+        self.introductions = Introductions(book)
         self.closings = Closings(book)
         self.bases = Bases(object_id, book, principal)
         self._looked_by: tuple[View, int] | None = None
@@ -138,23 +140,6 @@ class CausalOrder:
     def unsettled(self, unsettled: bool) -> None:
         self._unsettled = unsettled
 
-    def writers(self) -> Iterator[Introduced]:
-        """Everybody who wrote, once per log and epoch at least."""
-        return (introduced for _, introduced in self.authors.values())
-
-    def writer_of(self, log: LogId) -> Introduced | None:
-        """Who writes a log, as far as it was delivered."""
-        return next((who for branch, _, who in self._introductions() if branch.log == log), None)
-
-    def _introductions(self) -> Iterator[tuple[BranchState, EpochId, Introduced]]:
-        """Who writes each branch, under each epoch in which it was said."""
-        epochs = dict.fromkeys(epoch for _, epoch in self.authors)
-        for branch in self.book.numbered.values():
-            for epoch in epochs:
-                who = self.introduced(branch, epoch, branch.tip + 1)
-                if who is not None:
-                    yield branch, epoch, who
-
     def take_view(self, view: View) -> None:
         """Takes the members as they are by newer records, which may end logs before what was delivered."""
         # What passed and can be opened after all is to be folded.
@@ -169,7 +154,7 @@ class CausalOrder:
         """Finds out whether something was delivered that does not count by what is known now."""
         self._unsettled |= any(
             self._holds_too_much(branch, epoch, who)
-            for branch, epoch, who in self._introductions()
+            for branch, epoch, who in self.introductions.all()
             if branch.log in logs
         )
 
@@ -398,34 +383,10 @@ class CausalOrder:
 
     def _author(self, branch: BranchState, segment: Segment, payload: Payload) -> Introduced:
         """Who wrote it: here it is decided whether he may. Raises NoMember, RemoteProtocolError."""
-        known = self.introduced(branch, segment.epoch, segment.seq)
-        if known is None:
-            known = check_introduction_untrusted(
-                payload.introduction,
-                self.object,
-                segment.epoch,
-                segment.log,
-                self.view,
-                Level.WRITE,
-                payload.heads,
-            )
-            self.authors[branch.number, segment.epoch] = segment.seq, known
+        known = self.introductions.take_untrusted(branch, segment, payload, self.view)
         if not self.closings.counts(self.view, segment, known.author, known.adders):
             raise NoMember("written after its author was removed, and nobody built upon it")
         return known
-
-    def introduced(self, branch: BranchState, epoch: EpochId, before: int) -> Introduced | None:
-        """Who was introduced before a seq, on this branch or on what it forks from.
-
-        Not per log: the branches of a forked log may each introduce somebody else.
-        """
-        below: BranchState | None = branch
-        while below is not None:
-            said = self.authors.get((below.number, epoch))
-            if said is not None and said[0] < before:
-                return said[1]
-            before, below = min(before, below.first), below.base
-        return None
 
     def _skip(self, introduced: Introduced, payload: Payload) -> int:
         """How many of the payload's changes are applied already. Raises Waits for a gap."""
@@ -472,7 +433,7 @@ class CausalOrder:
             return
         self.snapshot = SnapshotPlace(segment.log, segment.seq, segment.id)
         self.since_snapshot = 0
-        found = self._base_untrusted(segment, payload, who)
+        found = read_base_untrusted(segment, payload, who)
         if found is None:
             return
         # As good as citing it: or who passes it by would have in his text what nobody else counts.
@@ -502,7 +463,7 @@ class CausalOrder:
 
     def accepted_heads(self, of: Callable[[Author], bool]) -> list[Close]:
         """The last delivered segment of each log of some authors."""
-        logs = {branch.log for branch, _, who in self._introductions() if of(who.author)}
+        logs = {branch.log for branch, _, who in self.introductions.all() if of(who.author)}
         heads = [self._accepted_head(log) for log in logs]
         return sorted((head for head in heads if head is not None), key=lambda head: (-head.seq, head.log))
 
@@ -555,7 +516,7 @@ class CausalOrder:
             segments = chain(self._undelivered(), segments)
         for branch, segment in segments:
             self.bases.note(branch, segment.seq, segment.epoch)
-            found = self._look_untrusted(segment)
+            found = find_base_untrusted(segment, self.keys, self.introductions, self.view)
             if found is not None:
                 self.bases.add(found[0])
                 states[segment.id] = found[1]
@@ -568,61 +529,16 @@ class CausalOrder:
         for base in chosen[len(used) :]:
             self._use(base, states.get(base.id))
 
-    def _look_untrusted(self, segment: Segment) -> tuple[Base, bytes] | None:
-        """The base in a segment, with its state, if its author is a writer as far as is known here."""
-        keys = self.keys.get(segment.epoch)
-        if keys is None:
-            return None
-        try:
-            payload = decode_payload_untrusted(segment.open(keys.content))
-            if payload.kind is not Kind.SNAPSHOT or payload.introduction is None:
-                return None
-            introduced = check_introduction_untrusted(
-                payload.introduction,
-                self.object,
-                segment.epoch,
-                segment.log,
-                self.view,
-                Level.WRITE,
-                payload.heads,
-            )
-        except (RemoteProtocolError, Quarantined):
-            return None
-        return self._base_untrusted(segment, payload, introduced)
-
-    @staticmethod
-    def _base_untrusted(segment: Segment, payload: Payload, who: Introduced) -> tuple[Base, bytes] | None:
-        try:
-            snapshot = Snapshot.decode_untrusted(payload.content)
-        except RemoteProtocolError:
-            return None
-        if snapshot.following is None or payload.introduction is None:
-            return None
-        place = segment.log, segment.seq, segment.id, segment.epoch
-        base = Base(*place, who.author, payload.time, snapshot.heads, snapshot.following, who.adders)
-        return base, snapshot.state
-
     def _use(self, base: Base, state: bytes | None) -> None:
         try:
-            self.fold.take_base_untrusted(base, self.base_state(base) if state is None else state)
+            self.fold.take_base_untrusted(
+                base, stored_state(self.book, self.keys, base) if state is None else state
+            )
         except (RemoteProtocolError, Quarantined) as error:
             self.bases.refuse(base)
             self.set_aside.append(SetAside(base.log, base.seq, show_person(base.author.name), error.message))
             return
         self.bases.use(base)
-
-    def base_state(self, base: Base) -> bytes:
-        """The state in a base that is stored.
-
-        Raises:
-            RemoteProtocolError, Quarantined, Damaged: there is none.
-        """
-        branch = self.book.find(base.log, base.seq, base.id)
-        segment = next(iter(self.book.stored(branch, base.seq)), None) if branch is not None else None
-        if segment is None:
-            raise RemoteProtocolError("a base that is not here")
-        payload = decode_payload_untrusted(segment.open(self.keys[base.epoch].content))
-        return Snapshot.decode_untrusted(payload.content).state
 
     # -- all once more --------------------------------------------------------------------------
 
@@ -642,6 +558,7 @@ class CausalOrder:
     def succeed(self, before: CausalOrder) -> None:
         """Takes over from the order it was begun from, and delivers what that one had got meanwhile."""
         self.book, self.keys, self.strict = before.book, before.keys, False
+        self.introductions.take_book(before.book)
         self.closings.take_book(before.book)
         self.bases.succeed(before.bases)
         self._unsettled = self.contested != before.contested  # the fold did not know that from the start

@@ -507,7 +507,9 @@ class Replica:
         return branch is not None and self.order.applied.get(branch.number, 0) < branch.tip
 
     def _is_introduced(self, branch: BranchState | None, epoch: EpochId) -> bool:
-        return branch is not None and self.order.introduced(branch, epoch, branch.tip + 1) is not None
+        return (
+            branch is not None and self.order.introductions.before(branch, epoch, branch.tip + 1) is not None
+        )
 
     def _own_branch(self, log: LogId) -> BranchState | None:
         branches = self.book.branches.get(log, [])
@@ -569,7 +571,7 @@ class Replica:
 
     def _tell_forks(self, logs: Iterable[LogId]) -> None:
         for log in logs:
-            who = self.order.writer_of(log)
+            who = self.order.introductions.writer_of(log)
             name = show_person(who.author.name) if who is not None else "somebody"
             self.problems.append(
                 f"a device of {name} was restored or copied and wrote twice from one point; all of it is kept"

@@ -17,6 +17,7 @@ from ..errors import PeergosCollabError, Quarantined, RemoteProtocolError
 from ..objects.payload import Author, Kind, decode_payload_untrusted
 from ..objects.segments import Segment
 from ..objects.snapshots import Snapshot, SnapshotPlace
+from ..sync.base_segments import stored_state
 from ..sync.bases import Base
 from ..sync.fold import Fold
 from ..sync.logbook import LogBook
@@ -138,7 +139,7 @@ def is_true(replica: Replica, base: Base, book: LogBook, empty: Callable[[], Fol
     if order is None or not isinstance(order.fold, DocumentFold) or not isinstance(claimed, DocumentFold):
         return False
     try:
-        claimed.take_base_untrusted(base, order.base_state(base))
+        claimed.take_base_untrusted(base, stored_state(book, order.keys, base))
     except (RemoteProtocolError, Quarantined):
         return False
     same_numbers = order.following() == base.following

@@ -554,7 +554,7 @@ class LiveObject:
         order = self.replica.order
         authors = [
             [number, epoch, seq, *_author_fields(who)]
-            for (number, epoch), (seq, who) in order.authors.items()
+            for (number, epoch), (seq, who) in order.introductions.said.items()
         ]
         changes = [[device, run, following] for (device, run), following in order.changes.items()]
         aside = [[s.log, s.seq, s.name, s.reason] for s in order.set_aside]
@@ -582,7 +582,7 @@ class LiveObject:
         for device, run, following in many(changes, limit, "state"):
             order.changes[DeviceId(device), RunId(run)] = following
         for branch, epoch, seq, *who in many(authors, limit, "state"):
-            order.authors[branch, EpochId(epoch)] = seq, _author(*who)
+            order.introductions.said[branch, EpochId(epoch)] = seq, _author(*who)
         order.set_aside = [SetAside(LogId(log), seq, name, why) for log, seq, name, why in aside]
         order.unsettled, contested, stuck = array(doubt, 3, "state")
         order.contested = {(DeviceId(device), RunId(run)) for device, run in contested}

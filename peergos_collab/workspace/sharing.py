@@ -346,7 +346,7 @@ def members(engine: Engine, path: str) -> list[Member]:
                 Member(called.name, role, "account", id_, called.me, called.unverified, member.hidden)
             )
     guests = {}
-    for introduced in replica.order.writers():
+    for introduced in replica.order.introductions.writers():
         author = introduced.author
         if bytes(author.principal) != bytes(author.account):
             role, called = ROLES[introduced.level], names.of(author.account, author.name)
@@ -357,7 +357,7 @@ def members(engine: Engine, path: str) -> list[Member]:
 
 def _said(replica: Replica, member: GroupMember) -> str:
     """What a member said of himself in what he wrote; empty while he has written nothing."""
-    for introduced in replica.order.writers():
+    for introduced in replica.order.introductions.writers():
         if bytes(introduced.author.account) == bytes(member.principal.id):
             return introduced.author.name
     return ""

@@ -20,7 +20,7 @@ def writer_of(replica: Replica, client: int, names: Names) -> Writer | None:
             return next(
                 (
                     _writer(known.author, names)
-                    for known in replica.order.writers()
+                    for known in replica.order.introductions.writers()
                     if known.author.device == device
                 ),
                 None,
