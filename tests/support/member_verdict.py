@@ -119,18 +119,15 @@ class Verdict:
     def _look_at(self, message: Message, added: dict[Oid, list[_Added]]) -> None:
         oid, now = message.object, self.now[message.object]
         adds = [one for where in {oid, *self.shape.above(oid)} for one in added[where]]
-        barred = self._is_barred_from(message, adds)
-        later = {
-            (one.name, one.version)
-            for one in adds
-            if one.id not in message.seen_adds and not (barred and one.by_person in ACCOMPLICES)
-        }
+        unseen = [one for one in adds if one.id not in message.seen_adds]
+        honest = {(one.name, one.version) for one in unseen if one.by_person not in ACCOMPLICES}
+        barred = self._is_barred_from(message, adds, honest)
+        later = honest if barred else {(one.name, one.version) for one in unseen}
         former = message.former | self._former_in_folders(message)
         author_counts = message.author in now and not self._is_cut_off(self.devices[message.author], oid)
         for device in self.devices.values():
-            versions = (b"", *device.credentials.user_seeds)
-            readmitted = any((device.person, version) in later for version in versions)
-            if device.name in former - now and not readmitted and device.opens(message):
+            out = device.name in former - now and not self._is_readmitted(device, later)
+            if out and device.opens(message):
                 self.outcome.leaks.append(f"{device.name} reads {oid} of {message.author}")
             if barred and device.person in ACCOMPLICES and device.opens(message):
                 self.outcome.leaks.append(
@@ -140,15 +137,22 @@ class Verdict:
             if reads and not device.opens(message):
                 self.outcome.unreadable.append(f"{device.name} cannot read {oid} of {message.author}")
 
-    def _is_barred_from(self, message: Message, adds: list[_Added]) -> bool:
+    @staticmethod
+    def _is_readmitted(device: Device, later: set[tuple[str, bytes]]) -> bool:
+        """Whether one of the adds ``later``, each of whom at which key version, gave a device keys anew."""
+        return any((device.person, version) in later for version in (b"", *device.credentials.user_seeds))
+
+    def _is_barred_from(self, message: Message, adds: list[_Added], later: set[tuple[str, bytes]]) -> bool:
         """Whether only forgers let the accomplice in, of whose removal the author knew: all who ever did so.
 
-        Not where such an add had come to everybody who named its author as gone, before he did so.
+        Not where such an add had come to everybody who named its author as gone, before he did so; nor where
+        one of them is added again ``later``: he gets the text, and can hand on what he has.
         """
         let_in = {one.by for one in adds if one.name == ACCOMPLICE}
         if not let_in or self.devices[message.author].person in ACCOMPLICES:
             return False
-        return let_in <= message.removed and not message.may_have_let_in
+        again = any(self._is_readmitted(self.devices[name], later) for name in let_in)
+        return let_in <= message.removed and not message.may_have_let_in and not again
 
     # -- adds -------------------------------------------------------------------------------------
 
