@@ -1,7 +1,7 @@
 # ruff: noqa: SLF001 aiortc gives roles, limits and the certificate it saw only by private names.
 """Data channels between two devices: aiortc's ICE, DTLS and SCTP under our own descriptions.
 
-The only importer of aiortc, which is loaded on first use. RTCPeerConnection is left out: its
+The only importer of aiortc, which is loaded on first use (beside what ``ice`` takes of aioice). RTCPeerConnection is left out: its
 parser and its background tasks are more than one data channel needs.
 """
 
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 from peergos_collab.errors import Offline, PeergosCollabError, RemoteProtocolError, UsageError, WrongPin
 from peergos_collab.ports.peers import DEFAULT_OPTIONS, PeerOptions
 
-from .loopback_ice import gather_quickly
+from .ice import gather_quickly, until_called
 from .peer_connection import PIPE_LOW, PeerConnection
-from .session_description import SCTP_PORT, Candidate, SessionDescription
+from .session_description import SCTP_PORT, Candidate, CandidateType, SessionDescription, Setup
 from .timers import Timers
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 MAX_MISORDERED: Final = 4096
 """Packets received ahead of a gap; an honest sender has a few hundred in flight at most."""
+
+
+_PREFERENCES: Final = {CandidateType.HOST: 126, CandidateType.SRFLX: 100, CandidateType.RELAY: 0}
 
 
 class WebRtcPeers:
@@ -51,7 +54,7 @@ class WebRtcPeers:
         remote = SessionDescription.parse_untrusted(offer)
         stack = _Stack(options, self._timers or asyncio.get_running_loop(), offering=False)
         await stack.gather()
-        pending = PendingPeer(stack, setup="passive" if remote.setup == "active" else "active")
+        pending = PendingPeer(stack, Setup.PASSIVE if remote.setup is Setup.ACTIVE else Setup.ACTIVE)
         pending.begin(remote, timeout)
         return pending.description, pending
 
@@ -59,7 +62,7 @@ class WebRtcPeers:
 class PendingPeer:
     """A connection in the making: implements ``ports.PendingOffer`` and ``ports.PendingAnswer``."""
 
-    def __init__(self, stack: _Stack, *, setup: str = "actpass") -> None:
+    def __init__(self, stack: _Stack, setup: Setup = Setup.ACTPASS) -> None:
         self._stack = stack
         self._setup = setup
         self._description = stack.describe(setup).to_bytes()
@@ -72,14 +75,15 @@ class PendingPeer:
     def begin(self, remote: SessionDescription, timeout: float) -> None:
         """Starts to open. After ``timeout`` seconds everything is freed, asked for or not."""
         # An offerer who left the choice open takes the part that the answer leaves him.
-        active = self._setup == "active" if self._setup != "actpass" else remote.setup == "passive"
+        left_open = self._setup is Setup.ACTPASS
+        active = remote.setup is Setup.PASSIVE if left_open else self._setup is Setup.ACTIVE
         self._opening = asyncio.get_running_loop().create_task(self._open(remote, active, timeout))
         self._opening.add_done_callback(_seen)
 
     async def accept(self, answer: bytes, *, timeout: float = 10.0) -> PeerConnection:
         """See ``ports.PendingOffer``. A malformed answer leaves the offer open for a good one."""
         remote = SessionDescription.parse_untrusted(answer)
-        if remote.setup == "actpass":
+        if remote.setup is Setup.ACTPASS:
             raise RemoteProtocolError("an answer says who starts DTLS; this is an offer")
         if self._opening is None:
             self.begin(remote, timeout)
@@ -143,7 +147,7 @@ class _Stack:
             raise UsageError(f"An ICE server is not understood: {error}.") from error
         gather_quickly(self._gatherer._connection, relay_only=options.relay_only)
         self._ice = RTCIceTransport(self._gatherer)
-        self._ice._connection.ice_controlling = offering
+        self._offering = self._ice._connection.ice_controlling = offering
         # A fresh certificate for each connection, so that nobody can link two of them.
         self._dtls = RTCDtlsTransport(self._ice, [RTCCertificate.generateCertificate()])
         self._sctp = RTCSctpTransport(self._dtls, SCTP_PORT)
@@ -183,7 +187,7 @@ class _Stack:
             await asyncio.shield(self.connection.close())
             raise
 
-    def describe(self, setup: str) -> SessionDescription:
+    def describe(self, setup: Setup) -> SessionDescription:
         ice = self._gatherer.getLocalParameters()
         assert ice.usernameFragment is not None
         assert ice.password is not None
@@ -193,8 +197,8 @@ class _Stack:
             fingerprint=self._own_fingerprint(),
             setup=setup,
             candidates=tuple(
-                Candidate(c.foundation, c.priority, c.ip, c.port, c.type)
-                for c in self._gatherer.getLocalCandidates()
+                Candidate(CandidateType[c.type.upper()], c.ip, c.port)
+                for c in sorted(self._gatherer.getLocalCandidates(), key=lambda c: -c.priority)
             ),
         )
 
@@ -202,25 +206,27 @@ class _Stack:
         """Opens layer by layer. Raises ``Offline``, ``WrongPin``."""
         await self._start_ice(remote)
         await self._start_dtls(remote, active=active)
-        await self._start_sctp(remote)
+        await self._start_sctp()
         self.connection.opened(b"".join(sorted([self._own_fingerprint(), self._peer_fingerprint()])))
 
     async def _start_ice(self, remote: SessionDescription) -> None:
         from aiortc import RTCIceCandidate, RTCIceParameters
 
-        for c in remote.candidates:
+        for at, c in enumerate(remote.candidates):
             await self._ice.addRemoteCandidate(
                 RTCIceCandidate(
                     component=1,
-                    foundation=c.foundation,
+                    foundation=str(at),
                     ip=c.ip,
                     port=c.port,
-                    priority=c.priority,
+                    priority=_PREFERENCES[c.type] << 24 | (0xFFFF - at) << 8 | 0xFF,  # RFC 8445, 5.1.2.1
                     protocol="udp",
-                    type=c.type,
+                    type=c.type.name.lower(),
                 )
             )
         await self._ice.addRemoteCandidate(None)
+        if not self._offering:
+            await until_called(self._gatherer._connection)
         await self._ice.start(RTCIceParameters(usernameFragment=remote.ufrag, password=remote.password))
         if self._ice.state != "completed":
             raise Offline("No path to the peer was found.")
@@ -237,10 +243,10 @@ class _Stack:
         if self._dtls.state != "connected":
             raise Offline("The peer could not be connected: DTLS failed.")
 
-    async def _start_sctp(self, remote: SessionDescription) -> None:
+    async def _start_sctp(self) -> None:
         from aiortc import RTCSctpCapabilities
 
-        await self._sctp.start(RTCSctpCapabilities(maxMessageSize=65536), remote.sctp_port)
+        await self._sctp.start(RTCSctpCapabilities(maxMessageSize=65536), SCTP_PORT)
         await self._open
 
     def _own_fingerprint(self) -> bytes:

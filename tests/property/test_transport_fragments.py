@@ -16,7 +16,7 @@ from transports.fragments import (
     Outbox,
     credit_frame,
 )
-from transports.session_description import Candidate, SessionDescription
+from transports.session_description import Candidate, CandidateType, SessionDescription, Setup
 
 sizes = st.one_of(
     st.integers(0, 100),
@@ -87,23 +87,20 @@ def test_a_credit_for_nothing_is_refused() -> None:
 ice_text = st.text("ABCxyz019+/", min_size=22, max_size=40)
 candidates = st.builds(
     Candidate,
-    foundation=st.text("ab12", min_size=1, max_size=32),
-    priority=st.integers(1, 2**32 - 1),
+    type=st.sampled_from(CandidateType),
     ip=st.one_of(
         st.ip_addresses(v=4, network="10.0.0.0/8").map(str),
         st.ip_addresses(v=6, network="2001:db8::/32").map(str),
     ),
     port=st.integers(1, 65535),
-    type=st.sampled_from(["host", "srflx", "relay"]),
 )
 descriptions = st.builds(
     SessionDescription,
     ufrag=ice_text,
     password=ice_text,
     fingerprint=st.binary(min_size=32, max_size=32),
-    setup=st.sampled_from(["actpass", "active", "passive"]),
+    setup=st.sampled_from(Setup),
     candidates=st.lists(candidates, max_size=32).map(tuple),
-    sctp_port=st.integers(1, 65535),
 )
 
 

@@ -95,7 +95,6 @@ NOTHING_TO_VERIFY: dict[str, tuple[str, ...]] = {
         "workspace.socket_frames:read_frame_untrusted",
         "transports.fragments:Outbox.credit_untrusted",
         "transports.fragments:Inbox.fragment_untrusted",
-        "transports.session_description:_attributes_untrusted",
         "transports.session_description:_candidate_untrusted",
         "transports.tunnel_messages:parse_ask_untrusted",
         "transports.tunnel_messages:parse_answer_untrusted",
