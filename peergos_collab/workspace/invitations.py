@@ -95,15 +95,14 @@ class Invitations:
         accepted = known is not None and known.accepted
         return len(kept) < MAX_INVITATIONS and (accepted or strangers < MAX_OF_STRANGERS)
 
-    async def put(self, capability: Capability, account: AccountId, who: str) -> Invited:
-        """Returns once it is durable here."""
+    async def put(self, capability: Capability, account: AccountId, who: str) -> None:
+        """Returns once it is durable here; it may have been accepted or declined by then."""
         entry_id = hash256(Tag.SHARED_ENTRY, capability.object + account)[:ENTRY_ID]
         reference = encode([VERSION, capability.encode(), account, who, now_ms()])
         title = show_name(capability.title) if capability.title else "shared"
         await self._engine.change_profile(
             put_entry(entry_id, _short(title), INVITATION, reference, now=now_ms())
         )
-        return next(invited for invited in self.all() if invited.entry.id == entry_id)
 
     async def accept(self, invited: Invited, network: Network, path: str = "") -> str:
         """Enters the object under ``path`` or its title, once its content is here.

@@ -234,8 +234,8 @@ class Mailroom:
             return True
         if not self.invitations.room_for(known.account):
             return False
-        invited = await self.invitations.put(capability, known.account, letter.card.name)
-        self._accept_soon(invited)
+        await self.invitations.put(capability, known.account, letter.card.name)
+        self.accept_known()
         self._engine.news.pulse()
         return True
 
