@@ -13,60 +13,48 @@ meets its own later segments before it could reuse their numbers.
 from __future__ import annotations
 
 import zlib
-from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Final
 
 from ..codec.ids import DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId, SegmentId
 from ..codec.shown import show_person
-from ..crypto import LocalKey, SigningKey
-from ..errors import Conflict, Damaged, NoAccess, Quarantined, RemoteProtocolError
-from ..objects.bindings import introduce
+from ..crypto import LocalKey
+from ..errors import Conflict, Damaged, NoAccess
 from ..objects.certificates import Certificate
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.membership import View
 from ..objects.op_kinds import MAX_CLOSES, Close
-from ..objects.operations import MAX_HEADS, Actor
+from ..objects.operations import Actor
 from ..objects.payload import (
-    LOG_PREFIX,
-    MAX_CHANGES,
     MAX_CITES,
     Author,
     Cite,
     Delivery,
     Kind,
-    Payload,
-    encode_payload,
 )
 from ..objects.records import MembershipRecord
-from ..objects.segments import seal_segment
 from ..objects.snapshots import Snapshot, SnapshotPlace
-from ..ports import Batch, Clock, DropJournal, PutJournal, Random, SegmentStore
+from ..ports import Batch, Clock, Random, SegmentStore
 from ..values import dataclass
-from .arrivals import Arrival, BranchState, Offered
+from .arrivals import BranchState, Offered
 from .bases import Base
 from .canonical_order import deliver_canonically
 from .causal_order import CausalOrder
 from .epoch_graph import EVERYTHING
 from .fold import Fold
-from .journal import ENTRY_CHANGES, ENTRY_CONTENT, LocalChange, open_entry_untrusted, seal_entry
 from .logbook import LogBook
 from .own_log import OwnLogs
 from .own_seat import OwnSeat
 from .record_book import Admits, anybody
+from .sealing import Collected, Content, Sealer
+from .unsealed import Unsealed
 
 SNAPSHOT_CONTENT: Final = 4 << 20
 """Bytes of a snapshot before compression; larger ones would not fit in a segment and wait for blobs."""
 
-SITTING: Final = 5 * 60_000
-"""Milliseconds without a change after which a new segment begins, for the history's sake: it has one time."""
-
 BASE_PACKED: Final = 900 << 10
 """Bytes of a base once compressed: with who wrote it and what it cites it fits into one segment."""
-
-SEGMENT_CONTENT: Final = 48 << 10
-"""Bytes of changes merged into one segment: keeps single segments far below the largest size."""
 
 UNKEPT: Final = (
     "what you had written on top of something that turned out not to count was put in anew, as plain text"
@@ -89,14 +77,6 @@ class Taken:
 
     offered: Offered
     deliveries: list[Delivery] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Collected:
-    """A batch to make durable. Once it is, ``arrivals`` may be announced to others."""
-
-    batch: Batch
-    arrivals: list[Arrival] = field(default_factory=list)
 
 
 class Replica:
@@ -134,16 +114,10 @@ class Replica:
         """What of it was found damaged on this disk since it was opened."""
         self.problems: list[str] = list(book.damage)
         self.own = OwnLogs(object_id, local, book.store, random)
-        self.journaled: deque[LocalChange] = deque()
-        self.pending: deque[LocalChange] = deque()
-        self._numbers: dict[RunId, int] = {}
-        self._local = local
+        self.unsealed = Unsealed(object_id, book.store, local, random, self._next_number)
+        self._sealer = Sealer(book, self.order, self.own, self.seat, random)
         self._clock = clock
-        self._random = random
-        self._citing: list[int] = []
-        self._told_heads: tuple[bytes, ...] = ()
         self._published: Batch = []
-        self._collected: tuple[Arrival, ...] = ()
         if new_log and self.own.current is not None:
             self.store.write([self.own.retire()])
         self._take_membership(book.membership_records())
@@ -247,11 +221,6 @@ class Replica:
     def store(self) -> SegmentStore:
         return self.book.store
 
-    @property
-    def unsealed(self) -> int:
-        """How many local changes are not segments yet."""
-        return len(self.journaled) + len(self.pending)
-
     def submit(self, content: bytes, run: RunId | None = None) -> None:
         """Takes a local change; ``collect`` makes it durable.
 
@@ -259,12 +228,7 @@ class Replica:
             NoAccess: this device may only read here.
         """
         self.check_may_write()
-        run = run or self.run
-        number = self._numbers.get(run) or self.order.changes.get(
-            (DeviceId(self.actor.device.public), run), 1
-        )
-        self._numbers[run] = number + 1
-        self.pending.append(LocalChange(run, number, self._clock(), content))
+        self.unsealed.submit(run or self.run, self._clock(), content)
 
     def _next_number(self, run: RunId) -> int:
         """Of the changes of a run of this device, the first that is in no segment yet."""
@@ -275,8 +239,7 @@ class Replica:
 
         Call it again only once the batch before is durable: that is when its segment may leave.
         """
-        self.book.settle(self._collected)
-        self._collected = ()
+        self._sealer.settle()
         if self.released and self._is_known_writer():
             return self._seal_next()
         return self.journal_pending()
@@ -289,7 +252,7 @@ class Replica:
         return self.seat.epoch() is not None
 
     def _with_published(self, collected: Collected | None) -> Collected | None:
-        """With records that were published though they did not help."""
+        """With records that were published to seal it, or though they did not help."""
         if self._published:
             collected = collected or Collected([])
             collected.batch, self._published = [*self._published, *collected.batch], []
@@ -301,54 +264,27 @@ class Replica:
 
     def journal_pending(self) -> Collected | None:
         """Pending changes of one run as a journal entry, whether released or not."""
-        if not self.pending:
-            return None
-        changes = _same_run(self.pending, ENTRY_CHANGES, ENTRY_CONTENT)
-        number = self.store.next_journal()
-        sealed = seal_entry(self.object, number, changes, self._local, self._random)
-        for change in changes:
-            self.pending.popleft()
-            self.journaled.append(replace(change, entry=number))
-        return Collected([PutJournal(self.object, number, sealed)])
+        batch = self.unsealed.journal()
+        return Collected(batch) if batch else None
 
     def _seal_next(self) -> Collected | None:
         self._drop_sealed()
-        queue = self.journaled or self.pending
-        if not queue:
+        changes = self.unsealed.next()
+        if not changes:
             return None
         if not self._has_epoch():
             return self._with_published(self.journal_pending())
-        changes = _same_run(queue, MAX_CHANGES, SEGMENT_CONTENT)
-        collected = self._seal(changes)
-        for _ in changes:
-            queue.popleft()
-        through = self._finished_entry(changes[-1])
-        if through:
-            collected.batch.append(DropJournal(self.object, through))
-        return collected
+        content = self.fold.combine([change.content for change in changes])
+        first, last = changes[0], changes[-1]
+        collected = self._sealer.seal(
+            Content(first.run, first.number, len(changes), self.fold.kind, last.time, content)
+        )
+        collected.batch += self.unsealed.take(changes)
+        return self._with_published(collected)
 
     def _drop_sealed(self) -> None:
-        """Forgets changes that turned out to be in a segment already (a restored backup's)."""
-        while self.journaled:
-            change = self.journaled[0]
-            if change.number >= self._next_number(change.run):
-                return
-            self.journaled.popleft()
+        for _ in range(self.unsealed.drop_sealed()):
             self.fold.forget(1)
-
-    def _finished_entry(self, last: LocalChange) -> int:
-        """The newest journal entry all of whose changes are sealed once ``last`` is, or 0."""
-        if not last.entry:
-            return 0
-        waiting = self.journaled[0].entry if self.journaled else 0
-        return last.entry if waiting != last.entry else last.entry - 1
-
-    def _seal(self, changes: list[LocalChange]) -> Collected:
-        content = self.fold.combine([change.content for change in changes])
-        first = changes[0]
-        return self._seal_payload(
-            first.run, first.number, len(changes), self.fold.kind, changes[-1].time, content
-        )
 
     def make_snapshot(self) -> Collected | None:
         """A snapshot of everything applied, as a segment; None where now is not the time for one.
@@ -361,13 +297,14 @@ class Replica:
         return self._seal_snapshot(content)
 
     def _seal_snapshot(self, content: bytes, *, alone: bool = False) -> Collected:
-        number = self._next_number(self.run)
-        return self._seal_payload(self.run, number, 0, Kind.SNAPSHOT, self._clock(), content, alone=alone)
+        first = self._next_number(self.run)
+        return self._sealer.seal(
+            Content(self.run, first, 0, Kind.SNAPSHOT, self._clock(), content, alone=alone)
+        )
 
     def _snapshot(self, following: Mapping[bytes, int] | None = None) -> bytes | None:
         """The content of a snapshot; None where now is not the time for one."""
-        waiting = self.journaled or self.pending
-        if waiting or not self.released or not self._is_known_writer() or self.seat.epoch() is None:
+        if self.unsealed or not self.released or not self._is_known_writer() or self.seat.epoch() is None:
             return None
         state = self.fold.snapshot_state()
         if state is None:
@@ -416,69 +353,9 @@ class Replica:
                 heads.append(SnapshotPlace(branch.log, seq, SegmentId(id_)))
         return tuple(heads)
 
-    def _seal_payload(
-        self,
-        run: RunId,
-        number: int,
-        count: int,
-        kind: Kind,
-        time: int,
-        content: bytes,
-        *,
-        alone: bool = False,
-    ) -> Collected:
-        """Seals a segment of this device's log.
-
-        Args:
-            alone: it says who wrote it though others before it do: it is read by who opens none of them.
-        """
-        epoch = self.current_epoch()
-        keys = self.keys[epoch]
-        collected = Collected(self._published)
-        self._published = []
-        log_key = self._log_key(epoch, keys, collected)
-        log = LogId(log_key.public)
-        branch = self._own_branch(log)
-        heads = self.view.heads[:MAX_HEADS]
-        known = self._is_introduced(branch, epoch) and not alone
-        payload = Payload(
-            run,
-            number,
-            count,
-            self._cites(log),
-            () if heads == self._told_heads and known else heads,
-            kind,
-            time,
-            content,
-            None if known else introduce(self.object, epoch, log, self.actor),
-        )
-        seq, previous = (branch.tip + 1, branch.tip_id) if branch is not None else (1, b"")
-        raw = encode_payload(payload)
-        segment = seal_segment(
-            self.object,
-            log_key,
-            seq,
-            previous,
-            epoch,
-            raw,
-            keys.content,
-            self._random,
-            coarse=payload.introduction is not None,
-        )
-        offered = self.book.append_own(segment)
-        collected.batch += offered.batch
-        collected.arrivals += offered.arrivals
-        self._collected = tuple(offered.arrivals)
-        self._told_heads = heads
-        self.order.take_own(offered.arrivals[0], payload, self._citing)
-        return collected
-
     def current_epoch(self) -> EpochId:
         """The epoch to write in. Raises NoAccess."""
-        epoch = self.seat.epoch()
-        if epoch is None:
-            raise NoAccess("you may read this, but not change it")
-        return epoch
+        return self._sealer.epoch()
 
     def _closes(self, principal: PrincipalId, who: bytes) -> list[Close]:
         """The accepted heads of all logs of a member, or of an account or device behind it."""
@@ -486,50 +363,6 @@ class Replica:
             lambda author: author.principal == principal and who in (b"", author.device, author.account)
         )
         return heads[:MAX_CLOSES]
-
-    def _log_key(self, epoch: EpochId, keys: EpochKeys, collected: Collected) -> SigningKey:
-        log_key = self.own.current
-        if log_key is None or self._is_ended(LogId(log_key.public)):
-            log_key, put = self.own.open_new()
-            collected.batch.append(put)
-            self.order.uncited = dict.fromkeys(self.order.applied)
-            self._told_heads = ()
-        log = LogId(log_key.public)
-        if (log, epoch) not in self.book.certificates:
-            write_key = keys.signing_key(Level.WRITE)
-            certificate = Certificate.issue(self.object, epoch, log, write_key)
-            collected.batch += self.book.take_records([certificate.raw]).batch
-        return log_key
-
-    def _is_ended(self, log: LogId) -> bool:
-        """Whether something in an own log does not count, as after a removal: nor would what follows it."""
-        branch = self._own_branch(log)
-        return branch is not None and self.order.applied.get(branch.number, 0) < branch.tip
-
-    def _is_introduced(self, branch: BranchState | None, epoch: EpochId) -> bool:
-        return (
-            branch is not None and self.order.introductions.before(branch, epoch, branch.tip + 1) is not None
-        )
-
-    def _own_branch(self, log: LogId) -> BranchState | None:
-        branches = self.book.branches.get(log, [])
-        return branches[0] if branches else None
-
-    def _cites(self, own_log: LogId) -> tuple[Cite, ...]:
-        cites: list[Cite] = []
-        self._citing = []
-        for number in self.order.uncited:
-            if len(cites) == MAX_CITES:
-                break  # the rest is cited by the next segment
-            self._citing.append(number)
-            branch = self.book.numbered[number]
-            seq = self.order.applied.get(number, 0)
-            if branch.log == own_log or seq < branch.first:
-                continue
-            id_ = branch.tip_id if seq == branch.tip else self.store.segment_id(number, seq)
-            if id_:
-                cites.append(Cite(branch.log[:LOG_PREFIX], seq, SegmentId(id_)))
-        return tuple(cites)
 
     # -- what comes from others -----------------------------------------------------------------
 
@@ -623,28 +456,15 @@ class Replica:
         # What this device sealed on top of something that is in no history, as of a false base, is set aside
         # everywhere: it is refused here, too, and its words are put in anew.
         own = [content for device, content in anew.given_up if device == self.author.device]
-        changes = [*self.journaled, *self.pending]
+        changes = list(self.unsealed)
         refused = self.fold.adopt(anew.fold, [*own, *(change.content for change in changes)])
         lost = {at - len(own) for at in refused if at >= len(own)}
         anew.fold = self.fold
-        self.order = anew
+        self.order = self._sealer.order = anew
         if not lost:
             return []
         self.problems.append(UNKEPT)
-        return self._renumber([change for at, change in enumerate(changes) if at not in lost])
-
-    def _renumber(self, changes: list[LocalChange]) -> Batch:
-        """Local changes without a gap, into the journal again: what follows a gap would wait for ever."""
-        through = max((change.entry for change in (*self.journaled, *self.pending, *changes)), default=0)
-        self.journaled, self.pending, self._numbers = deque(), deque(), {}
-        for change in changes:
-            number = self._numbers.get(change.run) or self._next_number(change.run)
-            self._numbers[change.run] = number + 1
-            self.pending.append(replace(change, number=number, entry=0))
-        batch: Batch = [DropJournal(self.object, through)] if through else []
-        while (collected := self.journal_pending()) is not None:
-            batch += collected.batch
-        return batch
+        return self.unsealed.renumber([change for at, change in enumerate(changes) if at not in lost])
 
     def _note_damage(self, words: str) -> None:
         self.damage.append(words)
@@ -654,45 +474,7 @@ class Replica:
 
     def restore_journal(self) -> None:
         """Takes back from the journal what is not in a segment yet, after ``deliver_stored``."""
-        for entry in self.store.journal(self.object):
-            try:
-                changes = open_entry_untrusted(self.object, entry.number, entry.raw, self._local)
-            except RemoteProtocolError as error:
-                self._note_damage(f"an unsent local change is damaged on this disk ({error})")
-                continue
-            for change in changes:
-                if change.number < self._next_number(change.run):
-                    continue
-                try:
-                    self.fold.restore(change.content, change.time)
-                except (RemoteProtocolError, Quarantined) as error:
-                    self.problems.append(f"an unsent local change cannot be taken back ({error})")
-                    continue
-                self.journaled.append(change)
-        self._close_gaps()
-
-    def _close_gaps(self) -> None:
-        """Numbers restored changes anew where some before them are lost."""
-        following: dict[RunId, int] = {}
-        for change in self.journaled:
-            if change.number != following.get(change.run, self._next_number(change.run)):
-                self.store.write(self._renumber(list(self.journaled)))
-                return
-            following[change.run] = change.number + 1
-
-
-def _same_run(queue: deque[LocalChange], most: int, most_bytes: int) -> list[LocalChange]:
-    """The changes at the head of ``queue`` that may share a segment or entry."""
-    changes: list[LocalChange] = []
-    size = 0
-    for change in queue:
-        size += len(change.content)
-        if changes and (
-            change.run != changes[0].run
-            or len(changes) >= most
-            or size > most_bytes
-            or change.time - changes[-1].time >= SITTING
-        ):
-            break
-        changes.append(change)
-    return changes
+        damaged, refused = self.unsealed.restore(self.fold)
+        for words in damaged:
+            self._note_damage(words)
+        self.problems += refused

@@ -19,7 +19,7 @@ from ..objects.payload import Author, Delivery
 from ..ports import Clock
 from ..sync.bases import Base
 from ..sync.journal import LocalChange
-from ..sync.replica import SITTING
+from ..sync.unsealed import SITTING
 from ..values import dataclass
 from .api import Passage, Version
 from .called import Names

@@ -24,7 +24,8 @@ from ..sync.causal_order import CausalOrder, SetAside
 from ..sync.epoch_graph import EVERYTHING
 from ..sync.heads import Tip
 from ..sync.record_book import anybody
-from ..sync.replica import Collected, Replica, Taken
+from ..sync.replica import Replica, Taken
+from ..sync.sealing import Collected
 from ..sync.session import Session
 from ..values import dataclass
 
@@ -138,7 +139,7 @@ class LiveObject:
     def submit(self, change: bytes, run: RunId | None = None) -> None:
         """Takes a local change; it is on its way to disk and to others when this returns."""
         self.replica.submit(change, run)
-        self.modified = self.replica.pending[-1].time
+        self.modified = self.replica.unsealed.pending[-1].time
         self.kick()
 
     def kick(self) -> None:
@@ -148,7 +149,7 @@ class LiveObject:
             return
         if self._in_flight or self._gathering is not None:
             return
-        changes = min(len(self.replica.pending), MAX_CHANGES)
+        changes = min(len(self.replica.unsealed.pending), MAX_CHANGES)
         collected = self.replica.collect()
         if collected is None:
             self._tell_idle()
@@ -281,7 +282,8 @@ class LiveObject:
 
     async def durable(self) -> None:
         """Returns once all local changes, and all that was received, are durable here. Raises Damaged."""
-        if self._in_flight or self.replica.pending or (self.replica.released and self.replica.journaled):
+        unsealed = self.replica.unsealed
+        if self._in_flight or unsealed.pending or (self.replica.released and unsealed.journaled):
             waiter: asyncio.Future[None] = self._loop.create_future()
             self._idle.append(waiter)
             self._gathered()
@@ -465,7 +467,7 @@ class LiveObject:
             return
         due = max(CHECKPOINT_COST, self.replica.fold.size // CHECKPOINT_BYTES)
         # With a backlog it can wait: saving would put all of that into the journal first.
-        if self._since_checkpoint >= due and len(self.replica.pending) < MAX_CHANGES:
+        if self._since_checkpoint >= due and len(self.replica.unsealed.pending) < MAX_CHANGES:
             self.save()
         elif self._checkpoint_timer is None:
             self._checkpoint_timer = self._loop.call_later(

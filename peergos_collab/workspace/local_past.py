@@ -53,7 +53,7 @@ class LocalPast:
         live = opened.live
         if live.unverified or live.incomplete:
             raise Offline(f"the history of {path!r} is not all here yet; nothing was changed")
-        unsealed = [*live.replica.journaled, *live.replica.pending]
+        unsealed = list(live.replica.unsealed)
         state = live.id, dict(live.replica.order.applied), [(each.run, each.number) for each in unsealed]
         names = self.engine.mailroom.book.names()
         if self._kept is not None and self._kept[0] == (state, names):

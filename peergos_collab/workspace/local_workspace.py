@@ -109,7 +109,7 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         direct = sum(via == "webrtc" for via in ways)
         path = Path.DIRECT if direct else Path.NODE if "node" in ways else Path.OFFLINE
         replica = live.replica
-        saved = [] if replica.pending or live.failed else ["here"]
+        saved = [] if replica.unsealed.pending or live.failed else ["here"]
         saved += [node for node in live.nodes if live.saved_on(node)]
         names = self.engine.mailroom.book.names()
         removed = opened.removal(names)
@@ -123,7 +123,7 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         problems += [reason for record, reason in replica.view.void.items() if record not in named]
         kind = KIND_NAMES.get(Kind(replica.fold.kind), "other")
         return ObjectState(
-            opened.path, kind, tuple(saved), replica.unsealed, path, direct, tuple(problems), removed
+            opened.path, kind, tuple(saved), len(replica.unsealed), path, direct, tuple(problems), removed
         )
 
     async def list_entries(self) -> list[Entry]:

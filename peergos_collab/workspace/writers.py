@@ -26,7 +26,7 @@ def writer_of(replica: Replica, client: int, names: Names) -> Writer | None:
                 None,
             )
     author = replica.author
-    waiting = {replica.run, *(change.run for change in (*replica.journaled, *replica.pending))}
+    waiting = {replica.run, *(change.run for change in replica.unsealed)}
     if any(client == client_id(replica.object, author.device, run) for run in waiting):
         return _writer(author, names)
     return None

@@ -53,7 +53,7 @@ async def write_unheard(made: World, person: Person, text: str) -> None:
     node.process.send_signal(signal.SIGSTOP)
     person.append("notes", text)
     await person.opened("notes").live.durable()
-    assert person.opened("notes").live.replica.unsealed == 0
+    assert len(person.opened("notes").live.replica.unsealed) == 0
     await made.close(person)
     await node.kill()
     made.nodes.append(await node.again())

@@ -22,7 +22,9 @@ from peergos_collab.sync.arrivals import BranchState, Offered
 from peergos_collab.sync.causal_order import CausalOrder
 from peergos_collab.sync.journal import LocalChange
 from peergos_collab.sync.logbook import LogBook
-from peergos_collab.sync.replica import Collected, Replica
+from peergos_collab.sync.replica import Replica
+from peergos_collab.sync.sealing import Collected
+from peergos_collab.sync.unsealed import Unsealed
 from support.simulation import Chances, SimulationFailed, World, check_seed
 
 SEEDS = int(os.environ.get("PGC_SIMULATION_SEEDS", "200"))
@@ -88,8 +90,7 @@ def _no_causal_order(patch: pytest.MonkeyPatch) -> None:
 
 def _seals_early(patch: pytest.MonkeyPatch) -> None:
     def collect(self: Replica) -> Collected | None:
-        self.book.settle(self._collected)
-        self._collected = ()
+        self._sealer.settle()
         return self._seal_next() if self._is_known_writer() else self.journal_pending()
 
     patch.setattr(Replica, "collect", collect)
@@ -111,10 +112,10 @@ def _drops_a_branch(patch: pytest.MonkeyPatch) -> None:
 
 
 def _journal_goes_before_it_is_sealed(patch: pytest.MonkeyPatch) -> None:
-    def all_of_it(self: Replica, last: LocalChange) -> int:
+    def all_of_it(self: Unsealed, last: LocalChange) -> int:
         return self.journaled[-1].entry if self.journaled else last.entry
 
-    patch.setattr(Replica, "_finished_entry", all_of_it)
+    patch.setattr(Unsealed, "_finished_entry", all_of_it)
 
 
 def _never_folds_anew(patch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,8 @@ from peergos_collab.objects.snapshots import Snapshot
 from peergos_collab.sync.bases import Base
 from peergos_collab.sync.causal_order import CausalOrder
 from peergos_collab.sync.logbook import LogBook
-from peergos_collab.sync.replica import Collected, Replica
+from peergos_collab.sync.replica import Replica
+from peergos_collab.sync.sealing import Collected
 from peergos_collab.testing.store import MemoryStore
 from peergos_collab.workspace.folds import DocumentFold
 from peergos_collab.workspace.history import is_true

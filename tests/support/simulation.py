@@ -29,7 +29,8 @@ from peergos_collab.ports import AppendSegment, Batch
 from peergos_collab.sync.frames import Frame, decode_frame_untrusted
 from peergos_collab.sync.journal import open_entry_untrusted
 from peergos_collab.sync.logbook import LogBook
-from peergos_collab.sync.replica import UNKEPT, Collected, Replica
+from peergos_collab.sync.replica import UNKEPT, Replica
+from peergos_collab.sync.sealing import Collected
 from peergos_collab.sync.session import Session
 from peergos_collab.sync.session_events import CaughtUp, Opened, RecordsCame, RefusedCame, SegmentsCame
 from peergos_collab.testing.store import MemoryStore, _copy
@@ -218,7 +219,7 @@ class MemberSite(Site):
 
     def _submit(self, change: bytes) -> None:
         self.replica.submit(change)
-        number = self.replica._numbers[self.run] - 1
+        number = self.replica.unsealed._numbers[self.run] - 1
         self.world.changes[self.device, self.run, number] = self.world.token
         self.kick()
 

@@ -12,7 +12,8 @@ from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.payload import Kind, decode_payload_untrusted
 from peergos_collab.objects.segments import Segment
 from peergos_collab.ports import AppendSegment, DropJournal, PutJournal
-from peergos_collab.sync.replica import SITTING, Replica
+from peergos_collab.sync.replica import Replica
+from peergos_collab.sync.unsealed import SITTING
 from peergos_collab.testing.store import MemoryStore
 from support.circle import make_circle
 from support.forge import Forger, replica_of, take, take_certificates
@@ -66,7 +67,7 @@ def test_alone_a_change_is_only_journaled() -> None:
     again = restarted(replica)
 
     assert [type(op) for op in collected.batch] == [PutJournal]
-    assert replica.unsealed == again.unsealed == 1
+    assert len(replica.unsealed) == len(again.unsealed) == 1
     assert texts(again) == []
 
 
@@ -149,7 +150,7 @@ def test_changes_found_in_a_segment_are_not_sealed_again() -> None:
     twin.released = True
 
     assert collect(twin) == []
-    assert twin.unsealed == 0
+    assert len(twin.unsealed) == 0
     assert texts(twin) == ["one"]
 
 
@@ -204,7 +205,7 @@ def test_nothing_is_sealed_before_one_is_known_as_a_writer() -> None:
     replica.take_records(CIRCLE.records)
 
     assert before == []
-    assert replica.unsealed == 1
+    assert len(replica.unsealed) == 1
     assert len(collect(replica)) == 1
 
 
@@ -251,7 +252,7 @@ def test_a_damaged_journal_entry_is_named() -> None:
     entries[last] = entries[last][:-1] + bytes([entries[last][-1] ^ 1])
     again = restarted(replica)
 
-    assert again.unsealed == 1
+    assert len(again.unsealed) == 1
     assert any("damaged" in problem for problem in again.problems)
 
 
@@ -283,7 +284,7 @@ def test_what_follows_a_damaged_journal_entry_is_numbered_anew() -> None:
     entries[sorted(entries)[1]] = b"damaged"
 
     again = restarted(restarted(replica))
-    numbers = [change.number for change in again.journaled]
+    numbers = [change.number for change in again.unsealed.journaled]
     again.released = True
     (segment,) = collect(again)
     reader = replica_of(CIRCLE, BOB, RANDOM)

@@ -1,0 +1,172 @@
+"""This device's changes to one object that are in no segment yet: numbered, and in the journal as soon as
+they are durable.
+
+    submit ──► pending ──journal──► journaled
+                  └──────take───────────┴────► a segment
+
+A change keeps its number from the journal into its segment; what follows a gap in the numbers of a run
+would wait for ever.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import chain
+from typing import Final
+
+from ..codec.ids import ObjectId, RunId
+from ..crypto import LocalKey
+from ..errors import Quarantined, RemoteProtocolError
+from ..objects.payload import MAX_CHANGES
+from ..ports import Batch, DropJournal, PutJournal, Random, SegmentStore
+from .fold import Fold
+from .journal import ENTRY_CHANGES, ENTRY_CONTENT, LocalChange, open_entry_untrusted, seal_entry
+
+SITTING: Final = 5 * 60_000
+"""Milliseconds without a change after which a new segment begins, for the history's sake: it has one time."""
+
+SEGMENT_CONTENT: Final = 48 << 10
+"""Bytes of changes merged into one segment: keeps single segments far below the largest size."""
+
+
+class Unsealed:
+    """See the module's text.
+
+    Args:
+        following: gives of a run of this device the number of the first change that is in no segment yet.
+    """
+
+    def __init__(
+        self,
+        object_id: ObjectId,
+        store: SegmentStore,
+        local: LocalKey,
+        random: Random,
+        following: Callable[[RunId], int],
+    ) -> None:
+        self.journaled: deque[LocalChange] = deque()
+        self.pending: deque[LocalChange] = deque()
+        self._object = object_id
+        self._store = store
+        self._local = local
+        self._random = random
+        self._following = following
+        self._numbers: dict[RunId, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.journaled) + len(self.pending)
+
+    def __iter__(self) -> Iterator[LocalChange]:
+        """In the order in which they were made."""
+        return chain(self.journaled, self.pending)
+
+    def submit(self, run: RunId, time: int, content: bytes) -> None:
+        """Takes a change that was just made. ``time`` is in ms since 1970."""
+        self.pending.append(LocalChange(run, self._number(run), time, content))
+
+    def _number(self, run: RunId) -> int:
+        number = self._numbers.get(run) or self._following(run)
+        self._numbers[run] = number + 1
+        return number
+
+    def journal(self) -> Batch:
+        """Pending changes of one run, as a journal entry to make durable."""
+        if not self.pending:
+            return []
+        changes = _same_run(self.pending, ENTRY_CHANGES, ENTRY_CONTENT)
+        number = self._store.next_journal()
+        sealed = seal_entry(self._object, number, changes, self._local, self._random)
+        for change in changes:
+            self.pending.popleft()
+            self.journaled.append(replace(change, entry=number))
+        return [PutJournal(self._object, number, sealed)]
+
+    def next(self) -> list[LocalChange]:
+        """The changes that go into the next segment together; empty where nothing waits."""
+        return _same_run(self.journaled or self.pending, MAX_CHANGES, SEGMENT_CONTENT)
+
+    def take(self, changes: list[LocalChange]) -> Batch:
+        """``next`` gave them, and they are sealed: gives what frees the journal of them."""
+        queue = self.journaled or self.pending
+        for _ in changes:
+            queue.popleft()
+        through = self._finished_entry(changes[-1])
+        return [DropJournal(self._object, through)] if through else []
+
+    def _finished_entry(self, last: LocalChange) -> int:
+        """The newest journal entry all of whose changes are sealed once ``last`` is, or 0."""
+        if not last.entry:
+            return 0
+        waiting = self.journaled[0].entry if self.journaled else 0
+        return last.entry if waiting != last.entry else last.entry - 1
+
+    def drop_sealed(self) -> int:
+        """Forgets changes that turned out to be in a segment already (a restored backup's); says how many."""
+        before = len(self.journaled)
+        while self.journaled and self.journaled[0].number < self._following(self.journaled[0].run):
+            self.journaled.popleft()
+        return before - len(self.journaled)
+
+    def renumber(self, changes: list[LocalChange]) -> Batch:
+        """These in place of all, without a gap, into the journal again."""
+        through = max((change.entry for change in (*self, *changes)), default=0)
+        self.journaled, self.pending, self._numbers = deque(), deque(), {}
+        for change in changes:
+            self.pending.append(replace(change, number=self._number(change.run), entry=0))
+        batch: Batch = [DropJournal(self._object, through)] if through else []
+        while entry := self.journal():
+            batch += entry
+        return batch
+
+    def restore(self, fold: Fold) -> tuple[list[str], list[str]]:
+        """Takes back from the journal what is not in a segment yet, and gives it to the fold.
+
+        Returns:
+            What is damaged on this disk, and what the fold refused, in words.
+        """
+        damaged, refused = [], []
+        for entry in self._store.journal(self._object):
+            try:
+                changes = open_entry_untrusted(self._object, entry.number, entry.raw, self._local)
+            except RemoteProtocolError as error:
+                damaged.append(f"an unsent local change is damaged on this disk ({error})")
+                continue
+            for change in changes:
+                if change.number < self._following(change.run):
+                    continue
+                try:
+                    fold.restore(change.content, change.time)
+                except (RemoteProtocolError, Quarantined) as error:
+                    refused.append(f"an unsent local change cannot be taken back ({error})")
+                    continue
+                self.journaled.append(change)
+        self._close_gaps()
+        return damaged, refused
+
+    def _close_gaps(self) -> None:
+        """Numbers restored changes anew where some before them are lost."""
+        following: dict[RunId, int] = {}
+        for change in self.journaled:
+            if change.number != following.get(change.run, self._following(change.run)):
+                self._store.write(self.renumber(list(self.journaled)))
+                return
+            following[change.run] = change.number + 1
+
+
+def _same_run(queue: deque[LocalChange], most: int, most_bytes: int) -> list[LocalChange]:
+    """The changes at the head of ``queue`` that may share a segment or entry."""
+    changes: list[LocalChange] = []
+    size = 0
+    for change in queue:
+        size += len(change.content)
+        if changes and (
+            change.run != changes[0].run
+            or len(changes) >= most
+            or size > most_bytes
+            or change.time - changes[-1].time >= SITTING
+        ):
+            break
+        changes.append(change)
+    return changes
