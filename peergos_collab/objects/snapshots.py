@@ -1,18 +1,18 @@
-"""Snapshots: the merged state up to given heads, so that a newcomer need not replay all history first.
+"""What a snapshot segment holds: the merged state up to given heads, made by one writer.
 
-    content = [1, heads [[log, seq, id] …], membership record ids, previous snapshot id or empty, state]
-    base    = the same, and changes [[mark of a device's run (8), number of its next change] …]
+A snapshot is a cache, and speaks for others: nobody believes it before he has compared it with the segments
+that it stands for. See ``docs/spec/snapshots.md``.
 
-A snapshot is a cache that a writer makes. It speaks for others, so it is believed only so far: a link
-names the one its maker vouches for, and whoever has the history replays it and compares.
+A state that does not fit into one segment goes through several, one behind the other in its maker's log. The
+last names the heads and how many there are; each leads to the one before by the id that it follows.
 
-A *base* is one for members whose history is hidden: it stands for the segments before it that they never
-open. Whoever has the history still replays it and compares; they cannot.
+A base is a snapshot for those whose history is hidden: it also says, of each run, which number its next
+change has. Runs are named by a hash, so that it does not tell them who wrote what they may not read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 
 from ..codec import decode_untrusted, encode
@@ -23,11 +23,19 @@ from ..errors import RemoteProtocolError
 from ..values import dataclass
 from .payload import MAX_CONTENT
 
-VERSION: Final = 1
+VERSION: Final = 2
 MAX_HEADS: Final = 20_000
 MAX_RUNS: Final = 200_000
 MARK: Final = 8
-_PLAIN: Final = 5
+PIECE: Final = 768 << 10
+"""Bytes of one segment of a snapshot: with who wrote it and what it cites it fits, however badly it packs."""
+
+MAX_PARTS: Final = 96
+MAX_STATE: Final = PIECE * (MAX_PARTS - 1)
+"""72 MiB. A device that opens one holds it in memory a few times over."""
+
+_PART: Final = 2
+_END: Final = 6
 
 
 def run_mark(object_id: ObjectId, device: DeviceId, run: RunId) -> bytes:
@@ -37,7 +45,7 @@ def run_mark(object_id: ObjectId, device: DeviceId, run: RunId) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotPlace:
-    """Where a snapshot segment stands in its log."""
+    """Where a snapshot stands in its log: its last segment."""
 
     log: LogId
     seq: int
@@ -55,42 +63,54 @@ class SnapshotPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The content of a payload of kind SNAPSHOT.
+class SnapshotEnd:
+    """What the last segment of a snapshot says of all of it.
 
     Args:
         heads: the last segment of each branch that is in the state.
-        records: ids of the membership records its maker knew.
-        previous: id of the snapshot before, or empty.
-        state: as the object's fold makes it; for a document a Yjs v1 update.
+        previous: id of the snapshot before that its maker believes, or empty.
+        parts: in how many segments it lies.
         following: of a base, the number of the next change of each run; None where it is none.
     """
 
     heads: tuple[SnapshotPlace, ...]
-    records: tuple[bytes, ...]
     previous: bytes
-    state: bytes
+    parts: int = 1
     following: Mapping[bytes, int] | None = None
 
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPart:
+    """The content of a payload of kind SNAPSHOT: a piece of the state, and in the last one what it is."""
+
+    piece: bytes
+    end: SnapshotEnd | None = None
+
     def encode(self) -> bytes:
-        heads = [head.fields() for head in self.heads]
-        fields: list[Any] = [VERSION, heads, list(self.records), self.previous, self.state]
-        if self.following is not None:
-            fields.append([list(item) for item in sorted(self.following.items())])
-        return encode(fields)
+        if self.end is None:
+            return encode([VERSION, self.piece])
+        heads, following = [head.fields() for head in self.end.heads], self.end.following
+        runs = None if following is None else [list(item) for item in sorted(following.items())]
+        return encode([VERSION, self.piece, heads, self.end.previous, self.end.parts, runs])
 
     @classmethod
     def decode_untrusted(cls, raw: bytes) -> Self:
         """Raises RemoteProtocolError."""
         value = decode_untrusted(raw, MAX_CONTENT)
-        is_base = isinstance(value, list) and len(value) > _PLAIN
-        fields = array(value, _PLAIN + is_base, "snapshot")
+        has_end = isinstance(value, list) and len(value) != _PART
+        fields = array(value, _END if has_end else _PART, "snapshot")
         number(fields[0], VERSION, VERSION, "snapshot version")
-        heads = tuple(SnapshotPlace.parse_untrusted(item) for item in many(fields[1], MAX_HEADS, "heads"))
-        records = tuple(blob(item, 32, "record id") for item in many(fields[2], MAX_HEADS, "record ids"))
-        previous = some_bytes(fields[3], 32, "previous snapshot")
-        state = some_bytes(fields[4], MAX_CONTENT, "snapshot state")
-        return cls(heads, records, previous, state, _following(fields[_PLAIN]) if is_base else None)
+        end = _end_untrusted(fields) if has_end else None
+        is_base = end is not None and end.following is not None
+        return cls(some_bytes(fields[1], MAX_CONTENT if is_base else PIECE, "piece of a snapshot"), end)
+
+
+def _end_untrusted(fields: list[Any]) -> SnapshotEnd:
+    heads = tuple(SnapshotPlace.parse_untrusted(item) for item in many(fields[2], MAX_HEADS, "heads"))
+    previous = some_bytes(fields[3], 32, "previous snapshot")
+    following = None if fields[5] is None else _following(fields[5])
+    parts = number(fields[4], 1, MAX_PARTS if following is None else 1, "parts of a snapshot")
+    return SnapshotEnd(heads, previous, parts, following)
 
 
 def _following(value: object) -> dict[bytes, int]:
@@ -102,3 +122,22 @@ def _following(value: object) -> dict[bytes, int]:
     if len(found) < len(items):
         raise RemoteProtocolError("a base that names a run twice")
     return found
+
+
+def cut_snapshot(state: bytes, heads: Sequence[SnapshotPlace], previous: bytes) -> list[SnapshotPart]:
+    """A snapshot in as many segments as it needs, the last one at the end; none where it is too large."""
+    if len(state) > MAX_STATE:
+        return []
+    room = max(0, PIECE - len(encode([head.fields() for head in heads])))
+    before, last = (state, b"") if len(state) > room else (b"", state)
+    pieces = [before[at : at + PIECE] for at in range(0, len(before), PIECE)]
+    end = SnapshotEnd(tuple(heads), previous, len(pieces) + 1)
+    return [*(SnapshotPart(piece) for piece in pieces), SnapshotPart(last, end)]
+
+
+def join_snapshot_untrusted(parts: Sequence[SnapshotPart]) -> tuple[SnapshotEnd, bytes]:
+    """What a snapshot is, and its state. Raises RemoteProtocolError where these are not all its parts."""
+    end = parts[-1].end
+    if end is None or end.parts != len(parts) or any(part.end is not None for part in parts[:-1]):
+        raise RemoteProtocolError("segments that are no snapshot together")
+    return end, b"".join(part.piece for part in parts)

@@ -1,4 +1,4 @@
-"""Bases as they lie in segments: found in what can be opened, before its turn, and read again."""
+"""Bases as they lie in segments: found in what can be opened, before its turn."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from ..objects.epoch_keys import EpochKeys
 from ..objects.membership import View
 from ..objects.payload import Kind, Payload, decode_payload_untrusted
 from ..objects.segments import Segment
-from ..objects.snapshots import Snapshot
+from ..objects.snapshots import SnapshotPart
 from .bases import Base
 from .introductions import Introductions
-from .logbook import LogBook
 
 
 def find_base_untrusted(
@@ -37,25 +36,11 @@ def find_base_untrusted(
 def read_base_untrusted(segment: Segment, payload: Payload, who: Introduced) -> tuple[Base, bytes] | None:
     """The base in an opened segment by a known writer, with its state; None where there is none."""
     try:
-        snapshot = Snapshot.decode_untrusted(payload.content)
+        part = SnapshotPart.decode_untrusted(payload.content)
     except RemoteProtocolError:
         return None
-    if snapshot.following is None or payload.introduction is None:
+    end = part.end
+    if end is None or end.following is None or payload.introduction is None:
         return None
     place = segment.log, segment.seq, segment.id, segment.epoch
-    base = Base(*place, who.author, payload.time, snapshot.heads, snapshot.following, who.adders)
-    return base, snapshot.state
-
-
-def stored_state(book: LogBook, keys: Mapping[EpochId, EpochKeys], base: Base) -> bytes:
-    """The state in a base that is stored.
-
-    Raises:
-        RemoteProtocolError, Quarantined, Damaged: there is none.
-    """
-    branch = book.find(base.log, base.seq, base.id)
-    segment = next(iter(book.stored(branch, base.seq)), None) if branch is not None else None
-    if segment is None:
-        raise RemoteProtocolError("a base that is not here")
-    payload = decode_payload_untrusted(segment.open(keys[base.epoch].content))
-    return Snapshot.decode_untrusted(payload.content).state
+    return Base(*place, who.author, payload.time, end.heads, end.following, who.adders), part.piece

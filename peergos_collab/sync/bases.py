@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId, SegmentId
 from ..codec.shape import array
@@ -30,6 +30,13 @@ from .logbook import LogBook
 _Key = TypeVar("_Key")
 _LAST: Final = (1, 0, b"")
 """The rank of who is no member any more: after all who are."""
+
+
+class Headed(Protocol):
+    """What covers all up to some heads: a base, or another snapshot."""
+
+    @property
+    def heads(self) -> tuple[SnapshotPlace, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +170,7 @@ class Bases:
         extent = self.extent(new)
         return all(extent.get(n, 0) >= seq for n, seq in self.extent(old).items())
 
-    def extent(self, base: Base) -> dict[int, int]:
+    def extent(self, base: Headed) -> dict[int, int]:
         """Up to which seq a base covers each branch, as far as what it covers is here."""
         found: dict[int, int] = {}
         for head in base.heads:
@@ -173,7 +180,7 @@ class Bases:
                 seq, branch = branch.first - 1, branch.base
         return found
 
-    def is_whole(self, base: Base) -> bool:
+    def is_whole(self, base: Headed) -> bool:
         """Whether all that a base covers is here."""
         return all(self.book.find(head.log, head.seq, head.id) is not None for head in base.heads)
 

@@ -32,12 +32,13 @@ from ..objects.segments import Segment
 from ..objects.snapshots import SnapshotPlace, run_mark
 from ..values import dataclass
 from .arrivals import Arrival, BranchState
-from .base_segments import find_base_untrusted, read_base_untrusted, stored_state
+from .base_segments import find_base_untrusted, read_base_untrusted
 from .bases import Base, Bases
 from .closings import Closings
 from .fold import Fold, Missing
 from .introductions import Introductions
 from .logbook import LogBook
+from .snapshots import Claimed, Snapshots, stored_snapshot_untrusted
 
 _NOBODY: Final = Author(AccountId(bytes(32)), DeviceId(bytes(32)), PrincipalId(bytes(32)), "")
 _NOTHING: Final = Payload(RunId(bytes(16)), 1, 0, (), (), Kind.HELLO, 0, b"")
@@ -117,8 +118,7 @@ class CausalOrder:
         self.stuck: list[Missing] = []
         self.given_up: list[tuple[DeviceId, bytes]] = []
         self.set_aside: list[SetAside] = []
-        self.snapshot: SnapshotPlace | None = None
-        self.since_snapshot = 0
+        self.snapshots = Snapshots()
         self.uncited: dict[int, None] = {}
         self.strict = False
         self.until: Mapping[int, int] | None = None
@@ -406,7 +406,7 @@ class CausalOrder:
     def _count(self, author: Author, payload: Payload) -> None:
         device_run = author.device, payload.run
         self.changes[device_run] = max(payload.first + payload.count, self.changes.get(device_run, 1))
-        self.since_snapshot += 1
+        self.snapshots.since += 1
 
     def _fold_in(self, delivery: Delivery, payload: Payload) -> None:
         try:
@@ -431,9 +431,9 @@ class CausalOrder:
     ) -> None:
         if payload.kind is not Kind.SNAPSHOT:
             return
-        self.snapshot = SnapshotPlace(segment.log, segment.seq, segment.id)
-        self.since_snapshot = 0
         found = read_base_untrusted(segment, payload, who)
+        if own or found is None:
+            self.snapshots.take_untrusted(segment, payload.content, who.author, own=own)
         if found is None:
             return
         # As good as citing it: or who passes it by would have in his text what nobody else counts.
@@ -531,14 +531,31 @@ class CausalOrder:
 
     def _use(self, base: Base, state: bytes | None) -> None:
         try:
-            self.fold.take_base_untrusted(
-                base, stored_state(self.book, self.keys, base) if state is None else state
-            )
+            self.fold.take_base_untrusted(base, self.base_state(base) if state is None else state)
         except (RemoteProtocolError, Quarantined) as error:
             self.bases.refuse(base)
             self.set_aside.append(SetAside(base.log, base.seq, show_person(base.author.name), error.message))
             return
         self.bases.use(base)
+
+    @property
+    def has_claims(self) -> bool:
+        """Whether others made bases or snapshots that this device could compare with the history."""
+        can = not self.bases.is_hidden
+        return can and (bool(self.bases.unchecked) or self.snapshots.unchecked is not None)
+
+    def stands_at(self, claimed: Claimed) -> bool:
+        """Whether all that a snapshot covers was delivered, and the snapshot, and no more."""
+        place = claimed.place
+        branch = self.book.find(place.log, place.seq, place.id)
+        if branch is None or not self.bases.is_whole(claimed):
+            return False
+        return self.applied == self.bases.extent(claimed) | {branch.number: place.seq}
+
+    def base_state(self, base: Base) -> bytes:
+        """The state in a base that is stored. Raises RemoteProtocolError, Damaged."""
+        place = SnapshotPlace(base.log, base.seq, base.id)
+        return stored_snapshot_untrusted(self.book, self.keys, place)[1]
 
     # -- all once more --------------------------------------------------------------------------
 
@@ -565,4 +582,5 @@ class CausalOrder:
         self._check_ends(self.book.branches)  # by what came meanwhile
         self.take_view(before.view)
         self.take_stored()
+        self.snapshots = before.snapshots
         self.uncited = dict.fromkeys(self.applied)

@@ -34,7 +34,7 @@ from ..objects.payload import (
     Kind,
 )
 from ..objects.records import MembershipRecord
-from ..objects.snapshots import Snapshot, SnapshotPlace
+from ..objects.snapshots import SnapshotEnd, SnapshotPart, SnapshotPlace, cut_snapshot
 from ..ports import Batch, Clock, Random, SegmentStore
 from ..values import dataclass
 from .arrivals import BranchState, Offered
@@ -48,10 +48,11 @@ from .own_log import OwnLogs
 from .own_seat import OwnSeat
 from .record_book import Admits, anybody
 from .sealing import Collected, Content, Sealer
+from .snapshots import Claimed
 from .unsealed import Unsealed
 
-SNAPSHOT_CONTENT: Final = 4 << 20
-"""Bytes of a snapshot before compression; larger ones would not fit in a segment and wait for blobs."""
+BASE_CONTENT: Final = 4 << 20
+"""Bytes of a base before compression."""
 
 BASE_PACKED: Final = 900 << 10
 """Bytes of a base once compressed: with who wrote it and what it cites it fits into one segment."""
@@ -62,8 +63,8 @@ UNKEPT: Final = (
 
 
 def _check_fits_in_base(content: bytes) -> None:
-    """Raises Conflict where a snapshot's content does not fit into a segment, with all that a base has."""
-    if len(content) > SNAPSHOT_CONTENT or len(zlib.compress(content, 6)) > BASE_PACKED:
+    """Raises Conflict where the content of a base does not fit into a segment, with all else in it."""
+    if len(content) > BASE_CONTENT or len(zlib.compress(content, 6)) > BASE_PACKED:
         raise Conflict(
             "its text is too large to be given to somebody without its history: at most 4 MiB go, which pack "
             "to 900 KiB",
@@ -287,33 +288,43 @@ class Replica:
             self.fold.forget(1)
 
     def make_snapshot(self) -> Collected | None:
-        """A snapshot of everything applied, as a segment; None where now is not the time for one.
+        """A snapshot of everything applied, in as many segments as it needs; None where now is not the time.
 
         Never with a change waiting to be sealed or a segment waiting for what it cites.
         """
-        content = self._snapshot() if not self.order.waiting else None
-        if content is None or len(content) > SNAPSHOT_CONTENT:
-            return None
-        return self._seal_snapshot(content)
-
-    def _seal_snapshot(self, content: bytes, *, alone: bool = False) -> Collected:
-        first = self._next_number(self.run)
-        return self._sealer.seal(
-            Content(self.run, first, 0, Kind.SNAPSHOT, self._clock(), content, alone=alone)
-        )
-
-    def _snapshot(self, following: Mapping[bytes, int] | None = None) -> bytes | None:
-        """The content of a snapshot; None where now is not the time for one."""
-        if self.unsealed or not self.released or not self._is_known_writer() or self.seat.epoch() is None:
-            return None
-        state = self.fold.snapshot_state()
+        state = self._state_to_give() if not self.order.waiting else None
         if state is None:
             return None
-        previous = self.order.snapshot.id if self.order.snapshot is not None else b""
-        records = tuple(record.id for record in self.book.membership_records())
-        if following is not None:
-            records = ()  # thousands of them would not leave room for the text
-        return Snapshot(self._applied_heads(), records, previous, state, following).encode()
+        return self._seal_snapshot(cut_snapshot(state, self._applied_heads(), self._vouched_id()))
+
+    def _seal_snapshot(self, parts: Iterable[SnapshotPart], *, alone: bool = False) -> Collected | None:
+        together = Collected([])
+        for part in parts:
+            first, time = self._next_number(self.run), self._clock()
+            content = Content(self.run, first, 0, Kind.SNAPSHOT, time, part.encode(), alone=alone)
+            one = self._sealer.seal(content)
+            together.batch += one.batch
+            together.arrivals += one.arrivals
+        return together if together.arrivals else None
+
+    def _state_to_give(self) -> bytes | None:
+        """The state for a snapshot or base; None where now is not the time for one.
+
+        Never with a change waiting to be sealed, or while the state may depend on what came first.
+        """
+        waiting = self.unsealed or self.unsettled
+        if waiting or not self.released or not self._is_known_writer() or self.seat.epoch() is None:
+            return None
+        return self.fold.snapshot_state()
+
+    def state_at(self, claimed: Claimed) -> bytes | None:
+        """The state, if it is of all that a snapshot covers and of nothing else."""
+        apart = self.unsealed or self.unsettled or not self.order.stands_at(claimed)
+        return None if apart else self.fold.snapshot_state()
+
+    def _vouched_id(self) -> bytes:
+        vouched = self.order.snapshots.vouched
+        return vouched.id if vouched is not None else b""
 
     @property
     def base_is_due(self) -> bool:
@@ -324,25 +335,23 @@ class Replica:
     def make_base(self) -> Collected | None:
         """A base of everything applied, as a segment; None where now is not the time for one.
 
-        Never with a change waiting to be sealed, or while the state may depend on what came first. What waits
-        for what it cites is not in it, and may wait for ever.
+        What waits for what it cites is not in it, and may wait for ever.
 
         Raises:
             Conflict: the state does not fit into a segment.
         """
-        if self.unsettled or len(self.order.uncited) > MAX_CITES:
-            return None
-        content = self._snapshot(self.order.following())
-        if content is None:
-            return None
-        _check_fits_in_base(content)
-        return self._seal_snapshot(content, alone=True)
+        state = self._state_to_give() if len(self.order.uncited) <= MAX_CITES else None
+        return None if state is None else self._seal_snapshot([self._base(state)], alone=True)
 
     def check_base(self) -> None:
         """Raises Conflict where the state is too large for a base."""
-        state = self.fold.snapshot_state() or b""
-        content = Snapshot(self._applied_heads(), (), bytes(32), state, self.order.following()).encode()
-        _check_fits_in_base(content)
+        self._base(self.fold.snapshot_state() or b"")
+
+    def _base(self, state: bytes) -> SnapshotPart:
+        end = SnapshotEnd(self._applied_heads(), self._vouched_id(), following=self.order.following())
+        base = SnapshotPart(state, end)
+        _check_fits_in_base(base.encode())
+        return base
 
     def _applied_heads(self) -> tuple[SnapshotPlace, ...]:
         heads = []
@@ -435,8 +444,8 @@ class Replica:
         deliver_canonically(anew)
         return anew
 
-    def fold_up_to(self, base: Base, book: LogBook, fold: Fold) -> CausalOrder | None:
-        """Delivers to an empty fold what a base says it covers; None where not all of that counts here.
+    def fold_up_to(self, base: Base | Claimed, book: LogBook, fold: Fold) -> CausalOrder | None:
+        """Delivers to an empty fold what a base or snapshot covers; None where not all of that counts here.
 
         Like ``fold_anew``: another thread may do it.
         """
@@ -445,7 +454,8 @@ class Replica:
             return None
         anew.until = anew.bases.extent(base)
         anew.closings.take_view(anew.view)
-        anew.closings.keep(Cite(head.log[:8], head.seq, head.id) for head in base.heads)
+        if isinstance(base, Base):
+            anew.closings.keep(Cite(head.log[:8], head.seq, head.id) for head in base.heads)
         deliver_canonically(anew)
         reached = all(anew.applied.get(number, 0) >= seq for number, seq in anew.until.items())
         return anew if reached else None

@@ -241,8 +241,8 @@ class _Search:
     def on_ready(self, live: LiveObject, link: SyncLink) -> None:
         self._news.pulse()
 
-    def on_snapshot(self, live: LiveObject, event: SnapshotCame) -> None:
-        pass
+    def on_snapshot(self, live: LiveObject, event: SnapshotCame) -> SnapshotPlace | None:
+        return None
 
     def wanted_snapshot(self, live: LiveObject) -> SnapshotPlace | None:
         return None

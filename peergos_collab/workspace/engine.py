@@ -7,7 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from ..codec.ids import ObjectId, RunId
 from ..codec.shown import show_person
@@ -23,10 +23,11 @@ from ..sync.bases import Base
 from ..sync.causal_order import CausalOrder
 from ..sync.logbook import LogBook
 from ..sync.replica import Replica
+from ..sync.snapshots import Claimed
 from ..values import dataclass
 from .api import Event
 from .folds import ChatFold, EntriesFold
-from .history import check_bases
+from .history import Replayer, check_bases, check_snapshots
 from .home import LOCK, STORE, HomeKeys, open_keys, remember_nodes
 from .known_accounts import KnownAccounts
 from .link_events import LinkEvents
@@ -40,6 +41,8 @@ from .references import ObjectReference
 from .renewal import Renewal
 from .stored_objects import StoredObjects
 from .way_out import WayOut
+
+_Check: TypeAlias = Callable[[Replayer, OpenObject], Awaitable[None]]
 
 META: Final = "meta"
 CLEAN: Final = b"clean"
@@ -86,7 +89,7 @@ class Engine:
     _taking_out: bool = False
     _ending: list[Renewal] = field(default_factory=list)
     _beside: set[asyncio.Task[None]] = field(default_factory=set)
-    _checking: set[ObjectId] = field(default_factory=set)
+    _checking: set[tuple[ObjectId, _Check]] = field(default_factory=set)
     _closed: bool = False
 
     def __post_init__(self) -> None:
@@ -222,9 +225,8 @@ class Engine:
         renewal = self.renewals[opened.live.id] = Renewal(self, opened)
         opened.live.on_unsettled.append(renewal.plan)
         renewal.plan()
-        opened.live.on_bases.append(lambda: self._check_bases(opened))
-        if opened.live.replica.order.bases.unchecked:
-            self._check_bases(opened)
+        opened.live.on_claims.append(lambda: self.check_claims(opened))
+        self.check_claims(opened)
         return opened
 
     def replay(self, opened: OpenObject) -> Replica:
@@ -243,16 +245,29 @@ class Engine:
         """An author, in words safe to show."""
         return self.mailroom.book.names().of(author.account, author.name).words
 
-    def _check_bases(self, opened: OpenObject) -> None:
-        if opened.live.id not in self._checking:
-            self._checking.add(opened.live.id)
-            self.spawn(self._compare_bases(opened))
+    def check_snapshot(self, opened: OpenObject, claimed: Claimed, here: bytes | None) -> bool | None:
+        """See ``StoredObjects.check_snapshot``."""
+        return self.stored.check_snapshot(opened, claimed, here)
 
-    async def _compare_bases(self, opened: OpenObject) -> None:
-        try:
-            await check_bases(self, opened)
-        finally:
-            self._checking.discard(opened.live.id)
+    def check_claims(self, opened: OpenObject) -> None:
+        """Compares what others say the history comes to with the history here."""
+        order = opened.live.replica.order
+        if order.has_claims and order.bases.unchecked:
+            self._compare(opened, check_bases)
+        if order.has_claims and order.snapshots.unchecked and not opened.live.unverified:
+            self._compare(opened, check_snapshots)
+
+    def _compare(self, opened: OpenObject, check: _Check) -> None:
+        async def compare() -> None:
+            try:
+                await check(self, opened)
+            finally:
+                self._checking.discard(key)
+
+        key = opened.live.id, check
+        if key not in self._checking:
+            self._checking.add(key)
+            self.spawn(compare())
 
     def on_renewed(self, opened: OpenObject) -> None:
         """An object was folded anew."""

@@ -1,10 +1,11 @@
-"""Opening from a snapshot, and finding out afterwards whether it told the truth.
+"""Opening from a snapshot, and finding out whether those who make them tell the truth.
 
-A newcomer shows the state of the snapshot that the link vouches for, marked as not verified, while the
-history comes in. Once it is here, it is replayed apart and compared. What differs was false: then the
+A newcomer shows the state of the snapshot that whoever let him in vouches for, marked as not verified, while
+the history comes in. Once it is here, it is replayed apart and compared. What differs was false: then the
 object is opened anew from its history alone.
 
-A base, which speaks to those whose history is hidden, is compared in the same way by everybody else.
+Who has the history compares snapshots of others in the same way, and vouches for those that are true. So it
+does with a base, which speaks to those whose history is hidden.
 """
 
 from __future__ import annotations
@@ -13,31 +14,37 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
+from ..documents import Document
 from ..errors import PeergosCollabError, Quarantined, RemoteProtocolError
-from ..objects.payload import Author, Kind, decode_payload_untrusted
-from ..objects.segments import Segment
-from ..objects.snapshots import Snapshot, SnapshotPlace
-from ..sync.base_segments import stored_state
+from ..objects.payload import Author
+from ..objects.snapshots import SnapshotPlace
 from ..sync.bases import Base
 from ..sync.fold import Fold
 from ..sync.logbook import LogBook
 from ..sync.replica import Replica
 from ..sync.session_events import SnapshotCame
+from ..sync.snapshots import Claimed, stored_snapshot_untrusted
 from .folds import DocumentFold
 from .live_object import LiveObject
 from .news import News
 from .open_object import OpenObject
 
-NOT_VERIFIED: Final = "history not verified yet: it is shown from a snapshot until all of it is here"
-FALSE_SNAPSHOT: Final = (
-    "the snapshot this was opened from does not hold what its history holds; "
+FALSE_PREVIEW: Final = (
+    "the snapshot this was opened from, by {who}, does not hold what the history holds; "
     "the history counts: open it again to see that"
+)
+FALSE_SNAPSHOT: Final = (
+    "{who} made a snapshot that is not what the history holds: nobody is given it by you, and nothing of "
+    "yours changed"
 )
 FALSE_BASE: Final = (
     "{who} gave people from whom the history is hidden a state that is not what the history holds: they may "
     "see another text than you; nothing of yours changed"
 )
 TRIES: Final = 5
+REST: Final = 20
+"""Times as long as comparing a snapshot took passes before the next one: whoever writes can make many."""
+
 _READ: Final = 1 << 20
 
 
@@ -53,33 +60,32 @@ class Replayer(Protocol):
 
     def check_base(self, opened: OpenObject, base: Base) -> bool: ...
 
+    def check_snapshot(self, opened: OpenObject, claimed: Claimed, here: bytes | None) -> bool | None: ...
+
+    def check_claims(self, opened: OpenObject) -> None: ...
+
     def who(self, author: Author) -> str: ...
 
     def on_problem(self, live: LiveObject | None, words: str) -> None: ...
 
 
-def take_preview_untrusted(opened: OpenObject, place: SnapshotPlace, came: SnapshotCame) -> None:
-    """Shows the state of the snapshot at ``place``.
+def show_preview_untrusted(opened: OpenObject, came: SnapshotCame) -> SnapshotPlace | None:
+    """Shows the snapshot that was asked for, once all of it is here; gives what to ask for next.
 
     Raises:
-        RemoteProtocolError, Quarantined: it is not that segment, or not a snapshot; nothing changed.
+        RemoteProtocolError, Quarantined: it is not that, or no snapshot; nothing changed.
     """
-    live, fold = opened.live, opened.fold
-    replica = live.replica
-    if not isinstance(fold, DocumentFold) or live.unverified or not came.raw:
-        return
-    live.take_records(came.certificates)
-    segment = Segment.parse_untrusted(came.raw).verify()
-    if segment.id != place.id or (segment.log, segment.epoch) not in replica.book.certificates:
-        raise RemoteProtocolError("another segment than the snapshot that the link names")
-    keys = replica.keys.get(segment.epoch)
-    if keys is None:
-        raise RemoteProtocolError("a snapshot under keys that are not here")
-    payload = decode_payload_untrusted(segment.open(keys.content))
-    if payload.kind is not Kind.SNAPSHOT:
-        raise RemoteProtocolError("a segment that is no snapshot")
-    fold.load_preview(Snapshot.decode_untrusted(payload.content).state)
-    live.unverified = True
+    preview, opened.preview = opened.preview, None
+    if preview is None or not isinstance(opened.fold, DocumentFold) or opened.live.unverified or not came.raw:
+        return None
+    opened.live.take_records(came.certificates)
+    state = preview.take_untrusted(opened.live.replica, came)
+    if state is None:
+        opened.preview = preview
+        return preview.wanted
+    opened.fold.load_preview(state)
+    opened.live.unverified = preview.place
+    return None
 
 
 async def verify_history(engine: Replayer, opened: OpenObject) -> bool | None:
@@ -117,14 +123,66 @@ async def settle(engine: Replayer, opened: OpenObject) -> None:
         return
     if verdict is None:
         return
-    opened.live.unverified = False
+    place, opened.live.unverified = opened.live.unverified, None
     opened.live.tell_unsettled()
     if verdict:
         opened.live.save()
         engine.news.pulse()
+        engine.check_claims(opened)
     else:
-        engine.on_problem(opened.live, FALSE_SNAPSHOT)
+        engine.on_problem(opened.live, FALSE_PREVIEW.format(who=_maker(engine, opened, place)))
         await engine.open_anew(opened)
+
+
+def _maker(engine: Replayer, opened: OpenObject, place: SnapshotPlace | None) -> str:
+    introductions = opened.live.replica.order.introductions
+    who = introductions.writer_of(place.log) if place is not None else None
+    return engine.who(who.author) if who is not None else "somebody"
+
+
+def is_true_snapshot(
+    replica: Replica, claimed: Claimed, book: LogBook, empty: Callable[[], Fold], here: bytes | None
+) -> bool | None:
+    """Whether a snapshot holds what the history holds up to its heads; None where that is not all here.
+
+    Args:
+        book: loaded from the replica's store.
+        empty: gives a fold that has nothing yet.
+        here: the state of this device, if it stands at just those heads.
+    """
+    told = empty()
+    if not isinstance(told, DocumentFold):
+        return None
+    try:
+        state = stored_snapshot_untrusted(book, replica.keys, claimed.place)[1]
+        told.document.take_state_untrusted(state, told.guarded)
+    except (RemoteProtocolError, Quarantined):
+        return False
+    if here is not None and told.document.is_same_throughout(Document(1, here)):
+        return True
+    order = replica.fold_up_to(claimed, book, empty())
+    if order is None:
+        return None
+    return cast(DocumentFold, order.fold).document.is_same_throughout(told.document)
+
+
+async def check_snapshots(engine: Replayer, opened: OpenObject) -> None:
+    """Compares the newest snapshot that somebody else made with the history here, and says if it is false."""
+    live, loop = opened.live, asyncio.get_running_loop()
+    while (claimed := live.replica.order.snapshots.unchecked) is not None and not live.unverified:
+        began = loop.time()
+        try:
+            await live.durable()
+            here = live.replica.state_at(claimed)
+            true = await asyncio.to_thread(engine.check_snapshot, opened, claimed, here)
+        except PeergosCollabError as error:
+            engine.on_problem(live, f"what the history holds could not be compared: {error.message}")
+            return
+        live.replica.order.snapshots.settle(claimed, true)
+        if true is False:
+            engine.on_problem(live, FALSE_SNAPSHOT.format(who=engine.who(claimed.author)))
+        engine.news.pulse()
+        await asyncio.sleep(REST * (loop.time() - began))
 
 
 def is_true(replica: Replica, base: Base, book: LogBook, empty: Callable[[], Fold]) -> bool:
@@ -139,7 +197,7 @@ def is_true(replica: Replica, base: Base, book: LogBook, empty: Callable[[], Fol
     if order is None or not isinstance(order.fold, DocumentFold) or not isinstance(claimed, DocumentFold):
         return False
     try:
-        claimed.take_base_untrusted(base, stored_state(book, order.keys, base))
+        claimed.take_base_untrusted(base, order.base_state(base))
     except (RemoteProtocolError, Quarantined):
         return False
     same_numbers = order.following() == base.following

@@ -9,7 +9,7 @@ from ..errors import Damaged, PeergosCollabError
 from ..objects.snapshots import SnapshotPlace
 from ..sync.session_events import EphemeralCame, SnapshotCame
 from .api import Event
-from .history import settle, take_preview_untrusted
+from .history import settle, show_preview_untrusted
 from .live_object import LiveObject
 from .made_links import forget_ended
 from .open_object import PROFILE_PATH
@@ -60,15 +60,16 @@ class LinkEvents(LinkOwner):
 
     def wanted_snapshot(self, live: LiveObject) -> SnapshotPlace | None:
         opened = self.engine.objects.get(live.id)
-        return opened.preview if opened is not None else None
+        return opened.preview.wanted if opened is not None and opened.preview is not None else None
 
-    def on_snapshot(self, live: LiveObject, event: SnapshotCame) -> None:
+    def on_snapshot(self, live: LiveObject, event: SnapshotCame) -> SnapshotPlace | None:
         opened = self.engine.objects.get(live.id)
-        if opened is None or opened.preview is None:
-            return
-        place, opened.preview = opened.preview, None
+        if opened is None:
+            return None
         try:
-            take_preview_untrusted(opened, place, event)
+            return show_preview_untrusted(opened, event)
         except PeergosCollabError as error:
             self.on_problem(live, f"the snapshot was not used: {error.message}")
-        self.engine.news.pulse()
+            return None
+        finally:
+            self.engine.news.pulse()

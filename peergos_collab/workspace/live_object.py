@@ -29,7 +29,7 @@ from ..sync.sealing import Collected
 from ..sync.session import Session
 from ..values import dataclass
 
-CHECKPOINT: Final = 2
+CHECKPOINT: Final = 3
 """Version of what is saved of an object beside its state."""
 
 CHECKPOINTS: Final = "checkpoints"
@@ -47,6 +47,9 @@ SNAPSHOT_SHARE: Final = 50
 
 QUIET_SECONDS: Final = 0.5
 """A snapshot costs time in proportion to the document, so it waits for a pause in typing."""
+
+SNAPSHOT_SECONDS: Final = 2.0
+"""Within which each who can, at a moment of its own, makes a snapshot that is due, if nobody has."""
 
 CHECKPOINT_COST: Final = 256
 """What opening would have to replay when the local state is saved again, in segments of one change."""
@@ -94,8 +97,8 @@ class LiveObject:
         saved_at: per node address, up to which seq of each branch its receipts go.
         failed: this disk refused a write; what was typed since is only in memory.
         on_unsettled: called when the state may depend on what came first.
-        unverified: what is shown comes from a snapshot, and its history is still to be compared.
-        on_bases: called when others made bases that are still to be compared with the history.
+        unverified: the snapshot that what is shown comes from, as long as its history was not compared.
+        on_claims: called when others made bases or snapshots that are to be compared with the history.
         incomplete: this home never had all of it, so it publishes nothing that says what of a device counts.
         modified: when the content last changed, by its author's clock, ms since 1970.
     """
@@ -110,10 +113,10 @@ class LiveObject:
     on_durable: list[Callable[[], None]] = field(default_factory=list)
     on_members: list[Callable[[], None]] = field(default_factory=list)
     on_unsettled: list[Callable[[], None]] = field(default_factory=list)
-    on_bases: list[Callable[[], None]] = field(default_factory=list)
+    on_claims: list[Callable[[], None]] = field(default_factory=list)
     saved_at: dict[str, dict[int, int]] = field(default_factory=dict)
     failed: bool = False
-    unverified: bool = False
+    unverified: SnapshotPlace | None = None
     incomplete: bool = False
     modified: int = 0
     _ahead: dict[str, set[Tip]] = field(default_factory=dict)
@@ -218,16 +221,27 @@ class LiveObject:
         self.kick()
 
     def _plan_snapshot(self) -> None:
-        """A snapshot is due once enough came since the last one that its cost is small beside it."""
-        segments, size = self.replica.order.since_snapshot, self.replica.fold.size
-        if segments < max(SNAPSHOT_SEGMENTS, size // SNAPSHOT_SHARE) or self._stopped:
+        """A snapshot is due once enough came since the last one that its cost is small beside it.
+
+        It waits for a pause, and a moment more: most likely somebody else makes it.
+        """
+        if self._stopped or not self._snapshot_is_due():
             return
         if self._snapshot_timer is not None:
             self._snapshot_timer.cancel()  # typing goes on: the pause begins anew
-        self._snapshot_timer = self._loop.call_later(QUIET_SECONDS, self.snapshot)
+        moment = self.random(1)[0] / 255 * SNAPSHOT_SECONDS
+        self._snapshot_timer = self._loop.call_later(QUIET_SECONDS + moment, self._snapshot_due)
+
+    def _snapshot_is_due(self) -> bool:
+        share = self.replica.fold.size // SNAPSHOT_SHARE
+        return self.replica.order.snapshots.is_due(max(SNAPSHOT_SEGMENTS, share))
+
+    def _snapshot_due(self) -> None:
+        if self._snapshot_is_due():
+            self.snapshot()
 
     def snapshot(self) -> None:
-        """Makes a snapshot segment, unless something is under way or its history is not verified."""
+        """Makes a snapshot, unless something is under way or the history is not verified."""
         self._snapshot_timer = None
         if self._in_flight or self._gathering is not None or self.unverified or self.failed:
             return
@@ -357,8 +371,8 @@ class LiveObject:
 
     def _tell(self, deliveries: list[Delivery]) -> None:
         self.tell_unsettled()
-        if self.replica.order.bases.unchecked:
-            for told in list(self.on_bases):
+        if self.replica.order.has_claims:
+            for told in list(self.on_claims):
                 told()
         if deliveries:
             self.modified = max(self.modified, deliveries[-1].time)
@@ -562,12 +576,11 @@ class LiveObject:
         aside = [[s.log, s.seq, s.name, s.reason] for s in order.set_aside]
         saved = [[node, [list(item) for item in seqs.items()]] for node, seqs in self.saved_at.items()]
         applied = [list(item) for item in order.applied.items()]
-        place = order.snapshot.fields() if order.snapshot is not None else []
-        snapshot = [place, order.since_snapshot, self.unverified]
+        snapshots = [order.snapshots.stored(), self.unverified.fields() if self.unverified else []]
         stated = self._stated
         doubt = [order.unsettled, [list(run) for run in order.contested], [list(m) for m in order.stuck]]
         bases = order.bases.stored()
-        fields = [applied, changes, authors, aside, saved, self.modified, snapshot, stated, doubt, bases]
+        fields = [applied, changes, authors, aside, saved, self.modified, snapshots, stated, doubt, bases]
         return encode([CHECKPOINT, *fields])
 
     def _restore(self, checkpoint: bytes) -> bool:
@@ -576,7 +589,7 @@ class LiveObject:
         fields = array(decode_untrusted(checkpoint, limit), 11, "state")
         if fields[0] != CHECKPOINT:
             raise Damaged("another version of this program wrote it")
-        _, applied, changes, authors, aside, saved, self.modified, snapshot, stated, doubt, bases = fields
+        _, applied, changes, authors, aside, saved, self.modified, snapshots, stated, doubt, bases = fields
         order = self.replica.order
         order.applied = dict(many(applied, limit, "state"))
         if not order.applied.keys() <= order.book.numbered.keys():
@@ -589,8 +602,9 @@ class LiveObject:
         order.unsettled, contested, stuck = array(doubt, 3, "state")
         order.contested = {(DeviceId(device), RunId(run)) for device, run in contested}
         order.stuck = [(client, clock) for client, clock in stuck]
-        place, order.since_snapshot, self.unverified = array(snapshot, 3, "state")
-        order.snapshot = SnapshotPlace.parse_untrusted(place) if place else None
+        known, unverified = array(snapshots, 2, "state")
+        order.snapshots.restore(known)
+        self.unverified = SnapshotPlace.parse_untrusted(unverified) if unverified else None
         self.saved_at = {node: dict(seqs) for node, seqs in saved}
         order.bases.restore(bases)
         return bool(stated)

@@ -55,7 +55,6 @@ from .engine import Engine
 from .entry_node import use_entry_node
 from .folds import ChatFold, DocumentFold
 from .handles import LocalChat, LocalDocument
-from .history import NOT_VERIFIED
 from .home import found_object, has_passphrase, open_keys, use_key_store
 from .live_object import stored_summary
 from .local_devices import LocalDevices
@@ -65,6 +64,7 @@ from .machine import now_ms
 from .made_links import forget_ended
 from .network import Network, with_node
 from .open_object import OpenObject
+from .preview import NOT_VERIFIED
 from .references import ObjectReference
 from .sharing import KIND_NAMES, ROLES, join, links, members, share_link
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..objects.snapshots import SnapshotPlace
 from ..values import dataclass
 from .called import Names
 from .folds import ChatFold, DocumentFold, EntriesFold
 from .live_object import LiveObject
 from .peers import PeerMesh
 from .presence import PresenceBook
+from .preview import Preview
 
 AnyFold = DocumentFold | ChatFold | EntriesFold
 
@@ -26,7 +26,7 @@ class OpenObject:
         path: its name in the profile; empty for the profile itself.
         mesh: direct connections to others in it, while online.
         handles: how many faces have it open.
-        preview: where a snapshot stands that is to be shown until the history is here.
+        preview: the snapshot that is to be shown until the history is here.
         settling: its snapshot is being compared with its history.
     """
 
@@ -36,7 +36,7 @@ class OpenObject:
     presence: PresenceBook
     mesh: PeerMesh | None = None
     handles: int = 0
-    preview: SnapshotPlace | None = None
+    preview: Preview | None = None
     settling: bool = False
 
     def false_adds(self, names: Names) -> list[str]:

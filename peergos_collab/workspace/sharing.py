@@ -40,6 +40,7 @@ from .machine import now_ms
 from .made_links import MadeLink, all_links, remember_link
 from .network import Network, with_node
 from .open_object import OpenObject
+from .preview import Preview
 from .ready_link import SHARE_SECONDS, link_ready
 from .references import ObjectReference
 
@@ -109,7 +110,7 @@ async def store_on_node(engine: Engine, opened: OpenObject, network: Network, pa
     network.refresh()  # a new member made it a circle of its own
     with engine.online.holding(opened):
         await link_ready(engine, opened, network, address)
-        if opened.live.replica.order.since_snapshot >= SNAPSHOT_MIN:
+        if opened.live.replica.order.snapshots.since >= SNAPSHOT_MIN:
             opened.live.snapshot()
         saved = f"storing {path!r} on the node"
         await engine.news.wait_until(lambda: opened.live.saved_on(address), SHARE_SECONDS, saved)
@@ -131,7 +132,7 @@ def capability_for(opened: OpenObject, level: Level, title: str, to: Principal) 
     given = min(level, replica.keys[epoch].level)  # an epoch that a writer made has no keys of an admin
     held = EpochKeys(given, replica.keys[epoch].secret(given).expose())
     nodes = opened.live.nodes[:16]
-    snapshot = None if member.hidden else replica.order.snapshot
+    snapshot = None if member.hidden else replica.order.snapshots.vouched
     return Capability(replica.object, epoch, held, replica.view.kind, title, nodes, snapshot)
 
 
@@ -266,7 +267,7 @@ async def enter(
     if capability.kind not in KIND_NAMES:
         raise Refused("the link opens a kind of object that this version does not know")
     opened = engine.open_reference(name, reference)
-    opened.preview = capability.snapshot
+    opened.preview = Preview(capability.snapshot) if capability.snapshot is not None else None
     try:
         with engine.online.holding(opened):
             await _first_content(engine, opened, network, reference, address, seconds)
@@ -319,7 +320,7 @@ async def _first_content(
             raise NoAccess("you were removed from it meanwhile; nothing was changed")
         if link is not None and opened.live.id in link.lacking:
             raise Offline(f"the node {address} does not have it yet, or not for you; nothing was changed")
-        return opened.live.unverified or (link is not None and opened.live.id in link.ready)
+        return opened.live.unverified is not None or (link is not None and opened.live.id in link.ready)
 
     await engine.news.wait_until(here, seconds, "fetching the content")
     member = replica.view.members.get(replica.actor.principal)

@@ -18,9 +18,10 @@ from ..sync.bases import Base
 from ..sync.causal_order import CausalOrder
 from ..sync.logbook import LogBook
 from ..sync.replica import Replica
+from ..sync.snapshots import Claimed
 from .document_past import RecordingFold
 from .folds import ChatFold, DocumentFold, EntriesFold
-from .history import is_true
+from .history import is_true, is_true_snapshot
 from .home import STORE
 from .live_object import LiveObject
 from .machine import machine_name, now_ms
@@ -176,6 +177,11 @@ class StoredObjects:
         """Whether a base holds what the history here holds up to its heads; for a thread of its own."""
         book = LogBook.load(opened.live.id, self._engine.store)
         return is_true(opened.live.replica, base, book, lambda: self._empty_fold(opened))
+
+    def check_snapshot(self, opened: OpenObject, claimed: Claimed, here: bytes | None) -> bool | None:
+        """Whether a snapshot holds what the history here holds up to its heads; for a thread of its own."""
+        book = LogBook.load(opened.live.id, self._engine.store)
+        return is_true_snapshot(opened.live.replica, claimed, book, lambda: self._empty_fold(opened), here)
 
     def _empty_fold(self, opened: OpenObject) -> AnyFold:
         # Under another run: what this one wrote has to come from segments, too.

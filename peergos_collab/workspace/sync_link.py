@@ -60,7 +60,8 @@ class LinkOwner(Protocol):
 
     def on_ready(self, live: LiveObject, link: SyncLink) -> None: ...
 
-    def on_snapshot(self, live: LiveObject, event: SnapshotCame) -> None: ...
+    def on_snapshot(self, live: LiveObject, event: SnapshotCame) -> SnapshotPlace | None:
+        """Gives which segment to ask for next, if that was not all of it."""
 
     def wanted_snapshot(self, live: LiveObject) -> SnapshotPlace | None: ...
 
@@ -238,9 +239,7 @@ class SyncLink:
             case ReceiptCame():
                 self._receipt(event)
             case SnapshotCame():
-                live = self._objects.get(event.object)
-                if live is not None:
-                    self._owner.on_snapshot(live, event)
+                self._snapshot(event)
             case RefusedCame():
                 self._refused(event)
             case DropCame():
@@ -291,6 +290,12 @@ class SyncLink:
         if place is not None:
             self.session.get_snapshot(object_id, place)
         self._receipts.setdefault(object_id, []).extend(self._asked.pop(object_id, []))
+
+    def _snapshot(self, event: SnapshotCame) -> None:
+        live = self._objects.get(event.object)
+        following = self._owner.on_snapshot(live, event) if live is not None else None
+        if following is not None:
+            self.session.get_snapshot(event.object, following)
 
     def _caught_up(self, object_id: ObjectId) -> None:
         live = self._objects.get(object_id)

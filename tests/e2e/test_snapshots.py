@@ -1,4 +1,4 @@
-"""Joining a document with a long history: content from a snapshot at once, believed only once replayed."""
+"""Documents with a long history: content from a snapshot at once, believed only once replayed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import pytest
 
 from peergos_collab.documents import Document
 from peergos_collab.node import serve_node
+from peergos_collab.objects.snapshots import PIECE
 from peergos_collab.workspace import Options, Role, create_workspace, open_workspace
 from peergos_collab.workspace.engine import Engine
 from peergos_collab.workspace.folds import DocumentFold
-from peergos_collab.workspace.history import FALSE_SNAPSHOT, NOT_VERIFIED
+from peergos_collab.workspace.history import FALSE_PREVIEW, FALSE_SNAPSHOT
 from peergos_collab.workspace.local_workspace import LocalWorkspace
+from peergos_collab.workspace.preview import NOT_VERIFIED
 from peergos_collab.workspace.sharing import SNAPSHOT_MIN
 
 LIMIT = 20.0
@@ -58,32 +60,79 @@ def small_window(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("peergos_collab.sync.channel.SEGMENTS_PER_FRAME", 4 << 10)
 
 
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that were shown from snapshots."""
+    texts: list[str] = []
+    original = DocumentFold.load_preview
+
+    def load_preview(fold: DocumentFold, state: bytes) -> None:
+        original(fold, state)
+        texts.append(fold.document.text)
+
+    monkeypatch.setattr(DocumentFold, "load_preview", load_preview)
+    return texts
+
+
 def problems(engine: Engine, path: str) -> list[str]:
     live = engine.find(path).live
     return live.replica.problems + ([NOT_VERIFIED] if live.unverified else [])
 
 
 @pytest.mark.usefixtures("small_window")
-async def test_a_link_to_a_long_history_names_a_snapshot(tmp_path: Path) -> None:
+@pytest.mark.parametrize("piece", [PIECE, 300], ids=["in one", "in several segments"])
+async def test_a_link_to_a_long_history_names_a_snapshot(
+    tmp_path: Path, shown: list[str], monkeypatch: pytest.MonkeyPatch, piece: int
+) -> None:
     """Who joins sees the text, and once the history is replayed it counts as verified."""
+    monkeypatch.setattr("peergos_collab.objects.snapshots.PIECE", piece)
     async with two_homes(tmp_path) as (ana, bo):
         fold = await write_history(ana, "notes")
         link = await ana.share_link("notes", Role.WRITER)
-        snapshot = ana.engine.find("notes").live.replica.order.snapshot
+        snapshot = ana.engine.find("notes").live.replica.order.snapshots.vouched
         await bo.join(link)
         await bo.go_online(Options(webrtc=False))
         live = bo.engine.find("notes").live
         await bo.engine.news.wait_until(lambda: not live.unverified, LIMIT, "verifying")
+        await bo.engine.news.wait_until(
+            lambda: live.replica.order.snapshots.vouched is not None, LIMIT, "comparing"
+        )
         text, _ = await bo.read_document("notes")
 
-        assert snapshot is not None
         assert fold.document.text == text
         assert problems(bo.engine, "notes") == []
-        assert snapshot == live.replica.order.snapshot
+        assert snapshot == live.replica.order.snapshots.vouched
+        assert shown == [text]
 
 
 @pytest.mark.usefixtures("small_window")
-async def test_a_false_snapshot_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_has_the_history_finds_out_who_lies(tmp_path: Path, shown: list[str]) -> None:
+    """A member who makes a false snapshot is named, and nobody is given it by those who have the history."""
+    async with two_homes(tmp_path) as (ana, bo):
+        await write_history(ana, "notes")
+        await bo.join(await ana.share_link("notes", Role.WRITER))
+        await bo.go_online(Options(webrtc=False))
+        live = bo.engine.find("notes").live
+        await bo.engine.news.wait_until(
+            lambda: live.replica.released and not live.unverified, LIMIT, "joined"
+        )
+        vouched = ana.engine.find("notes").live.replica.order.snapshots.vouched
+        lie = Document(1)
+        lie.edit(0, 0, "what nobody wrote")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(live.replica.fold, "snapshot_state", lie.state)
+            await live.durable()
+            live.snapshot()
+        words = FALSE_SNAPSHOT.format(who="somebody who calls himself bo")
+
+        await ana.engine.news.wait_until(lambda: words in problems(ana.engine, "notes"), LIMIT, "finding out")
+        assert ana.engine.find("notes").live.replica.order.snapshots.vouched == vouched
+
+
+@pytest.mark.usefixtures("small_window")
+async def test_a_false_snapshot_is_found_out(
+    tmp_path: Path, shown: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A snapshot that holds another text than the history is shown at first, then named, then dropped."""
     lie = Document(1)
     lie.edit(0, 0, "what nobody wrote")
@@ -91,19 +140,12 @@ async def test_a_false_snapshot_is_found_out(tmp_path: Path, monkeypatch: pytest
         fold = await write_history(ana, "notes")
         monkeypatch.setattr(fold, "snapshot_state", lie.state)
         link = await ana.share_link("notes", Role.WRITER)
-        shown: list[str] = []
-        original = DocumentFold.load_preview
-
-        def load_preview(fold: DocumentFold, state: bytes) -> None:
-            original(fold, state)
-            shown.append(fold.document.text)
-
-        monkeypatch.setattr(DocumentFold, "load_preview", load_preview)
         await bo.join(link)
         await bo.go_online(Options(webrtc=False))
 
         def found_out() -> bool:
-            return FALSE_SNAPSHOT in problems(bo.engine, "notes") and not bo.engine.find("notes").live.failed
+            words = FALSE_PREVIEW.format(who="somebody who calls himself ana")
+            return words in problems(bo.engine, "notes") and not bo.engine.find("notes").live.failed
 
         await bo.engine.news.wait_until(found_out, LIMIT, "finding out")
         text, _ = await bo.read_document("notes")

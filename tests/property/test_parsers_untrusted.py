@@ -33,7 +33,7 @@ from peergos_collab.objects.payload import Kind, decode_payload_untrusted
 from peergos_collab.objects.principals import Principal
 from peergos_collab.objects.records import Epoch, EpochLink, Grant, open_op, parse_record_untrusted
 from peergos_collab.objects.segments import Segment
-from peergos_collab.objects.snapshots import Snapshot, SnapshotPlace
+from peergos_collab.objects.snapshots import SnapshotEnd, SnapshotPart, SnapshotPlace
 from peergos_collab.objects.wraps import Recipient, unwrap_untrusted, wrap
 from peergos_collab.ports import Address
 from peergos_collab.sync.frames import Frame, decode_frame_untrusted, encode_frame
@@ -118,13 +118,9 @@ def _from_bytes(check: Callable[[Any], None]) -> Callable[[bytes], None]:
     return parse
 
 
-BASE = Snapshot(
-    (SnapshotPlace(FORGER.log, 1, FORGER.segments[0].id),),
-    (RANDOM(32),),
-    RANDOM(32),
-    b"state",
-    {RANDOM(8): 7},
-)
+HEAD = SnapshotPlace(FORGER.log, 1, FORGER.segments[0].id)
+BASE = SnapshotPart(b"state", SnapshotEnd((HEAD,), RANDOM(32), following={RANDOM(8): 7}))
+SNAPSHOT = SnapshotPart(b"state", SnapshotEnd((HEAD,), RANDOM(32), 3))
 PRINCIPAL = VIEW.members[BOB.actor.principal].principal
 OP_HASH = RANDOM(32)
 OP = write_op(Create(int(Kind.CHAT), PRINCIPAL), BOB.actor, (CIRCLE.epoch_id,), OP_HASH)
@@ -141,7 +137,9 @@ PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "book, certificate": (_book, FORGER.certificate),
     "book, segment": (_book, SEGMENT),
     "segment": (_segment, SEGMENT),
-    "base": (Snapshot.decode_untrusted, BASE.encode()),
+    "base": (SnapshotPart.decode_untrusted, BASE.encode()),
+    "end of a snapshot": (SnapshotPart.decode_untrusted, SNAPSHOT.encode()),
+    "piece of a snapshot": (SnapshotPart.decode_untrusted, SnapshotPart(b"state").encode()),
     "payload": (decode_payload_untrusted, PAYLOAD.rstrip(b"\0")),
     "introduction": (_from_bytes(_introduction), encode(INTRODUCTION)),
     "principal": (_from_bytes(Principal.parse_untrusted), encode(PRINCIPAL.fields())),

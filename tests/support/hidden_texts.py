@@ -19,7 +19,7 @@ from peergos_collab.objects.key_versions import account_principal
 from peergos_collab.objects.op_kinds import Add, Target
 from peergos_collab.objects.payload import Kind, Payload, decode_payload_untrusted
 from peergos_collab.objects.records import MembershipRecord
-from peergos_collab.objects.snapshots import Snapshot
+from peergos_collab.objects.snapshots import SnapshotPart
 from peergos_collab.sync.bases import Base
 from peergos_collab.sync.causal_order import CausalOrder
 from peergos_collab.sync.logbook import LogBook
@@ -420,4 +420,4 @@ class HiddenTexts:
 def _text_in(payload: Payload) -> bytes:
     if payload.kind is not Kind.SNAPSHOT:
         return b""
-    return Document(1, Snapshot.decode_untrusted(payload.content).state).text.encode()
+    return Document(1, SnapshotPart.decode_untrusted(payload.content).piece).text.encode()

@@ -9,7 +9,8 @@ import pytest
 from peergos_collab.errors import RemoteProtocolError
 from peergos_collab.objects.snapshots import SnapshotPlace
 from peergos_collab.sync.session_events import SnapshotCame
-from peergos_collab.workspace.history import take_preview_untrusted
+from peergos_collab.workspace.history import show_preview_untrusted
+from peergos_collab.workspace.preview import Preview
 from support.homes import world
 
 
@@ -25,5 +26,6 @@ async def test_a_snapshot_under_keys_that_are_not_here(tmp_path: Path) -> None:
         certificate = replica.book.certificates[segment.log, segment.epoch]
         came = SnapshotCame(replica.object, [certificate.raw], segment.raw)
         del replica.seat.keys[segment.epoch]
+        opened.preview = Preview(SnapshotPlace(segment.log, segment.seq, segment.id))
         with pytest.raises(RemoteProtocolError, match="keys that are not here"):
-            take_preview_untrusted(opened, SnapshotPlace(segment.log, segment.seq, segment.id), came)
+            show_preview_untrusted(opened, came)
