@@ -20,6 +20,8 @@ GROUPS = {
     "account": "account",
     "membership": "membership",
     "sharing": "sharing",
+    "fanout": "fanout",
+    "writers": "writers",
 }
 
 

@@ -18,7 +18,7 @@ from ..storage import HomeLock, SqliteStore, open_store
 from ..sync.session import Session
 from .commits import Commit
 from .keys import NodeKeys
-from .shelf import Shelf
+from .shelf import BEAT_SECONDS, Shelf
 
 KEY_FILE: Final = "node.key"
 STORE_FILE: Final = "node.db"
@@ -53,6 +53,7 @@ class RunningNode:
         self._listener: Listener | None = None
         self._loop = asyncio.get_running_loop()
         self._flushing = False
+        self._beat: asyncio.TimerHandle | None = None
         self._closed = asyncio.Event()
 
     @property
@@ -117,6 +118,13 @@ class RunningNode:
         else:
             commit.durable()
             self._flush_soon()
+            if self._beat is None and self._shelf.waits:
+                self._beat = self._loop.call_later(BEAT_SECONDS, self._say_later)
+
+    def _say_later(self) -> None:
+        self._beat = None
+        self._shelf.beat()
+        self._flush_soon()
 
     def _lost(self, commit: Commit) -> None:
         """A batch that could not be written earns no receipt, now or later: clients give it again."""
@@ -183,6 +191,8 @@ class RunningNode:
             return
         if self._listener is not None:
             await self._listener.close()
+        if self._beat is not None:
+            self._beat.cancel()
         for task in list(self._draining.values()):
             task.cancel()
         for connection in list(self._connections.values()):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import field
 from typing import Final
 
-from ..codec.ids import EpochId, ObjectId
+from ..codec.ids import EpochId, LogId, ObjectId
 from ..crypto import SigningKey
 from ..errors import Damaged, RemoteProtocolError
 from ..objects.links import Drop
@@ -22,12 +22,14 @@ from ..sync.heads import Tip
 from ..sync.logbook import LogBook
 from ..sync.session import Session, receipt_frame
 from ..sync.session_events import (
+    Closed,
     DropOffered,
     DropWanted,
     EphemeralCame,
     MailDropped,
     MailOffered,
     MailWanted,
+    Met,
     Opened,
     RecordsCame,
     SegmentsCame,
@@ -52,6 +54,10 @@ EPHEMERALS: Final = 256
 EPHEMERAL_BYTES: Final = 32 << 20
 """Kept in all. They are 256 bytes to 4 KiB, so only a flood gets there; then all are let go."""
 
+BEAT_SECONDS: Final = 0.25
+"""Within which others than its author hear that something is durable: at each keystroke a receipt to
+everybody would cost as much as the keystroke itself."""
+
 BACKLOG: Final = 256
 """Frames that wait for a slow session above which ephemeral messages pass it by."""
 
@@ -66,6 +72,25 @@ class _Recent:
     sealed: bytes
     time: int
     epochs: frozenset[EpochId]
+
+
+@dataclass(slots=True)
+class _Durable:
+    """Heads that became durable, of which not all have heard."""
+
+    logs: dict[LogId, list[Tip]] = field(default_factory=dict)
+    epochs: set[EpochId] = field(default_factory=set)
+
+    @property
+    def tips(self) -> list[Tip]:
+        return [tip for tips in self.logs.values() for tip in tips]
+
+    def take(self, tips: Iterable[Tip], epochs: set[EpochId]) -> None:
+        newer: dict[LogId, list[Tip]] = {}
+        for tip in tips:
+            newer.setdefault(tip.log, []).append(tip)
+        self.logs |= newer
+        self.epochs |= epochs
 
 
 @dataclass(slots=True)
@@ -84,10 +109,13 @@ class Shelf:
     sessions: dict[int, Session] = field(default_factory=dict)
     touched: dict[int, Session] = field(default_factory=dict)
     mailboxes: Mailboxes = field(init=False)
+    _open: dict[ObjectId, dict[int, Session]] = field(default_factory=dict)
+    """The sessions on which an object is open: whoever has many others open costs this one nothing."""
     _books: dict[ObjectId, LogBook] = field(default_factory=dict)
     _most_books: int = 2 * IDLE_BOOKS
     _ephemerals: dict[ObjectId, dict[bytes, _Recent]] = field(default_factory=dict)
     _ephemeral_bytes: int = 0
+    _durable: dict[ObjectId, _Durable] = field(default_factory=dict)
     _rates: dict[int, Rate] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -105,20 +133,21 @@ class Shelf:
         self.touched.pop(id(session), None)
         self._rates.pop(id(session), None)
         self.mailboxes.detach(session)
-        if not session.channels:
-            return
-        for object_id in session.channels.keys() - self._in_use():
+        for object_id in session.channels:
+            self._closed(session, object_id)
+
+    def _closed(self, session: Session, object_id: ObjectId) -> None:
+        others = self._open.get(object_id, {})
+        others.pop(id(session), None)
+        if not others:
+            self._open.pop(object_id, None)
             self._books.pop(object_id, None)
             self._let_go(self._ephemerals.pop(object_id, {}).values())
-
-    def _in_use(self) -> set[ObjectId]:
-        return {object_id for session in self.sessions.values() for object_id in session.channels}
 
     def _keep_book(self, book: LogBook) -> None:
         self._books[book.object] = book
         if len(self._books) > self._most_books:
-            in_use = self._in_use()
-            idle = [object_id for object_id in self._books if object_id not in in_use]
+            idle = [object_id for object_id in self._books if object_id not in self._open]
             for object_id in idle[:-IDLE_BOOKS]:
                 del self._books[object_id]
             self._most_books = len(self._books) + IDLE_BOOKS
@@ -153,7 +182,7 @@ class Shelf:
                 self._keep_book(LogBook.mend(object_id, self.store, damage))
             except Damaged:
                 pass  # whole pages are damaged: this object cannot be served before the store is salvaged
-            stale |= {key: other for key, other in self.sessions.items() if object_id in other.channels}
+            stale |= self._open.get(object_id, {})
         return list(stale.values())
 
     def lose(self, object_id: ObjectId) -> list[Session]:
@@ -163,7 +192,7 @@ class Shelf:
             Sessions that were told of what is lost; their connections must be made anew.
         """
         self._books.pop(object_id, None)
-        return [session for session in self.sessions.values() if object_id in session.channels]
+        return list(self._open.get(object_id, {}).values())
 
     def receive_untrusted(self, session: Session, message: bytes) -> list[Commit]:
         """Takes a frame. Raises RemoteProtocolError where the connection must be closed."""
@@ -181,6 +210,10 @@ class Shelf:
 
     def _handle(self, session: Session, event: SessionEvent) -> Commit | None:
         match event:
+            case Met():
+                self._open.setdefault(event.object, {})[id(session)] = session
+            case Closed():
+                self._closed(session, event.object)
             case Opened():
                 return self._opened(session, event.object)
             case RecordsCame():
@@ -267,17 +300,32 @@ class Shelf:
             session.grant_credit(event.size)
             self._touch(session)
             if tips:
-                self._send_receipt(event.object, tips, epochs)
+                self._say_durable(event.object, tips, epochs, [session])
+                self._durable.setdefault(event.object, _Durable()).take(tips, epochs)
 
         return Commit(offered.batch, durable, event.object)
 
-    def _send_receipt(self, object_id: ObjectId, tips: list[Tip], epochs: set[EpochId]) -> None:
+    def _say_durable(
+        self, object_id: ObjectId, tips: Iterable[Tip], epochs: set[EpochId], to: Iterable[Session]
+    ) -> None:
         frame = receipt_frame(self.receipt_key, object_id, tips)
-        for other in self._readers(object_id):
-            channel = other.channels[object_id]
-            if all(channel.book.graph.covers(channel.rights.have, epoch) for epoch in epochs):
-                other.send_frame(frame)
-                self._touch(other)
+        for session in to:
+            channel = session.channels.get(object_id)
+            if channel is not None and channel.live and channel.may_have(epochs):
+                session.send_frame(frame)
+                self._touch(session)
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is to be said with the next ``beat``."""
+        return bool(self._durable)
+
+    def beat(self) -> None:
+        """Says to all what only its author had to hear at once; due ``BEAT_SECONDS`` after it came."""
+        durable, self._durable = self._durable, {}
+        for object_id, what in durable.items():
+            if object_id in self._books:
+                self._say_durable(object_id, what.tips, what.epochs, self._readers(object_id))
 
     def _answer(self, session: Session, object_id: ObjectId, offered: Offered) -> None:
         if offered.refused:
@@ -300,12 +348,12 @@ class Shelf:
     def _spread(self, origin: Session, object_id: ObjectId, offered: Offered) -> None:
         if not offered.arrivals and not offered.records:
             return
-        for other in [other for other in self.sessions.values() if object_id in other.channels]:
+        for other in self._open.get(object_id, {}).values():
             other.announce(object_id, offered.arrivals, offered.forked)
             self._touch(other)
 
     def _readers(self, object_id: ObjectId) -> list[Session]:
-        return [s for s in self.sessions.values() if object_id in s.channels and s.channels[object_id].live]
+        return [s for s in self._open.get(object_id, {}).values() if s.channels[object_id].live]
 
     # -- ephemeral messages ---------------------------------------------------------------------
 

@@ -71,6 +71,10 @@ class Channel:
         """Whether segments are sent to it at all."""
         return self.rights.have != 0
 
+    def may_have(self, epochs: Iterable[EpochId]) -> bool:
+        """Whether segments of all these epochs are sent to it."""
+        return all(self.book.graph.covers(self.rights.have, epoch) for epoch in epochs)
+
     @property
     def may_write(self) -> bool:
         """Whether segments are taken from it at all."""
@@ -127,6 +131,19 @@ class Channel:
     def next_segments(self, room: int) -> tuple[list[Certificate], list[bytes]]:
         """What to send next: certificates not sent yet, and raw segments, at most about ``room`` bytes."""
         room = min(room, SEGMENTS_PER_FRAME)
+        certificates, raws = self._next_run(room)
+        room -= sum(map(len, raws))
+        while raws and self.dirty and room > 0:
+            more, run = self._next_run(room, alone=False)
+            if not run:
+                break
+            certificates += more
+            raws = raws + run
+            room -= sum(map(len, run))
+        return certificates, raws
+
+    def _next_run(self, room: int, *, alone: bool = True) -> tuple[list[Certificate], list[bytes]]:
+        """Segments of one branch; the first however long it is, if it goes ``alone``."""
         while self.dirty:
             # Every turn sends something, drops a branch, or puts a base in front that can be sent.
             number = next(iter(self.dirty))
@@ -153,6 +170,8 @@ class Channel:
                 if not raws:
                     self._withhold(number)
                     continue
+                if not alone and len(raws[0]) > room:
+                    return [], []
                 self.has[number] = start + len(raws) - 1
                 return self._certificates(branch.log), raws
         return [], []

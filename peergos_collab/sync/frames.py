@@ -9,6 +9,7 @@ import enum
 from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
+from ..codec.ids import ObjectId
 from ..errors import RemoteProtocolError
 
 PROTOCOL_VERSION: Final = 1
@@ -105,6 +106,20 @@ _LENGTHS: Final = {
 
 def encode_frame(kind: Frame, *fields: Any) -> bytes:
     return encode([int(kind), *fields])
+
+
+class LastSegments:
+    """The newest frame of segments of an object: what one session is sent, most likely all are."""
+
+    def __init__(self, object_id: ObjectId) -> None:
+        self._object = object_id
+        self._raws: list[bytes] = []
+        self._frame = b""
+
+    def frame(self, raws: list[bytes]) -> bytes:
+        if raws != self._raws:
+            self._raws, self._frame = raws, encode_frame(Frame.SEGMENTS, self._object, raws)
+        return self._frame
 
 
 def decode_frame_untrusted(message: bytes) -> tuple[Frame, list[Any]]:

@@ -18,6 +18,7 @@ from ..objects.segments import Segment, UnverifiedSegment, epoch_of
 from ..ports import AppendSegment, Batch, NewBranch, SegmentStore, TruncateBranch
 from .arrivals import Arrival, BranchState, Offered
 from .epoch_graph import EVERYTHING
+from .frames import LastSegments
 from .heads import MAX_TIPS, Tip
 from .record_book import COPIES, RecordBook
 
@@ -40,6 +41,7 @@ class LogBook(RecordBook):
         self.branches: dict[LogId, list[BranchState]] = {}
         self.numbered: dict[int, BranchState] = {}
         self.damage: list[str] = []
+        self.last_sent = LastSegments(object_id)
         self._unsettled: dict[int, int] = {}
         self._fresh: dict[tuple[int, int], SegmentId] = {}
         self._recent: dict[tuple[int, int], Segment] = {}

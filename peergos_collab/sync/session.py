@@ -45,11 +45,13 @@ from .record_book import Admits, record_ids
 from .rights import MAX_PROOFS, Rights, UnverifiedProof, proofs_untrusted
 from .session_events import (
     CaughtUp,
+    Closed,
     DropCame,
     DropOffered,
     DropWanted,
     EphemeralCame,
     Greeted,
+    Met,
     Opened,
     Ponged,
     ReceiptCame,
@@ -295,7 +297,7 @@ class Session:
         channel.set_tips(tips or [])
         if self._serving or (channel.refused and object_id in self._wanted):
             self._send_open(object_id)
-        return [Opened(object_id)] if tips is not None else []
+        return [Met(object_id), Opened(object_id)] if tips is not None else [Met(object_id)]
 
     def _proved_channel(
         self, object_id: ObjectId, book: LogBook, proofs: list[UnverifiedProof]
@@ -328,8 +330,8 @@ class Session:
         return [Opened(object_id)]
 
     def _on_close(self, fields: list[Any], _: int) -> list[SessionEvent]:
-        self.channels.pop(_object(fields[0]), None)
-        return []
+        object_id = _object(fields[0])
+        return [Closed(object_id)] if self.channels.pop(object_id, None) is not None else []
 
     def _on_records(self, fields: list[Any], _: int) -> list[SessionEvent]:
         raws = [some_bytes(raw, MAX_FRAME, "record") for raw in many(fields[1], MAX_IDS, "records")]
@@ -514,7 +516,7 @@ class Session:
             self.send_records(object_id, [certificate.raw for certificate in certificates])
             if not raws:
                 break
-            frame = encode_frame(Frame.SEGMENTS, object_id, raws)
+            frame = channel.book.last_sent.frame(raws)
             self._credit -= len(frame)
             self._outgoing.append(frame)
         if not channel.dirty and not channel.told_caught_up:

@@ -17,6 +17,20 @@ class Greeted:
 
 
 @dataclass(frozen=True, slots=True)
+class Met:
+    """The other side opened an object and proved a key of it, maybe only an old one."""
+
+    object: ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The other side wants to hear no more of an object."""
+
+    object: ObjectId
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """The other side opened an object, and proved that it may."""
 
@@ -157,6 +171,8 @@ class Ponged:
 
 SessionEvent = (
     Greeted
+    | Met
+    | Closed
     | Opened
     | CaughtUp
     | RecordsCame

@@ -16,9 +16,11 @@ from ..sync.logbook import LogBook
 from ..sync.session import Session
 from ..sync.session_events import (
     CaughtUp,
+    Closed,
     DropCame,
     EphemeralCame,
     Greeted,
+    Met,
     Opened,
     Ponged,
     ReceiptCame,
@@ -246,7 +248,7 @@ class SyncLink:
                 waiter = self.drops.pop(event.public, None)
                 if waiter is not None and not waiter.done():
                     waiter.set_result(event.raw)
-            case Greeted() | Ponged():
+            case Greeted() | Ponged() | Met() | Closed():
                 pass
             case _:
                 raise RemoteProtocolError("a frame that only a node takes")

@@ -174,6 +174,13 @@ class NodeAndClients:
                 commit.durable()
 
     def settle(self) -> None:
+        self.move()
+        if self.shelf.waits:
+            self.shelf.beat()
+            self.move()
+
+    def move(self) -> None:
+        """As ``settle``, before the node's next beat."""
         moved = True
         while moved:
             moved = False

@@ -91,6 +91,51 @@ async def test_what_a_full_disk_did_not_take_is_in_no_receipt(tmp_path: Path) ->
     assert second.heads == {(log.id, 1)}
 
 
+def test_only_the_author_hears_at_once_that_a_segment_is_durable() -> None:
+    """The others hear it with the next beat, of many segments together."""
+    group = Group(["Ana"], RANDOM)
+    ana, node, log = group.people["Ana"], NodeAndClients(RANDOM), Log(group.object, RANDOM)
+    keys = ana.membership.keys
+    writer, reader = (node.connect(Client(group.object, keys, RANDOM, ana.records)) for _ in range(2))
+    node.settle()
+    writer.know(log.certificate(group.first.id, keys[group.first.id]))
+    before = len(reader.receipts)
+    for _ in range(3):
+        writer.put(log.write(group.first.id, keys[group.first.id]))
+        node.move()
+    told = [tip.seq for receipt in writer.receipts for tip in receipt.tips]
+    at_once = reader.receipts[before:]
+    node.settle()
+
+    assert told == [1, 2, 3]
+    assert at_once == []
+    assert [[tip.seq for tip in receipt.tips] for receipt in reader.receipts[before:]] == [[3]]
+
+
+def test_what_is_new_goes_to_those_who_have_it_open() -> None:
+    """Sessions with other objects are not even looked at, and who closes an object is forgotten with it."""
+    group, other = Group(["Ana"], RANDOM), Group(["Bob"], RANDOM)
+    ana, bob, node = group.people["Ana"], other.people["Bob"], NodeAndClients(RANDOM)
+    log, keys = Log(group.object, RANDOM), ana.membership.keys
+    writer, reader = (node.connect(Client(group.object, keys, RANDOM, ana.records)) for _ in range(2))
+    stranger = node.connect(Client(other.object, bob.membership.keys, RANDOM, bob.records))
+    node.settle()
+    node.shelf.touched.clear()
+    writer.know(log.certificate(group.first.id, keys[group.first.id]))
+    writer.put(log.write(group.first.id, keys[group.first.id]))
+    node.to_node(writer)
+    touched = set(node.shelf.touched)
+    reader.session.close_object(group.object)
+    node.settle()
+    closed = len(reader.came)
+    writer.put(log.write(group.first.id, keys[group.first.id]))
+    node.settle()
+
+    assert touched == {id(node.session_of(client)) for client in (writer, reader)}
+    assert id(node.session_of(stranger)) not in touched
+    assert len(reader.came) == closed
+
+
 def test_books_that_nobody_has_open_are_few(tmp_path: Path) -> None:
     """A stranger may make any number of objects; what the node keeps of them in memory has a bound."""
     node = NodeAndClients(RANDOM)

@@ -8,6 +8,7 @@ from peergos_collab.codec.ids import SegmentId
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.payload import Kind
 from peergos_collab.sync.channel import Channel
+from peergos_collab.sync.frames import SEGMENTS_PER_FRAME
 from peergos_collab.sync.heads import Tip
 from peergos_collab.sync.logbook import LogBook
 from peergos_collab.sync.rights import Rights
@@ -132,3 +133,20 @@ def test_room_is_kept_to() -> None:
     two = sum(len(segment.raw) for segment in forger.segments[1:3])
 
     assert [len(channel.next_segments(room)[1]) for room in (1, two, 1 << 20)] == [1, 2, 1]
+
+
+def test_short_segments_of_many_logs_share_a_frame() -> None:
+    """What several people wrote at once goes out at once; a long segment goes alone."""
+    forgers = [log_of(1), log_of(1), log_of(1)]
+    forgers[1].write(RANDOM(SEGMENTS_PER_FRAME))
+    book = book_of(forgers[0])
+    for forger in forgers[1:]:
+        book.store.write(book.take_records([forger.certificate]).batch)
+        book.store.write(book.take_segments([segment.raw for segment in forger.segments]).batch)
+    channel = channel_of(book)
+    channel.set_tips([])
+    frames = []
+    while raws := channel.next_segments(1 << 20)[1]:
+        frames.append(len(raws))
+
+    assert frames == [2, 1, 1]

@@ -22,6 +22,7 @@ from peergos_collab.sync.session import Session, receipt_frame
 from peergos_collab.sync.session_events import (
     CaughtUp,
     Greeted,
+    Met,
     Opened,
     Ponged,
     ReceiptCame,
@@ -110,7 +111,7 @@ def test_members_open_an_object_to_each_other() -> None:
     one, other = pair(book(), book())
 
     for events in talk(one, other):
-        assert [type(event) for event in events] == [Greeted, Opened, CaughtUp]
+        assert [type(event) for event in events] == [Greeted, Met, Opened, CaughtUp]
     assert one.channels[CIRCLE.object].live
     assert one.channels[CIRCLE.object].may_write
 
