@@ -80,7 +80,8 @@ def _status_lines(found: Status) -> list[str]:
     lines = table(heads) + [f"! {escape_hidden(problem)}" for problem in found.problems]
     for each in found.objects:
         places = ", ".join(each.saved) or "nowhere yet"
-        waiting = f"; {each.pending} changes not on any node yet" if each.pending else ""
+        changes = "1 change" if each.pending == 1 else f"{each.pending} changes"
+        waiting = f"; {changes} not on any node yet" if each.pending else ""
         lines.append(f"{each.kind}  {escape_hidden(each.path)}: saved {places}{waiting}; {each.connection}")
         lines += [f"     ! {escape_hidden(problem)}" for problem in each.problems]
     return lines
@@ -103,7 +104,8 @@ def list_entries(path: str | None) -> None:
     if path is not None and not entries:
         raise NotFound(f"There is nothing called {path!r} here.")
     rows = [
-        (entry.kind, entry.role, str(entry.size), local_time(entry.modified), entry.name) for entry in entries
+        (one.kind, one.role or "removed", str(one.size), local_time(one.modified), one.name)
+        for one in entries
     ]
     print_result(settings, {"entries": [dataclasses.asdict(entry) for entry in entries]}, table(rows))
 

@@ -161,12 +161,17 @@ class Replica:
         return Author(actor.account.id, DeviceId(actor.device.public), actor.principal, actor.name)
 
     @property
-    def can_write(self) -> bool:
-        """Whether this device's member may write: by the records here, or before they are, by its keys."""
+    def level(self) -> Level | None:
+        """This member's role: by the records here, or before they are, by its keys. None: it was removed."""
         level = self.seat.level()
-        if level is not None:
-            return level >= Level.WRITE
-        return not self.is_removed and any(keys.level >= Level.WRITE for keys in self.keys.values())
+        if level is not None or self.is_removed:
+            return level
+        return max((keys.level for keys in self.keys.values()), default=Level.READ)
+
+    @property
+    def can_write(self) -> bool:
+        """Whether this device's member may write."""
+        return (self.level or 0) >= Level.WRITE
 
     @property
     def is_removed(self) -> bool:

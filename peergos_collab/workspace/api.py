@@ -38,13 +38,17 @@ class Path(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of ``ls``. ``kind`` is ``doc`` or ``chat``; ``size`` in bytes; ``modified`` in ms since 1970."""
+    """A line of ``ls``.
+
+    ``kind`` is ``doc`` or ``chat``; ``size`` in bytes; ``modified`` in ms since 1970. ``role`` is None for
+    who was removed from it.
+    """
 
     name: str
     kind: str
     size: int
     modified: int
-    role: Role
+    role: Role | None
 
 
 @dataclass(frozen=True, slots=True)

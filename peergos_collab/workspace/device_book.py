@@ -228,7 +228,7 @@ class DeviceBook:
 
         def urgency(opened: OpenObject) -> tuple[bool, bool, int]:
             shared = len(opened.live.replica.view.members) > 1
-            return opened.live.id != self._engine.keys.profile, not shared, -opened.live.summary()[1]
+            return opened.live.id != self._engine.keys.profile, not shared, -opened.live.modified
 
         return sorted(self._engine.objects.values(), key=urgency)
 

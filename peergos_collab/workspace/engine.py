@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
-from ..codec.ids import ObjectId, RunId
+from ..codec.ids import EpochId, ObjectId, RunId
 from ..codec.shown import show_person
 from ..errors import Damaged, NotFound, PeergosCollabError
 from ..files.changes import EntryChange, EntryId, remove
 from ..files.entries import EntryView
+from ..objects.epoch_keys import EpochKeys
+from ..objects.operations import Actor
 from ..objects.payload import Author, Delivery, Kind
 from ..ports import Address, Batch, PutValue, Transport
 from ..ports.installed import installed_peers, installed_relay, installed_transport
@@ -277,16 +279,32 @@ class Engine:
 
     async def open_anew(self, opened: OpenObject) -> None:
         """Opens an object from its history alone; handles of the old one take no more edits."""
+        self._replace(opened, opened.live.replica.keys, opened.live.replica.actor, opened.live.nodes)
+
+    def open_as(self, opened: OpenObject, reference: ObjectReference) -> OpenObject:
+        """Opens an object as another member, from its history; handles of the old one take no more edits."""
+        capability = reference.capability
+        keys = {**opened.live.replica.keys, capability.epoch: capability.keys}
+        return self._replace(opened, keys, reference.actor(self.keys.credentials), self._nodes_of(reference))
+
+    def _replace(
+        self,
+        opened: OpenObject,
+        keys: Mapping[EpochId, EpochKeys],
+        actor: Actor,
+        nodes: tuple[str, ...],
+    ) -> OpenObject:
         replica = opened.live.replica
         opened.live.failed = True
         book = LogBook.load(replica.object, self.store)
         self.forget(replica.object)
-        anew = self.stored.build(opened.path, book, replica.fold.kind, replica.keys, replica.actor)
-        anew.live.nodes, anew.live.replica.problems = opened.live.nodes, replica.problems
+        anew = self.stored.build(opened.path, book, replica.fold.kind, keys, actor)
+        anew.live.nodes, anew.live.replica.problems = nodes, replica.problems
         self._use(anew)
         anew.live.save()
         self.online.bring(anew)
         self.online.refresh()
+        return anew
 
     def open_entry(self, view: EntryView) -> OpenObject:
         """The object behind an entry of the profile, opened if it was not. Raises Damaged."""

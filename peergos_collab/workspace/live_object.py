@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
 from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId
-from ..codec.shape import array, many, number
+from ..codec.shape import array, many
 from ..crypto import LocalKey, Tag, VerifyKey, copen, cseal
 from ..errors import Conflict, Damaged, RemoteProtocolError
 from ..objects.bindings import Introduced
@@ -18,7 +18,7 @@ from ..objects.certificates import Certificate
 from ..objects.epoch_keys import Level
 from ..objects.payload import MAX_CHANGES, Author, Delivery
 from ..objects.snapshots import SnapshotPlace
-from ..ports import Batch, PutValue, Random, SegmentStore
+from ..ports import Batch, PutValue, Random
 from ..sync.arrivals import Arrival, Offered
 from ..sync.causal_order import CausalOrder, SetAside
 from ..sync.epoch_graph import EVERYTHING
@@ -28,13 +28,13 @@ from ..sync.replica import Replica, Taken
 from ..sync.sealing import Collected
 from ..sync.session import Session
 from ..values import dataclass
+from .summaries import SUMMARIES, Summary
 
 CHECKPOINT: Final = 3
 """Version of what is saved of an object beside its state."""
 
 CHECKPOINTS: Final = "checkpoints"
 STATES: Final = "states"
-SUMMARIES: Final = "summaries"
 PASS_ON_SECONDS: Final = 1.0
 """Others' segments go on to third parties after so long, if they have not got them by themselves: their
 author most likely reaches them too, and sending at once would send everything twice."""
@@ -531,7 +531,7 @@ class LiveObject:
             batch.append(self._put(STATES, self.id + key, state))
             self._stated = True
         batch.append(self._put(CHECKPOINTS, self.id, self._checkpoint()))
-        batch.append(self._put(SUMMARIES, self.id, encode([self.replica.fold.size, self.modified])))
+        batch.append(self._put(SUMMARIES, self.id, self.summary().encode()))
         self._write(batch)
 
     def load(self) -> None:
@@ -548,9 +548,8 @@ class LiveObject:
         except (Damaged, RemoteProtocolError) as error:
             raise Damaged(f"the local state is damaged ({error}) and is rebuilt from the segments") from None
 
-    def summary(self) -> tuple[int, int]:
-        """Size in bytes, and when it last changed; both as of now."""
-        return self.replica.fold.size, self.modified
+    def summary(self) -> Summary:
+        return Summary(self.replica.fold.size, self.modified, self.replica.level)
 
     def _put(self, space: str, key: bytes, plaintext: bytes) -> PutValue:
         ad = space.encode() + key
@@ -628,16 +627,3 @@ def _author(
 ) -> Introduced:
     author = Author(AccountId(account), DeviceId(device), PrincipalId(principal), name)
     return Introduced(author, VerifyKey(key), Level(level), frozenset(map(DeviceId, adders)))
-
-
-def stored_summary(store: SegmentStore, local: LocalKey, object_id: ObjectId) -> tuple[int, int]:
-    """Size and time of the last change of an object that is not open, as last saved; zeros if never."""
-    try:
-        sealed = store.value(SUMMARIES, object_id)
-        if sealed is None:
-            return 0, 0
-        raw = copen(local, Tag.CHECKPOINT, sealed, SUMMARIES.encode() + object_id)
-        size, modified = array(decode_untrusted(raw, 64), 2, "summary")
-        return number(size, 0, 1 << 53, "size"), number(modified, 0, 1 << 53, "time")
-    except (Damaged, RemoteProtocolError):
-        return 0, 0

@@ -56,7 +56,6 @@ from .entry_node import use_entry_node
 from .folds import ChatFold, DocumentFold
 from .handles import LocalChat, LocalDocument
 from .home import found_object, has_passphrase, open_keys, use_key_store
-from .live_object import stored_summary
 from .local_devices import LocalDevices
 from .local_past import LocalPast
 from .local_people import LocalPeople
@@ -67,6 +66,7 @@ from .open_object import OpenObject
 from .preview import NOT_VERIFIED
 from .references import ObjectReference
 from .sharing import KIND_NAMES, ROLES, join, links, members, share_link
+from .summaries import Summary, stored_summary
 
 T = TypeVar("T")
 
@@ -132,17 +132,17 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
     def _entry(self, view: EntryView) -> Entry:
         try:
             reference = ObjectReference.decode_untrusted(view.reference)
-            role = ROLES[reference.capability.keys.level]
         except RemoteProtocolError:
             return Entry(view.shown, "damaged", 0, view.modified, Role.READER)
-        object_id = reference.capability.object
-        opened = self.engine.objects.get(object_id)
-        if opened is not None:
-            size, modified = opened.live.summary()
-        else:
-            local = self.engine.keys.credentials.local
-            size, modified = stored_summary(self.engine.store, local, object_id)
-        return Entry(view.shown, view.kind, size, modified or view.modified, role)
+        opened = self.engine.objects.get(reference.capability.object)
+        summary = opened.live.summary() if opened is not None else self._stored_summary(reference.capability)
+        role = ROLES[summary.level] if summary.level is not None else None
+        return Entry(view.shown, view.kind, summary.size, summary.modified or view.modified, role)
+
+    def _stored_summary(self, capability: Capability) -> Summary:
+        local = self.engine.keys.credentials.local
+        stored = stored_summary(self.engine.store, local, capability.object)
+        return stored or Summary(0, 0, capability.keys.level)
 
     async def move(self, source: str, target: str) -> None:
         view = self._view(source)

@@ -22,7 +22,7 @@ from ..errors import (
     TimedOut,
     WrongPin,
 )
-from ..files.changes import put_entry
+from ..files.changes import put_entry, replace_reference
 from ..files.entries import EntryView
 from ..files.names import check_name, show_name
 from ..objects.epoch_keys import EpochKeys, Level
@@ -171,11 +171,14 @@ async def join(engine: Engine, text: str, path: str, password: str, seconds: flo
     keys = LinkKeys.from_seed(seed)
     address = format_address(link.address)
     capability = await _fetch_capability(engine, link, keys, address, password, seconds)
+    reference = ObjectReference(capability, seed)
     known = entry_of(engine, capability.object)
     if known is not None:
         await _look_again(engine, known, address)
+        if capability.keys.level > (engine.open_entry(known).live.replica.level or 0):
+            async with engine.online.needed() as network:
+                await _enter_as(engine, network, known, reference, address, seconds)
         return known.shown
-    reference = ObjectReference(capability, seed)
     name = free_name(engine, name or show_name(capability.title) or "shared")
     async with engine.online.needed() as network:
         return await enter(engine, network, name, reference, address, seconds, os.urandom(16))
@@ -191,6 +194,32 @@ async def _look_again(engine: Engine, known: EntryView, address: str) -> None:
         async with engine.online.needed() as network:
             with engine.online.holding(opened):
                 await link_ready(engine, opened, network, address)
+
+
+async def _enter_as(
+    engine: Engine,
+    network: Network,
+    known: EntryView,
+    reference: ObjectReference,
+    address: str,
+    seconds: float,
+) -> None:
+    """Uses what is here already as the link, which gives more: as after a removal.
+
+    Raises:
+        Offline, WrongPin, LinkEnded, Refused, TimedOut: it is used as before.
+    """
+    before = engine.open_entry(known)
+    await before.live.durable()
+    opened = engine.open_as(before, reference)
+    try:
+        with engine.online.holding(opened):
+            await _first_content(engine, opened, network, reference, address, seconds)
+        await opened.live.durable()
+        await engine.change_profile(replace_reference(known.id, reference.encode(), now=now_ms()))
+    except BaseException:
+        engine.open_as(opened, ObjectReference.decode_untrusted(known.reference))
+        raise
 
 
 async def _fetch_capability(

@@ -115,6 +115,50 @@ async def test_the_link_opens_nothing_any_more(made: World) -> None:
     assert len(await ana.workspace.links("notes")) == 1
 
 
+async def test_the_removed_come_in_again_by_a_link(made: World) -> None:
+    """Then they act for the link: they read what was written meanwhile, and write again."""
+    ana, ben, _ = await three(made)
+    await ana.workspace.unshare("notes", await link_of(ana, ben))
+    ana.append("notes", "meanwhile. ")
+    await ana.workspace.sync()
+    await ben.workspace.sync()
+    await removed(ben)
+    assert [entry.role for entry in await ben.workspace.list_entries()] == [None]
+
+    ben = await made.reopen(ben)
+    assert [entry.role for entry in await ben.workspace.list_entries()] == [None]
+    assert await ben.workspace.join(await ana.workspace.share_link("notes", Role.WRITER)) == "notes"
+    assert ben.text("notes") == "begin. meanwhile. "
+    assert [entry.role for entry in await ben.workspace.list_entries()] == [Role.WRITER]
+    ben.append("notes", "again. ")
+    await ben.workspace.sync()
+    await ana.workspace.sync()
+    assert ana.text("notes") == "begin. meanwhile. again. "
+    ben = await made.reopen(ben)
+    ben.append("notes", "still. ")
+    await ben.workspace.sync()
+    await ana.workspace.sync()
+    assert ana.text("notes") == ben.text("notes") == "begin. meanwhile. again. still. "
+
+
+async def test_a_link_that_gives_more_is_used(made: World) -> None:
+    """Whoever reads becomes a writer by a writer's link; a reader's link takes nothing from a writer."""
+    node = await made.node()
+    ana, ben = [await made.person(name) for name in ("Ana", "Ben")]
+    await ana.workspace.add_node(node.address)
+    await ana.workspace.new_document("notes", "begin. ")
+    reading = await ana.workspace.share_link("notes", Role.READER)
+    await ben.workspace.join(reading)
+    with pytest.raises(NoAccess):
+        ben.append("notes", "no. ")
+    for text in (await ana.workspace.share_link("notes", Role.WRITER), reading):
+        await ben.workspace.join(text)
+        ben.append("notes", "yes. ")
+    await ben.workspace.sync()
+    await ana.workspace.sync()
+    assert ana.text("notes") == ben.text("notes") == "begin. yes. yes. "
+
+
 async def test_removed_while_offline(made: World) -> None:
     """Each learns of it when he meets a node, and what was written in between is not for the removed."""
     ana, ben, cy = await three(made)

@@ -22,9 +22,7 @@ def _is_reachable() -> bool:
     return True
 
 
-below_sqlite = pytest.mark.skipif(
-    not _is_reachable(), reason="this Python hides its SQLite"
-)
+below_sqlite = pytest.mark.skipif(not _is_reachable(), reason="this Python hides its SQLite")
 
 
 def cuts(

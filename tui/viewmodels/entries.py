@@ -18,7 +18,7 @@ def lines_of(entries: list[Entry], status: Status | None) -> list[Line]:
     for entry in sorted(entries, key=lambda entry: (entry.name.casefold(), entry.name)):
         state = state_of(status, entry.name)
         kind = _KINDS.get(entry.kind, shown(entry.kind, 12))
-        if entry.role is Role.READER:
+        if entry.role in {Role.READER, None}:
             kind += ", read only"
         saved = saved_words(state)
         if problem := problem_words(state):
