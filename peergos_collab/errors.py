@@ -131,6 +131,7 @@ class Offline(PeergosCollabError):
 
     code = "offline"
     exit_code = 5
+    hint = "Nothing is lost: what is here goes out as soon as it can."
 
 
 class NoNode(Offline):

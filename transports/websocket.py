@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import socket
 import ssl
 from asyncio import sslproto
@@ -145,7 +146,7 @@ class WebSocketTransport:
         except ssl.SSLError as error:
             raise RemoteProtocolError(f"{place} does not speak TLS 1.3: {error.reason}.") from error
         except (OSError, UnicodeError) as error:
-            raise Offline(f"{place} could not be reached: {error}.") from error
+            raise Offline(f"{place} could not be reached: {_reason(error)}.") from error
         if sock is None:
             _no_delay(transport)
         return connection
@@ -287,3 +288,9 @@ async def _one_address(host: str) -> str:
 def place_of(address: Address) -> str:
     """Host and port, as messages name them."""
     return f"[{address.host}]:{address.port}" if ":" in address.host else f"{address.host}:{address.port}"
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    """In the system's words: those of event loops differ."""
+    number = getattr(error, "errno", None) or 0
+    return os.strerror(number) if number > 0 else str(error)
