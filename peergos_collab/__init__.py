@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 _ERRORS = (
     "BadCard",
     "BadCode",
+    "BadPairText",
     "BadLink",
     "Conflict",
     "Damaged",
@@ -122,6 +123,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "BadCard",
     "BadCode",
+    "BadPairText",
     "BadLink",
     "ChatHandle",
     "Conflict",

@@ -90,6 +90,13 @@ class BadCode(UsageError):
     hint = "Read it again from the other device; 'pgc device link' there shows a new one."
 
 
+class BadPairText(UsageError):
+    """This is not a complete text for connecting two people; nothing was changed."""
+
+    code = "bad_pair_text"
+    hint = "Copy it again, from 'pgc-pair:' to its last character, or begin anew with 'pgc pair'."
+
+
 class NotFound(PeergosCollabError):
     """There is nothing of that name here."""
 

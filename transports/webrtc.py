@@ -1,8 +1,8 @@
 # ruff: noqa: SLF001 aiortc gives roles, limits and the certificate it saw only by private names.
 """Data channels between two devices: aiortc's ICE, DTLS and SCTP under our own descriptions.
 
-The only importer of aiortc, which is loaded on first use (beside what ``ice`` takes of aioice). RTCPeerConnection is left out: its
-parser and its background tasks are more than one data channel needs.
+The only importer of aiortc, which is loaded on first use. RTCPeerConnection is left out: its parser and its
+background tasks are more than one data channel needs.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +10,7 @@ import click
 from ..codec.shown import escape_hidden
 from ..errors import Conflict, Offline
 from .answers import Answers
-from .output import local_time, narrate, print_json, print_line, print_result, table, warn
+from .output import local_time, narrate, print_json, print_line, print_result, show_qr, table, warn
 from .passphrases import WITHOUT_PASSPHRASE, new_passphrase
 from .session import in_workspace, opened, run
 from .settings import Group, Settings, current, refuse
@@ -111,18 +110,11 @@ def _show_offer(settings: Settings, offer: DeviceOffer) -> None:
     if settings.json:
         print_json({"event": "code", **dataclasses.asdict(offer)})
         return
-    _show_qr(offer.code)
+    show_qr(offer.code)
     narrate(settings, "On the other device run 'pgc device join CODE' with this code:")
     print_line(offer.code)
     narrate(settings, f"or with these words, and --node {offer.node}\n    {' '.join(offer.words)}")
     warn("It is good for ten minutes and for one device. Show it to nobody else.")
-
-
-def _show_qr(code: str) -> None:
-    if sys.stderr is not None and sys.stderr.isatty():
-        import segno
-
-        segno.make(code, error="l", micro=False).terminal(out=sys.stderr, border=2, compact=True)
 
 
 def _show_comparison(

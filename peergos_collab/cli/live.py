@@ -82,7 +82,7 @@ async def _online_until_engine_ends(settings: Settings, options: Options) -> boo
     import asyncio
 
     async with opened(settings, lasting=True) as workspace:
-        events = asyncio.create_task(_print_events(workspace, ""))
+        events = asyncio.create_task(print_events(workspace, ""))
         try:
             await asyncio.sleep(0)  # subscribed before anything can happen
             await workspace.go_online(options)
@@ -111,12 +111,13 @@ def watch(path: str) -> None:
         if not workspace.attached:
             narrate(settings, "Nothing here is online, so nothing will arrive: 'pgc online' changes that.")
         await workspace.members(path)  # raises NotFound where there is nothing to watch
-        await _print_events(workspace, path)
+        await print_events(workspace, path)
 
     in_workspace(settings, stream, lasting=True)
 
 
-async def _print_events(workspace: Workspace, path: str) -> None:
+async def print_events(workspace: Workspace, path: str) -> None:
+    """Prints what happens, until cancelled or the engine ends."""
     async for event in workspace.events(path):
         print_json(event_fields(event))
 

@@ -23,6 +23,7 @@ from .home import init, key, list_entries, move, remove, status
 from .live import online, sync, watch
 from .nodes import node
 from .output import print_result
+from .pairing import pair
 from .recovering import recover
 from .session import Terminated
 from .settings import Group, Settings, current, refuse
@@ -133,6 +134,6 @@ def _open_tui(settings: Settings) -> int:
 for command in (
     *(init, recover, status, list_entries, move, remove, doc, chat, share, join),
     *(members, unshare, role, leave, contact, invitation, device),
-    *(node, sync, online, watch, key, check, doctor, demo),
+    *(node, pair, sync, online, watch, key, check, doctor, demo),
 ):
     main.add_command(command)

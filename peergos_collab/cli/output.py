@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -48,6 +49,14 @@ def narrate(settings: Settings, text: str) -> None:
     """Says on stderr what goes on, unless told to be quiet."""
     if not settings.quiet:
         click.echo(text, err=True)
+
+
+def show_qr(text: str) -> None:
+    """``text`` as a picture for a camera, where somebody looks at stderr."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        import segno
+
+        segno.make(text, error="l", micro=False).terminal(out=sys.stderr, border=2, compact=True)
 
 
 def warn(text: str) -> None:

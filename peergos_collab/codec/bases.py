@@ -1,12 +1,15 @@
-"""Text forms of bytes: multibase base58btc (``z…``) for ids and keys people see."""
+"""Text forms of bytes: multibase base58btc (``z…``) for ids and keys, base64url for what is longer."""
 
 from __future__ import annotations
 
+import binascii
 from typing import Final
 
 from ..errors import RemoteProtocolError
 
 _ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_TO_URL: Final = str.maketrans("+/", "-_")
+_FROM_URL: Final = str.maketrans("-_", "+/")
 _VALUES: Final = {character: value for value, character in enumerate(_ALPHABET)}
 
 MAX_TEXT: Final = 512
@@ -41,3 +44,19 @@ def from_multibase_untrusted(text: str) -> bytes:
         number = number * 58 + value
     zeros = len(body) - len(body.lstrip("1"))
     return b"\0" * zeros + number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def to_base64url(data: bytes) -> str:
+    """``data`` in base64url, without padding."""
+    return binascii.b2a_base64(data, newline=False).decode().rstrip("=").translate(_TO_URL)
+
+
+def from_base64url_untrusted(text: str, most: int) -> bytes:
+    """The bytes behind base64url. Raises RemoteProtocolError; over ``most`` characters too."""
+    if len(text) > most:
+        raise RemoteProtocolError(f"at most {most} characters are expected")
+    try:
+        padded = text.translate(_FROM_URL) + "=" * (-len(text) % 4)
+        return binascii.a2b_base64(padded, strict_mode=True)
+    except ValueError:
+        raise RemoteProtocolError("this is not base64url") from None

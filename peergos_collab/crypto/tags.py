@@ -114,6 +114,7 @@ class Tag(enum.Enum):
     MAIL_WORK = b"mail work"
     MAIL_ID = b"mail id"
     CARD_CHECK = b"card check"
+    PAIR_CHECK = b"pair check"
     CONTACT_ENTRY = b"contact entry"
     CONTACT_KEYS = b"contact keys"
     CONTACT_WORDS = b"contact words"
@@ -136,3 +137,4 @@ class Tag(enum.Enum):
     SIGN_MAIL = b"s mail"
     SIGN_CARD = b"s card"
     SIGN_LETTER = b"s letter"
+    SIGN_GREETING = b"s greeting"

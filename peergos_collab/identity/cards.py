@@ -11,12 +11,11 @@ what people print and put on their door.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Final, Self
 
 from ..codec import decode_untrusted, encode
 from ..codec.address import parse_address
+from ..codec.bases import from_base64url_untrusted, to_base64url
 from ..codec.ids import AccountId, MailAddress
 from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..crypto import SigningKey, SignSeed, Tag, UserSeed, derive, hash256
@@ -88,7 +87,7 @@ class ContactCard:
 
     def text(self) -> str:
         """The card as people pass it on."""
-        return PREFIX + base64.urlsafe_b64encode(self.raw + _checksum(self.raw)).decode().rstrip("=")
+        return PREFIX + to_base64url(self.raw + _checksum(self.raw))
 
     @classmethod
     def read_untrusted(cls, text: str) -> Self:
@@ -96,7 +95,10 @@ class ContactCard:
         text = "".join(text.split())
         if not text.startswith(PREFIX):
             raise BadCard("this is no contact card: those begin with 'pgc-card:'; nothing was changed")
-        raw = _decode(text.removeprefix(PREFIX))
+        try:
+            raw = from_base64url_untrusted(text.removeprefix(PREFIX), 2 * MAX_CARD)
+        except RemoteProtocolError:
+            raise BadCard("the card is incomplete or mistyped; nothing was changed") from None
         if len(raw) <= _CHECKSUM or _checksum(raw[:-_CHECKSUM]) != raw[-_CHECKSUM:]:
             raise BadCard("the card is incomplete or mistyped; nothing was changed")
         try:
@@ -124,12 +126,3 @@ def _node(value: object) -> str:
 
 def _checksum(raw: bytes) -> bytes:
     return hash256(Tag.CARD_CHECK, raw)[:_CHECKSUM]
-
-
-def _decode(text: str) -> bytes:
-    if len(text) > 2 * MAX_CARD:
-        raise BadCard("this is too long for a contact card; nothing was changed")
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raise BadCard("the card is incomplete or mistyped; nothing was changed") from None

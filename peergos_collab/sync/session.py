@@ -78,6 +78,7 @@ class Session:
         find_book: gives the book of an object this side has, or None.
         serving: True for a node's side.
         with_node: True for a client's side of a session with a node.
+        takes_mail: for a peer's side: mail may be put here.
         receipt_key: what a node signs receipts with.
     """
 
@@ -89,6 +90,7 @@ class Session:
         *,
         serving: bool = False,
         with_node: bool = False,
+        takes_mail: bool = False,
         receipt_key: SigningKey | None = None,
     ) -> None:
         self.channels: dict[ObjectId, Channel] = {}
@@ -108,7 +110,7 @@ class Session:
         self._unproved: set[ObjectId] = set()
         self.damaged: dict[ObjectId, Damaged] = {}
         """Objects of which something stored here could not be read; whoever owns the session repairs them."""
-        self.mail = SessionMail(channel, self._nonce, self._send, serving=serving)
+        self.mail = SessionMail(channel, self._nonce, self._send, serving=serving, takes_mail=takes_mail)
         key = receipt_key.public if receipt_key is not None else b""
         self._send(Frame.HELLO, PROTOCOL_VERSION, self._nonce, key)
 

@@ -1,5 +1,8 @@
 """The mailbox part of a session: putting mail on a node, reading it live, and a node's side of both.
 
+Between peers who greeted each other mail is put too: each is the other's mailbox, and answers once it has
+done what the mail asks for.
+
     client                                    node
     PUT_MAIL ────────────────────────────────► MAIL_KEPT once it is durable, or REFUSED
     OPEN_MAIL after 0 ───────────────────────► MAIL, more
@@ -60,14 +63,24 @@ class SessionMail:
         nonce: this side's, which the other side signs.
         send: queues a frame.
         serving: True for a node's side.
+        takes_mail: mail may be put here; so it is at a node.
     """
 
-    def __init__(self, channel: bytes, nonce: bytes, send: Callable[..., None], *, serving: bool) -> None:
+    def __init__(
+        self,
+        channel: bytes,
+        nonce: bytes,
+        send: Callable[..., None],
+        *,
+        serving: bool,
+        takes_mail: bool = False,
+    ) -> None:
         self._channel = channel
         self._nonce = nonce
         self._their_nonce = b""
         self._send = send
         self._serving = serving
+        self._takes_mail = serving or takes_mail
         self._open: dict[MailAddress, _Open] = {}
         self._put: set[bytes] = set()
         self._waiting: list[Callable[[], None]] = []
@@ -134,7 +147,8 @@ class SessionMail:
         return self._HANDLERS[kind](self, fields)
 
     def _on_put(self, fields: list[Any]) -> list[SessionEvent]:
-        self._only_a_node()
+        if not self._takes_mail:
+            raise RemoteProtocolError("mail for somebody who takes none")
         return [MailOffered(some_bytes(fields[0], MAX_MAIL, "mail"))]
 
     def _on_open(self, fields: list[Any]) -> list[SessionEvent]:

@@ -162,6 +162,30 @@ class DeviceComparison:
 
 
 @dataclass(frozen=True, slots=True)
+class PairOffer:
+    """A text to give to somebody, as it is or as a QR code, to be connected with him without a node.
+
+    Args:
+        id: names it in later calls.
+        expires: ms since 1970.
+    """
+
+    id: str
+    text: str
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Who is connected by a pairing: a contact, by his petname, or with ``me`` a device of this account."""
+
+    name: str
+    account: str
+    verified: bool
+    me: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Invitation:
     """An object that somebody made this account a member of, not accepted yet.
 
@@ -645,6 +669,21 @@ class Workspace(Protocol):
 
         Call it only after a person compared the digits. Raises NotFound, TimedOut, MeetingEnded, Offline.
         """
+
+    async def offer_pairing(self) -> PairOffer:
+        """Makes a text that somebody answers. Only while online with direct connections. Raises Conflict."""
+
+    async def answer_pairing(self, text: str) -> PairOffer:
+        """The answer to somebody's text, to be given back to him. Raises BadPairText, Conflict."""
+
+    async def finish_pairing(self, id: str, answer: str = "") -> Paired:
+        """Returns once both are connected, and contacts; the side that offered gives the ``answer``.
+
+        Raises BadPairText (the offer stays good), NotFound, Offline, WrongPin.
+        """
+
+    async def end_pairing(self, id: str) -> None:
+        """A text that nobody shows any more is no longer good."""
 
     async def check(self, *, repair: bool = False) -> Check:
         """Looks at everything that is stored here. With ``repair`` it takes out what is damaged first, and

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from .api import Contact, Invitation, Role
+from .api import Contact, Invitation, Paired, PairOffer, Role
 from .wire import from_wire
 
 
@@ -59,6 +59,21 @@ class AttachedPeople:
 
     async def mark_verified(self, name: str, card: str = "", words: Sequence[str] = ()) -> Contact:
         return _contact(await self._calls.call("mark_verified", name, card, list(words)))
+
+    async def offer_pairing(self) -> PairOffer:
+        offer: PairOffer = from_wire(PairOffer, await self._calls.call("offer_pairing"))
+        return offer
+
+    async def answer_pairing(self, text: str) -> PairOffer:
+        offer: PairOffer = from_wire(PairOffer, await self._calls.call("answer_pairing", text))
+        return offer
+
+    async def finish_pairing(self, id: str, answer: str = "") -> Paired:
+        paired: Paired = from_wire(Paired, await self._calls.call("finish_pairing", id, answer))
+        return paired
+
+    async def end_pairing(self, id: str) -> None:
+        await self._calls.call("end_pairing", id)
 
     async def invitations(self) -> list[Invitation]:
         listed: list[Invitation] = from_wire(list[Invitation], await self._calls.call("invitations"))

@@ -88,6 +88,7 @@ class Engine:
     devices: DeviceBook = field(init=False)
     recovery: RecoveryKeeper = field(init=False)
     _linkings: Linkings | None = None
+    _pairings: Pairings | None = None
     _taking_out: bool = False
     _ending: list[Renewal] = field(default_factory=list)
     _beside: set[asyncio.Task[None]] = field(default_factory=set)
@@ -116,6 +117,15 @@ class Engine:
         if self._linkings is None:
             self._linkings = Linkings(self, self.devices)
         return self._linkings
+
+    @property
+    def pairings(self) -> Pairings:
+        """The texts shown to pair with somebody; made with the first one."""
+        from .pairing import Pairings
+
+        if self._pairings is None:
+            self._pairings = Pairings(self)
+        return self._pairings
 
     @classmethod
     async def open(
@@ -522,6 +532,8 @@ class Engine:
         """Ends everything that uses the store."""
         if self._linkings is not None:
             await self._linkings.end_all()
+        if self._pairings is not None:
+            await self._pairings.end_all()
         await self.online.end()
         await self._end_beside()  # it would find the store closed
         for opened in self.objects.values():
@@ -535,4 +547,5 @@ if TYPE_CHECKING:
     from .device_book import DeviceBook
     from .linking import Linkings
     from .mailroom import Mailroom
+    from .pairing import Pairings
     from .recovery_keeper import RecoveryKeeper

@@ -5,6 +5,7 @@ reference = [1, capability, sender's account, sender's own name, time]
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ..codec import decode_untrusted, encode, to_multibase
@@ -26,7 +27,7 @@ from .machine import now_ms
 from .network import Network
 from .open_object import OpenObject
 from .references import ObjectReference
-from .sharing import KIND_NAMES, ROLES, enter, entry_of, free_name
+from .sharing import KIND_NAMES, ROLES, enter, entry_of, free_name, from_node
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -127,12 +128,15 @@ class Invitations:
         entry_id = hash256(Tag.SHARED_ENTRY, capability.object)[:ENTRY_ID]
         nodes = tuple(dict.fromkeys((*capability.nodes, *engine.profile.view.nodes())))
         sharer = self._book.names().of(invited.account, invited.who)
+        neighbours = engine.online.neighbours
+        ways = [from_node(network, node) for node in nodes]
+        if neighbours.of(invited.account) is not None:
+            ways.insert(0, partial(neighbours.way, invited.account))
         failure = Offline("the invitation names no node; nothing was changed")
-        for node in nodes:
+        for way in ways:
             try:
-                entered = await enter(
-                    engine, network, name, reference, node, ACCEPT_SECONDS, entry_id, sharer
-                )
+                with neighbours.expecting(capability.object, invited.account):
+                    entered = await enter(engine, way, name, reference, ACCEPT_SECONDS, entry_id, sharer)
             except Offline as error:
                 failure = error
                 continue

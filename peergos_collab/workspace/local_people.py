@@ -13,7 +13,7 @@ from ..objects.letters import LetterKind
 from ..objects.membership import View
 from ..objects.principals import Principal
 from .administration import change_role, leave, unshare
-from .api import Contact, Invitation, Role
+from .api import Contact, Invitation, Paired, PairOffer, Role
 from .contact_book import Known
 from .engine import Engine
 from .from_now import adds_from_now, check_from_now, come_to_rest, give_base
@@ -34,7 +34,8 @@ class LocalPeople:
         engine, mailroom, level = self.engine, self._mailroom, LEVELS[role]
         opened = engine.find(path)
         known = mailroom.book.find_accepted(contact)
-        if not opened.live.nodes:
+        near = engine.online.neighbours.of(known.account) is not None
+        if not opened.live.nodes and (from_now or not near):
             raise NoNode("sharing needs a node that keeps it while nobody else is there")
         account = known.record.card.account
         principal = account_principal(account)
@@ -48,7 +49,8 @@ class LocalPeople:
             await give_base(engine, opened, network, principal)
             capability = capability_for(opened, level, path, principal)
             letter = await mailroom.tell(known.account, LetterKind.SHARE, capability.encode(), opened.live.id)
-            await store_on_node(engine, opened, network, path)
+            if not near:
+                await store_on_node(engine, opened, network, path)
             mailroom.start(reading=False)
             await mailroom.delivered(letter)
         return known.name
@@ -119,6 +121,18 @@ class LocalPeople:
                 hint="It is somebody else's card, or somebody posed as him. Ask him for his card anew.",
             )
         return known
+
+    async def offer_pairing(self) -> PairOffer:
+        return await self.engine.pairings.offer()
+
+    async def answer_pairing(self, text: str) -> PairOffer:
+        return await self.engine.pairings.answer(text)
+
+    async def finish_pairing(self, id: str, answer: str = "") -> Paired:
+        return await self.engine.pairings.finish(id, answer)
+
+    async def end_pairing(self, id: str) -> None:
+        await self.engine.pairings.end(id)
 
     async def invitations(self) -> list[Invitation]:
         people = self._mailroom.book.all()

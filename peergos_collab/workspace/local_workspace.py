@@ -106,7 +106,7 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
     def _state(self, opened: OpenObject) -> ObjectState:
         live = opened.live
         ways = [via for _, via, _ in live.links.values()]
-        direct = sum(via == "webrtc" for via in ways)
+        direct = sum(via in {"webrtc", "lan"} for via in ways)
         path = Path.DIRECT if direct else Path.NODE if "node" in ways else Path.OFFLINE
         replica = live.replica
         saved = [] if replica.unsealed.pending or live.failed else ["here"]

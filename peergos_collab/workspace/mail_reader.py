@@ -154,6 +154,15 @@ class MailReader:
         """Whether every mailbox was read to its end, or could not be."""
         return self.running and self._boxes.keys() <= self._done | self._failed
 
+    def box_of(self, account: AccountId, address: MailAddress) -> Box | None:
+        """The mailbox that a contact who is here writes to, by its address."""
+        boxes = [_strangers_box(seed) for seed in self._engine.keys.credentials.user_seeds.values()]
+        known, today = self._book.of(account), day_of(now_ms())
+        if known is not None:
+            pairs = self._pairs([known])[account]
+            boxes += [_pair_box(pair, today + ahead, hold=False) for pair in pairs for ahead in (-1, 0, 1)]
+        return next((box for box in boxes if box.address == address), None)
+
     def _begin(self, place: Place, box: Box, spread: float) -> None:
         if place in self._tasks:
             self._end(self._tasks[place])
@@ -203,7 +212,7 @@ class MailReader:
                         pair = Pair.of(credentials.account_id, user_pair(seed), card.account)
                     made[name] = pair
                     found.setdefault(known.account, []).append(pair)
-        self._made = made
+        self._made.update(made)
         return found
 
     # -- reading --------------------------------------------------------------------------------

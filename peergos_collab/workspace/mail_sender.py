@@ -12,13 +12,13 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from ..codec.ids import MailAddress
+from ..codec.ids import AccountId, MailAddress
 from ..errors import NoNode, PeergosCollabError
 from ..identity.cards import ContactCard
 from ..identity.contacts import State
 from ..identity.pairs import Pair
 from ..objects.letters import LetterKind, Writer, seal_in_pair, seal_to_stranger
-from ..objects.mail import USUAL_WORK, Mail, day_of
+from ..objects.mail import LEAST_WORK, USUAL_WORK, Mail, day_of
 from .by_chance import Turns
 from .contact_book import ContactBook, Known
 from .machine import now_ms
@@ -127,8 +127,21 @@ class MailSender:
             self._engine.on_problem(None, words)
         self._engine.news.pulse()
 
+    def look_again(self, account: AccountId) -> None:
+        """Tries letters to an account at once, as it is here now."""
+        for letter in self._outbox.letters():
+            if letter.account == account and letter.id in self._tasks:
+                self._tasks.pop(letter.id).cancel()
+        self.refresh()
+
     async def _deliver(self, letter: Waiting, known: Known) -> None:
-        """Returns once one of the contact's nodes keeps it. Raises PeergosCollabError."""
+        """Returns once he has it, if he is here, or one of his nodes keeps it. Raises PeergosCollabError."""
+        near = self._engine.online.neighbours.of(known.account)
+        if near is not None:
+            address, sealed, _ = self._seal(letter, known)
+            await near.put(await _stamp(address, sealed, LEAST_WORK))
+            self._outbox.note_told(known.account, self._generation)
+            return
         await self._object_saved(letter)
         nodes = known.record.card.nodes or tuple(self._engine.profile.view.nodes())
         failure: PeergosCollabError = NoNode(f"the card of {known.name} names no node")

@@ -11,7 +11,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ..codec.ids import AccountId, ObjectId
+from ..codec.ids import AccountId, DeviceId, ObjectId
 from ..codec.shown import show_person
 from ..crypto import BadSignature
 from ..errors import Conflict, Damaged, Offline, PeergosCollabError, RemoteProtocolError
@@ -156,7 +156,26 @@ class Mailroom:
             seen = self.book.of(card.id) or seen
         return seen if seen.accepted else await self.accept_contact(seen)
 
+    async def meet(self, card: ContactCard, device: DeviceId) -> Known:
+        """Takes the card of who was paired with: he is a contact from now on, and has this account's card."""
+        self.outbox.note_told(card.id, self._engine.keys.credentials.account.user_key.generation)
+        known = self.book.of(card.id)
+        if known is None:
+            known = await self.book.add(card, State.MUTUAL)
+            self.refresh()
+            return known
+        known = await self._see(known, card, device, now_ms())
+        return known if known.accepted else await self.accept_contact(known)
+
     # -- what comes -----------------------------------------------------------------------------
+
+    async def take_from_neighbour_untrusted(self, account: AccountId, raw: bytes) -> bool:
+        """As a node's mail is taken. Raises RemoteProtocolError where it is for no mailbox of the two."""
+        mail = Mail.parse_untrusted(raw)
+        box = self.reader.box_of(account, mail.address)
+        if box is None:
+            raise RemoteProtocolError("mail for another mailbox")
+        return await self._take(box, mail)
 
     async def _take_mail(self, box: Box, items: list[tuple[int, Mail]]) -> list[int]:
         """Does what each letter asks for, and says which mail the node may forget."""
@@ -215,15 +234,19 @@ class Mailroom:
             if self.book.pending() >= MAX_PENDING:
                 return None
             return await self.book.add(letter.card, State.PENDING)
-        record = known.record.see(letter.card)
-        self._engine.accounts.take_newest(letter.card.account, letter.device, letter.time)
-        newest = self._engine.accounts.newest[letter.card.id].merge((record.newer or record.card).account)
-        if letter.device not in newest.devices:
+        return await self._see(known, letter.card, letter.device, letter.time)
+
+    async def _see(self, known: Known, card: ContactCard, device: DeviceId, time: int) -> Known:
+        """Takes in what a device of somebody known says of him. Raises BadSignature, RemoteProtocolError."""
+        record = known.record.see(card)
+        self._engine.accounts.take_newest(card.account, device, time)
+        newest = self._engine.accounts.newest[card.id].merge((record.newer or record.card).account)
+        if device not in newest.devices:
             raise BadSignature("it is signed by a device that was removed from his account")
         if record.state is State.ADDED:
             record = replace(record, state=State.MUTUAL)
         if record.newer is not None and known.record.newer is None:
-            self._engine.on_problem(None, _changed_words(known, letter.card))
+            self._engine.on_problem(None, _changed_words(known, card))
         return await self.book.note(known, record)
 
     async def _take_share(self, known: Known, letter: Letter) -> bool:

@@ -18,6 +18,7 @@ from ..ports import Connection
 from ..ports.peers import PeerOptions
 from .api import Event, Options
 from .live_object import LiveObject
+from .neighbours import Neighbours
 from .network import Network, NodeLink
 from .open_object import PROFILE_PATH, OpenObject
 from .peers import PeerMesh
@@ -32,6 +33,7 @@ class Online:
 
     def __init__(self, engine: Engine) -> None:
         self.network: Network | None = None
+        self.neighbours = Neighbours(engine)
         self._engine = engine
         self._needs = 0
         self._stays: list[Options] = []
@@ -53,7 +55,7 @@ class Online:
 
     async def stay(self, options: Options) -> None:
         """Connected until ``leave`` or the end, directly to peers too where all ``options`` say so."""
-        before = self._peer_options()
+        before = self.peer_options()
         self._stays.append(options)
         self._connected()
         await self._mesh_as_wanted(before)
@@ -61,7 +63,7 @@ class Online:
 
     async def leave(self, options: Options) -> None:
         """Ends one ``stay``; the last one disconnects."""
-        before = self._peer_options()
+        before = self.peer_options()
         self._stays.remove(options)
         await self._mesh_as_wanted(before)
         await self._rest()
@@ -109,6 +111,7 @@ class Online:
         """Objects, their members or their nodes changed."""
         if self.network is not None:
             self.network.refresh()
+            self.neighbours.refresh()
 
     def enter_by(self, entry: str) -> None:
         """Sessions that go through another entry node, or directly, end; they come back the new way."""
@@ -139,13 +142,20 @@ class Online:
         """Shows this device in an object, and connects it to the others in it, as far as that is wanted."""
         if self.network is None or opened.path == PROFILE_PATH:
             return
-        options = self._peer_options()
+        options = self.peer_options()
         if options is not None and opened.mesh is None:
 
             async def serve(connection: Connection) -> None:
                 await self._serve_peer(opened, connection)
 
-            opened.mesh = PeerMesh(opened.presence, self._engine.peers(), options, serve, os.urandom)
+            opened.mesh = PeerMesh(
+                opened.presence,
+                self._engine.peers(),
+                options,
+                serve,
+                os.urandom,
+                self.neighbours.has,
+            )
             opened.mesh.start()
             opened.presence.webrtc = True
         opened.presence.start()
@@ -174,7 +184,7 @@ class Online:
         network.refresh()
         return network
 
-    def _peer_options(self) -> PeerOptions | None:
+    def peer_options(self) -> PeerOptions | None:
         """How to reach peers directly; None where that is not to be."""
         if not self._stays or not all(options.webrtc for options in self._stays):
             return None
@@ -183,13 +193,14 @@ class Online:
 
     async def _mesh_as_wanted(self, before: PeerOptions | None) -> None:
         """Ends direct connections that were made under other options, and makes those that now may be."""
-        if before == self._peer_options():
+        if before == self.peer_options():
             return
         await self._end_meshes()
         for opened in self._engine.objects.values():
             self.bring(opened)
 
     async def _end_meshes(self) -> None:
+        await self.neighbours.close()
         for opened in list(self._engine.objects.values()):  # others may be opened meanwhile
             if opened.mesh is not None:
                 mesh, opened.mesh, opened.presence.webrtc = opened.mesh, None, False

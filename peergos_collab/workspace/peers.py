@@ -68,6 +68,7 @@ class PeerMesh:
 
     Args:
         serve: runs a connection until it ends.
+        is_near: whether a device is connected directly already, for all objects.
     """
 
     presence: PresenceBook
@@ -75,6 +76,7 @@ class PeerMesh:
     options: PeerOptions
     serve: Callable[[Connection], Awaitable[None]]
     random_bytes: Random
+    is_near: Callable[[DeviceId], bool] = lambda _: False
     _attempts: dict[DeviceId, _Attempt] = field(default_factory=dict)
     _ending: set[asyncio.Task[None]] = field(default_factory=set)
     _closed: bool = False
@@ -128,7 +130,7 @@ class PeerMesh:
             attempt.task.add_done_callback(self._ending.discard)
 
     def _on_here(self, present: Present) -> None:
-        if not present.webrtc or self._own >= present.device:
+        if not present.webrtc or self._own >= present.device or self.is_near(present.device):
             return
         attempt = self._attempt(present)
         if attempt is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -43,6 +44,7 @@ from .open_object import OpenObject
 from .preview import Preview
 from .ready_link import SHARE_SECONDS, link_ready
 from .references import ObjectReference
+from .sync_link import SyncLink
 
 KIND_NAMES: Final = {Kind.DOCUMENT: "doc", Kind.CHAT: "chat"}
 LEVELS: Final = {Role.READER: Level.READ, Role.WRITER: Level.WRITE, Role.ADMIN: Level.ADMIN}
@@ -181,7 +183,7 @@ async def join(engine: Engine, text: str, path: str, password: str, seconds: flo
         return known.shown
     name = free_name(engine, name or show_name(capability.title) or "shared")
     async with engine.online.needed() as network:
-        return await enter(engine, network, name, reference, address, seconds, os.urandom(16))
+        return await enter(engine, from_node(network, address), name, reference, seconds, os.urandom(16))
 
 
 async def _look_again(engine: Engine, known: EntryView, address: str) -> None:
@@ -274,12 +276,28 @@ def free_name(engine: Engine, name: str) -> str:
     return free
 
 
+Way = Callable[[ObjectId], SyncLink | None]
+"""Where an object's content comes from: the session it is open on, None while there is none yet.
+Raises Offline, WrongPin where there will be none."""
+
+
+def from_node(network: Network, address: str) -> Way:
+    """The way of what a node has."""
+
+    def link_of(object_id: ObjectId) -> SyncLink | None:
+        node_link = network.link_of(object_id, address)
+        if node_link is not None and node_link.problem and node_link.link is None:
+            raise (WrongPin if node_link.wrong_pin else Offline)(node_link.problem)
+        return node_link.link if node_link is not None else None
+
+    return link_of
+
+
 async def enter(
     engine: Engine,
-    network: Network,
+    way: Way,
     name: str,
     reference: ObjectReference,
-    address: str,
     seconds: float,
     entry_id: bytes,
     sharer: Called | None = None,
@@ -290,7 +308,7 @@ async def enter(
         sharer: who shared it; None where a link led to it.
 
     Raises:
-        Offline, WrongPin: the node at ``address`` is not to be reached, or has nothing. Refused.
+        Offline, WrongPin: nobody is to be reached on ``way``, or has nothing. Refused.
     """
     capability = reference.capability
     if capability.kind not in KIND_NAMES:
@@ -299,7 +317,7 @@ async def enter(
     opened.preview = Preview(capability.snapshot) if capability.snapshot is not None else None
     try:
         with engine.online.holding(opened):
-            await _first_content(engine, opened, network, reference, address, seconds)
+            await _first_content(engine, opened, way, reference, seconds)
         await opened.live.durable()
         kind = KIND_NAMES[Kind(capability.kind)]
         await engine.change_profile(put_entry(entry_id, name, kind, reference.encode(), now=now_ms()))
@@ -314,18 +332,17 @@ async def enter(
 async def _first_content(
     engine: Engine,
     opened: OpenObject,
-    network: Network,
+    way: Way,
     reference: ObjectReference,
-    address: str,
     seconds: float,
 ) -> None:
-    """Waits until what the node has is here, and checks that the link's promise holds."""
+    """Waits until what the other side has is here, and checks that the link's promise holds."""
     replica, capability = opened.live.replica, reference.capability
     promise = "link" if reference.link is not None else "invitation"
 
     def false(error: RemoteProtocolError) -> Refused:
         return Refused(
-            f"what the node gave does not fit the {promise} ({error}); nothing was kept",
+            f"what came does not fit the {promise} ({error}); nothing was kept",
             hint=f"Try again; if it stays so, ask whoever shared it for a new {promise}.",
         )
 
@@ -337,10 +354,7 @@ async def _first_content(
                 capability.keys.check(known.keys)
             except RemoteProtocolError as error:
                 raise false(error) from None
-        node_link = network.link_of(opened.live.id, address)
-        if node_link is not None and node_link.problem and node_link.link is None:
-            raise (WrongPin if node_link.wrong_pin else Offline)(node_link.problem)
-        link = node_link.link if node_link is not None else None
+        link = way(opened.live.id)
         # Who was added again finds his removal first, and his new key is of the newest epoch.
         old = any(capability.epoch in epoch.parents for epoch in replica.book.epochs.values())
         if replica.is_removed and old and reference.link is not None:
@@ -348,7 +362,7 @@ async def _first_content(
         if replica.is_removed and old:
             raise NoAccess("you were removed from it meanwhile; nothing was changed")
         if link is not None and opened.live.id in link.lacking:
-            raise Offline(f"the node {address} does not have it yet, or not for you; nothing was changed")
+            raise Offline(f"{link.who} does not have it yet, or not for you; nothing was changed")
         return opened.live.unverified is not None or (link is not None and opened.live.id in link.ready)
 
     await engine.news.wait_until(here, seconds, "fetching the content")

@@ -73,6 +73,7 @@ class SyncLink:
 
     Args:
         node: the node's address as text; empty for a peer.
+        takes_mail: a peer who greeted may put mail here.
     """
 
     def __init__(
@@ -82,10 +83,14 @@ class SyncLink:
         owner: LinkOwner,
         random: Random,
         node: str = "",
+        *,
+        takes_mail: bool = False,
     ) -> None:
         self.node = node
         self.via = connection.kind
-        self.session = Session(connection.channel, self._book, random, with_node=bool(node))
+        self.session = Session(
+            connection.channel, self._book, random, with_node=bool(node), takes_mail=takes_mail
+        )
         self.ready: set[ObjectId] = set()
         self.checked: set[ObjectId] = set()
         """Objects for which the node has said in this very session all that it has."""
@@ -259,7 +264,7 @@ class SyncLink:
             return
         offered = live.take_records(event.raws, self.via, self.session)
         if offered.refused:
-            self._owner.on_problem(live, f"{self._who()} sent a false record: {offered.refused[0]}")
+            self._owner.on_problem(live, f"{self.who} sent a false record: {offered.refused[0]}")
         if offered.early or offered.barred:
             self._compare_again(live)
 
@@ -268,7 +273,7 @@ class SyncLink:
         if live is not None:
             taken = live.take_segments(event.raws, self.via, self.session)
             if taken.offered.refused:
-                words = f"{self._who()} sent a false segment: {taken.offered.refused[0]}"
+                words = f"{self.who} sent a false segment: {taken.offered.refused[0]}"
                 self._owner.on_problem(live, words)
             if taken.offered.gaps or taken.offered.barred:
                 self._compare_again(live)
@@ -325,14 +330,14 @@ class SyncLink:
         live = self._objects.get(event.object) if event.object is not None else None
         if live is None:
             if event.object is None:
-                self._refused_something(f"{self._who()} refused: {_quoted(event.words)}")
+                self._refused_something(f"{self.who} refused: {_quoted(event.words)}")
             return
         if event.reason == "unknown":
             self._introduce(live)
         elif event.reason == "gap":
             self._compare_again(live)
         else:
-            self._owner.on_problem(live, f"{self._who()} refused a change: {_quoted(event.words)}")
+            self._owner.on_problem(live, f"{self.who} refused a change: {_quoted(event.words)}")
 
     def _refused_something(self, words: str) -> None:
         """A refusal that names no object is of a drop, if one is waiting for its answer."""
@@ -353,7 +358,7 @@ class SyncLink:
         tries = self._compares.get(live.id, 0) + 1
         self._compares[live.id] = tries
         if tries > MAX_COMPARES:
-            self._owner.on_problem(live, f"{self._who()} does not take it; it is safe here")
+            self._owner.on_problem(live, f"{self.who} does not take it; it is safe here")
         else:
             # With its first epoch the node can check our proof of it, and then takes the others from us.
             self.session.send_records(live.id, [epoch.raw for epoch in book.epochs.values() if epoch.first])
@@ -370,9 +375,11 @@ class SyncLink:
                 self._introduce(live)
 
     def _lacks(self) -> str:
-        return f"{self._who()} does not have it, or we have no right to it"
+        return f"{self.who} does not have it, or we have no right to it"
 
-    def _who(self) -> str:
+    @property
+    def who(self) -> str:
+        """The other side, in words."""
         return f"the node {self.node}" if self.node else "a peer"
 
     # -- asking ---------------------------------------------------------------------------------

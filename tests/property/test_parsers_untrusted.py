@@ -20,6 +20,8 @@ from peergos_collab.identity.account import Account
 from peergos_collab.identity.cards import ContactCard
 from peergos_collab.identity.contacts import ContactRecord, State
 from peergos_collab.identity.credentials import Credentials
+from peergos_collab.identity.greetings import Greeting
+from peergos_collab.identity.pair_texts import PairText
 from peergos_collab.objects.bindings import NO_LOG, check_introduction_untrusted, introduce
 from peergos_collab.objects.certificates import Certificate
 from peergos_collab.objects.ephemeral import EphemeralKind, open_ephemeral_untrusted, seal_ephemeral
@@ -70,6 +72,7 @@ SEALED = seal_ephemeral(
 MAILBOX = SigningKey.generate(RANDOM)
 MAIL = Mail.stamp(MailAddress(MAILBOX.public), RANDOM(1024), 20_000, RANDOM, LEAST_WORK)
 CARD = ContactCard.make(ANA.credentials, (), 5)
+GREETING = Greeting.make(CARD, ANA.credentials.device_sign, bytes(64))
 CONTACT = ContactRecord.new(CARD, State.PENDING, 20_000, "Ben")
 LETTER = Writer(CARD, ANA.actor.device).write(
     BOB.credentials.account_id, LetterKind.INTRODUCE, CARD.raw, id=bytes(16), time=1
@@ -154,6 +157,11 @@ PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "card": (ContactCard.parse_untrusted, CARD.raw),
     "card as text": (lambda raw: ContactCard.read_untrusted(raw.decode("latin-1")), CARD.text().encode()),
     "contact": (ContactRecord.decode_untrusted, CONTACT.encode()),
+    "greeting": (lambda raw: Greeting.parse_untrusted(raw, bytes(64)), GREETING),
+    "pair text": (
+        lambda raw: PairText.read_untrusted(raw.decode("latin-1"), answers=False),
+        PairText(False, bytes(8), 1, b"d").text().encode(),
+    ),
     "letter": (lambda raw: read_letter_untrusted(raw, BOB.credentials.account_id), LETTER),
     "journal entry": (lambda raw: open_entry_untrusted(CIRCLE.object, 7, raw, LOCAL), ENTRY),
     "heads": (_from_bytes(tips_untrusted), encode([[FORGER.log, 1, FORGER.segments[0].id]])),
@@ -249,6 +257,7 @@ def test_the_unchanged_record_is_accepted(name: str) -> None:
 SIGNED: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "account": (Account.parse_untrusted, BOB.actor.account.raw),
     "card": (ContactCard.parse_untrusted, CARD.raw),
+    "greeting": (lambda raw: Greeting.parse_untrusted(raw, bytes(64)), GREETING),
     "letter": (lambda raw: read_letter_untrusted(raw, BOB.credentials.account_id), LETTER),
     "drop": (Drop.parse_untrusted, DROP.raw),
     "epoch": (lambda raw: Epoch.parse_untrusted(raw).verify({}), CIRCLE.epoch.raw),

@@ -31,6 +31,7 @@ VERIFIED_AT_ONCE = {
     "Account": "peergos_collab.identity.account",
     "AccountOp": "peergos_collab.identity.account_ops",
     "ContactCard": "peergos_collab.identity.cards",
+    "Greeting": "peergos_collab.identity.greetings",
 }
 """The same for what one function parses and verifies, and so has no form before that."""
 
@@ -47,6 +48,7 @@ VERIFY: dict[str, tuple[str, ...]] = {
         "identity.account_ops:AccountOp.parse_untrusted",
         "identity.cards:ContactCard.parse_untrusted",
         "identity.cards:ContactCard.read_untrusted",
+        "identity.greetings:Greeting.parse_untrusted",
         "objects.bindings:check_introduction_untrusted",
         "objects.letters:read_letter_untrusted",
         "objects.links:Drop.parse_untrusted",
@@ -68,6 +70,8 @@ VERIFY: dict[str, tuple[str, ...]] = {
     "work, checked with a hash": (
         "objects.mail:Mail.parse_untrusted",
         "sync.session_mail:_numbered_untrusted",
+        "workspace.mailroom:Mailroom.take_from_neighbour_untrusted",
+        "workspace.neighbours:NeighbourLink._take_untrusted",
     ),
     "sealed with a key that only this device has": (
         "identity.key_store:KeyStore.open_untrusted",
@@ -87,8 +91,11 @@ VERIFY: dict[str, tuple[str, ...]] = {
 NOTHING_TO_VERIFY: dict[str, tuple[str, ...]] = {
     "an encoding: it says nothing about anybody": (
         "codec.bases:from_multibase_untrusted",
+        "codec.bases:from_base64url_untrusted",
         "codec.cbor:decode_untrusted",
         "codec.sizes:unpad_untrusted",
+        "identity.pair_texts:PairText.read_untrusted",
+        "identity.pair_texts:PairText._parse_untrusted",
         "codec.words:from_words_untrusted",
         "crypto.certificates:pin_of_untrusted",
         "objects.payload:_unpack_untrusted",

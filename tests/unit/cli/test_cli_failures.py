@@ -22,6 +22,7 @@ EXIT_CODES = {
     "bad_link": 2,
     "bad_card": 2,
     "bad_code": 2,
+    "bad_pair_text": 2,
     "not_found": 3,
     "no_access": 4,
     "wrong_passphrase": 4,

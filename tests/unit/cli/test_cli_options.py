@@ -169,7 +169,7 @@ def test_the_commands_of_this_version() -> None:
     assert {" ".join(path) for path in commands(main)} == {
         *("init", "recover", "status", "ls", "mv", "rm", "members", "share", "join"),
         *("unshare", "role", "leave"),
-        *("sync", "online", "watch", "demo", "check", "doctor", "key passphrase", "key recover"),
+        *("pair", "sync", "online", "watch", "demo", "check", "doctor", "key passphrase", "key recover"),
         *("node serve", "node add", "node list", "node remove", "node entry"),
         *("device link", "device join", "device list", "device remove"),
         *("doc new", "doc cat", "doc write", "doc edit", "doc export"),

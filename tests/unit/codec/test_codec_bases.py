@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from peergos_collab.codec import from_multibase_untrusted, to_multibase
-from peergos_collab.codec.bases import MAX_TEXT
+from peergos_collab.codec.bases import MAX_TEXT, from_base64url_untrusted, to_base64url
 from peergos_collab.errors import RemoteProtocolError
 
 
@@ -24,6 +24,22 @@ def test_known_texts(data: bytes, text: str) -> None:
     """Published base58btc vectors, both ways."""
     assert to_multibase(data) == text
     assert from_multibase_untrusted(text) == data
+
+
+@pytest.mark.parametrize(
+    ("data", "text"), [(b"", ""), (b"f", "Zg"), (b"fo", "Zm8"), (b"foo", "Zm9v"), (b"\xfb\xff\xfe", "-__-")]
+)
+def test_base64url(data: bytes, text: str) -> None:
+    """RFC 4648, section 10, without padding."""
+    assert to_base64url(data) == text
+    assert from_base64url_untrusted(text, 4) == data
+
+
+@pytest.mark.parametrize("text", ["Z", "Zm 8", "Zm8\n", "\u00fc\u00fc", "Zm9vZg"])
+def test_what_is_no_base64url(text: str) -> None:
+    """Nothing is skipped, and the length is bounded."""
+    with pytest.raises(RemoteProtocolError):
+        from_base64url_untrusted(text, 4)
 
 
 def test_an_id_of_32_bytes_keeps_its_zeros() -> None:

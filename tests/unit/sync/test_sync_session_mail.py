@@ -62,6 +62,27 @@ def test_mail_goes_out_and_is_confirmed_or_refused() -> None:
     assert isinstance(again, RefusedCame)
 
 
+def test_peers_put_mail_only_where_both_take_it() -> None:
+    """Between peers who greeted it is put as at a node; nobody reads a mailbox there."""
+    left, right, plain = [Session(b"pin", lambda _: None, RANDOM, takes_mail=takes) for takes in (1, 1, 0)]
+    for one, other in ((left, right), (right, left)):
+        carry(one, other)
+    left.put_mail(MAIL)
+    assert carry(left, right) == [MailOffered(MAIL.raw)]
+    right.mail.keep(MAIL.id)
+    assert carry(right, left) == [MailKept(MAIL.id)]
+    left.open_mail(KEY)
+    with pytest.raises(RemoteProtocolError, match="no node"):
+        carry(left, right)
+
+    other = Session(b"pin", lambda _: None, RANDOM, takes_mail=True)
+    carry(other, plain)
+    carry(plain, other)
+    other.put_mail(MAIL)
+    with pytest.raises(RemoteProtocolError, match="takes none"):
+        carry(other, plain)
+
+
 def test_mailboxes_opened_before_the_hello_are_proved_after_it() -> None:
     """The proof needs the other side's nonce; the frames go out as soon as it is here."""
     client = Session(b"pin", lambda _: None, RANDOM, with_node=True)

@@ -1,0 +1,290 @@
+"""Two people without any node: paired by two texts, they share and edit over one direct connection."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any, Self
+
+import pytest
+
+from peergos_collab.codec.ids import MailAddress
+from peergos_collab.crypto import SigningKey
+from peergos_collab.errors import BadPairText, Conflict, NoNode, NotFound, RemoteProtocolError
+from peergos_collab.identity.cards import ContactCard
+from peergos_collab.identity.credentials import Credentials, DeviceSecrets
+from peergos_collab.identity.greetings import Greeting
+from peergos_collab.identity.recovery_code import RecoveryCode
+from peergos_collab.objects.mail import LEAST_WORK, Mail, day_of
+from peergos_collab.testing.transport import MemoryConnection, memory_pair
+from peergos_collab.workspace import Role, mail_sender
+from peergos_collab.workspace.machine import now_ms
+from peergos_collab.workspace.mail_session import MailRefusal
+from support.command_line import PROGRAM, ROOT, Home
+from support.homes import DIRECT, RELAYED, Person, World, until, world
+
+
+@pytest.fixture
+async def made(tmp_path: Path) -> AsyncIterator[World]:
+    async with world(tmp_path) as made:
+        yield made
+
+
+# -- as people do it ------------------------------------------------------------------------------
+
+
+class Paired:
+    """``pgc pair`` in a process of its own, which talks by lines."""
+
+    def __init__(self, home: Home, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [*PROGRAM, "--home", str(home.path), "pair", "--json", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=ROOT,
+        )
+
+    def event(self, name: str) -> dict[str, Any]:
+        """The next event of a name; others before it are passed over."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            found: dict[str, Any] = json.loads(line)
+            if found["event"] == name:
+                return found
+        raise AssertionError(f"it ended before {name!r}")
+
+    def say(self, line: str) -> None:
+        pipe: IO[bytes] | None = self.process.stdin
+        assert pipe is not None
+        pipe.write(line.encode() + b"\n")
+        pipe.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def test_two_processes_with_no_node(tmp_path: Path) -> None:
+    """Offer out, answer back; then a document is shared, edits go both ways, and nobody else was asked."""
+    ana, ben = Home(tmp_path / "ana"), Home(tmp_path / "ben")
+    for home, name in ((ana, "Ana"), (ben, "Ben")):
+        home.pgc("init", "--name", name, "--no-passphrase")
+    ana.pgc("doc", "new", "notes")
+    with ExitStack() as stack:
+        left = stack.enter_context(Paired(ana))
+        offer = left.event("offer")["text"]
+        right = stack.enter_context(Paired(ben, "-"))
+        right.say(offer)
+        left.say("not an answer")
+        left.say(right.event("answer")["text"])
+        assert (left.event("paired")["name"], right.event("paired")["name"]) == ("Ben", "Ana")
+        assert right.event("connected")["via"] == "webrtc"
+
+        assert ana.json("share", "notes", "--with", "Ben", "--role", "writer")["delivered_to"] == "Ben"
+        assert right.event("joined")["path"] == "notes"
+        ben.pgc("doc", "write", "notes", "-", stdin=b"from Ben")
+        assert left.event("change")["author"] == "Ben"
+        ana.pgc("doc", "write", "notes", "-", stdin=b"from Ben, and Ana")
+        while right.event("change")["author"] != "Ana":
+            pass
+
+        assert ben.pgc("doc", "cat", "notes") == b"from Ben, and Ana"
+        [state] = ben.json("status")["objects"]
+        assert (state["connection"], ben.json("status")["nodes"]) == ("direct", [])
+        assert [each["name"] for each in ben.json("contact", "list")["contacts"]] == ["Ana"]
+    assert len(offer) < 600
+    assert os.fsencode("Ana") not in offer.encode()
+
+
+async def test_what_goes_wrong_with_texts(made: World) -> None:
+    """An offer survives what is pasted by mistake; what has ended or was never begun says so."""
+    ana, ben, eve = [await made.person(name) for name in ("Ana", "Ben", "Eve")]
+    with pytest.raises(Conflict, match="direct connections"):
+        await ana.workspace.offer_pairing()
+    for person in (ana, ben, eve):
+        await person.workspace.go_online(DIRECT)
+    offer, other = await ana.workspace.offer_pairing(), await eve.workspace.offer_pairing()
+    answer, foreign = [await ben.workspace.answer_pairing(text) for text in (offer.text, other.text)]
+
+    for wrong in ("", "hello", offer.text, foreign.text):
+        with pytest.raises(BadPairText):
+            await ana.workspace.finish_pairing(offer.id, wrong)
+    await ben.workspace.end_pairing(foreign.id)
+    with pytest.raises(NotFound):
+        await ben.workspace.finish_pairing(foreign.id)
+    for _ in range(3):
+        await ben.workspace.offer_pairing()
+    with pytest.raises(Conflict, match="other people"):
+        await ben.workspace.offer_pairing()
+
+    left, right = await asyncio.gather(
+        ana.workspace.finish_pairing(offer.id, answer.text), ben.workspace.finish_pairing(answer.id)
+    )
+    assert (left.name, right.name, left.verified, left.me) == ("Ben", "Ana", False, False)
+    await until(lambda: near(ana, ben) and near(ben, ana), ana, ben)
+
+
+# -- neighbours -------------------------------------------------------------------------------------
+
+
+def near(one: Person, other: Person) -> bool:
+    return one.engine.online.neighbours.has(other.engine.keys.credentials.device_id)
+
+
+async def connect(one: Person, other: Person) -> tuple[MemoryConnection, MemoryConnection]:
+    """Pairs two who are online, over a connection in memory."""
+    ends = memory_pair(os.urandom(64))
+    met = await asyncio.gather(
+        *(person.engine.online.neighbours.meet(end) for person, end in zip((one, other), ends, strict=True))
+    )
+    for person, end, greeting in zip((one, other), ends, met, strict=True):
+        await person.engine.mailroom.meet(greeting.card, greeting.device)
+        person.engine.online.neighbours.serve(greeting, end)
+    await until(lambda: near(one, other) and near(other, one), one, other)
+    return ends
+
+
+async def people(made: World, *names: str) -> list[Person]:
+    """Persons who are online, without any node."""
+    found = [await made.person(name) for name in names]
+    for person in found:
+        await person.workspace.go_online(RELAYED)
+    return found
+
+
+async def test_sharing_without_a_node_needs_the_other_there(made: World) -> None:
+    """Who has gone is shared with by nothing; when he comes back, what was written meanwhile comes."""
+    ana, ben = await people(made, "Ana", "Ben")
+    await ana.workspace.new_document("notes", "one")
+    left, _ = await connect(ana, ben)
+    await ana.workspace.share_with("notes", "Ben", Role.WRITER)
+    await until(lambda: ben.engine.profile.view.find("notes") is not None, ben)
+    left.cut()
+    await until(lambda: not near(ana, ben) and not near(ben, ana), ana, ben)
+
+    await ana.workspace.new_document("more")
+    with pytest.raises(NoNode):
+        await ana.workspace.share_with("more", "Ben", Role.WRITER)
+    ana.append("notes", " two")
+    ben.append("notes", " three")
+    await connect(ana, ben)
+    await until(lambda: ana.text("notes") == ben.text("notes") and "two" in ben.text("notes"), ana, ben)
+    assert "three" in ana.text("notes")
+    assert await ana.problems() == []
+    assert await ben.problems() == []
+
+
+async def test_third_parties_are_brought_up_to_date(made: World) -> None:
+    """Ben, who met Ana, passes what she wrote on to Cyd, who never met her; there is no node."""
+    ana, ben, cyd = await people(made, "Ana", "Ben", "Cyd")
+    await ana.workspace.new_document("notes", "by Ana")
+    left, _ = await connect(ana, ben)
+    middle, _ = await connect(ana, cyd)
+    for name in ("Ben", "Cyd"):
+        await ana.workspace.share_with("notes", name, Role.WRITER)
+    for person in (ben, cyd):
+        await until(lambda who=person: who.engine.profile.view.find("notes") is not None, person)  # type: ignore[misc]
+    middle.cut()
+    await until(lambda: not near(ana, cyd), ana, cyd)
+
+    ana.append("notes", ", later")
+    await until(lambda: ben.text("notes") == "by Ana, later", ben)
+    left.cut()
+    await made.close(ana)
+    await connect(ben, cyd)
+    await until(lambda: cyd.text("notes") == "by Ana, later", cyd)
+
+
+async def test_letters_that_wait_go_when_he_comes(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An introduction made while he was away is not left for the next try."""
+    monkeypatch.setattr(mail_sender, "RETRY_SECONDS", (10_000.0, 10_000.0))
+    ana, ben, cyd = await people(made, "Ana", "Ben", "Cyd")
+    left, _ = await connect(ana, ben)
+    await connect(ana, cyd)
+    left.cut()
+    await until(lambda: not near(ana, ben), ana)
+    await ana.workspace.introduce("Cyd", "Ben")
+    await until(lambda: any("waits here" in words for words in ana.engine.problems), ana)
+
+    await connect(ana, ben)
+    await until(lambda: len(ben.engine.mailroom.book.all()) == 2, ben)
+
+
+async def test_a_neighbour_hears_only_of_what_he_is_in(made: World) -> None:
+    """Of other objects not even the id goes over the connection."""
+    ana, ben = await people(made, "Ana", "Ben")
+    left, _ = await connect(ana, ben)
+    sent: list[bytes] = []
+    send = left.send
+    left.send = lambda message: (sent.append(message), send(message))[1]  # type: ignore[method-assign,func-returns-value]
+    await ana.workspace.new_document("secret")
+    await ana.workspace.new_document("shared")
+    await ana.workspace.share_with("shared", "Ben", Role.READER)
+    await until(lambda: ben.engine.profile.view.find("shared") is not None, ben)
+
+    said = b"".join(sent)
+    assert ana.opened("shared").live.id in said
+    assert ana.opened("secret").live.id not in said
+    assert ana.engine.keys.profile not in said
+
+
+async def test_false_greetings_end_the_connection(made: World) -> None:
+    """Our own greeting played back, one of another channel, one of a device that was removed, and noise."""
+    ana, ben = await people(made, "Ana", "Ben")
+    credentials = ben.engine.keys.credentials
+    card = ben.engine.mailroom.card()
+    greetings = [
+        lambda _: b"hello",
+        lambda _: Greeting.make(card, credentials.device_sign, bytes(64)),
+        lambda c: Greeting.make(card, SigningKey.generate(os.urandom), c),
+        lambda c: Greeting.make(ana.engine.mailroom.card(), ana.engine.keys.credentials.device_sign, c),
+    ]
+    for greeting in greetings:
+        left, right = memory_pair(os.urandom(64))
+        right.send(greeting(right.channel))
+        with pytest.raises(RemoteProtocolError):
+            await ana.engine.online.neighbours.meet(left)
+    assert await ana.workspace.contacts() == []
+
+
+async def test_a_removed_device_is_no_neighbour(made: World) -> None:
+    """Its old card still lists it; who has heard of the removal knows better."""
+    [ana] = await people(made, "Ana")
+    stolen = DeviceSecrets.generate(os.urandom)
+    founded = Credentials.found("Ben", RecoveryCode.generate(os.urandom), os.urandom)
+    both = founded.add_device(stolen.public)
+    card = ContactCard.make(both, (), 5)
+    left, right = memory_pair(os.urandom(64))
+    right.send(Greeting.make(card, stolen.sign, right.channel))
+    assert (await ana.engine.online.neighbours.meet(left)).device == stolen.public.id
+
+    ana.engine.accounts.take([both.remove_device(stolen.public.id, os.urandom).account])
+    left, right = memory_pair(os.urandom(64))
+    right.send(Greeting.make(card, stolen.sign, right.channel))
+    with pytest.raises(RemoteProtocolError, match="removed"):
+        await ana.engine.online.neighbours.meet(left)
+
+
+async def test_mail_of_a_neighbour_is_bounded(made: World) -> None:
+    """What is for no mailbox of the two, or too much at once, is refused; nobody else's session ends."""
+    ana, ben = await people(made, "Ana", "Ben")
+    await connect(ana, ben)
+    link = ben.engine.online.neighbours.of(ana.engine.keys.credentials.account_id)
+    assert link is not None
+    nobodys = MailAddress(SigningKey.generate(os.urandom).public)
+    today = day_of(now_ms())
+    mail = [Mail.stamp(nobodys, os.urandom(1024), today, os.urandom, LEAST_WORK) for _ in range(20)]
+    answers = await asyncio.gather(*map(link.put, mail), return_exceptions=True)
+
+    assert {error.reason for error in answers if isinstance(error, MailRefusal)} == {"refused", "full"}
+    assert sum(isinstance(error, MailRefusal) for error in answers) == 20
+    assert near(ana, ben)
