@@ -123,8 +123,8 @@ class RunningNode:
 
     def _say_later(self) -> None:
         self._beat = None
-        self._shelf.beat()
-        self._flush_soon()
+        for commit in self._shelf.beat():
+            self._write(commit)
 
     def _lost(self, commit: Commit) -> None:
         """A batch that could not be written earns no receipt, now or later: clients give it again."""

@@ -18,9 +18,11 @@ from ..objects.links import Drop
 from ..objects.records import Epoch
 from ..ports import Clock, PutValue, Random, SegmentStore
 from ..sync.arrivals import Offered, Record
+from ..sync.frames import Frame, encode_frame
 from ..sync.heads import Tip
 from ..sync.logbook import LogBook
-from ..sync.session import Session, receipt_frame
+from ..sync.receipts import Receipt
+from ..sync.session import Session
 from ..sync.session_events import (
     Closed,
     DropOffered,
@@ -38,6 +40,7 @@ from ..sync.session_events import (
 from ..values import dataclass
 from .commits import Commit, nothing
 from .mailboxes import Mailboxes
+from .numbering import Numbering
 from .rates import Rate
 
 DROPS: Final = "drops"
@@ -109,6 +112,7 @@ class Shelf:
     sessions: dict[int, Session] = field(default_factory=dict)
     touched: dict[int, Session] = field(default_factory=dict)
     mailboxes: Mailboxes = field(init=False)
+    numbering: Numbering = field(init=False)
     _open: dict[ObjectId, dict[int, Session]] = field(default_factory=dict)
     """The sessions on which an object is open: whoever has many others open costs this one nothing."""
     _books: dict[ObjectId, LogBook] = field(default_factory=dict)
@@ -120,6 +124,7 @@ class Shelf:
 
     def __post_init__(self) -> None:
         self.mailboxes = Mailboxes(self.store, self.clock, self._touch)
+        self.numbering = Numbering(self.store, self.clock)
 
     def attach(self, channel: bytes) -> Session:
         """A session for a new connection."""
@@ -243,16 +248,22 @@ class Shelf:
         channel = session.channels[object_id]
         if not channel.rights.have:
             return None  # it comes once a newest epoch is proved
-        tips = channel.book.tips_within(channel.rights.have)
+        receipt = self._sign(object_id, channel.book.tips_within(channel.rights.have), channel.rights.newest)
 
         def durable() -> None:
             if self._books.get(object_id) is not channel.book:
                 return  # something that it names was lost on the way to the disk
-            session.send_frame(receipt_frame(self.receipt_key, object_id, tips, whole=True))
+            session.send_frame(receipt)
             self._say_who_is_here(session, object_id)
             self._touch(session)
 
-        return Commit([], durable, object_id)
+        return Commit(self.numbering.batch(), durable, object_id)
+
+    def _sign(self, object_id: ObjectId, tips: Iterable[Tip], newest: Iterable[EpochId] = ()) -> bytes:
+        """A receipt as a frame. It may leave once what it names is durable, and ``numbering.batch``."""
+        number = self.numbering.next()
+        receipt = Receipt.issue(self.receipt_key, object_id, number, tips, newest)
+        return encode_frame(Frame.RECEIPT, *receipt.fields())
 
     def _say_who_is_here(self, session: Session, object_id: ObjectId) -> None:
         """Only after the records, without which a newcomer cannot check who speaks."""
@@ -294,25 +305,25 @@ class Shelf:
         self._answer(session, event.object, offered)
         self._spread(session, event.object, offered)
         tips = channel.book.tips_of(dict.fromkeys(arrival.segment.log for arrival in offered.arrivals))
+        receipt = self._sign(event.object, tips) if tips else b""
         epochs = {arrival.segment.epoch for arrival in offered.arrivals}
 
         def durable() -> None:
             session.grant_credit(event.size)
             self._touch(session)
-            if tips:
-                self._say_durable(event.object, tips, epochs, [session])
+            if receipt:
+                self._say_durable(event.object, receipt, epochs, [session])
                 self._durable.setdefault(event.object, _Durable()).take(tips, epochs)
 
-        return Commit(offered.batch, durable, event.object)
+        return Commit([*offered.batch, *self.numbering.batch()], durable, event.object)
 
     def _say_durable(
-        self, object_id: ObjectId, tips: Iterable[Tip], epochs: set[EpochId], to: Iterable[Session]
+        self, object_id: ObjectId, receipt: bytes, epochs: set[EpochId], to: Iterable[Session]
     ) -> None:
-        frame = receipt_frame(self.receipt_key, object_id, tips)
         for session in to:
             channel = session.channels.get(object_id)
             if channel is not None and channel.live and channel.may_have(epochs):
-                session.send_frame(frame)
+                session.send_frame(receipt)
                 self._touch(session)
 
     @property
@@ -320,12 +331,23 @@ class Shelf:
         """Whether something is to be said with the next ``beat``."""
         return bool(self._durable)
 
-    def beat(self) -> None:
-        """Says to all what only its author had to hear at once; due ``BEAT_SECONDS`` after it came."""
+    def beat(self) -> list[Commit]:
+        """Says to all what only its author had to hear at once; due ``BEAT_SECONDS`` after it came.
+
+        By way of the store, as what else is signed: nothing signed may overtake what was signed before it.
+        """
         durable, self._durable = self._durable, {}
-        for object_id, what in durable.items():
-            if object_id in self._books:
-                self._say_durable(object_id, what.tips, what.epochs, self._readers(object_id))
+        return [
+            self._beat(object_id, what) for object_id, what in durable.items() if object_id in self._books
+        ]
+
+    def _beat(self, object_id: ObjectId, what: _Durable) -> Commit:
+        receipt = self._sign(object_id, what.tips)
+
+        def durable() -> None:
+            self._say_durable(object_id, receipt, what.epochs, self._readers(object_id))
+
+        return Commit(self.numbering.batch(), durable, object_id)
 
     def _answer(self, session: Session, object_id: ObjectId, offered: Offered) -> None:
         if offered.refused:

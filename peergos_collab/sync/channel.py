@@ -11,6 +11,7 @@ from dataclasses import field
 from typing import Final
 
 from ..codec.ids import EpochId, LogId
+from ..errors import RemoteProtocolError
 from ..objects.certificates import Certificate
 from ..objects.epoch_keys import EpochKeys
 from ..objects.records import Epoch, MembershipRecord
@@ -21,6 +22,7 @@ from .epoch_graph import EVERYTHING
 from .frames import SEGMENTS_PER_FRAME
 from .heads import Tip
 from .logbook import LogBook
+from .receipts import Receipt
 from .rights import Rights
 
 _NEVER: Final = (-1, -1, -1)
@@ -34,6 +36,8 @@ class Channel:
         rights: what the other side proved.
         ours: the epochs of which it takes segments from us.
         told: the epochs we proved to it, with the level.
+        opened_with: those that our last OPEN proved.
+        receipts: the number of the last receipt that came.
         has: branch number → seq up to which the other side has it.
         tips: the other side's heads, as it said them or proved them by sending.
         assumed: logs in which its unknown head is taken to be ahead of ours.
@@ -49,6 +53,8 @@ class Channel:
     rights: Rights
     ours: int = EVERYTHING
     told: dict[EpochId, int] = field(default_factory=dict)
+    opened_with: tuple[EpochId, ...] = ()
+    receipts: int = 0
     has: dict[int, int] = field(default_factory=dict)
     tips: dict[LogId, list[Tip]] = field(default_factory=dict)
     assumed: set[LogId] = field(default_factory=set)
@@ -89,6 +95,22 @@ class Channel:
     def live(self) -> bool:
         """Both sides have opened it, and the other may read."""
         return self.opened_here and self.opened_there and self.may_read
+
+    def is_next(self, receipt: Receipt) -> bool:
+        """Whether it is not the last one once more. Raises RemoteProtocolError if it is an older one."""
+        if receipt.number < self.receipts:
+            raise RemoteProtocolError("an old receipt after a newer one")
+        is_new = receipt.number > self.receipts
+        self.receipts = receipt.number
+        return is_new
+
+    def answers(self, receipt: Receipt) -> bool:
+        """Whether a whole receipt is about all that our last OPEN asked for.
+
+        Epochs that are not the newest by now count no more at a node; whoever knows so has told us first.
+        """
+        asked = self.book.plain_graph.newest.keys() & set(self.opened_with)
+        return receipt.whole and asked <= set(receipt.epochs)
 
     def look_again(self) -> None:
         """Tries what was withheld once more, if other epochs are proved by now."""

@@ -39,7 +39,7 @@ class Frame(enum.IntEnum):
     EPHEMERAL = 5
     """[object, key (16), counter, sealed]"""
     RECEIPT = 6
-    """[object, heads, whole, signature]: the node says these are durable; whole: that is all it has"""
+    """[object, number, heads, epochs, signature]: the node says these are durable, see ``receipts``"""
     REFUSED = 7
     """[object, id of the mail, or empty; code, words]"""
     CAUGHT_UP = 8
@@ -84,7 +84,7 @@ _LENGTHS: Final = {
     Frame.RECORDS: 3,
     Frame.SEGMENTS: 3,
     Frame.EPHEMERAL: 5,
-    Frame.RECEIPT: 5,
+    Frame.RECEIPT: 6,
     Frame.REFUSED: 4,
     Frame.CAUGHT_UP: 2,
     Frame.PUT_DROP: 2,

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from ..codec.ids import EpochId, LogId, ObjectId
 from ..codec.shape import blob, many, number, some_bytes, string
-from ..crypto import SigningKey, Tag, VerifyKey
+from ..crypto import SigningKey, VerifyKey
 from ..errors import Damaged, RemoteProtocolError
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.mail import Mail
@@ -38,9 +38,10 @@ from .frames import (
     decode_frame_untrusted,
     encode_frame,
 )
-from .heads import Tip, heads_digest, tips_untrusted, tips_value
+from .heads import tips_untrusted, tips_value
 from .logbook import LogBook
 from .proving import fresh_proofs, opening_proofs, prove
+from .receipts import Receipt
 from .record_book import Admits, record_ids
 from .rights import MAX_PROOFS, Rights, UnverifiedProof, proofs_untrusted
 from .session_events import (
@@ -54,7 +55,6 @@ from .session_events import (
     Met,
     Opened,
     Ponged,
-    ReceiptCame,
     RecordsCame,
     RefusedCame,
     SegmentsCame,
@@ -351,13 +351,11 @@ class Session:
         return [EphemeralCame(_object(fields[0]), key, counter, some_bytes(fields[3], 1 << 14, "ephemeral"))]
 
     def _on_receipt(self, fields: list[Any], _: int) -> list[SessionEvent]:
-        object_id, tips = _object(fields[0]), tips_untrusted(fields[1])
         if self._their_receipt_key is None:
             raise RemoteProtocolError("a receipt from somebody who is no node")
-        whole = fields[2] is True
-        message = _receipt_message(object_id, tips, whole)
-        self._their_receipt_key.verify(Tag.SIGN_RECEIPT, message, blob(fields[3], 64, "receipt"))
-        return [ReceiptCame(object_id, tips, whole)]
+        receipt = Receipt.parse_untrusted(fields).verify(self._their_receipt_key)
+        channel = self.channels.get(receipt.object)
+        return [receipt] if channel is not None and channel.is_next(receipt) else []
 
     def _on_refused(self, fields: list[Any], _: int) -> list[SessionEvent]:
         raw = some_bytes(fields[0], 32, "object id")
@@ -452,6 +450,7 @@ class Session:
         channel.caught_up = False
         proved = opening_proofs(book, self._wanted.get(object_id, {}))
         channel.told.clear()
+        channel.opened_with = tuple(proved)
         proofs = self._signed(object_id, channel, proved)
         # Heads tell how much is written. A peer whose OPEN is still to come came by an offer of a member.
         channel.heads_owed = channel.met and not channel.may_read
@@ -526,15 +525,6 @@ class Session:
             self._send(Frame.CAUGHT_UP, object_id)
 
 
-def receipt_frame(
-    receipt_key: SigningKey, object_id: ObjectId, tips: Iterable[Tip], *, whole: bool = False
-) -> bytes:
-    """A node's signed word that these heads are durable; one frame serves every session."""
-    ordered = sorted(tips)
-    signature = receipt_key.sign(Tag.SIGN_RECEIPT, _receipt_message(object_id, ordered, whole))
-    return encode_frame(Frame.RECEIPT, object_id, tips_value(ordered), whole, signature)
-
-
 def _segment_at(channel: Channel, log: LogId, seq: int) -> tuple[list[bytes], bytes]:
     """A segment with what certifies it; nothing where it is not here, or not for the other side."""
     book = channel.book
@@ -553,7 +543,3 @@ def _nothing(_: Record) -> bool:
 
 def _object(value: object) -> ObjectId:
     return ObjectId(blob(value, 32, "object id"))
-
-
-def _receipt_message(object_id: ObjectId, tips: Iterable[Tip], whole: bool) -> bytes:
-    return object_id + heads_digest(tips) + bytes([whole])

@@ -6,7 +6,7 @@ from ..codec.ids import MailAddress, ObjectId
 from ..crypto import VerifyKey
 from ..objects.mail import Mail
 from ..values import dataclass
-from .heads import Tip
+from .receipts import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +65,6 @@ class EphemeralCame:
     key: bytes
     counter: int
     sealed: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptCame:
-    """A node's signed word that these heads are durable there; the signature is checked.
-
-    ``whole`` says that these are all the heads it has, as after each opening.
-    """
-
-    object: ObjectId
-    tips: list[Tip]
-    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +166,7 @@ SessionEvent = (
     | RecordsCame
     | SegmentsCame
     | EphemeralCame
-    | ReceiptCame
+    | Receipt
     | SnapshotCame
     | RefusedCame
     | DropOffered

@@ -221,7 +221,8 @@ class ObjectState:
         saved: ``here`` if all is durable on this disk, and the address of every node whose signed
             receipt covers everything local. Nothing is listed that is not proved.
         pending: local changes that no node has acknowledged yet.
-        problems: plain sentences: forks, quarantined segments, damage. Empty when all is well.
+        problems: plain sentences: forks, quarantined segments, damage, nodes that contradict themselves.
+            Empty when all is well.
         removed: a sentence where this account was a member and is not any more: by whom, and what that means.
     """
 
@@ -386,6 +387,26 @@ class Flaw:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeFault:
+    """A node signed that it has something of the object called ``path``, and later that it has not.
+
+    Args:
+        proved: the two receipts show it to everybody; else only this device knows which came later.
+        time: when it was found, ms since 1970.
+        pieces: how many segments were missing there.
+        receipts: the receipts for them and, as the last one, that without them; hexadecimal.
+    """
+
+    path: str
+    node: str
+    what: str
+    proved: bool
+    time: int
+    pieces: int
+    receipts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """What was found where everything in a home was looked at.
 
@@ -393,6 +414,7 @@ class Check:
         objects: how many there are.
         damaged: what is not what was stored.
         refused: changes that break a rule: they are kept, and change nothing.
+        nodes: what nodes were found to contradict. It says nothing against what is here.
         taken_out: what was damaged before; it is here again where a node or a peer had it.
         unreached: why nothing could be fetched again, where it could not.
     """
@@ -400,6 +422,7 @@ class Check:
     objects: int
     damaged: tuple[Flaw, ...]
     refused: tuple[Flaw, ...]
+    nodes: tuple[NodeFault, ...] = ()
     taken_out: tuple[Flaw, ...] = ()
     unreached: str = ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from ..codec.shown import show_person
@@ -12,6 +13,7 @@ from ..storage import RowFlaw, ask_for_salvage, row_flaws
 from .api import Check, Flaw
 from .engine import Engine
 from .home import STORE
+from .node_faults import node_faults
 from .open_object import OpenObject
 
 PROFILE: Final = "(the list of what is here)"
@@ -30,7 +32,8 @@ async def check_home(engine: Engine, *, since_opening: bool = True) -> Check:
     rows = await asyncio.to_thread(lambda: list(row_flaws(engine.home / STORE)))
     engine.open_all()
     damaged = [Flaw(_path(engine, row), row.what) for row in rows]
-    refused = []
+    refused, nodes = [], []
+    names = engine.mailroom.book.names()
     for opened in list(engine.objects.values()):
         if since_opening:
             damaged += [Flaw(opened.path or PROFILE, words) for words in opened.live.replica.damage]
@@ -42,7 +45,8 @@ async def check_home(engine: Engine, *, since_opening: bool = True) -> Check:
             Flaw(opened.path or PROFILE, f"a change by {show_person(each.name)}: {each.reason}")
             for each in opened.live.replica.order.set_aside
         ]
-    return Check(len(engine.objects), tuple(dict.fromkeys(damaged)), tuple(refused))
+        nodes += [replace(each, path=each.path or PROFILE) for each in node_faults(opened, names)]
+    return Check(len(engine.objects), tuple(dict.fromkeys(damaged)), tuple(refused), tuple(nodes))
 
 
 async def repair_home(engine: Engine, sync: Sync) -> Check:
@@ -67,7 +71,7 @@ async def repair_home(engine: Engine, sync: Sync) -> Check:
     after = await check_home(engine, since_opening=False)
     gone = tuple(flaw for flaw in before.damaged if flaw not in after.damaged)
     words = "" if unreached is None else unreached.message
-    return Check(after.objects, after.damaged, after.refused, gone, words)
+    return Check(after.objects, after.damaged, after.refused, after.nodes, gone, words)
 
 
 def _is_named(opened: OpenObject, found: Check) -> bool:

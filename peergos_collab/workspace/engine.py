@@ -24,6 +24,7 @@ from ..storage import HomeLock, SqliteStore, ask_for_salvage, hangs_together, op
 from ..sync.bases import Base
 from ..sync.causal_order import CausalOrder
 from ..sync.logbook import LogBook
+from ..sync.node_words import Fault
 from ..sync.replica import Replica
 from ..sync.snapshots import Claimed
 from ..values import dataclass
@@ -36,6 +37,7 @@ from .link_events import LinkEvents
 from .live_object import CHECKPOINTS, LiveObject
 from .machine import now_ms
 from .news import News
+from .node_faults import fault_words
 from .one_entry import surplus
 from .online import Online
 from .open_object import PROFILE_PATH, OpenObject
@@ -236,6 +238,7 @@ class Engine:
         opened.live.on_appended.append(lambda: self._changed_here(opened))
         renewal = self.renewals[opened.live.id] = Renewal(self, opened)
         opened.live.on_unsettled.append(renewal.plan)
+        opened.live.on_fault.append(lambda node, fault: self._node_fault(opened, node, fault))
         renewal.plan()
         opened.live.on_claims.append(lambda: self.check_claims(opened))
         self.check_claims(opened)
@@ -473,6 +476,11 @@ class Engine:
         words = opened.removal(self.mailroom.book.names())
         if words and opened.path != PROFILE_PATH:
             self.on_problem(opened.live, words)
+        self.news.pulse()
+
+    def _node_fault(self, opened: OpenObject, node: str, fault: Fault) -> None:
+        words = fault_words(opened, self.mailroom.book.names(), node, fault)
+        self.news.tell(Event("problem", opened.path, text=words))
         self.news.pulse()
 
     def _changed_here(self, opened: OpenObject) -> None:

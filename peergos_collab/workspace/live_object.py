@@ -22,15 +22,17 @@ from ..ports import Batch, PutValue, Random
 from ..sync.arrivals import Arrival, Offered
 from ..sync.causal_order import CausalOrder, SetAside
 from ..sync.epoch_graph import EVERYTHING
-from ..sync.heads import Tip
+from ..sync.node_words import Fault
+from ..sync.receipts import Receipt
 from ..sync.record_book import anybody
 from ..sync.replica import Replica, Taken
 from ..sync.sealing import Collected
 from ..sync.session import Session
 from ..values import dataclass
 from .summaries import SUMMARIES, Summary
+from .told import Told
 
-CHECKPOINT: Final = 3
+CHECKPOINT: Final = 4
 """Version of what is saved of an object beside its state."""
 
 CHECKPOINTS: Final = "checkpoints"
@@ -77,8 +79,9 @@ for it sees nothing new until then."""
 GIVE_TRIES: Final = 5
 """Something may have begun anew at each."""
 
-MAX_AHEAD: Final = 20_000
-"""Heads in receipts of one node that are not here yet: as many as one receipt names."""
+TOLD: Final = "told"
+TOLD_SECONDS: Final = 2.0
+"""After a receipt, until what nodes signed is written down: a crash in between forgets that much of it."""
 
 GATHER_SECONDS: Final = 0.008
 """After such an append, what comes within it is sealed together: sealing costs as much as 40 changes."""
@@ -94,8 +97,8 @@ class LiveObject:
         on_appended: called when local changes became durable.
         on_durable: called after that, and when receipts arrived.
         on_members: called when membership records came or were made here.
-        saved_at: per node address, up to which seq of each branch its receipts go.
         failed: this disk refused a write; what was typed since is only in memory.
+        on_fault: called when a node contradicts what it signed.
         on_unsettled: called when the state may depend on what came first.
         unverified: the snapshot that what is shown comes from, as long as its history was not compared.
         on_claims: called when others made bases or snapshots that are to be compared with the history.
@@ -113,13 +116,14 @@ class LiveObject:
     on_durable: list[Callable[[], None]] = field(default_factory=list)
     on_members: list[Callable[[], None]] = field(default_factory=list)
     on_unsettled: list[Callable[[], None]] = field(default_factory=list)
+    on_fault: list[Callable[[str, Fault], None]] = field(default_factory=list)
     on_claims: list[Callable[[], None]] = field(default_factory=list)
-    saved_at: dict[str, dict[int, int]] = field(default_factory=dict)
     failed: bool = False
     unverified: SnapshotPlace | None = None
     incomplete: bool = False
     modified: int = 0
-    _ahead: dict[str, set[Tip]] = field(default_factory=dict)
+    _told: Told | None = None
+    _told_timer: asyncio.TimerHandle | None = None
     _refusal: str = ""
     _stated: bool = False
     _in_flight: bool = False
@@ -325,8 +329,8 @@ class LiveObject:
         self._pass_on(taken.offered)
         self._tell(taken.deliveries)
         self.plan_base()
-        if self._ahead and taken.offered.arrivals:
-            self._look_at_receipts()
+        if taken.offered.arrivals:
+            self._look_at_receipts({arrival.segment.log for arrival in taken.offered.arrivals})
         self._plan_checkpoint()
         return taken
 
@@ -416,62 +420,52 @@ class LiveObject:
 
     # -- where it is durable --------------------------------------------------------------------
 
-    def take_whole_receipt(self, node: str, tips: Iterable[Tip]) -> bool:
-        """Notes a receipt that stands for everything the node has now.
+    @property
+    def told(self) -> Told:
+        """What each node signed about it; read when it is first asked for."""
+        if self._told is None:
+            self._told = Told(self.replica.book)
+            try:
+                value = self._value(TOLD, self.id)
+                if value is not None:
+                    self._told.restore(decode_untrusted(value, 1 << 30))
+            except (Damaged, RemoteProtocolError) as error:
+                self.replica.problems.append(f"what nodes signed for was forgotten: {error}")
+        return self._told
 
-        Returns:
-            False where an earlier receipt of this node said more: it lost data, or went back in time.
-        """
-        before = self.saved_at.pop(node, {})
-        self._ahead.pop(node, None)
-        self.take_receipt(node, tips)
-        now, ahead = self.saved_at[node], self._ahead.get(node, set())
-        on_the_way = {tip.log for tip in ahead}
-        return all(
-            now.get(number_, 0) >= seq or self._log_of(number_) in on_the_way
-            for number_, seq in before.items()
-        )
-
-    def _log_of(self, number_: int) -> LogId | None:
-        branch = self.replica.book.numbered.get(number_)
-        return branch.log if branch is not None else None
-
-    def take_receipt(self, node: str, tips: Iterable[Tip]) -> None:
+    def take_receipt(self, node: str, receipt: Receipt) -> None:
         """Notes a node's receipt, whose signature was checked.
 
         It may name segments that come only now, in the same session: it counts for them once they are here.
         """
-        saved = self.saved_at.setdefault(node, {})
-        for tip in tips:
-            branch = self.replica.book.find(tip.log, tip.seq, tip.id)
-            if branch is None:
-                self._note_ahead(node, tip)
-            seq = tip.seq
-            while branch is not None and saved.get(branch.number, 0) < seq:
-                saved[branch.number] = seq
-                seq, branch = branch.first - 1, branch.base
+        fault = self.told.take(node, receipt)
+        if fault is not None:
+            self._tell_fault(node, fault)
+        if self._told_timer is None and not self._stopped:
+            self._told_timer = self._loop.call_later(TOLD_SECONDS, self._write_told)
         for callback in list(self.on_durable):
             callback()
 
-    def _note_ahead(self, node: str, tip: Tip) -> None:
-        ahead = self._ahead.setdefault(node, set())
-        if len(ahead) >= MAX_AHEAD:
-            ahead.clear()  # the next session's receipt says it all again
-        ahead.add(tip)
+    def _tell_fault(self, node: str, fault: Fault) -> None:
+        for callback in list(self.on_fault):
+            callback(node, fault)
 
-    def _look_at_receipts(self) -> None:
+    def _look_at_receipts(self, logs: set[LogId]) -> None:
         """Receipts that were ahead of what was here count for what has come."""
-        waiting, self._ahead = self._ahead, {}
-        for node, tips in waiting.items():
-            self.take_receipt(node, tips)
+        if self._told is not None:
+            for node, fault in self._told.arrived(logs):
+                self._tell_fault(node, fault)
+
+    def _write_told(self) -> None:
+        self._told_timer = None
+        self._write(self._told_batch())
+
+    def _told_batch(self) -> Batch:
+        return [self._put(TOLD, self.id, encode(self._told.stored()))] if self._told is not None else []
 
     def saved_on(self, node: str) -> bool:
         """Whether the node's receipts cover everything that is here."""
-        saved = self.saved_at.get(node)
-        if saved is None or self.replica.unsealed:
-            return False
-        branches = self.replica.book.numbered.values()
-        return all(saved.get(branch.number, branch.first - 1) >= branch.tip for branch in branches)
+        return not self.replica.unsealed and self.told.covers_all(node)
 
     # -- local state ----------------------------------------------------------------------------
 
@@ -509,10 +503,10 @@ class LiveObject:
         if self._snapshot_timer is not None:
             self._snapshot_timer.cancel()
             self._snapshot_timer = None
-        for timer in (self._duty_timer, self._base_timer):
+        for timer in (self._duty_timer, self._base_timer, self._told_timer):
             if timer is not None:
                 timer.cancel()
-        self._duty_timer = self._base_timer = None
+        self._duty_timer = self._base_timer = self._told_timer = None
 
     def save(self) -> None:
         """Writes the state, sealed for this device, so that opening need not replay.
@@ -532,6 +526,7 @@ class LiveObject:
             self._stated = True
         batch.append(self._put(CHECKPOINTS, self.id, self._checkpoint()))
         batch.append(self._put(SUMMARIES, self.id, self.summary().encode()))
+        batch += self._told_batch()
         self._write(batch)
 
     def load(self) -> None:
@@ -573,22 +568,21 @@ class LiveObject:
         ]
         changes = [[device, run, following] for (device, run), following in order.changes.items()]
         aside = [[s.log, s.seq, s.name, s.reason] for s in order.set_aside]
-        saved = [[node, [list(item) for item in seqs.items()]] for node, seqs in self.saved_at.items()]
         applied = [list(item) for item in order.applied.items()]
         snapshots = [order.snapshots.stored(), self.unverified.fields() if self.unverified else []]
         stated = self._stated
         doubt = [order.unsettled, [list(run) for run in order.contested], [list(m) for m in order.stuck]]
         bases = order.bases.stored()
-        fields = [applied, changes, authors, aside, saved, self.modified, snapshots, stated, doubt, bases]
+        fields = [applied, changes, authors, aside, self.modified, snapshots, stated, doubt, bases]
         return encode([CHECKPOINT, *fields])
 
     def _restore(self, checkpoint: bytes) -> bool:
         """Says whether a state belongs to the checkpoint."""
         limit = 1 << 30
-        fields = array(decode_untrusted(checkpoint, limit), 11, "state")
+        fields = array(decode_untrusted(checkpoint, limit), 10, "state")
         if fields[0] != CHECKPOINT:
             raise Damaged("another version of this program wrote it")
-        _, applied, changes, authors, aside, saved, self.modified, snapshots, stated, doubt, bases = fields
+        _, applied, changes, authors, aside, self.modified, snapshots, stated, doubt, bases = fields
         order = self.replica.order
         order.applied = dict(many(applied, limit, "state"))
         if not order.applied.keys() <= order.book.numbered.keys():
@@ -604,7 +598,6 @@ class LiveObject:
         known, unverified = array(snapshots, 2, "state")
         order.snapshots.restore(known)
         self.unverified = SnapshotPlace.parse_untrusted(unverified) if unverified else None
-        self.saved_at = {node: dict(seqs) for node, seqs in saved}
         order.bases.restore(bases)
         return bool(stated)
 

@@ -62,6 +62,7 @@ from .local_people import LocalPeople
 from .machine import now_ms
 from .made_links import forget_ended
 from .network import Network, with_node
+from .node_faults import node_faults
 from .open_object import OpenObject
 from .preview import NOT_VERIFIED
 from .references import ObjectReference
@@ -99,9 +100,14 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
             objects,
             peers,
             engine.online.network is not None,
-            tuple(engine.problems),
+            (*engine.problems, *self._profile_faults()),
             engine.entry_node(),
         )
+
+    def _profile_faults(self) -> list[str]:
+        engine = self.engine
+        profile, names = engine.objects.get(engine.keys.profile), engine.mailroom.book.names()
+        return [fault.what for fault in node_faults(profile, names)] if profile is not None else []
 
     def _state(self, opened: OpenObject) -> ObjectState:
         live = opened.live
@@ -119,6 +125,7 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         aside = ((show_person(item.name), item.reason) for item in replica.order.set_aside)
         problems += [f"a change by {name} was set aside: {reason}" for name, reason in aside]
         problems += opened.false_adds(names)
+        problems += [fault.what for fault in node_faults(opened, names)]
         named = {false.record for false in replica.view.false_adds}
         problems += [reason for record, reason in replica.view.void.items() if record not in named]
         kind = KIND_NAMES.get(Kind(replica.fold.kind), "other")

@@ -13,6 +13,7 @@ from ..errors import Damaged, Offline, PeergosCollabError, Refused, RemoteProtoc
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Connection, Random
 from ..sync.logbook import LogBook
+from ..sync.receipts import Receipt
 from ..sync.session import Session
 from ..sync.session_events import (
     CaughtUp,
@@ -23,7 +24,6 @@ from ..sync.session_events import (
     Met,
     Opened,
     Ponged,
-    ReceiptCame,
     RecordsCame,
     RefusedCame,
     SegmentsCame,
@@ -243,7 +243,7 @@ class SyncLink:
                 self._caught_up(event.object)
             case Opened():
                 self._opened(event.object)
-            case ReceiptCame():
+            case Receipt():
                 self._receipt(event)
             case SnapshotCame():
                 self._snapshot(event)
@@ -311,18 +311,15 @@ class SyncLink:
             live.release()
             self._owner.on_ready(live, self)
 
-    def _receipt(self, event: ReceiptCame) -> None:
-        live = self._objects.get(event.object)
+    def _receipt(self, receipt: Receipt) -> None:
+        live = self._objects.get(receipt.object)
         if live is None:
             return
-        if not event.whole:
-            live.take_receipt(self.node, event.tips)
+        live.take_receipt(self.node, receipt)
+        if not self.session.channels[receipt.object].answers(receipt):
             return
-        self.checked.add(event.object)
-        if not live.take_whole_receipt(self.node, event.tips):
-            words = f"the node {self.node} has lost what it said was saved; it is sent there again"
-            self._owner.on_problem(live, words)
-        for future in self._receipts.pop(event.object, []):
+        self.checked.add(receipt.object)
+        for future in self._receipts.pop(receipt.object, []):
             if not future.done():
                 future.set_result(None)
 

@@ -15,7 +15,7 @@ from support.homes import DIRECT, agree, connections, online, until, world
 FALSE = {
     "random bytes": os.urandom(100),
     "an unknown frame": encode([77, 1, 2]),
-    "a receipt": encode_frame(Frame.RECEIPT, bytes(32), [], False, bytes(64)),
+    "a receipt": encode_frame(Frame.RECEIPT, bytes(32), 1, [], [], bytes(64)),
     "a frame for nodes": encode_frame(Frame.GET_DROP, bytes(32)),
     "one megabyte": bytes((1 << 20) - 1),
 }

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
+from peergos_collab.crypto import SigningKey
+from peergos_collab.sync.receipts import Receipt
 from peergos_collab.workspace.api import Event
 from support.homes import DIRECT, RELAYED, Person, agree, online, until, world
 
@@ -95,12 +98,13 @@ async def test_a_receipt_may_come_before_what_it_is_for(tmp_path: Path) -> None:
         ana.append("notes", "more. ")
         await ana.workspace.sync()
         book, live = ana.opened("notes").live.replica.book, ben.opened("notes").live
+        key = SigningKey.generate(os.urandom)
         await ben.workspace.sync()
         ana.append("notes", "and more. ")
         await ana.workspace.sync()
         assert live.saved_on(node.address)
 
-        assert live.take_whole_receipt(node.address, book.tips())
+        live.take_receipt(node.address, Receipt.issue(key, live.id, 1 << 50, book.tips(), book.epochs))
         assert not live.saved_on(node.address)
         for branch in book.numbered.values():
             live.take_segments(book.read(branch, branch.first, 1 << 20), "memory", None)

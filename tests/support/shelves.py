@@ -7,6 +7,7 @@ from typing import Any
 
 from peergos_collab.codec.ids import EpochId, LogId, ObjectId
 from peergos_collab.crypto import SigningKey
+from peergos_collab.node.commits import Commit
 from peergos_collab.node.shelf import Shelf
 from peergos_collab.objects.certificates import Certificate
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
@@ -14,10 +15,10 @@ from peergos_collab.objects.records import MembershipRecord
 from peergos_collab.objects.segments import Segment, seal_segment
 from peergos_collab.ports import Random
 from peergos_collab.sync.logbook import LogBook
+from peergos_collab.sync.receipts import Receipt
 from peergos_collab.sync.session import Session
 from peergos_collab.sync.session_events import (
     EphemeralCame,
-    ReceiptCame,
     RecordsCame,
     RefusedCame,
     SegmentsCame,
@@ -71,7 +72,7 @@ class Client:
         self.book = LogBook(object_id, MemoryStore())
         self.know(*(record.raw for record in records))
         self.refused: list[str] = []
-        self.receipts: list[ReceiptCame] = []
+        self.receipts: list[Receipt] = []
         self.passing: list[bytes] = []
         self.sent: list[bytes] = []
         self.came: list[bytes] = []
@@ -126,7 +127,7 @@ class Client:
                 self.introduce()
             elif event.reason == "gap" and self.refused.count("gap") <= 3:
                 self.open()
-        elif isinstance(event, ReceiptCame):
+        elif isinstance(event, Receipt):
             self.receipts.append(event)
         elif isinstance(event, EphemeralCame):
             self.passing.append(event.sealed)
@@ -169,14 +170,17 @@ class NodeAndClients:
         """Only what the client has to send, and no answer."""
         for frame in client.session.take_outgoing():
             client.sent.append(frame)
-            for commit in self.shelf.receive_untrusted(self.session_of(client), frame):
-                self.store.write(commit.batch)
-                commit.durable()
+            self.write(self.shelf.receive_untrusted(self.session_of(client), frame))
+
+    def write(self, commits: Iterable[Commit]) -> None:
+        for commit in commits:
+            self.store.write(commit.batch)
+            commit.durable()
 
     def settle(self) -> None:
         self.move()
         if self.shelf.waits:
-            self.shelf.beat()
+            self.write(self.shelf.beat())
             self.move()
 
     def move(self) -> None:

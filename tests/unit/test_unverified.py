@@ -19,6 +19,7 @@ TYPES = {
     "Grant": "peergos_collab.objects.records",
     "Certificate": "peergos_collab.objects.certificates",
     "SignedOp": "peergos_collab.objects.operations",
+    "Receipt": "peergos_collab.sync.receipts",
     "Ephemeral": "peergos_collab.objects.ephemeral",
 }
 """What is verified, and where it is made. Each has a form before that, with ``Unverified`` in its name."""
@@ -220,7 +221,7 @@ def test_foreign_bytes_become_what_is_verified_or_says_that_it_is_not() -> None:
     told = [name for table in (VERIFY, NOTHING_TO_VERIFY) for names in table.values() for name in names]
 
     assert sorted(told) == sorted(parsers.keys() - unverified)
-    assert len(unverified) == 8
+    assert len(unverified) == 9
 
 
 @pytest.mark.parametrize("name", [*TYPES, *VERIFIED_AT_ONCE])
@@ -265,6 +266,7 @@ USES = {
     "Certificate": ("signature",),
     "SignedOp": ("op", "author", "level"),
     "Ephemeral": ("content",),
+    "Receipt": ("tips", "whole"),
 }
 """Of what is verified: what there must be no way to before."""
 

@@ -18,14 +18,14 @@ from peergos_collab.objects.snapshots import SnapshotPlace
 from peergos_collab.sync.frames import MAX_FRAME, WINDOW, Frame, decode_frame_untrusted, encode_frame
 from peergos_collab.sync.heads import Tip, tips_value
 from peergos_collab.sync.logbook import LogBook
-from peergos_collab.sync.session import Session, receipt_frame
+from peergos_collab.sync.receipts import Receipt
+from peergos_collab.sync.session import Session
 from peergos_collab.sync.session_events import (
     CaughtUp,
     Greeted,
     Met,
     Opened,
     Ponged,
-    ReceiptCame,
     RecordsCame,
     RefusedCame,
     SegmentsCame,
@@ -236,26 +236,62 @@ def test_a_reader_sends_no_segments_to_a_node() -> None:
     assert of(there, CaughtUp)
 
 
+def receipt_frame(key: SigningKey, number: int, *tips: Tip, epochs: tuple[EpochId, ...] = ()) -> bytes:
+    receipt = Receipt.issue(key, CIRCLE.object, number, tips, epochs)
+    return encode_frame(Frame.RECEIPT, *receipt.fields())
+
+
 def test_receipts_are_checked() -> None:
-    """Signed by the node of this session, for this object and these heads."""
+    """Signed by the node of this session, for this object, number, heads and epochs."""
     node = session(book(), serving=True, receipt_key=RECEIPT)
     client = session(book(), with_node=True)
+    client.open(CIRCLE.object, keys_of(ANA))
     talk(client, node)
     tip = Tip(written().log, 1, written().segments[0].id)
-    good = receipt_frame(RECEIPT, CIRCLE.object, [tip])
+    good = receipt_frame(RECEIPT, 7, tip)
     fields = decode_frame_untrusted(good)[1]
 
-    assert of(client.receive_untrusted(good), ReceiptCame)[0].tips == [tip]
-    for at, value in ((0, OTHER.object), (1, tips_value([])), (len(fields) - 1, bytes(64))):
+    assert of(client.receive_untrusted(good), Receipt)[0].tips == (tip,)
+    falsehoods = (OTHER.object, 8, tips_value([]), [CIRCLE.epoch_id], bytes(64))
+    for at, value in enumerate(falsehoods):
         false = [*fields[:at], value, *fields[at + 1 :]]
         with pytest.raises(RemoteProtocolError):
             client.receive_untrusted(encode_frame(Frame.RECEIPT, *false))
     with pytest.raises(RemoteProtocolError):
-        client.receive_untrusted(receipt_frame(SigningKey.generate(RANDOM), CIRCLE.object, [tip]))
+        client.receive_untrusted(receipt_frame(SigningKey.generate(RANDOM), 7, tip))
     peer, other = session(book()), session(book())
     talk(peer, other)
     with pytest.raises(RemoteProtocolError, match="no node"):
         peer.receive_untrusted(good)
+
+
+def test_receipts_do_not_go_back() -> None:
+    """Within a session an older one breaks the protocol; the last one once more is nothing new."""
+    node = session(book(), serving=True, receipt_key=RECEIPT)
+    client = session(book(), with_node=True)
+    client.open(CIRCLE.object, keys_of(ANA))
+    talk(client, node)
+
+    assert len(client.receive_untrusted(receipt_frame(RECEIPT, 7))) == 1
+    assert client.receive_untrusted(receipt_frame(RECEIPT, 7)) == []
+    assert len(client.receive_untrusted(receipt_frame(RECEIPT, 9))) == 1
+    with pytest.raises(RemoteProtocolError, match="old receipt"):
+        client.receive_untrusted(receipt_frame(RECEIPT, 8))
+
+
+def test_a_whole_receipt_answers_what_was_asked() -> None:
+    """One that leaves out an epoch which our OPEN proved, or is not whole, is no answer to it."""
+    node = session(book(), serving=True, receipt_key=RECEIPT)
+    client = session(book(), with_node=True)
+    client.open(CIRCLE.object, keys_of(ANA))
+    talk(client, node)
+    channel = client.channels[CIRCLE.object]
+    receipts = [Receipt.issue(RECEIPT, CIRCLE.object, 1, [], epochs) for epochs in NEWEST]
+
+    assert [channel.answers(receipt) for receipt in receipts] == [True, False, False]
+
+
+NEWEST: tuple[tuple[EpochId, ...], ...] = ((CIRCLE.epoch_id,), (EpochId(bytes(32)),), ())
 
 
 def test_a_node_shows_a_receipt_key() -> None:
