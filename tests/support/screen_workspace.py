@@ -8,7 +8,16 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
 from peergos_collab.documents.document import Document
-from peergos_collab.errors import BadCode, BadLink, Conflict, NoNode, NotFound, Refused, UsageError
+from peergos_collab.errors import (
+    BadCode,
+    BadLink,
+    BadPairText,
+    Conflict,
+    NoNode,
+    NotFound,
+    Refused,
+    UsageError,
+)
 from peergos_collab.workspace.api import (
     Contact,
     Device,
@@ -23,6 +32,8 @@ from peergos_collab.workspace.api import (
     NodeState,
     ObjectState,
     Options,
+    Paired,
+    PairOffer,
     Path,
     Presence,
     Role,
@@ -384,6 +395,24 @@ class FakeWorkspace:
         self.device_list = [device for device in self.device_list if device.id != who]
         self.done.append(("remove_device", who, str(end_links)))
         return DeviceRemoval("phone", 2, () if end_links else ("notes",))
+
+    async def offer_pairing(self) -> PairOffer:
+        return PairOffer("p1", "pgc-pair:offer", START)
+
+    async def answer_pairing(self, text: str) -> PairOffer:
+        if text != "pgc-pair:theirs":
+            raise BadPairText("this is no text of 'pgc pair'")
+        return PairOffer("p2", "pgc-pair:answer", START)
+
+    async def finish_pairing(self, id: str, answer: str = "") -> Paired:
+        if (id, answer) not in {("p1", "pgc-pair:back"), ("p2", "")}:
+            raise BadPairText("this is an offer")
+        self.done.append(("finish_pairing", id, answer))
+        self.known.append(Contact("Ben", "zben", verified=False))
+        return Paired("Ben", "zben", verified=False)
+
+    async def end_pairing(self, id: str) -> None:
+        self.done.append(("end_pairing", id))
 
     async def link_device(self) -> DeviceOffer:
         if not self.node_states:

@@ -60,6 +60,45 @@ async def test_nobody_yet_teaches_what_to_do() -> None:
         assert pilot.app.clipboard == "pgc-card:mine-0123456789"
 
 
+@pytest.mark.parametrize(
+    ("pasted", "done"),
+    [
+        ("pgc-pair:back", [("finish_pairing", "p1", "pgc-pair:back")]),
+        ("pgc-pair: theirs", [("finish_pairing", "p2", "")]),
+    ],
+)
+async def test_people_are_paired_by_two_texts(pasted: str, done: list[tuple[str, ...]]) -> None:
+    """Whichever of the two pastes, an answer or an offer; and what is neither is said to be neither."""
+    workspace = await peopled()
+    async with people(workspace, (100, 44)) as pilot:
+        await pilot.press("n")
+        await settle(pilot, "pgc-pair:offer")
+        await pilot.press("enter")
+        await settle(pilot, "Paste what they gave you first.")
+        await pilot.press(*"hello", "enter")
+        await reads(pilot, "This is no text of 'pgc pair'")
+        await pilot.press("ctrl+r")
+        await settle(pilot, "█▀▀▀▀▀█")
+        pilot.app.screen.query_one("#theirs", Input).value = pasted
+        await pilot.press("enter")
+        await reads(pilot, "Connected with Ben, who is a contact now. Nothing proves yet")
+        await settle(pilot, "not verified")
+
+    assert workspace.done == done
+
+
+async def test_leaving_ends_the_offer() -> None:
+    """A text that is no longer shown is no longer good."""
+    workspace = await peopled()
+    async with people(workspace) as pilot:
+        await pilot.press("n")
+        await settle(pilot, "pgc-pair:offer")
+        await pilot.press("escape")
+        await settle(pilot, "pgc-pair:offer", gone=True)
+
+    assert workspace.done == [("end_pairing", "p1")]
+
+
 async def test_a_card_is_pasted_and_a_bad_one_explained() -> None:
     """Line breaks do not matter, a wrong card is said to be wrong, and the new contact is not verified."""
     workspace = await peopled()

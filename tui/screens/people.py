@@ -20,6 +20,7 @@ from ..viewmodels.contacts import (
     heading,
     introduced_words,
     names_of,
+    paired_words,
     person,
     removal_words,
 )
@@ -31,6 +32,7 @@ from .base import FullScreen
 from .cards import AddContact, OwnCard
 from .devices import Devices
 from .dialog import AskName, Choose, Confirm
+from .pairing import Pair
 from .verifying import verify
 
 
@@ -53,6 +55,7 @@ class PeopleScreen(CommandsInOrder, FullScreen):
         ("My card", "Show your own card, as text or QR code", "card"),
         ("Verify", "Compare words with the chosen contact", "verify"),
         ("Introduce", "Send the card of the chosen contact to another", "introduce"),
+        ("Connect without a node", "Both give the other a text, and are connected", "pair"),
         ("Devices", "The devices of this account; link one more", "devices"),
         ("Rename", "Your own name for the chosen contact", "rename"),
         ("Remove", "Take the chosen contact off your list", "remove"),
@@ -64,6 +67,7 @@ class PeopleScreen(CommandsInOrder, FullScreen):
         Binding("c", "card", "My card"),
         Binding("v", "verify", "Verify"),
         Binding("i", "introduce", "Introduce"),
+        Binding("n", "pair", "No node"),
         Binding("e", "devices", "Devices"),
         Binding("r", "rename", "Rename"),
         Binding("delete,d", "remove", "Remove"),
@@ -161,6 +165,15 @@ class PeopleScreen(CommandsInOrder, FullScreen):
     async def _verify(self, contact: Contact) -> None:
         if await self.app.push_screen_wait(await verify(self.workspace, contact)):
             self.pgc.say(verified_words(contact))
+            self.start_here(self.load())
+
+    def action_pair(self) -> None:
+        self.start_asking(self._pair())
+
+    async def _pair(self) -> None:
+        paired = await self.app.push_screen_wait(Pair(self.workspace))
+        if paired is not None:
+            self.pgc.say(paired_words(paired))
             self.start_here(self.load())
 
     def action_devices(self) -> None:

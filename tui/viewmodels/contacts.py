@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 
 from peergos_collab.values import dataclass
-from peergos_collab.workspace.api import Contact, Invitation
+from peergos_collab.workspace.api import Contact, Invitation, Paired
 
 from .cells import shown
 from .lines import Line
 
 NAME = 32
 TITLE = 40
+OFFER = "Give them this text, and paste what they give back. Or paste the text that they show."
+ANSWER = "Give them this back."
 _KINDS = {"doc": "document", "chat": "chat"}
 
 
@@ -201,6 +203,13 @@ def added_words(contact: Contact) -> str:
         f"{person(contact.name)} is a contact now. Nothing proves yet that the card is theirs: "
         "v compares 12 words."
     )
+
+
+def paired_words(paired: Paired) -> str:
+    if paired.me:
+        return "Connected with another device of yours."
+    sure = "" if paired.verified else " Nothing proves yet that it is really them: v compares 12 words."
+    return f"Connected with {person(paired.name)}, who is a contact now.{sure}"
 
 
 def introduced_words(contact: Contact, to: str) -> str:
