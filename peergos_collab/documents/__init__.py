@@ -8,6 +8,7 @@ from .document import Change, Document, NotTogether
 from .edits import MOST_EDITS, Edit
 from .firewall import LIMITS, OWN_LIMITS, UpdateLimits, UpdateSummary, check_untrusted
 from .lines import LineIndex
+from .neighbours import prove
 from .past import Past, Stretch
 from .replica import merge
 
@@ -27,4 +28,5 @@ __all__ = [
     "check_untrusted",
     "difference",
     "merge",
+    "prove",
 ]

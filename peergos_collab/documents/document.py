@@ -15,6 +15,8 @@ from .difference import difference
 from .edits import MOST_EDITS, Edit
 from .firewall import LIMITS, OWN_LIMITS, Id, UpdateSummary, check_untrusted, clients_of, halves_of
 from .lines import LineIndex
+from .neighbours import Neighbours, prove
+from .proof import Proof, proved_empty
 from .replica import NOTHING, EngineFailed, Replica, Span
 from .structure import structure
 
@@ -99,6 +101,8 @@ class Document:
         self._halves: set[Id] = set()
         self._unread = [state] if state else []
         self._gathered: list[bytes] | None = None
+        self.proof = Proof()
+        """Whether all that is in it was written where it could be."""
         self._on_update: list[Callable[[bytes], None]] = []
         self._on_change: list[Callable[[Change], None]] = []
         self._typing = _Typing()
@@ -152,6 +156,30 @@ class Document:
     def fork(self, client: int) -> Document:
         """The same state under another client id, to be edited apart and merged back as an update."""
         return Document(client, self.state(), clock=self._clock)
+
+    # Whether it is true
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether several wrote it, and it is not known yet if all wrote where they could: see ``proof``."""
+        return not self.proof.holds and len(self._known()) > 1
+
+    def doubt_all(self) -> None:
+        """From now on, while nothing is in it, no update is taken before that is known of it."""
+        self.proof = proved_empty()
+
+    def begin_proof(self) -> bytes:
+        """The state to ``prove``, in a thread of its own; give what that gives to ``end_proof``."""
+        self.proof.begin()
+        return self.state()
+
+    def end_proof(self, order: Neighbours | None) -> bool:
+        """Whether that state and what came since is true; if not, deliver all anew."""
+        return self.proof.end(order)
+
+    def prove(self) -> bool:
+        """Finds it out at once; O(n)."""
+        return self.proof.holds or self.end_proof(prove(self.begin_proof()))
 
     # Local changes
 
@@ -320,6 +348,7 @@ class Document:
         summary = check_untrusted(update, client, self._known(), LIMITS, self._halves, overlap=overlap)
         if client == self.client and summary.next_clock > self._own_clock:
             raise Quarantined("The update was refused: it goes on under the client id of this very run.")
+        self._check_place(update)
         self._apply(update, summary, recount=overlap)
 
     def apply_own(self, update: bytes) -> None:
@@ -330,7 +359,13 @@ class Document:
         Raises:
             Quarantined: it is malformed, or something before it is missing; nothing was changed.
         """
-        self._apply(update, check_untrusted(update, None, self._known(), OWN_LIMITS), recount=True)
+        summary = check_untrusted(update, None, self._known(), OWN_LIMITS)
+        self._check_place(update)
+        self._apply(update, summary, recount=True)
+
+    def _check_place(self, update: bytes) -> None:
+        if not self.proof.takes(update):
+            raise Quarantined("The update was refused: it was written between what never stood side by side.")
 
     @contextmanager
     def catching_up(self) -> Iterator[None]:
@@ -370,13 +405,14 @@ class Document:
         for client, clock in (*guarded.items(), (self.client, self._own_clock)):
             if summary.ends.get(client, 0) > clock:
                 raise Quarantined("The state was refused: it holds what this device never wrote.")
+        self._check_place(state)
         self._apply(state, summary, recount=True)
 
     def knows(self, client: int, clock: int) -> bool:
         """Whether what a client wrote at a clock is here."""
         return self._known().get(client, 0) > clock
 
-    def become(self, state: bytes, own: Sequence[bytes]) -> Became:
+    def become(self, state: bytes, own: Sequence[bytes], proof: Proof | None = None) -> Became:
         """Takes the state that the same history gave in another order, with own updates on top.
 
         Where that is no other state than this one, nothing happens. Else subscribers hear of one change, and
@@ -385,9 +421,12 @@ class Document:
         Args:
             state: a trusted Yjs v1 update.
             own: updates that are not in the history yet, in order.
+            proof: of that state; it goes on as that of this document.
         """
         other = Document(self.client, state, clock=self._clock)
+        other.proof = proof or Proof()
         refused = [at for at, update in enumerate(own) if not other._takes(update)]
+        self.proof = other.proof
         if other.state() == self.state():
             return Became(False, refused, [])
         edits = difference(self.text, other.text)
@@ -417,6 +456,7 @@ class Document:
         self._read_halves()
         try:
             summary = check_untrusted(update, None, self._known(), OWN_LIMITS, self._halves)
+            self._check_place(update)
             self._apply(update, summary, recount=True)
         except Quarantined:
             return False
@@ -440,10 +480,13 @@ class Document:
             deltas = self._replica.apply(update)
         except EngineFailed as problem:
             # The replica was rebuilt from the same updates, so the text and the index still hold.
+            self.proof.drop()
             raise Quarantined(f"The update was refused: the engine could not apply it ({problem}).") from None
         before = dict(self._clocks) if recount else self._clocks
         if recount:
             self._clocks = self._replica.clocks()
+            if any(self._clocks.get(author, 0) < end for author, end in summary.ends.items()):
+                self.proof.drop()  # the engine took less than was placed
         self._count(summary, before, recount=recount)
         edits = self._follow_deltas(deltas)
         if edits:
@@ -525,6 +568,7 @@ class Document:
         return _subscribe(self._on_change, callback)
 
     def _tell(self, update: bytes, edits: tuple[Edit, ...], *, undo: bool = False) -> None:
+        self.proof.note(update)
         try:
             self._call(self._on_update, update)
         finally:

@@ -41,11 +41,16 @@ class Struct:
 def structure(state: bytes) -> list[Struct]:
     """The structs of a state that the firewall let pass, in one form."""
     reader = _Reader(state)
-    structs = [struct for _ in range(reader.number()) for struct in reader.section()]
+    structs = reader.structs()
     deleted = reader.deleted()
     cut = [part for struct in structs for part in _cut(struct, deleted.get(struct.client, []))]
     cut.sort(key=lambda struct: (struct.client, struct.clock))
     return _joined(cut)
+
+
+def structs_of(update: bytes) -> list[Struct]:
+    """The structs of an update that the firewall let pass, as they are in it."""
+    return _Reader(update).structs()
 
 
 class _Reader:
@@ -62,6 +67,9 @@ class _Reader:
             shift += 7
             if byte < 0x80:
                 return value
+
+    def structs(self) -> list[Struct]:
+        return [struct for _ in range(self.number()) for struct in self.section()]
 
     def section(self) -> list[Struct]:
         count, client, clock = self.number(), self.number(), self.number()

@@ -567,6 +567,7 @@ class CausalOrder:
         Args:
             book: a book of the same store.
         """
+        fold.begin_anew()
         anew = CausalOrder(self.object, book, fold, dict(self.keys), self._on_damage, self.bases.principal)
         anew.view, anew.contested, anew.strict = self.view, set(self.contested), True
         anew.bases = self.bases.begin_anew(book)

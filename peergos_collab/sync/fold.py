@@ -26,6 +26,13 @@ class Fold(Protocol):
     def size(self) -> int:
         """Bytes of content a user would count; cheap."""
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it may hold what delivering all anew would refuse: it looks at some things only later."""
+
+    def begin_anew(self) -> None:
+        """All is delivered to it once more, from the start: now nothing may wait to be looked at."""
+
     def take_untrusted(self, delivery: Delivery) -> None:
         """Takes a colleague's payload, of which ``delivery.skip`` changes are in the state already.
 

@@ -38,12 +38,13 @@ async def check_home(engine: Engine, *, since_opening: bool = True) -> Check:
         if since_opening:
             damaged += [Flaw(opened.path or PROFILE, words) for words in opened.live.replica.damage]
         try:
-            await asyncio.to_thread(engine.replay, opened)
+            anew = await asyncio.to_thread(engine.fold_anew, opened)
         except Damaged as damage:
             damaged.append(Flaw(opened.path or PROFILE, damage.message))
+            anew = opened.live.replica.order
         refused += [
             Flaw(opened.path or PROFILE, f"a change by {show_person(each.name)}: {each.reason}")
-            for each in opened.live.replica.order.set_aside
+            for each in anew.set_aside
         ]
         nodes += [replace(each, path=each.path or PROFILE) for each in node_faults(opened, names)]
     return Check(len(engine.objects), tuple(dict.fromkeys(damaged)), tuple(refused), tuple(nodes))

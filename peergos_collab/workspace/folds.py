@@ -67,6 +67,13 @@ class DocumentFold:
         self.document.apply_untrusted(delivery.content, author, overlap=overlap)
         self._note(delivery.content)
 
+    @property
+    def in_doubt(self) -> bool:
+        return self.document.in_doubt
+
+    def begin_anew(self) -> None:
+        self.document.doubt_all()
+
     def catching_up(self) -> AbstractContextManager[None]:
         return self.document.catching_up()
 
@@ -78,7 +85,7 @@ class DocumentFold:
         return self.document.knows(*missing)
 
     def adopt(self, anew: Self, unsealed: Sequence[bytes]) -> list[int]:
-        became = self.document.become(anew.document.state(), unsealed)
+        became = self.document.become(anew.document.state(), unsealed, anew.document.proof)
         self.lost += became.lost
         if became.changed:
             self._changed = True
@@ -117,7 +124,8 @@ class DocumentFold:
         """Nothing to do: a CRDT update that is known changes nothing."""
 
     def snapshot_state(self) -> bytes | None:
-        return self.document.state_without_deleted()
+        document = self.document
+        return None if document.in_doubt and not document.prove() else document.state_without_deleted()
 
     def load_preview(self, state: bytes) -> None:
         """Takes the state of a snapshot; the history that follows is known to it and changes nothing.
@@ -150,6 +158,7 @@ class ChatFold:
     """Chat events, folded into a timeline. Local events wait in ``unsealed`` until they have a place."""
 
     kind = Kind.CHAT
+    in_doubt = False
 
     def __init__(self) -> None:
         self.timeline = Timeline()
@@ -167,6 +176,9 @@ class ChatFold:
 
     def take_untrusted(self, delivery: Delivery) -> None:
         self.timeline.add_untrusted(delivery)
+
+    def begin_anew(self) -> None:
+        """Nothing to do: nothing is looked at later."""
 
     def catching_up(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -222,6 +234,7 @@ class EntriesFold:
     """Changes of entries, folded into a map. ``view`` shows local changes that are not sealed yet, too."""
 
     kind = Kind.ENTRIES
+    in_doubt = False
 
     def __init__(self, device: DeviceId) -> None:
         self._device = device
@@ -251,6 +264,9 @@ class EntriesFold:
     def take_untrusted(self, delivery: Delivery) -> None:
         self._touch()
         self._map.add_untrusted(delivery)
+
+    def begin_anew(self) -> None:
+        """Nothing to do: nothing is looked at later."""
 
     def catching_up(self) -> AbstractContextManager[None]:
         return nullcontext()

@@ -385,7 +385,7 @@ class LiveObject:
 
     def tell_unsettled(self) -> None:
         """Tells if the state may depend on what came first."""
-        if self.replica.unsettled:
+        if self.replica.unsettled or self.replica.fold.in_doubt:
             for callback in list(self.on_unsettled):
                 callback()
 

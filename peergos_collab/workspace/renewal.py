@@ -12,6 +12,7 @@ from dataclasses import field
 from typing import Final, Protocol
 
 from ..codec.ids import ObjectId
+from ..documents import prove
 from ..errors import Damaged
 from ..sync.causal_order import CausalOrder
 from ..values import dataclass
@@ -56,7 +57,8 @@ class Renewal:
         """Folds the object anew after a while, if it has to be and that is not planned already."""
         live = self.opened.live
         busy = self._timer is not None or self._task is not None or self._stopped
-        if not busy and live.replica.unsettled and not live.unverified and not live.failed:
+        due = live.replica.unsettled or live.replica.fold.in_doubt
+        if due and not busy and not live.unverified and not live.failed:
             self._timer = self._loop.call_later(max(QUIET_SECONDS, REST * self._seconds), self._begin)
 
     def stop(self) -> None:
@@ -74,14 +76,13 @@ class Renewal:
 
     def _begin(self) -> None:
         self._timer = None
-        self._task = self._loop.create_task(self._fold_anew())
+        self._task = self._loop.create_task(self._renew())
 
-    async def _fold_anew(self) -> None:
+    async def _renew(self) -> None:
         began = self._loop.time()
         try:
-            anew = await asyncio.to_thread(self.engine.fold_anew, self.opened)
-            if not self._stopped:
-                self._take(anew)
+            if self.opened.live.replica.unsettled or not await self._prove():
+                await self._fold_anew()
         except Damaged as damage:
             if not self._stopped:
                 self.engine.start_over(self.opened.live.id, damage)
@@ -89,6 +90,23 @@ class Renewal:
             self._seconds = self._loop.time() - began
             self._task = None
         self.plan()
+
+    async def _prove(self) -> bool:
+        """Whether all that is in a document was written where it could be."""
+        fold = self.opened.fold
+        if not isinstance(fold, DocumentFold):
+            return True
+        document = fold.document
+        order = await asyncio.to_thread(prove, document.begin_proof())
+        if self._stopped or document.end_proof(order):
+            return True
+        self.opened.live.replica.order.unsettled = True
+        return False
+
+    async def _fold_anew(self) -> None:
+        anew = await asyncio.to_thread(self.engine.fold_anew, self.opened)
+        if not self._stopped:
+            self._take(anew)
 
     def _take(self, anew: CausalOrder) -> None:
         opened = self.opened

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from peergos_collab.chat import Edit, Message, Reaction, Reply, encode_events
 from peergos_collab.chat.events import Reference
-from peergos_collab.documents import Document
+from peergos_collab.documents import Document, merge
 from peergos_collab.documents.client_id import client_id
+from peergos_collab.documents.varints import varint
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.payload import Kind
 from peergos_collab.objects.segments import Segment
@@ -136,6 +137,37 @@ def one_who_cites_nothing(*, hidden_comes: bool) -> History:
     return gathered(TEXT, ana, bob, carol, elsewhere)
 
 
+def one_who_names_no_neighbours() -> History:
+    """Bob writes between what never stood side by side, in ever new logs, while Carol goes on.
+
+    The engine would put what Bob wrote where it happens to find what Carol wrote at the same time.
+    """
+    ana, bob, carol = forgers_of(TEXT)
+    rng = random.Random(5)
+    text, writer = Author(ana), Author(carol)
+    base = [text.edit(at, at, "abcdefghij"[at]) for at in range(10)]
+    base += [text.edit(at, at + 1, "") for at in (7, 4, 2)]
+    start = merge(base)
+    ana.write(start)
+    writer.saw(start)
+    bobs = [bob, *(Forger(TEXT, bob.actor, RANDOM) for _ in range(11))]
+    for each in bobs:
+        left, right = sorted(rng.sample(range(10), 2))
+        update = between(Author(each).client, (text.client, left), (text.client, max(right, left + 2)))
+        each.write(update, cites=(cite(ana.segments[0]),))
+    for number in range(6):
+        at = rng.randrange(len(writer.document) + 1)
+        seen = (cite(ana.segments[0]),) if not number else ()
+        carol.write(writer.edit(at, at, "xyz"[number % 3]), first=number + 1, cites=seen)
+    return gathered(TEXT, ana, carol, *bobs)
+
+
+def between(client: int, left: tuple[int, int], right: tuple[int, int]) -> bytes:
+    """The update that puts one letter between two characters, whatever stands between them."""
+    ids = b"".join(map(varint, (*left, *right)))
+    return b"\x01\x01" + varint(client) + b"\x00\xc4" + ids + b"\x01B\x00"
+
+
 def gathered(circle: Circle, *forgers: Forger) -> History:
     return circle, list(forgers), [segment.raw for forger in forgers for segment in forger.segments]
 
@@ -182,6 +214,7 @@ HISTORIES = {
     "a liar in a text": a_liar_in_a_text(),
     "a liar with emoji": a_liar_in_a_text(emoji=True),
     "one who cites nothing": one_who_cites_nothing(hidden_comes=True),
+    "one who names no neighbours": one_who_names_no_neighbours(),
     "one who builds on what never comes": one_who_cites_nothing(hidden_comes=False),
 }
 EXPECTED = {
@@ -198,3 +231,15 @@ def test_any_order_gives_one_verdict(name: str, rng: random.Random) -> None:
     moments = {at for at in range(len(history[2])) if rng.random() < 0.2}
 
     assert verdict(member_who_got(history, rng.shuffle, fold_anew_at=moments)) == EXPECTED[name]
+
+
+def test_what_names_no_neighbours_is_set_aside_with_its_author() -> None:
+    """All that Bob wrote so is set aside under his name, and the rest is kept."""
+    history = HISTORIES["one who names no neighbours"]
+    replica = member_who_got(history, lambda raws: None, fold_anew_at=set())
+    aside = replica.order.set_aside
+
+    assert len(aside) == 12
+    assert {each.name for each in aside} == {TEXT.members[1].name}
+    assert all("side by side" in each.reason for each in aside)
+    assert "B" not in replica.fold.document.text  # type: ignore[attr-defined]

@@ -25,13 +25,13 @@ from support.circle import Circle, Membership, make_circle
 from support.plain_text import PlainText
 
 PIECES = [
-    "a", "word ", "\n", "\r\n", "\r", "\u2028", "\u2029", "\x0b", "\x0c", "\x85", "é", "e\u0301",
-    "日本", "😀", "👩\u200d👩\u200d👧", "🇩🇪", "\U0010ffff", "\ufeff", "\u202e", "\0", "x😀\r\n", "line\nline\n",
+    "a", "word ", "\n", "\r\n", "\r", "\u2028", "\u2029", "\x0b", "\x0c", "\x85", "é", "e\u0301", "日本",
+    "😀", "👩\u200d👩\u200d👧", "🇩🇪", "\U0010ffff", "\ufeff", "\u202e", "\0", "x😀\r\n", "line\nline\n",
 ]  # fmt: skip
 LETTERS = "XYZ"
 ACTIONS = {
     "edit": 10, "edit_many": 2, "undo": 2, "redo": 1, "deliver": 8, "flush": 4, "crash": 0.5,
-    "part": 0.6, "point": 1,
+    "part": 0.6, "point": 1, "prove": 0.5,
 }  # fmt: skip
 
 NumberedChange = tuple[RunId, int]
@@ -198,6 +198,10 @@ class EditingWorld:
         found = writer.document.offset_untrusted(writer.document.anchor(at))
         self.require(found in {at, None}, f"an anchor at {at} is at {found}")
 
+    def _prove(self, writer: Writer) -> None:
+        """From now on what comes to him is looked at before it is taken."""
+        self.require(writer.document.prove(), "what honest people wrote is false")
+
     def _deliver(self, writer: Writer) -> None:
         """Somebody gives a few of his segments, of some logs more than of others."""
         other = self.rng.choice(self.writers)
@@ -285,6 +289,7 @@ class EditingWorld:
             self.require(not order.set_aside, f"set aside: {order.set_aside}")
             self.require(not order.waiting and not writer.replica.unsettled, "something still waits")
             self.require(writer.document.text == text, "two people see different texts")
+            self.require(writer.document.prove(), "what honest people wrote is false")
             self.require(writer.document.clocks() == first.document.clocks(), "clocks differ")
         self.require(Document(5, first.document.state()).text == text, "the state has another text")
         lost = self.must - self._sealed(first.replica.book)

@@ -34,8 +34,9 @@ class Case:
     def __init__(self) -> None:
         self.loop = Loop()
         self.unsettled, self.unverified, self.failed = True, False, False
-        self.fold = self.batch = self.id = None
-        self.live = self.replica = self
+        self.in_doubt = False
+        self.batch = self.id = None
+        self.live = self.replica = self.fold = self.order = self
         self.unkept = self.folded = 0
         self.costs = 0.0
         self.damage: Damaged | None = None

@@ -1,0 +1,72 @@
+"""Whether all that is in a document was written where it could be: see ``neighbours``.
+
+To find it out takes time in proportion to the document, so it is done in a pause, from a state. From then on
+each update is looked at before it is taken. A document that is made anew from its whole history begins so.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .neighbours import Neighbours
+from .structure import structs_of
+
+_MOST_WAITING: Final = 1_000
+
+
+class Proof:
+    """What is known of one document. Nothing, to begin with."""
+
+    def __init__(self) -> None:
+        self._order: Neighbours | None = None
+        self._waiting: list[bytes] | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether all that is in it is true."""
+        return self._order is not None
+
+    def begin(self) -> None:
+        """From now on updates are kept until ``end``: a state as of now is looked at."""
+        self._waiting = []
+
+    def end(self, order: Neighbours | None) -> bool:
+        """Takes the order of that state, and looks at what came meanwhile; False where something is false."""
+        if self.holds or self._waiting is None:
+            return True  # it was found out in another way, or has to be once more
+        self._order = order
+        if order is None or not self._place_waiting():
+            self.drop()
+            return False
+        return True
+
+    def drop(self) -> None:
+        """Nothing is known any more."""
+        self._order = self._waiting = None
+
+    def note(self, update: bytes) -> None:
+        """Takes an update that was made here."""
+        if self._waiting is not None:
+            self._waiting.append(update)
+            if self.holds and len(self._waiting) > _MOST_WAITING:
+                self._place_waiting()
+
+    def takes(self, update: bytes) -> bool:
+        """Whether an update from elsewhere may come in; where nothing is known, it may."""
+        if self._order is None:
+            self.note(update)
+            return True
+        return self._place_waiting() and self._order.place(structs_of(update))
+
+    def _place_waiting(self) -> bool:
+        waiting, self._waiting = self._waiting or [], []
+        order = self._order
+        return order is not None and all(order.place(structs_of(update)) for update in waiting)
+
+
+def proved_empty() -> Proof:
+    """The proof of a document in which nothing is."""
+    proof = Proof()
+    proof.begin()
+    proof.end(Neighbours())
+    return proof
