@@ -216,7 +216,7 @@ async def _enter_as(
     opened = engine.open_as(before, reference)
     try:
         with engine.online.holding(opened):
-            await _first_content(engine, opened, network, reference, address, seconds)
+            await _first_content(engine, opened, from_node(network, address), reference, seconds)
         await opened.live.durable()
         await engine.change_profile(replace_reference(known.id, reference.encode(), now=now_ms()))
     except BaseException:
