@@ -16,6 +16,7 @@
     │   ├── NoNode
     │   └── TimedOut
     ├── Damaged                   exit 6
+    │   └── DiskFull
     ├── Refused                   exit 7
     │   └── WrongPin
     ├── Conflict                  exit 8
@@ -160,6 +161,13 @@ class Damaged(PeergosCollabError):
     code = "damaged"
     exit_code = 6
     hint = "'pgc sync' fetches again what a node or a peer still has."
+
+
+class DiskFull(Damaged):
+    """The disk is full; the last changes were not saved."""
+
+    code = "disk_full"
+    hint = "Make room; then go on."
 
 
 class Refused(PeergosCollabError):

@@ -54,6 +54,7 @@ class RunningNode:
         self._loop = asyncio.get_running_loop()
         self._flushing = False
         self._beat: asyncio.TimerHandle | None = None
+        self._ended: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
 
     @property
@@ -115,6 +116,8 @@ class RunningNode:
             return
         if done.exception() is not None:
             self._lost(commit)
+            if self._store.failure is not None and self._ended is None:
+                self._ended = self._loop.create_task(self.close())
         else:
             commit.durable()
             self._flush_soon()
@@ -183,7 +186,10 @@ class RunningNode:
             self._flush_soon()
 
     async def closed(self) -> None:
+        """Returns once it is closed. Raises Damaged where it ended because its disk failed."""
         await self._closed.wait()
+        if self._store.failure is not None:
+            raise self._store.failure
 
     async def close(self) -> None:
         """Stops listening, ends all connections, makes everything durable."""

@@ -19,10 +19,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import field
-from typing import Protocol
+from typing import Final, Protocol
 
 from ..codec.ids import LogId, ObjectId, SegmentId
+from ..errors import Damaged
 from ..values import dataclass
+
+RESERVED: Final = 256
+"""One frame of a session holds fewer logs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +181,20 @@ class SegmentStore(Protocol):
         """
 
     def write(self, batch: Batch) -> Future[None]:
-        """Queues a batch. The future fails with ``Damaged`` if it could not be made durable."""
+        """Queues a batch. The future fails with ``Damaged`` if it could not be made durable.
+
+        ``DiskFull``: there is no room. So fails all that was queued behind it; it may be written again.
+        """
+
+    def reserve(self) -> None:
+        """Makes sure that the next ``RESERVED`` numbers of each kind can be given, which then needs no disk.
+
+        Raises Damaged.
+        """
+
+    @property
+    def failure(self) -> Damaged | None:
+        """Why nothing is written before a new start; None while all is well, or the disk only full."""
 
     def repair(self, object_id: ObjectId) -> TakenOut:
         """Takes out what is damaged of an object, once it kept a copy of it all. Waits for what is queued."""
@@ -187,6 +204,7 @@ class SegmentStore(Protocol):
 
 
 __all__ = [
+    "RESERVED",
     "AppendSegment",
     "Batch",
     "Branch",

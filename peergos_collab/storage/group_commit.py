@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from itertools import chain
 from queue import SimpleQueue
 
-from ..errors import Damaged, LocalProtocolError
+from ..errors import Damaged, DiskFull, LocalProtocolError
 from ..ports.store import (
     AppendSegment,
     Batch,
@@ -21,7 +21,7 @@ from ..ports.store import (
     PutValue,
     TruncateBranch,
 )
-from .schema import is_io_error, place, row_mark, segment_mark, writing_error
+from .schema import is_full, is_io_error, place, row_mark, segment_mark, writing_error
 
 _APPEND = "INSERT INTO segments VALUES (?, ?, ?, ?)"
 _PAGE = 4096
@@ -36,8 +36,8 @@ class GroupCommit:
     Args:
         connect: opens the writer's own connection; called in the writer's thread.
         take: gives all batches queued so far, oldest first, and marks them as being committed.
-        settled: called after every commit, before futures are done, with whether a batch failed.
-            Returns what was queued meanwhile and cannot follow any more.
+        settled: called after every commit, before futures are done, with whether a batch failed, and
+            whether for lack of room. Returns what was queued meanwhile and cannot follow any more.
         written: called with an estimate of the bytes a commit added to the WAL.
     """
 
@@ -45,7 +45,7 @@ class GroupCommit:
         self,
         connect: Callable[[], sqlite3.Connection],
         take: Callable[[], list[Waiting]],
-        settled: Callable[[bool], list[Waiting]],
+        settled: Callable[[bool, bool], list[Waiting]],
         written: Callable[[sqlite3.Connection, int], None],
     ) -> None:
         self._connect = connect
@@ -55,7 +55,8 @@ class GroupCommit:
         self._wake: SimpleQueue[bool] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="pgc-store-writer", daemon=True)
         self._tips: dict[int, int] = {}
-        self._dead: Exception | None = None
+        self.dead: Exception | None = None
+        """The I/O error after which nothing is written any more."""
         self._thread.start()
 
     def wake(self) -> None:
@@ -94,7 +95,8 @@ class GroupCommit:
     def _finish(self, group: list[Waiting], failures: dict[int, Exception]) -> None:
         if failures:
             self._tips.clear()
-        orphans = self._settled(bool(failures))
+        full = any(is_full(error) for error in failures.values())
+        orphans = self._settled(bool(failures), full)
         for index, (_, future) in enumerate(group):
             error = failures.get(index)
             if error is None:
@@ -102,12 +104,13 @@ class GroupCommit:
             else:
                 future.set_exception(error if isinstance(error, Damaged) else writing_error(error))
         for _, future in orphans:
-            future.set_exception(Damaged("A change before this one could not be saved, so neither was this."))
+            words = "A change before this one could not be saved, so neither was this."
+            future.set_exception(DiskFull() if full else Damaged(words))
 
     def _commit(self, connection: sqlite3.Connection, batches: list[Batch]) -> dict[int, Exception]:
         """One transaction over all batches. Returns the errors of those that are not in it."""
-        if self._dead is not None:
-            raise self._dead
+        if self.dead is not None:
+            raise self.dead
         if len(batches) == 1 and len(batches[0]) == 1:
             # One statement is a transaction by itself. Every call more is a wait for the interpreter's lock.
             self._apply(connection, batches[0])
@@ -124,7 +127,11 @@ class GroupCommit:
     def _commit_one_by_one(
         self, connection: sqlite3.Connection, batches: list[Batch]
     ) -> dict[int, Exception]:
-        """The slow way, once something failed: finds the batches at fault and commits the others."""
+        """The slow way, once something failed: finds the batches at fault and commits the others.
+
+        Where there was no room for one, none is: a smaller one might fit, and what is saved must not lack
+        what was given before it.
+        """
         failures: dict[int, Exception] = {}
         connection.execute("BEGIN IMMEDIATE")
         for index, batch in enumerate(batches):
@@ -133,7 +140,7 @@ class GroupCommit:
                 self._apply(connection, batch)
             except Exception as error:
                 self._tips.clear()
-                if not connection.in_transaction:
+                if is_full(error) or not connection.in_transaction:
                     raise
                 connection.execute("ROLLBACK TO batch")
                 failures[index] = error
@@ -151,7 +158,7 @@ class GroupCommit:
         """After a failed sync the kernel may have dropped the pages, and a second sync would report
         success all the same: so after an I/O error nothing is written before a new start."""
         if is_io_error(error):
-            self._dead = error
+            self.dead = error
 
     def _apply(self, connection: sqlite3.Connection, ops: Iterable[object]) -> None:
         appends: list[Row] = []

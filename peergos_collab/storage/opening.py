@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from ..errors import Damaged
+from ..errors import Damaged, DiskFull
 from .salvage import SalvageReport
 from .schema import SQLITE_ERRORS, connect_raw
 from .sqlite_store import SqliteStore
@@ -24,6 +24,7 @@ def open_store(path: Path, *, check: bool = True) -> tuple[SqliteStore, SalvageR
         check: see first whether it hangs together. Who does without asks ``hangs_together`` meanwhile.
 
     Raises:
+        DiskFull: there is no room to open it.
         Damaged: nothing could be saved either.
         NewerFormat: a later version of this program made it.
     """
@@ -31,6 +32,8 @@ def open_store(path: Path, *, check: bool = True) -> tuple[SqliteStore, SalvageR
     if not mark.exists():
         try:
             store = SqliteStore(path)
+        except DiskFull:
+            raise
         except Damaged:
             pass
         else:

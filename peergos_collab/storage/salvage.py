@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from ..errors import Damaged, NewerFormat
+from ..errors import Damaged, DiskFull, NewerFormat
 from ..values import dataclass
 from .atomic_file import sync_directory
 from .schema import (
@@ -57,19 +57,20 @@ def salvage(path: Path) -> SalvageReport:
     """
     fresh = path.with_name(path.name + ".new")
     _remove(fresh)
-    target = connect(fresh)
     try:
-        lost, saved = _copy(path, target)
+        target = connect(fresh)
+        try:
+            lost, saved = _copy(path, target)
+        finally:
+            target.close()
     except BaseException as error:
-        target.close()
         _remove(fresh)
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, sqlite3.Error | DiskFull):
             raise Damaged(
                 f"What is readable of {path} could not be saved into a new store: {error}. It is as it was.",
                 hint="Make room on the disk, and start again.",
             ) from error
         raise
-    target.close()
     kept = _move_aside(path)
     fresh.rename(path)
     sync_directory(path.parent)

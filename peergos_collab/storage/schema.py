@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
-from ..errors import Conflict, Damaged, NewerFormat, PeergosCollabError
+from ..errors import Conflict, Damaged, DiskFull, NewerFormat, PeergosCollabError
 from .atomic_file import make_directory, sync_directory
 
 VERSION: Final = 1
@@ -41,6 +41,13 @@ _SALVAGE_HINT: Final = (
     "damaged file is kept beside it. 'pgc sync' fetches again what a node or a peer still has."
 )
 
+
+_UNREADABLE: Final = {
+    sqlite3.SQLITE_IOERR_READ,
+    sqlite3.SQLITE_IOERR_SHORT_READ,
+    sqlite3.SQLITE_IOERR_CORRUPTFS,
+}
+"""I/O errors that say something of the file; the others are of locks, memory or room."""
 
 SQLITE_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
 """What a damaged file makes SQLite raise: its messages quote the file, and may then be no UTF-8."""
@@ -169,6 +176,9 @@ def _create_schema(connection: sqlite3.Connection) -> None:
 def opening_error(path: Path, error: Exception) -> PeergosCollabError:
     """What a failure to open a store means."""
     code = _code(error)
+    if is_full(error):
+        words = f"The disk is full, so the store {path} cannot be opened; nothing in it is lost."
+        return DiskFull(words, hint="Make room; then start again.")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Conflict(f"{path} is in use by another program.")
     if isinstance(error, OSError) or code == sqlite3.SQLITE_CANTOPEN:
@@ -186,23 +196,27 @@ def reading_error(what: str, error: Exception | None = None) -> Damaged:
 def writing_error(error: Exception) -> Damaged:
     """What a failed commit means. Whether it reached the disk is not known before the next start."""
     if is_full(error):
-        return Damaged("The disk is full; the last changes were not saved.", hint="Make room; then go on.")
+        return DiskFull()
     return Damaged(
         f"The last changes could not be saved: {error}.", hint="Check the disk, then start the program again."
     )
 
 
 def is_full(error: Exception) -> bool:
-    return _code(error) == sqlite3.SQLITE_FULL
+    """No room for the file, or for the index of its WAL, which every connection needs."""
+    index = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHMSIZE
+    return index or _code(error) == sqlite3.SQLITE_FULL
 
 
 def is_io_error(error: Exception) -> bool:
-    return _code(error) == sqlite3.SQLITE_IOERR
+    return _code(error) == sqlite3.SQLITE_IOERR and not is_full(error)
 
 
 def is_kept_from_us(error: Exception) -> bool:
     """Whether the system does not let a file be opened now, which says nothing about what is in it: another
     user's, in use, or no descriptor, memory or room left."""
+    if _code(error) == sqlite3.SQLITE_IOERR:
+        return getattr(error, "sqlite_errorcode", 0) not in _UNREADABLE
     return _code(error) in {
         sqlite3.SQLITE_AUTH,
         sqlite3.SQLITE_BUSY,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..codec.ids import LogId, ObjectId, SegmentId
 from ..errors import Damaged, LocalProtocolError
-from ..ports.store import Batch, Branch, JournalEntry, StoredRecord, TakenOut
+from ..ports.store import RESERVED, Batch, Branch, JournalEntry, StoredRecord, TakenOut
 from .batch_rules import BRANCH_LIMIT, Extent, check_batch
 from .checkpoints import Checkpoints
 from .group_commit import GroupCommit, Waiting, stored_tip
@@ -31,8 +31,8 @@ from .schema import (
     writing_error,
 )
 
-_BRANCHES_RESERVED = 256
-_JOURNAL_RESERVED = 1 << 20
+_BLOCKS = {"branch": 2 * RESERVED, "journal": 1 << 20}
+"""By name of a floor: how many numbers are reserved at once."""
 
 
 class SqliteStore:
@@ -245,13 +245,20 @@ class SqliteStore:
     # Writing
 
     def next_branch(self) -> int:
-        number = self._next("branch", _BRANCHES_RESERVED)
+        number = self._next("branch")
         if number >= BRANCH_LIMIT:
             raise Damaged("The store has no branch numbers left.")
         return number
 
     def next_journal(self) -> int:
-        return self._next("journal", _JOURNAL_RESERVED)
+        return self._next("journal")
+
+    def reserve(self) -> None:
+        with self._reading("the numbers of the next changes"):
+            for name, count in _BLOCKS.items():
+                number, end = self._floors.get(name, (0, 0))
+                if end - number < RESERVED:
+                    self._floors[name] = self._reserve(name, count)
 
     def write(self, batch: Batch) -> Future[None]:
         """See ``SegmentStore``; the future is done from the writer's thread.
@@ -271,6 +278,10 @@ class SqliteStore:
         if first:
             self._writer.wake()
         return future
+
+    @property
+    def failure(self) -> Damaged | None:
+        return writing_error(self._writer.dead) if self._writer.dead is not None else None
 
     def repair(self, object_id: ObjectId) -> TakenOut:
         """Takes out what is damaged of one object; see ``storage.repair``. Waits until nothing is queued.
@@ -318,14 +329,19 @@ class SqliteStore:
             self._committing, self._queued = self._queued, Layer()
         return group
 
-    def _settled(self, failed: bool) -> list[Waiting]:
-        """After a failure what is queued is checked again: some of it may follow what is not there."""
+    def _settled(self, failed: bool, full: bool) -> list[Waiting]:
+        """After a failure what is queued is checked again: some of it may follow what is not there.
+
+        On a full disk all of it does: its givers did not know yet that what they gave before is not saved.
+        """
         with self._lock:
             self._committing = Layer()
             if not failed:
                 return []
             self._extents.clear()
             queue, self._queue, self._queued = self._queue, [], Layer()
+            if full:
+                return queue
             return [waiting for waiting in queue if not self._queue_again(waiting)]
 
     def _queue_again(self, waiting: Waiting) -> bool:
@@ -396,12 +412,12 @@ class SqliteStore:
             raise reading_error(f"segment {tip} of branch {number}")
         return tip, found
 
-    def _next(self, name: str, reserved: int) -> int:
+    def _next(self, name: str) -> int:
         """Numbers are reserved durably before any is given, so that no restart gives one twice."""
         with self._reading("the number of the next change"):
             number, end = self._floors.get(name, (0, 0))
             if number == end:
-                number, end = self._reserve(name, reserved)
+                number, end = self._reserve(name, _BLOCKS[name])
             self._floors[name] = (number + 1, end)
             return number
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import field
 
 from ..codec.ids import ObjectId, SegmentId
-from ..errors import Damaged, LocalProtocolError
+from ..errors import Damaged, DiskFull, LocalProtocolError
 from ..ports.store import (
     AppendSegment,
     Batch,
@@ -86,6 +86,9 @@ class MemoryStore:
         self._branch = 0
         self._journal = 0
         self._open = True
+        self.full = False
+        """Whether no more numbers can be reserved."""
+        self.failure: Damaged | None = None
 
     # What the test controls
 
@@ -108,16 +111,18 @@ class MemoryStore:
             future.set_result(None)
         return len(taken)
 
-    def fail(self) -> int:
-        """Fails everything queued, as a full disk does: the store goes back to what is durable.
+    def fail(self, error: Damaged | None = None) -> int:
+        """Fails everything queued, as a disk that is full does, or another: the store goes back to what is
+        durable.
 
         Returns:
-            How many batches failed, each with ``Damaged``.
+            How many batches failed, each with ``error``, or with ``DiskFull``.
         """
         taken, self._queue = self._queue, []
         self._seen = _copy(self._durable)
+        self.failure = error
         for _, future in taken:
-            future.set_exception(Damaged("The disk is full; the change was not saved."))
+            future.set_exception(error or DiskFull())
         return len(taken)
 
     def crash(self, survivors: int = 0) -> MemoryStore:
@@ -185,6 +190,10 @@ class MemoryStore:
 
     def keys(self, space: str, start: bytes, stop: bytes, most: int) -> list[bytes]:
         return sorted(key for key in self._state.values.get(space, {}) if start <= key < stop)[:most]
+
+    def reserve(self) -> None:
+        if self.full:
+            raise DiskFull
 
     def write(self, batch: Batch) -> Future[None]:
         state = self._state

@@ -529,7 +529,7 @@ class Engine:
         try:
             await self._end_all()
             for opened in self.objects.values():
-                opened.live.save()
+                await opened.live.end()
             if self.objects:
                 self.store.write([PutValue(META, CLEAN, b"\x01")])
         finally:  # whatever went wrong, the home can be opened again

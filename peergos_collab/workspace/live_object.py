@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
 from dataclasses import field
 from typing import Any, Final
 
@@ -12,7 +11,7 @@ from ..codec import decode_untrusted, encode
 from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId
 from ..codec.shape import array, many
 from ..crypto import LocalKey, Tag, VerifyKey, copen, cseal
-from ..errors import Conflict, Damaged, RemoteProtocolError
+from ..errors import Conflict, Damaged, DiskFull, RemoteProtocolError
 from ..objects.bindings import Introduced
 from ..objects.certificates import Certificate
 from ..objects.epoch_keys import Level
@@ -31,6 +30,7 @@ from ..sync.session import Session
 from ..values import dataclass
 from .summaries import SUMMARIES, Summary
 from .told import Told
+from .writes import Writes
 
 CHECKPOINT: Final = 4
 """Version of what is saved of an object beside its state."""
@@ -97,7 +97,7 @@ class LiveObject:
         on_appended: called when local changes became durable.
         on_durable: called after that, and when receipts arrived.
         on_members: called when membership records came or were made here.
-        failed: this disk refused a write; what was typed since is only in memory.
+        failed: this disk takes no writes, now or any more; what was typed since is only in memory.
         on_fault: called when a node contradicts what it signed.
         on_unsettled: called when the state may depend on what came first.
         unverified: the snapshot that what is shown comes from, as long as its history was not compared.
@@ -124,7 +124,8 @@ class LiveObject:
     modified: int = 0
     _told: Told | None = None
     _told_timer: asyncio.TimerHandle | None = None
-    _refusal: str = ""
+    _refusal: Damaged | None = None
+    _writes: Writes = field(init=False)
     _stated: bool = False
     _in_flight: bool = False
     _gathering: asyncio.TimerHandle | None = None
@@ -136,6 +137,9 @@ class LiveObject:
     _stopped: bool = False
     _idle: list[asyncio.Future[None]] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+    def __post_init__(self) -> None:
+        self._writes = Writes(self.replica.store, self._disk_told)
 
     @property
     def id(self) -> ObjectId:
@@ -151,10 +155,10 @@ class LiveObject:
 
     def kick(self) -> None:
         """Starts the next append unless one is in flight; what comes meanwhile is coalesced."""
-        if self._refusal:
-            self._tell_idle(Damaged(self._refusal))
+        if self._refusal is not None:
+            self._tell_idle(self._refusal)
             return
-        if self._in_flight or self._gathering is not None:
+        if self._in_flight or self._gathering is not None or not self._writes.ready():
             return
         changes = min(len(self.replica.unsealed.pending), MAX_CHANGES)
         collected = self.replica.collect()
@@ -167,18 +171,10 @@ class LiveObject:
         self._in_flight = True
         bulk = changes >= BULK_CHANGES
         self._since_checkpoint += len(collected.arrivals) + changes // CHANGES_PER_SEGMENT
-        future = self.replica.store.write(collected.batch)
-        future.add_done_callback(
-            lambda done: self._loop.call_soon_threadsafe(self._appended, done, collected, bulk)
-        )
+        self._writes.write(collected.batch, lambda: self._appended(collected, bulk))
 
-    def _appended(self, done: Future[None], collected: Collected, bulk: bool) -> None:
+    def _appended(self, collected: Collected, bulk: bool) -> None:
         self._in_flight = False
-        error = done.exception()
-        if error is not None:
-            self._refused(error)
-            self._tell_idle(Damaged(self._refusal))
-            return
         self.spread(collected.arrivals)
         for callback in (*self.on_appended, *self.on_durable):
             callback()
@@ -192,30 +188,27 @@ class LiveObject:
             self._plan_snapshot()
             self.plan_base()
 
-    def _write(self, batch: Batch) -> None:
-        """Makes a batch durable in the background. Where this disk refuses, that is told."""
-        try:
-            self.replica.store.write(batch).add_done_callback(self._written)
-        except Damaged as error:
-            self._refused(error)
-
-    def _written(self, done: Future[None]) -> None:
-        """Called in the store's own thread."""
-        error = done.exception()
-        if error is not None:
-            self._loop.call_soon_threadsafe(self._refused, error)
-
-    def _refused(self, error: BaseException) -> None:
-        """What is only in memory stays there, and nothing of it was sent. A new start is needed."""
-        if self._refusal:
-            return
-        self.failed = True
-        self._refusal = (
-            f"this disk refused to save ({str(error).rstrip('.')}): export the content now, then start again"
-        )
-        self.replica.problems.append(self._refusal)
+    def _disk_told(self, refusal: Damaged | None) -> None:
+        """What is only in memory stays there, and nothing of it is sent, until there is room; after any other
+        refusal a new start is needed."""
+        if self._refusal is not None:
+            self.replica.problems.remove(self._refusal.message)
+        self.failed = refusal is not None
+        self._refusal = _in_words(refusal) if refusal is not None else None
+        if self._refusal is not None:
+            self.replica.problems.append(self._refusal.message)
+            self._tell_idle(self._refusal)
+        else:
+            self._compare_anew()
+            self.kick()
         for callback in list(self.on_durable):
             callback()
+
+    def _compare_anew(self) -> None:
+        """What came while the disk was full was not taken."""
+        for session, _, flush in list(self.links.values()):
+            session.open(self.id, self.replica.keys)
+            flush()
 
     def _gathered(self) -> None:
         """Goes on with what was gathered."""
@@ -306,22 +299,23 @@ class LiveObject:
             self._idle.append(waiter)
             self._gathered()
             await waiter
-        if self._refusal:
-            raise Damaged(self._refusal)
-        await asyncio.wrap_future(self.replica.store.write([]))
+        if self._refusal is None:
+            await asyncio.wrap_future(self.replica.store.write([]))
+        if self._refusal is not None:
+            raise self._refusal
 
     # -- what comes from others -----------------------------------------------------------------
 
     def take_segments(self, raws: Iterable[bytes], via: str, origin: Session | None) -> Taken:
         """Folds segments in at once, makes them durable in the background, passes them on.
 
-        Not once this disk has refused something: they might follow what is not there.
+        Not while this disk refuses: they might follow what is not there.
         """
-        if self._refusal:
+        if not self._writes.ready():
             return Taken(Offered())
         taken = self.replica.take_segments(raws, via, origin.gives(self.id) if origin else EVERYTHING)
         if taken.offered.batch:
-            self._write(taken.offered.batch)
+            self._writes.write(taken.offered.batch)
         size = sum(len(delivery.content) for delivery in taken.deliveries)
         self._since_checkpoint += len(taken.offered.arrivals) + size // (CHANGE_BYTES * CHANGES_PER_SEGMENT)
         if origin is not None:
@@ -340,7 +334,7 @@ class LiveObject:
         """Takes records, and folds in what waited for them."""
         offered = self.replica.take_records(raws, origin.admits(self.id) if origin else anybody)
         if offered.batch:
-            self._write(offered.batch)
+            self._writes.write(offered.batch)
         if offered.records:
             self.spread(())
             self._tell(self.replica.deliver_waiting(via))
@@ -364,7 +358,7 @@ class LiveObject:
 
     def _publish(self, batch: Batch) -> None:
         if batch:
-            self._write(batch)
+            self._writes.write(batch)
             self.spread(())
             for callback in list(self.on_members):
                 callback()
@@ -391,7 +385,7 @@ class LiveObject:
 
     def adopt(self, anew: CausalOrder) -> None:
         """Takes the state that was folded anew, and saves it."""
-        self._write(self.replica.adopt(anew))
+        self._writes.write(self.replica.adopt(anew))
         self.save()
         self.kick()
         self.plan_base()
@@ -458,7 +452,7 @@ class LiveObject:
 
     def _write_told(self) -> None:
         self._told_timer = None
-        self._write(self._told_batch())
+        self._writes.write(self._told_batch())
 
     def _told_batch(self) -> Batch:
         return [self._put(TOLD, self.id, encode(self._told.stored()))] if self._told is not None else []
@@ -497,6 +491,7 @@ class LiveObject:
         self._stopped = True
         if self._gathering is not None:
             self._gathered()  # now, while the store still takes it
+        self._writes.stop()
         if self._checkpoint_timer is not None:
             self._checkpoint_timer.cancel()
             self._checkpoint_timer = None
@@ -508,6 +503,11 @@ class LiveObject:
                 timer.cancel()
         self._duty_timer = self._base_timer = self._told_timer = None
 
+    async def end(self) -> None:
+        """Saves all there is, also what a full disk has room for by now."""
+        await self._writes.last_try()
+        self.save()
+
     def save(self) -> None:
         """Writes the state, sealed for this device, so that opening need not replay.
 
@@ -515,7 +515,7 @@ class LiveObject:
         never hold something that neither journal nor segments have. So what this disk refused is not saved
         as part of it either.
         """
-        if self._refusal:
+        if not self._writes.ready():
             return
         self._since_checkpoint = 0
         batch: Batch = []
@@ -527,7 +527,7 @@ class LiveObject:
         batch.append(self._put(CHECKPOINTS, self.id, self._checkpoint()))
         batch.append(self._put(SUMMARIES, self.id, self.summary().encode()))
         batch += self._told_batch()
-        self._write(batch)
+        self._writes.write(batch)
 
     def load(self) -> None:
         """Takes back what ``save`` wrote; what came after it has to be delivered.
@@ -600,6 +600,16 @@ class LiveObject:
         self.unverified = SnapshotPlace.parse_untrusted(unverified) if unverified else None
         order.bases.restore(bases)
         return bool(stated)
+
+
+def _in_words(refusal: Damaged) -> Damaged:
+    """What it means for the object."""
+    if isinstance(refusal, DiskFull):
+        words = "the disk is full: what was written since is not saved yet, and goes to nobody"
+        hint = "Make room: a program that is open saves it then. What a command was given, give again."
+        return DiskFull(words, hint=hint)
+    reason = refusal.message.rstrip(".")
+    return Damaged(f"this disk refused to save ({reason}): export the content now, then start again")
 
 
 def _author_fields(who: Introduced) -> list[Any]:

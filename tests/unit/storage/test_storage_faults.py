@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +131,36 @@ def test_a_disk_that_is_full_when_a_store_is_closed(tmp_path: Path) -> None:
         store = SqliteStore(tmp_path / "store.db")
         assert contents(store) == contents(model)
         store.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of half a megabyte, in memory."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=500k,mode=700", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this user may not mount a file system")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_file_system_without_room(small_disk: Path) -> None:
+    """What the kernel says of a full disk is understood: refused until there is room, then taken."""
+    model = MemoryStore()
+    store = SqliteStore(small_disk / "store.db")
+    work = list(batches(store, random.Random(3), TURNS))
+    (small_disk / "other").write_bytes(bytes(500_000 - 150_000))
+    refused, words = written(store, work, model)
+    assert refused
+    assert "full" in words[0]
+    assert contents(store) == contents(model)
+    (small_disk / "other").unlink()
+    assert written(store, refused, model) == ([], [])
+    store.close()
+    store = SqliteStore(small_disk / "store.db")
+    assert contents(store) == contents(model)
+    store.close()
 
 
 def test_an_error_at_any_read(tmp_path: Path) -> None:

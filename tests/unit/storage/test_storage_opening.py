@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from peergos_collab.errors import Damaged
+from peergos_collab.errors import Damaged, DiskFull
 from peergos_collab.ports import PutValue
 from peergos_collab.storage import (
     SqliteStore,
@@ -84,6 +85,24 @@ def test_a_store_that_is_kept_from_us_is_left_alone(tmp_path: Path) -> None:
 
     assert (report, found) == (None, 60)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["disk", "store.db"]
+
+
+def test_no_room_to_open(tmp_path: Path) -> None:
+    """An undamaged store on a full disk is not salvaged: it cannot be opened, that is said, and it stays."""
+    filled(tmp_path / "store.db")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # less than the index of a WAL
+    try:
+        with pytest.raises(DiskFull, match="nothing in it is lost"):
+            open_store(tmp_path / "store.db")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    store, report = open_store(tmp_path / "store.db")
+    found = len(list(store.values("meta")))
+    store.close()
+
+    assert (report, found) == (None, 60)
+    assert [file.name for file in tmp_path.iterdir()] == ["store.db"]
 
 
 def test_no_room_for_a_salvage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

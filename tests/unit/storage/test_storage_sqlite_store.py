@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from peergos_collab.codec.ids import LogId, ObjectId, SegmentId
-from peergos_collab.errors import Conflict, Damaged, LocalProtocolError, NewerFormat
+from peergos_collab.errors import Conflict, Damaged, DiskFull, LocalProtocolError, NewerFormat
 from peergos_collab.ports import (
     AppendSegment,
     Batch,
@@ -198,6 +198,34 @@ def test_a_full_disk_fails_writes_and_reads_go_on(tmp_path: Path) -> None:
     assert len(store.segments(branch, 1, 1_000_000)) == 20
     _writer_pragma(store, "max_page_count = 1000000")
     store.write([append(branch, 21, 100_000)]).result(SOON)
+    store.close()
+
+
+def test_nothing_is_saved_behind_what_there_was_no_room_for(tmp_path: Path) -> None:
+    """A small batch that would fit, in the same commit or queued meanwhile, does not overtake a large one."""
+    store, branch = with_branch(tmp_path / "store.db", 20)
+    _writer_pragma(store, "max_page_count = 1")
+    committing, go = threading.Event(), threading.Event()
+    commit = store._writer._commit
+
+    def gated(connection: sqlite3.Connection, batches: list[Batch]) -> dict[int, Exception]:
+        committing.set()
+        go.wait(SOON)
+        return commit(connection, batches)
+
+    blocker = _block_writer(store)
+    store._writer._commit = gated  # type: ignore[method-assign]
+    large = store.write([append(branch, 21, 100_000)])
+    behind = store.write([PutValue("s", b"k", b"")])
+    blocker.set()
+    committing.wait(SOON)
+    meanwhile = store.write([PutValue("s", b"l", b"")])
+    go.set()
+
+    for refused in (large, behind, meanwhile):
+        assert isinstance(refused.exception(SOON), DiskFull)
+    assert list(store.values("s")) == []
+    store.write([PutValue("s", b"k", b"")]).result(SOON)
     store.close()
 
 

@@ -8,10 +8,13 @@ import random
 import pytest
 
 from peergos_collab.chat import Message
-from peergos_collab.errors import Damaged
+from peergos_collab.errors import Damaged, DiskFull
 from peergos_collab.objects.epoch_keys import Level
+from peergos_collab.sync.session import Session
 from peergos_collab.testing.store import MemoryStore
 from peergos_collab.workspace.live_object import LiveObject
+from peergos_collab.workspace.writes import RETRY_SECONDS
+from support.jumping_loop import in_no_time, passing
 from support.members import Group
 from support.replicas import Chatting
 
@@ -29,6 +32,13 @@ def chat() -> tuple[Chatting, Chatting, LiveObject, MemoryStore]:
     return ana, Chatting(group, group.people["Ben"], RANDOM), live, store
 
 
+async def flushed(store: MemoryStore) -> None:
+    """Returns once nothing more is written."""
+    while store.flush():
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
 async def test_a_disk_that_refuses_what_others_sent() -> None:
     """It is said so, nothing passes for saved, and no more is taken until a new start."""
     ana, ben, live, store = chat()
@@ -38,7 +48,7 @@ async def test_a_disk_that_refuses_what_others_sent() -> None:
     live.take_records(ben.all()[0])
     store.flush()
     live.take_segments(ben.segments(), "memory", None)
-    assert store.fail() == 1
+    assert store.fail(Damaged("an I/O error")) == 1
     await asyncio.sleep(0)
     ben.say("two")
     live.take_segments(ben.segments(), "memory", None)
@@ -59,7 +69,7 @@ async def test_a_disk_that_refuses_what_is_written_here() -> None:
         live.submit(ana.fold.add_local(Message(text), 1_000))
     saving = asyncio.create_task(live.durable())
     await asyncio.sleep(0)
-    assert store.fail() > 0
+    assert store.fail(Damaged("an I/O error")) > 0
     with pytest.raises(Damaged, match="export the content now"):
         await saving
     live.submit(ana.fold.add_local(Message("three"), 1_000))
@@ -72,6 +82,64 @@ async def test_a_disk_that_refuses_what_is_written_here() -> None:
     assert store.unflushed == 0
     assert ana.texts == ["one"]
     assert [event.text for _, event in ana.fold.unsealed] == ["two", "three"]
+
+
+def test_a_disk_that_is_full_for_a_while() -> None:
+    """Nothing passes for saved, and nothing is taken; with room all is saved, in order, and taken."""
+    in_no_time(_full_for_a_while())
+
+
+async def _full_for_a_while() -> None:
+    ana, ben, live, store = chat()
+    ben.say("his")
+    live.take_records(ben.all()[0])
+    store.flush()
+    session, sent = Session(b"c", lambda _: live.replica.book, RANDOM), list[bool]()
+    live.links[1] = session, "memory", lambda: sent.append(True)
+    live.submit(ana.fold.add_local(Message("one"), 1_000))
+    saving = asyncio.create_task(live.durable())
+    await passing(0)
+    live.submit(ana.fold.add_local(Message("two"), 1_000))
+    assert store.fail() > 0
+    with pytest.raises(DiskFull, match="not saved yet"):
+        await saving
+    live.submit(ana.fold.add_local(Message("three"), 1_000))
+    live.save()
+    live.take_segments(ben.segments(), "memory", None)
+    assert (live.failed, len(live.replica.problems), store.unflushed) == (True, 1, 0)
+
+    await passing(RETRY_SECONDS + 0.1)
+    assert store.fail() == 1
+    await passing(RETRY_SECONDS + 0.1)
+    with pytest.raises(DiskFull):
+        await live.durable()
+    assert store.unflushed == 1
+    await flushed(store)
+    live.take_segments(ben.segments(), "memory", None)
+    assert (live.failed, live.replica.problems, sent[:1]) == (False, [], [True])
+    assert sorted(ana.texts) == ["his", "one", "three", "two"]
+    assert sorted(ana.again().texts) == sorted(ana.texts)
+    live.stop()
+
+
+def test_numbers_that_a_full_disk_does_not_give() -> None:
+    """Typing on a disk that was full from the start changes nothing but the screen, until there is room."""
+    in_no_time(_without_numbers())
+
+
+async def _without_numbers() -> None:
+    ana, _, live, store = chat()
+    store.full = True
+    live.submit(ana.fold.add_local(Message("one"), 1_000))
+    assert (live.failed, store.unflushed) == (True, 0)
+    await passing(3 * RETRY_SECONDS)
+    assert (live.failed, store.unflushed) == (True, 0)
+    store.full = False
+    await passing(RETRY_SECONDS + 0.1)
+    await flushed(store)
+    live.stop()
+
+    assert (live.failed, ana.again().texts) == (False, ["one"])
 
 
 async def test_what_another_version_saved_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
