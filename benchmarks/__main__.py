@@ -22,6 +22,7 @@ GROUPS = {
     "sharing": "sharing",
     "fanout": "fanout",
     "writers": "writers",
+    "compaction": "compaction",
 }
 
 

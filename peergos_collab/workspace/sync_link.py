@@ -105,6 +105,9 @@ class SyncLink:
         self._ended = False
         self._heard = self._loop.time()
         self._pings = 0
+        self._behind: dict[ObjectId, list[SessionEvent]] = {}
+        """Of objects of which a snapshot was asked for, what is taken only after it: there is no credit for
+        more than 1 MiB of that, which may take long to fold in."""
         self._compares: dict[ObjectId, int] = {}
         self._asked: dict[ObjectId, list[asyncio.Future[None]]] = {}
         self._receipts: dict[ObjectId, list[asyncio.Future[None]]] = {}
@@ -136,6 +139,7 @@ class SyncLink:
         self.ready.discard(object_id)
         self.checked.discard(object_id)
         self.lacking.discard(object_id)
+        self._behind.pop(object_id, None)
         for waiter in (*self._asked.pop(object_id, ()), *self._receipts.pop(object_id, ())):
             if not waiter.done():
                 waiter.set_exception(_gone())
@@ -218,6 +222,12 @@ class SyncLink:
     # -- events ---------------------------------------------------------------------------------
 
     def _handle_apart(self, event: SessionEvent) -> None:
+        if isinstance(event, SegmentsCame | CaughtUp) and event.object in self._behind:
+            self._behind[event.object].append(event)
+        else:
+            self._take_apart(event)
+
+    def _take_apart(self, event: SessionEvent) -> None:
         """Damage to one object on this disk is nothing to the other objects of the session."""
         try:
             self._handle(event)
@@ -294,7 +304,8 @@ class SyncLink:
         if not self.session.channels[object_id].opened_here:
             self.session.open(object_id, live.replica.keys)
         place = self._owner.wanted_snapshot(live)
-        if place is not None:
+        if place is not None and object_id not in self._behind:
+            self._behind[object_id] = []
             self.session.get_snapshot(object_id, place)
         self._receipts.setdefault(object_id, []).extend(self._asked.pop(object_id, []))
 
@@ -303,6 +314,22 @@ class SyncLink:
         following = self._owner.on_snapshot(live, event) if live is not None else None
         if following is not None:
             self.session.get_snapshot(event.object, following)
+            return
+        self._take_behind(event.object)
+
+    def _take_behind(self, object_id: ObjectId) -> None:
+        """Goes on with what waits for a snapshot, with pauses as long: somebody looks at the text by now."""
+        behind = self._behind.get(object_id)
+        if not behind:
+            self._behind.pop(object_id, None)
+            return
+        began, event = self._loop.time(), behind.pop(0)
+        try:
+            self._take_apart(event)
+        except PeergosCollabError as error:  # nobody awaits this
+            self._owner.on_problem(None, error.message)
+        self.flush()
+        self._loop.call_later(self._loop.time() - began, self._take_behind, object_id)
 
     def _caught_up(self, object_id: ObjectId) -> None:
         live = self._objects.get(object_id)

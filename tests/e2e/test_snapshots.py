@@ -54,13 +54,6 @@ async def write_history(workspace: LocalWorkspace, path: str) -> DocumentFold:
 
 
 @pytest.fixture
-def small_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So little on the way at once that a snapshot overtakes the history, as with a long one."""
-    monkeypatch.setattr("peergos_collab.sync.session.WINDOW", 16 << 10)
-    monkeypatch.setattr("peergos_collab.sync.channel.SEGMENTS_PER_FRAME", 4 << 10)
-
-
-@pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The texts that were shown from snapshots."""
     texts: list[str] = []
@@ -79,7 +72,6 @@ def problems(engine: Engine, path: str) -> list[str]:
     return live.replica.problems + ([NOT_VERIFIED] if live.unverified else [])
 
 
-@pytest.mark.usefixtures("small_window")
 @pytest.mark.parametrize("piece", [PIECE, 300], ids=["in one", "in several segments"])
 async def test_a_link_to_a_long_history_names_a_snapshot(
     tmp_path: Path, shown: list[str], monkeypatch: pytest.MonkeyPatch, piece: int
@@ -105,7 +97,6 @@ async def test_a_link_to_a_long_history_names_a_snapshot(
         assert shown == [text]
 
 
-@pytest.mark.usefixtures("small_window")
 async def test_who_has_the_history_finds_out_who_lies(tmp_path: Path, shown: list[str]) -> None:
     """A member who makes a false snapshot is named, and nobody is given it by those who have the history."""
     async with two_homes(tmp_path) as (ana, bo):
@@ -129,7 +120,6 @@ async def test_who_has_the_history_finds_out_who_lies(tmp_path: Path, shown: lis
         assert ana.engine.find("notes").live.replica.order.snapshots.vouched == vouched
 
 
-@pytest.mark.usefixtures("small_window")
 async def test_a_false_snapshot_is_found_out(
     tmp_path: Path, shown: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,7 +144,6 @@ async def test_a_false_snapshot_is_found_out(
         assert fold.document.text == text
 
 
-@pytest.mark.usefixtures("small_window")
 async def test_typing_before_the_history_is_here_is_kept(tmp_path: Path) -> None:
     """An edit on top of a snapshot reaches the others once the history is here."""
     async with two_homes(tmp_path) as (ana, bo):
