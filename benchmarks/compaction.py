@@ -66,7 +66,7 @@ async def newcomer(talk: Talk, home: str, link: str) -> None:
         handle = await workspace.open_document(DOCUMENT)
         length = len(handle.document)
         shown = time.perf_counter()
-        while any("not verified" in problem for problem in await _problems(workspace)):  # noqa: ASYNC110 - nothing tells of it
+        while await _is_unverified(workspace):  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(0.05)
         talk.say([(shown - started) * 1000, (time.perf_counter() - started) * 1000, length])
         await talk.listen()
@@ -74,9 +74,9 @@ async def newcomer(talk: Talk, home: str, link: str) -> None:
         await workspace.close()
 
 
-async def _problems(workspace: Any) -> list[str]:
+async def _is_unverified(workspace: Any) -> bool:
     status = await workspace.status()
-    return [problem for state in status.objects for problem in state.problems]
+    return any("not verified" in problem for state in status.objects for problem in state.problems)
 
 
 async def fresh(home: Path, text: str) -> None:
