@@ -1,8 +1,8 @@
 """A document that has lived through a million edits, beside a fresh one with the same text.
 
 The trace ``automerge-paper`` is typed four times over, one transaction per operation, through a node; between
-two rounds all is deleted. So a paper of 105 KB is left, and most of what was written is gone. Opening is by a fresh
-process on a fresh copy of the home, as in ``opening``. A newcomer joins by a link.
+two rounds all is deleted. So a paper of 105 KB is left, and most of what was written is gone. Opening is by a
+fresh process on a fresh copy of the home, as in ``opening``. A newcomer joins by a link.
 """
 
 from __future__ import annotations
