@@ -239,10 +239,12 @@ def _newest_version(
     ever = [pin.principal for pin in pins]
     if epoch == principal.version and not member.contested:
         return None
+    if epoch in history.replaced(principal.id, history.everything):
+        return None  # more is known here than of that object itself, whose newer records are on the way
     for known in ever:
         holds.ring.deepen(EpochId(known.version))
     try:
-        return newer_epoch(member.versions, ever, holds.ring.epochs, holds.keys, epoch)
+        return newer_epoch(member.contested, ever, holds.ring.epochs, holds.keys, epoch)
     except NoAccess:
         return _side_to_choose(maker, holds, member, epoch)
 
@@ -254,8 +256,8 @@ def _side_to_choose(maker: Maker, holds: Membership, member: Member, epoch: Epoc
     he is back is believed at none of them before that, and perhaps nobody else is left who could say it. None
     where there is no such one: another member may have the keys that prove more.
     """
-    given = maker.membership.history.pins_of(member.principal.id, maker.membership.history.everything)
-    replaced = frozenset[bytes]().union(*(pin.older for pin in given))
+    history = maker.membership.history
+    replaced = history.replaced(member.principal.id, history.everything)
     for side in member.contested:
         try:
             newer_epoch([side], [side], holds.ring.epochs, holds.keys, epoch)

@@ -126,6 +126,10 @@ class History:
         """All key versions that a principal was ever given by the ops of a set."""
         return [pin for pin in self._listed.get(principal, ()) if past >> pin.op & 1]
 
+    def replaced(self, principal: PrincipalId, past: int) -> frozenset[bytes]:
+        """The key versions of a principal that the proofs in a set of ops show to be older than others."""
+        return frozenset[bytes]().union(*(pin.older for pin in self.pins_of(principal, past)))
+
     def pins_believed(self, principal: PrincipalId, account: bytes, past: int) -> list[Pin]:
         """Those of them from which ``account`` may lead to newer ones.
 

@@ -45,7 +45,12 @@ def knows_version(account: Account, listed: Principal) -> bool:
 
 
 def check_newer(
-    version: NewVersion, listed: Sequence[Principal], ever: Sequence[Principal], gone: Sequence[bytes]
+    version: NewVersion,
+    listed: Sequence[Principal],
+    ever: Sequence[Principal],
+    gone: Sequence[bytes],
+    *,
+    contested: bool,
 ) -> frozenset[bytes]:
     """Checks that a principal's new key version follows one that it was ever listed with.
 
@@ -55,6 +60,7 @@ def check_newer(
         listed: the principal as it is listed, normally once.
         ever: all key versions it was listed with before.
         gone: devices that are said to be behind the old version and not behind the new one.
+        contested: it is not known which is the newest, so one that is listed may be chosen.
 
     Returns:
         The versions that are shown to be older.
@@ -73,8 +79,8 @@ def check_newer(
         older = _older_epochs(new, version.proof, ever)
     else:
         raise RemoteProtocolError("a key version without a proof")
-    if new in listed and len(listed) > 1:
-        return older  # one of several that stand side by side
+    if new in listed and contested:
+        return older
     if new in listed or not any(principal.version in older for principal in ever):
         raise RemoteProtocolError("a key version that is not newer than one listed before")
     return older
@@ -120,7 +126,7 @@ def newer_account(account: Account) -> NewVersion:
 
 
 def newer_epoch(
-    listed: Sequence[Principal],
+    sides: Sequence[Principal],
     ever: Sequence[Principal],
     epochs: Mapping[EpochId, Epoch],
     keys: Mapping[EpochId, EpochKeys],
@@ -129,6 +135,7 @@ def newer_epoch(
     """An object principal at the key version ``new``, with what proves that it is newer.
 
     Args:
+        sides: the key versions of which one may be chosen without a proof.
         ever: the principal at all key versions that it was ever listed with.
         epochs: the object's epochs.
         keys: what one holds of them. Who holds the write key of a version that is listed vouches with it
@@ -137,8 +144,9 @@ def newer_epoch(
     Raises:
         NoAccess: neither is possible.
     """
-    if len(listed) > 1 and new in (one.version for one in listed):
-        return NewVersion(next(one for one in listed if one.version == new), ())
+    for side in sides:
+        if side.version == new:
+            return NewVersion(side, ())
     epoch = epochs[new]
     vouching = [EpochId(one.version) for one in ever]
     links = [

@@ -38,7 +38,7 @@ class Member:
     Args:
         principal: with its newest key version.
         rank: lower is more senior.
-        contested: its key versions where none is newest; empty normally.
+        contested: its key versions where none is known to be newest; empty normally.
         hidden: gets nothing that was written before it was added.
     """
 
@@ -346,7 +346,7 @@ def _view_of(object_id: ObjectId, history: History, false: Mapping[bytes, str]) 
 
 def _member(seat: Seat) -> Member:
     principals = tuple(pin.principal for pin in seat.pins)
-    contested = principals if len(principals) > 1 else ()
+    contested = principals if seat.contested else ()
     return Member(principals[-1], seat.level, seat.name, seat.rank, contested, seat.hidden)
 
 

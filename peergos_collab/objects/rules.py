@@ -291,9 +291,9 @@ def _judge_re_pin(history: History, entry: Entry, level: Level) -> None:
         ever = history.pins_believed(id_, account, entry.past)
         listed = [pin.principal for pin in seat.pins]
         gone = [target.who for target in op.targets if target.principal == version.principal.id]
-        if any(version.principal.version in pin.older for pin in history.pins_of(id_, entry.past)):
+        if version.principal.version in history.replaced(id_, entry.past):
             raise RemoteProtocolError("a key version that was replaced before")
-        older = check_newer(version, listed, [pin.principal for pin in ever], gone)
+        older = check_newer(version, listed, [pin.principal for pin in ever], gone, contested=seat.contested)
         pins.append(Pin(entry.index, version.principal, older))
     entry.pins = tuple(pins)
     shown = [(account.id, account.standing) for account in proved_accounts(op.versions)]
@@ -424,9 +424,11 @@ def is_only_unheard(table: Table, entry: Entry) -> bool:
     return bool(_unheard_by(table, entry)) and not _is_taken(table, entry)
 
 
-def _is_taken(table: Table, entry: Entry) -> bool:
+def _is_taken(table: Table, entry: Entry, *, behind: bool = False) -> bool:
+    """Whether a removal makes an op void; ``behind``: one of an account or device behind its principal."""
     return any(
         removal.concerns(entry)
+        and (not behind or bool(removal.target.who))
         and table.history.concurrent(entry, removal.by)
         and entry.id not in removal.accepted
         and needed_level(entry) > removal.leaves
@@ -555,8 +557,9 @@ def fold(history: History, base: Seats, entries: list[Entry]) -> Seats:
 
     for kinds in _IN_TURN:
         for entry in entries:
-            if not entry.refused and isinstance(entry.signed.op, kinds) and entry.index not in void:
-                seats.update(_given(entry, seat_of))
+            if not entry.refused and isinstance(entry.signed.op, kinds):
+                gives = entry.index not in void
+                seats.update(_given(entry, seat_of) if gives else _doubted(table, entry, seat_of))
     for principal in table.removals:
         seats.setdefault(principal, base.get(principal))
     left = {
@@ -597,6 +600,22 @@ def _given(entry: Entry, seat_of: Callable[[PrincipalId], Seat | None]) -> Itera
                 yield pin.principal.id, replace(seat, pins=(*seat.pins, pin))
 
 
+def _doubted(
+    table: Table, entry: Entry, seat_of: Callable[[PrincipalId], Seat | None]
+) -> Iterable[tuple[PrincipalId, Seat]]:
+    """The seats of the objects to which a re-pin that is void gave a key version.
+
+    It may be right all the same, unless its author was named as gone from behind his principal. (Of accounts
+    the logs say which version is the newest.)
+    """
+    if not isinstance(entry.signed.op, RePin) or _is_taken(table, entry, behind=True):
+        return
+    for pin in entry.pins:
+        seat = seat_of(pin.principal.id)
+        if seat is not None and pin.principal.kind is PrincipalKind.OBJECT:
+            yield pin.principal.id, replace(seat, doubts=(*seat.doubts, pin))
+
+
 def _cut(entry: Entry) -> bytes:
     """With which epoch a member begins whose history is hidden; empty for all others."""
     op, record = entry.signed.op, entry.record
@@ -626,7 +645,8 @@ def _what_is_left(table: Table, seat: Seat) -> Seat | None:
     if not adds:
         return None
     pins = [pin for pin in seat.pins if pin.op not in gone] or seat.pins
-    return replace(seat, standings=tuple(standings), pins=_newest(table.history, pins))
+    newest, doubts = _newest(table.history, pins), _doubts(table.history, seat.doubts, pins)
+    return replace(seat, standings=tuple(standings), pins=newest, doubts=doubts)
 
 
 def _newest(history: History, pins: Sequence[Pin]) -> tuple[Pin, ...]:
@@ -635,15 +655,23 @@ def _newest(history: History, pins: Sequence[Pin]) -> tuple[Pin, ...]:
         return tuple(pins)
     left: list[Pin] = []
     for pin in sorted(pins, key=lambda pin: (pin.principal.version, history.entries[pin.op].id)):
-        bit = 1 << pin.op
-        replaced = any(
-            other.op != pin.op
-            and (history.entries[other.op].past & bit or pin.principal.version in other.older)
-            for other in pins
-        )
-        if not replaced and all(pin.principal.version != other.principal.version for other in left):
+        if not _is_replaced(history, pin, pins) and all(not pin.is_same(other) for other in left):
             left.append(pin)
     return tuple(left)
+
+
+def _is_replaced(history: History, pin: Pin, pins: Iterable[Pin]) -> bool:
+    bit = 1 << pin.op
+    return any(
+        other.op != pin.op and (history.entries[other.op].past & bit or pin.principal.version in other.older)
+        for other in pins
+    )
+
+
+def _doubts(history: History, doubts: Iterable[Pin], pins: Sequence[Pin]) -> tuple[Pin, ...]:
+    """Those of the key versions by void re-pins of which nothing says that they are older, or listed."""
+    left = (doubt for doubt in doubts if not _is_replaced(history, doubt, pins))
+    return tuple(doubt for doubt in left if not any(doubt.is_same(pin) for pin in pins))
 
 
 def ends_access(entry: Entry) -> bool:

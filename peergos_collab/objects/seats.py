@@ -49,6 +49,9 @@ class Pin:
     principal: Principal
     older: frozenset[bytes] = frozenset()
 
+    def is_same(self, other: Pin) -> bool:
+        return self.principal.version == other.principal.version
+
 
 @dataclass(frozen=True, slots=True)
 class Seat:
@@ -58,12 +61,20 @@ class Seat:
         principal: its id.
         pins: normally one; several where concurrent ops gave versions of which none is newest.
         name: what an account said of itself in the op that made it a member, or empty.
+        doubts: versions by re-pins that do not count: none of ``pins`` is known to be newer, so perhaps
+            somebody who is behind the principal no more holds the keys of these.
     """
 
     principal: PrincipalId
     standings: tuple[Standing, ...]
     pins: tuple[Pin, ...]
     name: str = ""
+    doubts: tuple[Pin, ...] = ()
+
+    @property
+    def contested(self) -> bool:
+        """Whether it is not known which key version is the newest."""
+        return len(self.pins) > 1 or bool(self.doubts)
 
     @property
     def level(self) -> Level:

@@ -8,7 +8,7 @@ that may itself be used there. No clocks; ties go to the lowest id.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from functools import lru_cache
 from typing import Final
 
@@ -204,7 +204,8 @@ def lacking(view: View, epoch: EpochId, held: EpochKeys, surroundings: Surroundi
     """To whom somebody who holds ``held`` of one of his frontier epochs should forward it."""
     have, history = who_opens(view, epoch), who_has_history(view, epoch)
     found = []
-    for member in view.members.values():
+    for listed in view.members.values():
+        member = _by_its_log(view, listed, surroundings) if listed.contested else listed
         wanted, pin = min(held.level, member.level), member.principal.pin
         without = held.history is not None and not member.hidden and pin not in history
         if have.get(pin, 0) >= wanted and not without:
@@ -214,6 +215,16 @@ def lacking(view: View, epoch: EpochId, held: EpochKeys, surroundings: Surroundi
     return found
 
 
+def _by_its_log(view: View, member: Member, surroundings: Surroundings) -> Member:
+    """A member whose key version is contested at the one that is good, if it is an account and there is one.
+
+    Else who may not write could not tell it what came to pass.
+    """
+    is_account = member.principal.kind is PrincipalKind.ACCOUNT
+    good = [one for one in member.contested if is_account and is_good_version(view, one, surroundings)]
+    return replace(member, principal=good[0], contested=()) if len(good) == 1 else member
+
+
 def who_has_history(view: View, epoch: EpochId) -> set[Pin]:
     """Who was given an epoch together with what opens the epochs before, by who can have had that."""
     entry = view.history.entry(epoch)
@@ -221,7 +232,7 @@ def who_has_history(view: View, epoch: EpochId) -> set[Pin]:
     if not entry.refused:
         found = {author_pin(entry)}
         seats = [seat for seat in view.history.seats_after(entry.index) if not seat.hidden]
-        found |= {seat.pins[0].principal.pin for seat in seats if len(seat.pins) == 1}
+        found |= {seat.pins[0].principal.pin for seat in seats if not seat.contested}
     for grant in view.grants.get(epoch, ()):
         if grant.refused:
             continue
@@ -278,7 +289,7 @@ def _from_epoch(view: View, entry: Entry, found: dict[Pin, Level], most: Level) 
     seat = entry.before.get(entry.signed.author.principal)
     _give(found, author_pin(entry), min(most, seat.level if seat is not None else Level.ADMIN))
     for seat in view.history.seats_after(entry.index):
-        if len(seat.pins) == 1:
+        if not seat.contested:
             _give(found, seat.pins[0].principal.pin, min(most, seat.level))
 
 

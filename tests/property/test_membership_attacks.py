@@ -1,8 +1,9 @@
 """Membership at byte level, against a node that hands everybody every record of all time.
 
 A document in a folder, in a folder in a folder, or in two folders, and people who see only the document;
-partitions, removals at the same time, role changes, links, devices that are removed; and admins and their
-devices that go on after they were removed. At the end
+partitions, removals at the same time, role changes, links, devices that are removed, folders that come and
+go; and admins and their devices that list others with keys of their own, and go on after they were removed,
+by devices that nobody knew, too. At the end
 nothing that was written after a removal was known opens for who was removed, every member opens whatever a
 member wrote, all see the same members, and the same as a reference that knows only the text of the rules.
 
@@ -29,7 +30,7 @@ from peergos_collab.objects.membership import Membership, View
 from peergos_collab.objects.op_kinds import Leave, Target
 from peergos_collab.objects.records import Epoch
 from support.circle import account_principal, found
-from support.member_shapes import SHAPES, SHARED, Shape
+from support.member_shapes import MOVED, SHAPES, SHARED, Shape
 from support.member_world import World
 from support.members import Group
 
@@ -66,11 +67,44 @@ def test_so_it_is_in_folders_in_folders_and_in_two(shape: Shape, seed: int) -> N
     assert World(seed, shape=shape).run().faults == []
 
 
+@settings(max_examples=5_000 if LONG else 1, derandomize=not LONG)
+@given(seed=SEEDS)
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+def test_nor_where_he_lists_others_with_keys_of_his_own(shape: Shape, seed: int) -> None:
+    """While he is an admin; and a device of his that nobody knew forges as well."""
+    assert World(seed, hostile=True, liars=True, shape=shape).run().faults == []
+
+
+@pytest.mark.parametrize(
+    ("seed", "kind"),
+    [
+        # the document said more of a folder than an accomplice knew, who re-pinned it without end
+        (701423, {"hostile": True, "shape": SHARED}),
+        # named as gone, and back with no writer's keys of what stands side by side: he cannot choose
+        (701113, {"hostile": True}),
+    ],
+)
+def test_what_was_a_fault_once_is_none(seed: int, kind: dict[str, Any]) -> None:
+    """Each of these runs has had one."""
+    assert World(seed, **kind).run().faults == []
+
+
 # -- each rule switched off
 
 
-def any_good_version(*_: Any) -> bool:
+LIARS: dict[str, Any] = {"hostile": True, "liars": True}
+
+
+def never(*_: Any) -> bool:
+    return False
+
+
+def always(*_: Any) -> bool:
     return True
+
+
+def nothing(*_: Any) -> None:
+    return None
 
 
 def nobody_lacks(*_: Any) -> list[Any]:
@@ -93,26 +127,47 @@ def patched(patch: pytest.MonkeyPatch, name: str, instead: Callable[..., Any]) -
             patch.setattr(module, name, instead)
 
 
+def newer_than_all(version: Any, listed: Any, *_: Any, **__: Any) -> frozenset[bytes]:
+    return frozenset(one.version for one in listed)
+
+
 @pytest.mark.parametrize(
-    ("name", "instead", "fault", "seed"),
+    ("name", "instead", "fault", "seed", "kind"),
     [
-        ("is_good_version", any_good_version, "leaks", 0),
-        ("lacking", nobody_lacks, "unreadable", 15),
-        ("frontier", latest_in_the_past, "unreadable", 25),
-        ("_newest", last_one_wins, "diverged", 0),
+        ("is_good_version", always, "leaks", 0, {}),
+        ("lacking", nobody_lacks, "unreadable", 15, {}),
+        ("frontier", latest_in_the_past, "unreadable", 25, {}),
+        ("_newest", last_one_wins, "diverged", 0, {}),
+        ("_doubts", nobody_lacks, "leaks", 720014, {"shape": MOVED}),
+        ("check_own_keys", nothing, "leaks", 55, LIARS),
+        ("check_newer", newer_than_all, "diverged", 12, LIARS),
     ],
 )
 def test_runs_fail_without(
-    name: str, instead: Callable[..., Any], fault: str, seed: int, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    instead: Callable[..., Any],
+    fault: str,
+    seed: int,
+    kind: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Key versions; forwards; links back to the frontier; contested key versions.
+    """Key versions; forwards; links back to the frontier; contested key versions, also by re-pins that are
+    void; proofs of keys in adds, and in re-pins.
 
     A seed that shows it comes first. Where it does not any more, others are looked for, which takes longer:
     name another one then.
     """
     patched(monkeypatch, name, instead)
 
-    assert any(_faults(seed, fault) for seed in (seed, *range(100)))
+    assert any(_faults(seed, fault, kind) for seed in (seed, *range(100)))
+
+
+def test_runs_fail_where_a_removed_device_brings_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that nobody knew lets somebody in."""
+    assert World(31, **LIARS).run().faults == []
+    monkeypatch.setattr(rules.Removal, "takes_from_added", never)
+
+    assert World(31, **LIARS).run().leaks
 
 
 def test_runs_fail_where_records_do_not_wait_for_those_of_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,9 +178,9 @@ def test_runs_fail_where_records_do_not_wait_for_those_of_a_folder(monkeypatch: 
     assert World(230, shape=SHARED).run().leaks
 
 
-def _faults(seed: int, fault: str) -> list[str]:
+def _faults(seed: int, fault: str, kind: dict[str, Any]) -> list[str]:
     try:
-        found: list[str] = getattr(World(seed).run(), fault)
+        found: list[str] = getattr(World(seed, **kind).run(), fault)
     except AssertionError:
         return []  # duties without end: a fault as well, but not the one that is looked for
     return found
@@ -298,18 +353,6 @@ def admin_keys_by_a_writer() -> bool:
     assert not record.neutral
     who.tell(record)
     return who["c"].usable == record.id
-
-
-def never(*_: Any) -> bool:
-    return False
-
-
-def always(*_: Any) -> bool:
-    return True
-
-
-def nothing(*_: Any) -> None:
-    return None
 
 
 SWITCHES: list[tuple[Callable[[], bool], Any, str, Callable[..., Any]]] = [

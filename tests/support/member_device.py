@@ -7,28 +7,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from peergos_collab.codec.ids import AccountId, EpochId, ObjectId, PrincipalId
+from peergos_collab.codec.ids import AccountId, ObjectId, PrincipalId
 from peergos_collab.crypto import Tag, boxes, copen, signatures
 from peergos_collab.identity.account import Account
 from peergos_collab.identity.credentials import Credentials, user_pair
 from peergos_collab.objects import due as duties
 from peergos_collab.objects import key_ring, records
 from peergos_collab.objects.epoch_keys import Level
+from peergos_collab.objects.key_proofs import account_proof
 from peergos_collab.objects.key_ring import KeyRing
 from peergos_collab.objects.key_versions import account_principal
 from peergos_collab.objects.member_changes import Maker
 from peergos_collab.objects.membership import Membership
 from peergos_collab.objects.nested import actor_in, parent_pairs
 from peergos_collab.objects.operations import Actor
+from peergos_collab.objects.principals import Principal
 from peergos_collab.objects.records import MembershipRecord
-from peergos_collab.objects.usable_epochs import Surroundings, tips
+from peergos_collab.objects.usable_epochs import Surroundings, tips, usable_epoch
 from support.circle import actor_of
 from support.member_reference import leads_from_a_side, leads_to_newer
-from support.member_shapes import LINKS, Oid, Shape
+from support.member_shapes import LINKS, Oid, Shape, person
+
+if TYPE_CHECKING:
+    from support.member_message import Message
 
 
 @contextmanager
@@ -94,34 +99,9 @@ def _actor_of(credentials: Credentials) -> Actor:
     return _ACTORS[key]
 
 
-@dataclass
-class Message:
-    """Something written: sealed for whoever holds the epoch.
-
-    Args:
-        readers: the devices that might read it, as far as the author knew.
-        former: those that might some time and do not now, as far as he knew.
-        seen_adds: the adds that he had seen, in objects that he is in.
-        relied: of objects that he does not see into, the records that re-pins relied on.
-        removed: the forgers, or who will be some, of whose removal he knew.
-        may_have_let_in: whether he had to believe an add of the accomplice.
-    """
-
-    object: Oid
-    epoch: EpochId
-    sealed: bytes
-    author: str
-    readers: frozenset[str]
-    former: frozenset[str]
-    seen_adds: frozenset[bytes]
-    relied: frozenset[tuple[Oid, bytes]]
-    removed: frozenset[str]
-    may_have_let_in: bool
-
-
 @dataclass(eq=False)
 class Device:
-    """See the module's text. ``paired``: whether it has told of its newer user key."""
+    """See the module's text. ``adder``: of a device that nobody knows, the one that added it; else empty."""
 
     name: str
     person: str
@@ -129,6 +109,7 @@ class Device:
     rng: random.Random
     shape: Shape
     objects: dict[Oid, ObjectId]
+    adder: str = ""
     records: dict[Oid, dict[bytes, MembershipRecord]] = field(default_factory=dict)
     logs: dict[AccountId, Account] = field(default_factory=dict)
     holds: dict[Oid, Membership] = field(default_factory=dict)
@@ -204,6 +185,15 @@ class Device:
         for holds in self.holds.values():
             self.learn(holds.view.accounts())
 
+    def log(self, name: str) -> Account:
+        """Somebody's account as this device knows it."""
+        account = person(name)[0].account
+        return self.logs.get(account.id, account)
+
+    def principal(self, name: str) -> Principal:
+        """A person or a link as this device knows it."""
+        return LINKS[name].principal if name in LINKS else account_principal(self.log(name))
+
     # -- acting -----------------------------------------------------------------------------------
 
     @property
@@ -237,6 +227,20 @@ class Device:
         if actor is None or not self.stands:
             return None
         return Maker(self.holds[oid], actor, self.rng.randbytes, self.surroundings)
+
+    def add(self, maker: Maker, name: str, role: Level) -> list[MembershipRecord]:
+        """With the log as this device knows it, where that is needed to show whose the keys are."""
+        proof = b"" if name in LINKS else account_proof(self.log(name))
+        return maker.add(self.principal(name), role, proof=proof)
+
+    def add_folder(self, maker: Maker, folder: Oid, role: Level) -> list[MembershipRecord]:
+        """At the keys that may be used there, as far as it sees."""
+        holds = self.holds[folder]
+        epoch = usable_epoch(holds.view, holds.keys, self.surroundings, Level.READ)
+        if epoch is None or not self.is_in(folder):
+            return []
+        keys = holds.ring.epochs[epoch].keys
+        return maker.add(Principal.of_object(self.objects[folder], epoch, keys), role)
 
     def level(self, oid: Oid) -> Level | None:
         """This device's own role, as it sees it."""
@@ -284,7 +288,8 @@ class Device:
         newest = tips(holds.view, holds.ring)
         if all(holds.keys[epoch].level < Level.WRITE for epoch in newest):
             return False
-        return all(self.could_write(one) and self._leads(oid, one) for one in self.folders_of(oid))
+        above = [one for one in self.folders_of(oid) if PrincipalId(self.objects[one]) in holds.view.members]
+        return all(self.could_write(one) and self._leads(oid, one) for one in above)
 
     def _leads(self, oid: Oid, folder: Oid) -> bool:
         """Whether it can show that a folder's newest key version follows one that is listed."""
@@ -301,6 +306,9 @@ class Device:
         if leads_to_newer(history, self.holds[folder], account, epoch):
             return True
         sides = [side.version for side in member.contested]
+        actor = self._actor_by(oid, folder)
+        if actor is None or actor.level < Level.WRITE:  # he chooses by keys that are listed
+            return False
         return leads_from_a_side(history, self.holds[folder], sides, epoch)
 
     def opens(self, message: Message) -> bool:

@@ -5,14 +5,14 @@ What ``rules`` finds out with bit sets, common ancestors and tables is compared 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from peergos_collab.codec.ids import EpochId, PrincipalId
 from peergos_collab.errors import RemoteProtocolError
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.history import Entry, History
-from peergos_collab.objects.key_versions import knows_version
+from peergos_collab.objects.key_versions import knows_version, proved_accounts
 from peergos_collab.objects.membership import Membership
 from peergos_collab.objects.op_kinds import Add, ChangeRole, Create, Leave, Remove, RePin, Rotate
 from peergos_collab.objects.operations import SignedOp
@@ -37,10 +37,14 @@ def claimed(entry: Entry) -> SignedOp:
 class Reference:
     """Who is in after a set of ops, by the text of the rules.
 
-    Which key versions somebody is listed with is not found out here, nor are proofs of newer ones judged.
+    Which key versions somebody is listed with is not found out here, nor are proofs of keys judged.
+
+    Args:
+        lies: ids of the ops that list somebody with keys that are not his.
     """
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, lies: Collection[bytes] = ()) -> None:
+        self.lies = lies
         self.entries = {entry.id: entry for entry in history.entries}
         self.pasts: dict[bytes, frozenset[bytes]] = {}
         for entry in history.entries:
@@ -83,9 +87,18 @@ class Reference:
         left = self.targets(removal).get(who.principal)
         if left is None and isinstance(op, RePin):
             named = {(target.principal, target.who) for target in op.targets}
-            if named & {(who.principal, bytes(who.account)), (who.principal, bytes(who.device))}:
+            adders = author.account.adders(who.device) if author.account is not None else ()
+            secret = adders and who.device not in self._devices_shown(op, who.principal)
+            behind = {bytes(who.account), bytes(who.device), *(map(bytes, adders) if secret else ())}
+            if named & {(who.principal, one) for one in behind}:
                 return 0
         return left
+
+    @staticmethod
+    def _devices_shown(op: RePin, principal: PrincipalId) -> set[bytes]:
+        """The devices, gone or not, in the log that a re-pin of an account brings."""
+        logs = [account for account in proved_accounts(op.versions) if bytes(account.id) == bytes(principal)]
+        return {bytes(device) for log in logs for device in (*log.devices, *log.standing.gone)}
 
     def accepted(self, removal: bytes) -> tuple[bytes, ...]:
         return getattr(claimed(self.entries[removal]).op, "accepted", ())
@@ -231,6 +244,8 @@ class Reference:
 
     def _may(self, entry: Entry) -> bool:
         op, author = claimed(entry).op, claimed(entry).author
+        if entry.id in self.lies:
+            return False
         if isinstance(op, Create):
             return not self.pasts[entry.id]
         before = self.members(self.pasts[entry.id])

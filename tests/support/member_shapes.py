@@ -17,6 +17,7 @@ from peergos_collab.identity.account import Account
 from peergos_collab.identity.credentials import Credentials, DeviceSecrets
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.links import LinkKeys
+from peergos_collab.objects.principals import Principal, PrincipalKind
 from support.circle import found
 
 Oid = str
@@ -51,6 +52,7 @@ class Shape:
         written: where one writes, likewise.
         forgers: devices that go on after they or their people were removed from the folder that is given,
             in a run that has such people.
+        moves: folders are removed, lowered and added again, too.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Shape:
     changed: str
     written: str
     forgers: Mapping[str, Oid]
+    moves: bool = False
 
     @cached_property
     def folders(self) -> tuple[Oid, ...]:
@@ -73,6 +76,14 @@ class Shape:
         """Everybody, once."""
         names = [name for people in self.people.values() for name in people]
         return list(dict.fromkeys([*names, *(name for links in self.links.values() for name in links)]))
+
+    def moved(self, oid: Oid) -> tuple[Oid, ...]:
+        """The folders that an admin may add."""
+        return self.inside[oid] if self.moves else ()
+
+    def may_go(self, principal: Principal) -> bool:
+        """Whether somebody removes or lowers such a member."""
+        return self.moves or principal.kind is not PrincipalKind.OBJECT
 
     def above(self, oid: Oid) -> Iterator[Oid]:
         """The folders that lead to an object."""
@@ -137,7 +148,27 @@ SHARED: Final = Shape(
 )
 """A document in two folders; one person is in both."""
 
-SHAPES: Final = (FOLDER, NESTED, SHARED)
+_INSIDE: Final = {**_FEWER, "E": Level.ADMIN, "D": Level.READ}
+_OWN: Final = {"D": Level.ADMIN, "H": Level.READ}
+
+MOVED: Final = Shape(
+    "moved",
+    {"P": (), "Q": (), "C": ("P", "Q")},
+    {"P": "A", "Q": "J", "C": "D"},
+    {
+        "P": {**_FEWER, "E": Level.ADMIN, "D": Level.READ},
+        "Q": _OTHERS,
+        "C": {"D": Level.ADMIN, "H": Level.READ},
+    },
+    {"P": {"N": Level.WRITE}, "Q": {}, "C": _TWO_LINKS},
+    "PQCCC",
+    "PQCCC",
+    {"B1": "P", "A2": "P", "J1": "Q", "D2": "C"},
+    moves=True,
+)
+"""A document that has an admin of its own, and two folders that come and go."""
+
+SHAPES: Final = (FOLDER, NESTED, SHARED, MOVED)
 
 
 @cache
@@ -151,6 +182,10 @@ def person(name: str) -> tuple[Credentials, Credentials | None, Account]:
     first = first.add_device(second.public).rotate_user_key(rng)
     joined = Credentials(first.name, first.account, dict(first.user_seeds), second)
     return first, joined, first.remove_device(second.public.id, rng).account
+
+
+def account_id_of(name: str) -> PrincipalId:
+    return PrincipalId(person(name)[0].account_id)
 
 
 @cache

@@ -13,7 +13,8 @@ from peergos_collab.objects.key_ring import KeyRing
 from peergos_collab.objects.membership import Membership
 from peergos_collab.objects.op_kinds import Add, Create, RePin
 from peergos_collab.objects.principals import PrincipalKind
-from support.member_device import Device, Message
+from support.member_device import Device
+from support.member_message import Message
 from support.member_reference import Reference, claimed
 from support.member_shapes import ACCOMPLICE, ACCOMPLICES, TWO_DEVICES, Oid, name_of, person
 
@@ -41,7 +42,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Added:
-    """An add, allowed or not: of whom, at which key version, by which device of whom."""
+    """An add, allowed or not: of whom or which folder, at which key version, by which device of whom."""
 
     id: bytes
     name: str
@@ -78,9 +79,11 @@ class Verdict:
             self._look_at(message, added)
         self._compare_views()
         self._look_at_adds()
+        self._look_at_lies()
         for oid, oracle in self.oracles.items():
             found = {id_: member.level for id_, member in oracle.view.members.items()}
-            if found != Reference(oracle.history).levels():
+            lies = self.world.forgers.lies[oid]
+            if found != Reference(oracle.history, lies).levels():
                 self.outcome.diverged.append(f"the rules put others into {oid} than their text does")
 
     def _people(self, oid: Oid) -> set[str]:
@@ -88,8 +91,7 @@ class Verdict:
         people: set[str] = set()
         for id_, member in self.oracles[oid].view.members.items():
             if member.principal.kind is PrincipalKind.OBJECT:
-                folder = next(one for one, object_id in self.objects.items() if PrincipalId(object_id) == id_)
-                people |= self._people(folder)
+                people |= self._people(self.world.oids[id_])
             else:
                 people.add(name_of(id_))
         return people
@@ -108,22 +110,27 @@ class Verdict:
     # -- messages ---------------------------------------------------------------------------------
 
     def _added(self, oid: Oid) -> Iterator[_Added]:
-        """All adds of people and links."""
+        """All adds but those that give keys to somebody else than they say."""
         names = {one.credentials.device_id: one for one in self.devices.values()}
         for entry in self.oracles[oid].history.entries:
             op, author = claimed(entry).op, claimed(entry).author
-            if isinstance(op, Add) and op.principal.kind is not PrincipalKind.OBJECT:
-                by = names[author.device]
-                yield _Added(entry.id, name_of(op.principal.id), op.principal.version, by.name, by.person)
+            if isinstance(op, Add) and entry.id not in self.world.forgers.lies[oid]:
+                by, who = names[author.device], op.principal
+                yield _Added(entry.id, self._name_of(who.id), who.version, by.name, by.person)
+
+    def _name_of(self, id_: bytes) -> str:
+        """Who is a member, or which folder."""
+        return self.world.oids.get(id_) or name_of(id_)
 
     def _look_at(self, message: Message, added: dict[Oid, list[_Added]]) -> None:
         oid, now = message.object, self.now[message.object]
-        adds = [one for where in {oid, *self.shape.above(oid)} for one in added[where]]
+        adds = [one for where in self._leading(message, added) for one in added[where]]
         unseen = [one for one in adds if one.id not in message.seen_adds]
         honest = {(one.name, one.version) for one in unseen if one.by_person not in ACCOMPLICES}
         barred = self._is_barred_from(message, adds, honest)
         later = honest if barred else {(one.name, one.version) for one in unseen}
         former = message.former | self._former_in_folders(message)
+        former |= {one.name for one in self.devices.values() if one.adder in former}
         author_counts = message.author in now and not self._is_cut_off(self.devices[message.author], oid)
         for device in self.devices.values():
             out = device.name in former - now and not self._is_readmitted(device, later)
@@ -137,10 +144,24 @@ class Verdict:
             if reads and not device.opens(message):
                 self.outcome.unreadable.append(f"{device.name} cannot read {oid} of {message.author}")
 
+    def _leading(self, message: Message, added: dict[Oid, list[_Added]]) -> set[Oid]:
+        """The object of a message, and the folders that led there, or were added again."""
+        found, waiting = {message.object}, [message.object]
+        while waiting:
+            oid = waiting.pop()
+            again = {one.name for one in added[oid] if one.id not in message.seen_adds}
+            fresh = {one for one in self.shape.inside[oid] if one in message.ways or one in again} - found
+            found |= fresh
+            waiting += fresh
+        return found
+
     @staticmethod
     def _is_readmitted(device: Device, later: set[tuple[str, bytes]]) -> bool:
         """Whether one of the adds ``later``, each of whom at which key version, gave a device keys anew."""
-        return any((device.person, version) in later for version in (b"", *device.credentials.user_seeds))
+        own = {(device.person, version) for version in (b"", *device.credentials.user_seeds)}
+        return not own.isdisjoint(later) or any(
+            EpochId(version) in device.holds[name].keys for name, version in later if name in device.holds
+        )
 
     def _is_barred_from(self, message: Message, adds: list[_Added], later: set[tuple[str, bytes]]) -> bool:
         """Whether only forgers let the accomplice in, of whose removal the author knew: all who ever did so.
@@ -169,7 +190,13 @@ class Verdict:
                 if all(self._is_dated_back(history, one, entry.past) for one in late):
                     seat = view.seats.get(member)
                     if seat is None or all(standing.op != entry.index for standing in seat.standings):
-                        self.outcome.diverged.append(f"{name_of(member)} is kept out of {oid}")
+                        self.outcome.diverged.append(f"{self._name_of(member)} is kept out of {oid}")
+
+    def _look_at_lies(self) -> None:
+        """Who lists somebody with keys of his own is told of."""
+        for oid, oracle in self.oracles.items():
+            for id_ in self.world.forgers.lies[oid] - oracle.view.void.keys():
+                self.outcome.diverged.append(f"{id_.hex()[:4]} is believed in {oid}")
 
     def _is_dated_back(self, history: History, entry: Entry, known: int) -> bool:
         """Whether the author was gone by what is ``known``, or, of an accomplice, all who had let him in."""
@@ -206,7 +233,6 @@ class Verdict:
         seats = [seat for seat in history.seats_of(closure) if self._is_person(seat.pins[0].principal.kind)]
         inside = {name_of(seat.principal): seat for seat in seats}
         former: set[str] = set()
-        oids = {object_id: oid for oid, object_id in self.objects.items()}
         for entry in history.members_of(closure):
             op = claimed(entry).op
             principal = (
@@ -218,7 +244,7 @@ class Verdict:
                     former |= {one.name for one in self.devices.values() if one.person == name}
             if isinstance(op, RePin) and not entry.refused:
                 for one in claimed(entry).relied:
-                    relied.setdefault(oids[one.object], set()).update(one.heads)
+                    relied.setdefault(self.world.oids[one.object], set()).update(one.heads)
         for name, seat in inside.items():
             newest = person(name)[2]
             if seat.pins[-1].principal.version == newest.user_key.generation and name in TWO_DEVICES:
@@ -311,7 +337,8 @@ class Verdict:
             lost = any(self._is_lost_with_former(one, oid) for one in inside)
             for device in [] if lost else inside:
                 differs = device.holds[oid].view != oracle.view
-                if differs and not self._is_stranded(device, oid, oracle):
+                lacks = self._is_cut_off(device, oid) or self._is_stranded(device, oid, oracle)
+                if differs and not lacks:
                     self.outcome.diverged.append(f"{device.name} sees {oid} otherwise")
             records = list(self.records[oid].values())
             self.world.rng.shuffle(records)

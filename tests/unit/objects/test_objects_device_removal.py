@@ -32,10 +32,12 @@ def with_credentials(person: Person, credentials: Credentials) -> None:
     )
 
 
-def group() -> Group:
+def group(readers: str = "") -> Group:
     """``a`` made an object, ``b`` writes in it; ``b`` has a second device since."""
-    who = Group("ab", RANDOM)
+    who = Group(f"ab{readers}", RANDOM)
     who.add("a", "b", Level.WRITE)
+    for name in readers:
+        who.add("a", name, Level.READ, "b")
     with_credentials(who["b"], who["b"].credentials.add_device(STOLEN.public))
     return who
 
@@ -84,6 +86,26 @@ def test_keys_that_a_removed_device_made_are_used_by_nobody() -> None:
     who.tell(renewed)
     who.settle()
     assert {who["a"].usable, who["b"].usable} == {renewed.id}
+
+
+def test_who_may_only_read_tells_the_account_of_keys_that_a_removed_device_made() -> None:
+    """Two key versions stand side by side then, but the logs say which one is the account's. Else its other
+    device would never learn of what was built on those keys."""
+    who = group("r")
+    thief = replace(who["b"].credentials, device=STOLEN).rotate_user_key(RANDOM)
+    maker = replace(who["b"].maker, actor=actor_of(thief))
+    false = maker.re_pin([newer_account(thief.account)])
+    with_credentials(who["b"], who["b"].credentials.remove_device(STOLEN.public.id, RANDOM))
+    renewed = who["b"].duty(to_write=True)
+    assert renewed is not None
+    who.tell([renewed, false])
+    contested = who["r"].view.members[who["b"].id].contested
+    told = who["r"].duty()
+    assert told is not None
+    who.tell(told)
+
+    assert len(contested) == 2
+    assert false.id in who["b"].membership.keys
 
 
 def test_the_recovery_code_takes_objects_back_from_a_thief() -> None:

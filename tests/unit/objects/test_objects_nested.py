@@ -15,7 +15,7 @@ from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.key_ring import KeyRing
 from peergos_collab.objects.key_versions import check_newer, newer_account, newer_epoch
 from peergos_collab.objects.member_changes import Maker
-from peergos_collab.objects.membership import Membership, View
+from peergos_collab.objects.membership import Member, Membership, View
 from peergos_collab.objects.nested import actor_in, parent_pairs
 from peergos_collab.objects.op_kinds import Leave, News, NewVersion, RePin, Target
 from peergos_collab.objects.principals import Principal
@@ -156,6 +156,50 @@ def test_who_was_named_as_gone_by_who_did_not_know_that_he_is_back_goes_on_alone
     assert epoch is not None
     assert epoch == tree.document["o"].usable
     assert epoch not in tree.maker("c").membership.keys
+
+
+def listed(tree: Tree) -> Member:
+    """The folder, as the document's own admin sees it."""
+    return tree.document["o"].view.members[PrincipalId(tree.folder.object)]
+
+
+def test_a_re_pin_that_is_void_leaves_the_folder_contested() -> None:
+    """An admin of the document lowered the folder beside it. He does not see into it, so he hands what was
+    written since to nobody by the keys of before, until somebody who does chooses."""
+    tree = Tree()
+    tree.folder.add("a", "b", Level.WRITE)
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]), "a")
+    re_pin = tree.due("a")
+    o = tree.document["o"]
+    lowered = o.maker.lower_role(Target(PrincipalId(tree.folder.object)), Level.READ)
+    tree.take(lowered, re_pin)  # type: ignore[arg-type]
+    while (told := o.duty(to_write=True)) is not None:
+        tree.take(told)
+    contested, read_by = listed(tree).contested, tree.maker("b").membership.keys
+    tree.take(*o.maker.raise_role(PrincipalId(tree.folder.object), Level.WRITE))
+    tree.take(tree.due("a"))  # type: ignore[arg-type]
+
+    assert contested
+    assert re_pin.id not in read_by  # type: ignore[union-attr]
+    assert not listed(tree).contested
+    assert listed(tree).principal.version == tree.folder["a"].usable
+    assert duties.usable(tree.maker("a")) is not None
+
+
+def test_not_by_one_that_somebody_dates_back_who_was_named_as_gone() -> None:
+    """Else he could shut the folder out, where nobody in it may write to the document."""
+    tree = Tree()
+    tree.folder.add("a", "b", Level.ADMIN)
+    tree.folder.add("a", "c", Level.READ, "b")
+    tree.folder.tell(tree.folder["b"].maker.remove([Target(tree.folder["c"].id)]), "b")
+    false = tree.due("b")
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]), "a")
+    tree.take(tree.due("a"))  # type: ignore[arg-type]
+    lowered = tree.document["o"].maker.lower_role(Target(PrincipalId(tree.folder.object)), Level.READ)
+    tree.take(lowered, false)  # type: ignore[arg-type]
+
+    assert false.id in tree.document["o"].view.void  # type: ignore[union-attr]
+    assert not listed(tree).contested
 
 
 def test_whom_an_op_of_the_folder_named_as_gone_is_closed_in_the_document() -> None:
@@ -462,7 +506,7 @@ def test_signatures_lead_from_one_key_version_to_another() -> None:
     version = newer_epoch([old], [old], inside.ring.epochs, reading, ids[3])
 
     assert len(version.proof) == 3
-    assert check_newer(version, [old], [old], []) == set(ids[:3])
+    assert check_newer(version, [old], [old], [], contested=False) == set(ids[:3])
 
 
 def test_who_has_the_write_key_vouches_in_one_step() -> None:
@@ -473,7 +517,7 @@ def test_who_has_the_write_key_vouches_in_one_step() -> None:
 
     assert len(version.proof) == 1
     assert len(version.proof[0]) < 600  # type: ignore[arg-type]
-    assert check_newer(version, [old], [old], []) == {ids[0]}
+    assert check_newer(version, [old], [old], [], contested=False) == {ids[0]}
 
 
 def test_who_is_believed_at_no_version_can_show_none() -> None:
@@ -511,9 +555,9 @@ def test_a_false_proof_shows_nothing() -> None:
     ]
     for principal, proof in fakes:
         with pytest.raises(RemoteProtocolError):
-            check_newer(NewVersion(principal, proof), [old], [old], [])
+            check_newer(NewVersion(principal, proof), [old], [old], [], contested=False)
     assert EpochLink.parse_untrusted(links[0], {ids[0]: epochs[ids[0]].keys}).id == ids[1]
-    assert check_newer(NewVersion(new, links), [old], [old], []) == {ids[0], ids[1]}
+    assert check_newer(NewVersion(new, links), [old], [old], [], contested=False) == {ids[0], ids[1]}
 
 
 def test_a_folder_is_no_member_of_what_is_in_it() -> None:
