@@ -13,9 +13,11 @@ from ..values import dataclass
 from .anchors import END, anchor_at, offset_of, read_anchor_untrusted
 from .difference import difference
 from .edits import MOST_EDITS, Edit
-from .firewall import LIMITS, OWN_LIMITS, Id, UpdateSummary, check_untrusted, clients_of, halves_of
+from .firewall import LIMITS, OWN_LIMITS, UpdateSummary, check_untrusted, clients_of, halves_of
+from .halves import Halves
 from .lines import LineIndex
 from .neighbours import Neighbours, prove
+from .parts import FEW_RANGES, deleting_apart, parts_of
 from .proof import Proof, proved_empty
 from .replica import NOTHING, EngineFailed, Replica, Span
 from .structure import structure
@@ -98,7 +100,7 @@ class Document:
         """Rows, columns and bytes of the text; read it, never write it."""
         self._clocks = self._replica.clocks() if state else {}
         self._own_clock = self._clocks.get(client, 0)
-        self._halves: set[Id] = set()
+        self._halves = Halves()
         self._unread = [state] if state else []
         self._gathered: list[bytes] | None = None
         self.proof = Proof()
@@ -318,7 +320,7 @@ class Document:
             return
         summary = check_untrusted(update, self.client, self._known(), OWN_LIMITS)
         self._own_clock = max(self._own_clock, summary.next_clock)
-        self._halves.update(summary.halves)
+        self._halves.take_all(summary.halves)
         self._tell(update, edits, undo=True)
 
     def _typing_step(self, start: int, end: int, replacement: str) -> None:
@@ -472,12 +474,13 @@ class Document:
 
     def _apply(self, update: bytes, summary: UpdateSummary, *, recount: bool) -> None:
         """``recount``: the update may overlap what is known, and only the engine knows what it took of it."""
+        parts = [update] if summary.ranges <= FEW_RANGES else deleting_apart(update)
         if self._gathered is not None:
-            self._gathered.append(update)
+            self._gathered += parts
             self._count(summary, self._clocks, recount=False)  # the engine's own count is compared later
             return
         try:
-            deltas = self._replica.apply(update)
+            deltas = [span for part in parts for span in self._replica.apply(part)]
         except EngineFailed as problem:
             # The replica was rebuilt from the same updates, so the text and the index still hold.
             self.proof.drop()
@@ -497,7 +500,7 @@ class Document:
             if end > before.get(author, 0):
                 if not recount:
                     self._clocks[author] = end
-                self._halves.update(half for half in summary.halves if half[0] == author)
+                self._halves.take(summary.halves, author)
         self._own_clock = max(self._own_clock, self._clocks.get(self.client, 0))
 
     def _follow_deltas(self, deltas: Iterable[Span]) -> tuple[Edit, ...]:
@@ -516,7 +519,7 @@ class Document:
         """Astral characters are rare, so where they lie is found out only once a colleague writes."""
         for update in self._unread:
             if _may_hold_astral(update):
-                self._halves.update(halves_of(update))
+                self._halves.take_all(halves_of(update))
         self._unread = []
 
     # Positions
@@ -570,7 +573,8 @@ class Document:
     def _tell(self, update: bytes, edits: tuple[Edit, ...], *, undo: bool = False) -> None:
         self.proof.note(update)
         try:
-            self._call(self._on_update, update)
+            for part in parts_of(update):
+                self._call(self._on_update, part)
         finally:
             if edits and self._on_change:
                 self._call(self._on_change, Change(edits, local=True, undo=undo))

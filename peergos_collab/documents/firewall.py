@@ -9,15 +9,12 @@ docs/spec/documents.md.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Final, NoReturn
 
 from ..errors import NotYet, Quarantined
 from ..values import dataclass
-
-Id = tuple[int, int]
-"""(client, clock) of one UTF-16 unit."""
+from .halves import Halves, Id
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +24,19 @@ class UpdateLimits:
     Args:
         size: bytes.
         structs: items; a hostile order of many in one place takes the engine quadratic time.
+        ranges: of its delete set; for many the engine copies its lists and long items again and again.
         clock: end of any client's clocks; the engine counts in 32 bits and wraps around.
     """
 
     size: int = 16 << 20
     structs: int = 5_000
+    ranges: int = 20_000
     clock: int = (1 << 31) - 1
 
 
 LIMITS: Final = UpdateLimits()
 """For a colleague's update."""
-OWN_LIMITS: Final = UpdateLimits(size=1 << 30, structs=50_000_000)
+OWN_LIMITS: Final = UpdateLimits(size=1 << 30, structs=50_000_000, ranges=50_000_000)
 """For what this account's own devices have checked before: journals and checkpoints."""
 
 _CLIENT_END: Final = 1 << 53
@@ -50,7 +49,6 @@ _ROOT_PARENT: Final = b"\x01\x04text"
 _CONTENT_NAMES: Final = {0: "a GC struct", 2: "JSON", 3: "binary content", 5: "an embed", 6: "formatting",
                          7: "a nested shared type", 8: "nested values", 9: "a subdocument",
                          10: "a Skip struct"}  # fmt: skip
-_ASTRAL: Final = re.compile("[\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +60,16 @@ class UpdateSummary:
         first_clock, next_clock: the range of that client's structs, in UTF-16 units; 0, 0 without.
         ends: next clock of every client whose structs it holds.
         halves: ids of the second UTF-16 unit of each astral character it inserts.
-        structs: how many structs it holds.
+        structs, ranges: how many structs and deleted ranges it holds.
     """
 
     client: int | None
     first_clock: int
     next_clock: int
     ends: Mapping[int, int]
-    halves: tuple[Id, ...]
+    halves: Halves
     structs: int
+    ranges: int
 
 
 def check_untrusted(
@@ -78,7 +77,7 @@ def check_untrusted(
     client: int | None,
     known: Mapping[int, int],
     limits: UpdateLimits = LIMITS,
-    halves: Container[Id] = frozenset(),
+    halves: Halves | None = None,
     *,
     overlap: bool = False,
 ) -> UpdateSummary:
@@ -116,7 +115,7 @@ class _Reader:
         client: int | None,
         known: Mapping[int, int],
         limits: UpdateLimits,
-        halves: Container[Id],
+        halves: Halves | None,
         *,
         overlap: bool,
     ) -> None:
@@ -125,9 +124,10 @@ class _Reader:
         self.client = client
         self.known = known
         self.limits = limits
-        self.old_halves = halves
+        self.old_halves = halves or Halves()
         self.overlap = overlap
-        self.new_halves: list[Id] = []
+        self.new_halves = Halves()
+        self.ranges = 0
         self.ends: dict[int, int] = {}
         self.later: dict[int, int] = {}
         self.splits: list[Id] = []
@@ -155,9 +155,11 @@ class _Reader:
             _refuse(f"{len(data) - self.at} bytes follow its end")
         self.check_references()
         if clients != 1:
-            return UpdateSummary(None, 0, 0, self.ends, tuple(self.new_halves), structs)
+            return UpdateSummary(None, 0, 0, self.ends, self.new_halves, structs, self.ranges)
         assert author is not None
-        return UpdateSummary(author, first, self.ends[author], self.ends, tuple(self.new_halves), structs)
+        return UpdateSummary(
+            author, first, self.ends[author], self.ends, self.new_halves, structs, self.ranges
+        )
 
     def skip(self) -> int:
         self.at += 1
@@ -252,15 +254,11 @@ class _Reader:
         self.at += size
         if raw.isascii():
             return size
-        text = raw.decode()
-        length = len(text)
-        for match in _ASTRAL.finditer(text):
-            self.new_halves.append((author, clock + match.start() + 1 + length - len(text)))
-            length += 1
-        return length
+        return self.new_halves.add_text(author, clock, raw.decode())
 
     def delete_set(self) -> None:
         """Ranges must rise within a client: overlapping ones would make the engine walk them all again."""
+        characters = bool(self.old_halves) or bool(self.new_halves)
         seen = set()
         for _ in range(self.number()):
             client = self.number(_CLIENT_END)
@@ -269,14 +267,19 @@ class _Reader:
             seen.add(client)
             known = max(self.known.get(client, 0), self.ends.get(client, 0))
             end = 0
-            for _ in range(self.number()):
+            count = self.number()
+            self.ranges += count
+            if self.ranges > self.limits.ranges:
+                _refuse(f"it deletes more than {self.limits.ranges:,} ranges")
+            for _ in range(count):
                 start, length = self.number(), self.number()
                 if start < end or not length:
                     _refuse("ranges of its delete set are empty or overlap")
                 end = start + length
                 if end > known:
                     self.deletes_unknown(client, end)
-                self.splits += ((client, start), (client, end))
+                if characters:
+                    self.splits += ((client, start), (client, end))
 
     def deletes_unknown(self, client: int, end: int) -> None:
         unknown = "it deletes what is not known"
@@ -289,8 +292,8 @@ class _Reader:
             if clock >= max(self.known.get(client, 0), self.ends.get(client, 0)):
                 _refuse("it refers to structs that are not known")
         if self.old_halves or self.new_halves:
-            fresh = set(self.new_halves)
-            if any(place in self.old_halves or place in fresh for place in self.splits):
+            new = self.new_halves
+            if any(place in self.old_halves or place in new for place in self.splits):
                 _refuse("it splits a character")
 
     def number(self, end: int = 1 << 32) -> int:
@@ -325,7 +328,7 @@ class _Reader:
         return value
 
 
-def halves_of(update: bytes) -> tuple[Id, ...]:
+def halves_of(update: bytes) -> Halves:
     """Ids inside the astral characters of a trusted update.
 
     Raises:

@@ -40,7 +40,7 @@ class Struct:
 
 def structure(state: bytes) -> list[Struct]:
     """The structs of a state that the firewall let pass, in one form."""
-    reader = _Reader(state)
+    reader = UpdateReader(state)
     structs = reader.structs()
     deleted = reader.deleted()
     cut = [part for struct in structs for part in _cut(struct, deleted.get(struct.client, []))]
@@ -50,19 +50,21 @@ def structure(state: bytes) -> list[Struct]:
 
 def structs_of(update: bytes) -> list[Struct]:
     """The structs of an update that the firewall let pass, as they are in it."""
-    return _Reader(update).structs()
+    return UpdateReader(update).structs()
 
 
-class _Reader:
+class UpdateReader:
+    """Reads an update that the firewall let pass, from front to back."""
+
     def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
+        self.data = data
+        self.at = 0
 
     def number(self) -> int:
         value = shift = 0
         while True:
-            byte = self._data[self._at]
-            self._at += 1
+            byte = self.data[self.at]
+            self.at += 1
             value |= (byte & 0x7F) << shift
             shift += 7
             if byte < 0x80:
@@ -75,26 +77,26 @@ class _Reader:
         count, client, clock = self.number(), self.number(), self.number()
         structs = []
         for _ in range(count):
-            structs.append(self._struct(client, clock))
+            structs.append(self.struct(client, clock))
             clock += structs[-1].length
         return structs
 
-    def _struct(self, client: int, clock: int) -> Struct:
+    def struct(self, client: int, clock: int) -> Struct:
         info = self.number_byte()
         left = (self.number(), self.number()) if info & _ORIGIN else None
         right = (self.number(), self.number()) if info & _RIGHT_ORIGIN else None
         if left is None and right is None:
-            self._at += _ROOT
+            self.at += _ROOT
         length, text = self.number(), None
         if info & 0x1F == _STRING:
-            text = self._data[self._at : self._at + length]
-            self._at += length
+            text = self.data[self.at : self.at + length]
+            self.at += length
             length = _units(text)
         return Struct(client, clock, length, left, right, text)
 
     def number_byte(self) -> int:
-        self._at += 1
-        return self._data[self._at - 1]
+        self.at += 1
+        return self.data[self.at - 1]
 
     def deleted(self) -> dict[int, list[Id]]:
         """Per client, where what begins and ends that is deleted."""

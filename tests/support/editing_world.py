@@ -210,7 +210,8 @@ class EditingWorld:
             writer.go_on()
 
     def _give(self, giver: Writer, taker: Writer, most: Callable[[], int]) -> bool:
-        giver.flush()
+        while giver.in_flight:
+            giver.flush()  # only what is durable may leave
         raws = []
         for log, (branch, *forks) in giver.replica.book.branches.items():
             self.require(not forks, "a log forked")

@@ -8,6 +8,7 @@ import pytest
 
 from peergos_collab.documents import Document, NotTogether, UpdateSummary
 from peergos_collab.documents import document as document_module
+from peergos_collab.documents.halves import Halves
 from peergos_collab.errors import NotYet, Quarantined
 
 WORDS = ("a", "bc ", "日", "😀", "é\n")
@@ -150,6 +151,6 @@ def test_what_the_engine_does_not_take_together(
     with pytest.raises(NotTogether), document.catching_up():  # noqa: PT012 - what is given before fails at the end
         document.apply_untrusted(author.state(), 6)
         ends = {client: document.clocks()[client] + more for client, more in ends.items()}
-        summary = UpdateSummary(6, document.clocks()[6], max(ends.values(), default=0), ends, (), 1)
+        summary = UpdateSummary(6, document.clocks()[6], max(ends.values(), default=0), ends, Halves(), 1, 0)
         monkeypatch.setattr(document_module, "check_untrusted", lambda *_, **__: summary)
         document.apply_untrusted(raw, 6)

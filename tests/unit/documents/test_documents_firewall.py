@@ -7,6 +7,7 @@ import pytest
 from peergos_collab.documents import Document, UpdateLimits, check_untrusted, merge
 from peergos_collab.documents import document as document_module
 from peergos_collab.documents.firewall import UpdateSummary
+from peergos_collab.documents.halves import Halves
 from peergos_collab.documents.varints import varint
 from peergos_collab.errors import NotYet, Quarantined
 
@@ -103,9 +104,11 @@ def test_summary() -> None:
     """What passes is summed up: the author's clocks, and where characters must not be split."""
     raw = update(behind(0, "é😀x😀".encode()), behind(3, b"y"))
 
-    assert check_untrusted(raw, ME, KNOWN) == UpdateSummary(
-        client=ME, first_clock=0, next_clock=7, ends={ME: 7}, halves=((ME, 2), (ME, 5)), structs=2
+    summary = check_untrusted(raw, ME, KNOWN)
+    assert summary == UpdateSummary(
+        client=ME, first_clock=0, next_clock=7, ends={ME: 7}, halves=summary.halves, structs=2, ranges=0
     )
+    assert list(summary.halves) == [(ME, 2), (ME, 5)]
 
 
 def test_own_updates_of_many_clients() -> None:
@@ -149,7 +152,7 @@ def test_known_structs_cannot_rewrite_what_is_known() -> None:
 def test_panic_is_the_last_resort(monkeypatch: pytest.MonkeyPatch) -> None:
     """Should an update that makes the engine panic get past the firewall, it is quarantined all the same."""
     raw = b"\x01\x00\x06\x00\x00"  # no structs, of a client that is known
-    nothing = UpdateSummary(None, 0, 0, {}, (), 0)
+    nothing = UpdateSummary(None, 0, 0, {}, Halves(), 0, 0)
     document = Document(1)
     document.edit(0, 0, "日😀 kept")
     document.apply_untrusted(update(FIRST, client=ME), ME)
