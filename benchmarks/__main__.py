@@ -13,6 +13,7 @@ from .report import Report, machine, print_report, write_results
 
 GROUPS = {
     "latency": "latency",
+    "stalls": "stalls",
     "replay": "replay",
     "footprint": "footprint",
     "imports": "imports",

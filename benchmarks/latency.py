@@ -24,11 +24,11 @@ async def measure(keys: int = KEYS) -> Report:
         socket = await websocket_echo(keys, RATE)
         commit = await durable_commit(place, keys, RATE)
         async with pair_online(place / "relay", webrtc=False, text=TEXT) as pair:
-            relay = await _type(pair, keys)
+            relay = await type_keys(pair, keys)
         async with pair_online(place / "direct", webrtc=True, text=TEXT) as pair:
-            both = await _type(pair, keys)
+            both = await type_keys(pair, keys)
             await pair.node.kill()
-            direct = await _type(pair, keys)
+            direct = await type_keys(pair, keys)
     _add(report, "webrtc, node killed", direct, "<= 5", "<= 15")
     _add(report, "node, webrtc forbidden", relay, "<= 6", "<= 18")
     _add(report, "webrtc and node", both, "", "")
@@ -42,7 +42,7 @@ async def measure(keys: int = KEYS) -> Report:
     return report
 
 
-async def _type(pair: Pair, keys: int) -> Typed:
+async def type_keys(pair: Pair, keys: int) -> Typed:
     await pair.type(WARM_UP, RATE)
     return await pair.type(keys, RATE)
 

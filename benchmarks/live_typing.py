@@ -113,12 +113,14 @@ class Typed:
 
 
 @asynccontextmanager
-async def pair_online(place: Path, *, webrtc: bool, text: str = "") -> AsyncIterator[Pair]:
-    async with child("people", "node", home=str(place / "node")) as node:
+async def pair_online(place: Path, *, webrtc: bool, text: str = "", module: str = "") -> AsyncIterator[Pair]:
+    """``module``: whose roles the three play, instead of the usual ones."""
+    typing = module or "live_typing"
+    async with child(module or "people", "node", home=str(place / "node")) as node:
         await two_homes(place, await node.hear(), text)
         async with (
-            child("live_typing", "writer", home=str(place / "a"), webrtc=webrtc) as a,
-            child("live_typing", "reader", home=str(place / "b"), webrtc=webrtc) as b,
+            child(typing, "writer", home=str(place / "a"), webrtc=webrtc) as a,
+            child(typing, "reader", home=str(place / "b"), webrtc=webrtc) as b,
         ):
             assert await a.hear() == await b.hear() == "online"
             await asyncio.sleep(SETTLE_SECONDS)

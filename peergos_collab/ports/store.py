@@ -16,7 +16,7 @@ wholly or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import field
 from typing import Final, Protocol
@@ -145,6 +145,10 @@ class TakenOut:
 Batch = list[PutRecord | NewBranch | AppendSegment | TruncateBranch | PutJournal | DropJournal | PutValue]
 
 
+def nothing() -> None:
+    """For a write of which nobody is to be told."""
+
+
 class SegmentStore(Protocol):
     """See the module's text. ``testing.check_store`` is its acceptance test."""
 
@@ -180,10 +184,17 @@ class SegmentStore(Protocol):
         ``value`` finds that out.
         """
 
-    def write(self, batch: Batch) -> Future[None]:
-        """Queues a batch. The future fails with ``Damaged`` if it could not be made durable.
+    def write(self, batch: Batch, written: Callable[[], None] = nothing) -> Future[None]:
+        """Queues a batch.
 
-        ``DiskFull``: there is no room. So fails all that was queued behind it; it may be written again.
+        Args:
+            written: called, in any thread, once the batch survives the end of this process. A power cut may
+                still take it, with all that was written after it, but nothing from before.
+
+        Returns:
+            Done once the batch is durable. Fails with ``Damaged`` where it could not be made so; with
+            ``DiskFull`` where there is no room: so does all that was queued behind it, and it may be
+            written again.
         """
 
     def reserve(self) -> None:
@@ -218,4 +229,5 @@ __all__ = [
     "StoredRecord",
     "TakenOut",
     "TruncateBranch",
+    "nothing",
 ]

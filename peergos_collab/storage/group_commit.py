@@ -1,4 +1,4 @@
-"""One thread that makes batches durable: all that queue up during a commit share the next one."""
+"""One thread that commits batches: all that queue up during a commit share the next one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from functools import partial
 from itertools import chain
+from pathlib import Path
 from queue import SimpleQueue
 
 from ..errors import Damaged, DiskFull, LocalProtocolError
@@ -21,12 +23,14 @@ from ..ports.store import (
     PutValue,
     TruncateBranch,
 )
+from .flushing import Flusher
 from .schema import is_full, is_io_error, place, row_mark, segment_mark, writing_error
 
 _APPEND = "INSERT INTO segments VALUES (?, ?, ?, ?)"
 _PAGE = 4096
 
-Waiting = tuple[Batch, "Future[None]"]
+Waiting = tuple[Batch, "Future[None]", Callable[[], None]]
+"""A batch, what is done once it is durable, and what is called once it survives the end of the process."""
 Row = tuple[int, bytes, int, bytes]
 
 
@@ -39,6 +43,7 @@ class GroupCommit:
         settled: called after every commit, before futures are done, with whether a batch failed, and
             whether for lack of room. Returns what was queued meanwhile and cannot follow any more.
         written: called with an estimate of the bytes a commit added to the WAL.
+        wal: the file that is flushed.
     """
 
     def __init__(
@@ -47,8 +52,10 @@ class GroupCommit:
         take: Callable[[], list[Waiting]],
         settled: Callable[[bool, bool], list[Waiting]],
         written: Callable[[sqlite3.Connection, int], None],
+        wal: Path,
     ) -> None:
         self._connect = connect
+        self._flusher = Flusher(wal, self._not_flushed)
         self._take = take
         self._settled = settled
         self._written = written
@@ -56,7 +63,7 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="pgc-store-writer", daemon=True)
         self._tips: dict[int, int] = {}
         self.dead: Exception | None = None
-        """The I/O error after which nothing is written any more."""
+        """The error after which nothing is written any more."""
         self._thread.start()
 
     def wake(self) -> None:
@@ -71,6 +78,7 @@ class GroupCommit:
         """Returns once everything queued is durable or has failed, and the thread has ended."""
         self._wake.put(False)
         self._thread.join()
+        self._flusher.close()
 
     def _run(self) -> None:
         connection: sqlite3.Connection | None = None
@@ -80,32 +88,52 @@ class GroupCommit:
             group = self._take()
             if group:
                 try:
-                    connection = connection or self._connect()
-                    failures = self._commit(connection, [batch for batch, _ in group])
+                    connection = connection or self._open()
+                    failures = self._commit(connection, [batch for batch, _, _ in group])
                 except Exception as error:  # noqa: BLE001  a thread that died would leave futures undone
                     self._roll_back(connection)
                     self._judge(error)
                     failures = dict.fromkeys(range(len(group)), error)
-                self._finish(group, failures)
+                size = _wal_bytes(group)
+                self._finish(group, failures, size)
                 if connection is not None:
-                    self._written(connection, _wal_bytes(group))
+                    self._written(connection, size)
         if connection is not None:
             connection.close()
 
-    def _finish(self, group: list[Waiting], failures: dict[int, Exception]) -> None:
-        if failures:
-            self._tips.clear()
+    def _open(self) -> sqlite3.Connection:
+        connection = self._connect()
+        connection.execute("PRAGMA synchronous = NORMAL")  # the flusher does the rest
+        return connection
+
+    def _finish(self, group: list[Waiting], failures: dict[int, Exception], size: int) -> None:
         full = any(is_full(error) for error in failures.values())
         orphans = self._settled(bool(failures), full)
-        for index, (_, future) in enumerate(group):
-            error = failures.get(index)
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(error if isinstance(error, Damaged) else writing_error(error))
-        for _, future in orphans:
+        committed = [waiting for index, waiting in enumerate(group) if index not in failures]
+        for _, _, written in committed:
+            written()
+        self._flusher.put(partial(self._flushed, [future for _, future, _ in committed]), size)
+        if failures:
+            self._tips.clear()
+            # What is told to be refused is told after all that was before it.
+            self._flusher.drain()
+        for index, error in failures.items():
+            group[index][1].set_exception(error if isinstance(error, Damaged) else writing_error(error))
+        for _, future, _ in orphans:
             words = "A change before this one could not be saved, so neither was this."
             future.set_exception(DiskFull() if full else Damaged(words))
+
+    def _flushed(self, futures: list[Future[None]]) -> None:
+        """Called in the flusher's thread."""
+        for future in futures:
+            if self.dead is None:
+                future.set_result(None)
+            else:
+                future.set_exception(writing_error(self.dead))
+
+    def _not_flushed(self, error: OSError) -> None:
+        """The kernel may have dropped what it could not write, and would say nothing of that again."""
+        self.dead = error
 
     def _commit(self, connection: sqlite3.Connection, batches: list[Batch]) -> dict[int, Exception]:
         """One transaction over all batches. Returns the errors of those that are not in it."""
@@ -238,10 +266,10 @@ def _wal_bytes(group: list[Waiting]) -> int:
     """About what a commit adds to the WAL: the changed pages, where each branch has pages of its own."""
     branches = set()
     size = others = 0
-    for op in chain.from_iterable(batch for batch, _ in group):
+    for op in chain.from_iterable(batch for batch, _, _ in group):
         if type(op) is AppendSegment:
             branches.add(op.branch)
             size += len(op.raw)
         else:
             others += 1
-    return size + _PAGE * (2 + len(branches) + min(others, 8))
+    return size + _PAGE * (2 + len(branches) + min(others, 8)) if branches or others else 0

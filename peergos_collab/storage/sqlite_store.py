@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..codec.ids import LogId, ObjectId, SegmentId
 from ..errors import Damaged, LocalProtocolError
-from ..ports.store import RESERVED, Batch, Branch, JournalEntry, StoredRecord, TakenOut
+from ..ports.store import RESERVED, Batch, Branch, JournalEntry, StoredRecord, TakenOut, nothing
 from .batch_rules import BRANCH_LIMIT, Extent, check_batch
 from .checkpoints import Checkpoints
 from .group_commit import GroupCommit, Waiting, stored_tip
@@ -63,7 +63,11 @@ class SqliteStore:
         self._kept = ""
         self._checkpoints = Checkpoints(partial(connect, self._path))
         self._writer = GroupCommit(
-            partial(connect, self._path), self._take, self._settled, self._checkpoints.written
+            partial(connect, self._path),
+            self._take,
+            self._settled,
+            self._checkpoints.written,
+            self._path.with_name(self._path.name + "-wal"),
         )
 
     @staticmethod
@@ -260,8 +264,8 @@ class SqliteStore:
                 if end - number < RESERVED:
                     self._floors[name] = self._reserve(name, count)
 
-    def write(self, batch: Batch) -> Future[None]:
-        """See ``SegmentStore``; the future is done from the writer's thread.
+    def write(self, batch: Batch, written: Callable[[], None] = nothing) -> Future[None]:
+        """See ``SegmentStore``; the future is done from one of the store's threads.
 
         Raises:
             LocalProtocolError: the batch breaks the rules of ``batch_rules``, or the store is closed.
@@ -273,7 +277,7 @@ class SqliteStore:
         with self._reading("a branch that was to grow"):
             self._extents.update(check_batch(batch, self._extent))
             self._queued.add(batch)
-            self._queue.append((batch, future))
+            self._queue.append((batch, future, written))
             first = len(self._queue) == 1
         if first:
             self._writer.wake()

@@ -243,7 +243,7 @@ class Replica:
     def collect(self) -> Collected | None:
         """The next batch to make durable: a segment if released, else a journal entry. None if idle.
 
-        Call it again only once the batch before is durable: that is when its segment may leave.
+        Call it again only once the segment of the batch before may leave.
         """
         self._sealer.settle()
         if self.released and self._is_known_writer():

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import _sqlite3
 import ctypes
+import errno
+import os
 from collections.abc import Callable
 from ctypes import POINTER, Structure, c_char_p, c_int, c_int64, c_void_p
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -122,6 +125,8 @@ class SqliteDisk:
         self._ours.open, self._ours.delete = _OPEN(self._open), _DELETE(self._delete)
 
     def __enter__(self) -> Self:
+        self._fdatasync = os.fdatasync
+        os.fdatasync = self._flush  # type: ignore[assignment]
         self._library.sqlite3_vfs_register(ctypes.byref(self._ours), 1)
         return self
 
@@ -129,6 +134,7 @@ class SqliteDisk:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Every database on it must be closed by now."""
+        os.fdatasync = self._fdatasync
         self._library.sqlite3_vfs_unregister(ctypes.byref(self._ours))
         self._library.sqlite3_vfs_register(c_void_p(self._real_address), 1)
 
@@ -144,6 +150,15 @@ class SqliteDisk:
                 self._unnamed.add(file)
             opened.methods = ctypes.pointer(self._methods(opened.methods.contents))
         return int(code)
+
+    def _flush(self, file: int) -> None:
+        """What the program flushes by itself, without SQLite."""
+        path = str(Path(f"/proc/self/fd/{file}").readlink())
+        if self.before("sync", path) != OK:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        if self._flushing:
+            self._fdatasync(file)
+        self.events.append(Flush(path, False))
 
     def _delete(self, _: int, name: int, durably: int) -> int:
         path = ctypes.string_at(name).decode()

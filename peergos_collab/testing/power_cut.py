@@ -80,6 +80,11 @@ class Drive:
         chosen = {path: chance.choice(stood_for) for path, stood_for in self._names.items()}
         return {path: found.after_a_cut(chance) for path, found in chosen.items() if found is not None}
 
+    def flushed(self) -> dict[str, bytes]:
+        """The same where nothing that was on its way arrived."""
+        found = {path: stood_for[0] for path, stood_for in self._names.items()}
+        return {path: bytes(content.durable) for path, content in found.items() if content is not None}
+
 
 def _sectors(write: Write, chance: Random) -> Iterable[Write]:
     """The parts of a write that reached the disk before the power went, or were hit by its going."""

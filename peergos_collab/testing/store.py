@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import field
 
@@ -21,6 +21,7 @@ from ..ports.store import (
     StoredRecord,
     TakenOut,
     TruncateBranch,
+    nothing,
 )
 from ..storage.batch_rules import Extent, check_batch
 from ..values import dataclass
@@ -195,7 +196,7 @@ class MemoryStore:
         if self.full:
             raise DiskFull
 
-    def write(self, batch: Batch) -> Future[None]:
+    def write(self, batch: Batch, written: Callable[[], None] = nothing) -> Future[None]:
         state = self._state
         check_batch(batch, state.extent)
         batch = list(batch)
@@ -203,6 +204,7 @@ class MemoryStore:
         future: Future[None] = Future()
         future.set_running_or_notify_cancel()
         self._queue.append((batch, future))
+        written()
         if self._durable_at_once:
             self.flush()
         return future

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
@@ -72,6 +73,8 @@ class Engine:
     keys: HomeKeys
     store: SqliteStore
     clean: bool
+    in_use: Future[None]
+    """Done once this disk says durably that the home was not closed in order since."""
     salvage: str
     transport: WayOut
     peers: Callable[[], PeerTransport]
@@ -156,13 +159,14 @@ class Engine:
         # Meanwhile, and not asked of a store that was just made from what could be read.
         checking = loop.run_in_executor(None, hangs_together, home / STORE) if report is None else None
         clean = _was_clean(store)
-        store.write([PutValue(META, CLEAN, None)])
+        in_use = store.write([PutValue(META, CLEAN, None)])
         engine = cls(
             home,
             lock,
             keys,
             store,
             clean,
+            in_use,
             salvage_words(report) if report is not None else "",
             WayOut(transport or installed_transport(), relay, lambda: engine.entry_node()),  # noqa: PLW0108 not yet made
             peers or installed_peers,
@@ -183,6 +187,13 @@ class Engine:
         if whole and damage is not None:
             raise damage
         return await cls.open(home, passphrase, transport=transport, relay=relay, peers=peers)  # salvaged
+
+    def may_leave_early(self) -> bool:
+        """Whether segments may be sent before they are durable.
+
+        After a power cut the next start must not go on with a log of which others know more.
+        """
+        return self.in_use.done() and self.in_use.exception() is None
 
     # -- objects --------------------------------------------------------------------------------
 

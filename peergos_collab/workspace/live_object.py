@@ -94,14 +94,16 @@ class LiveObject:
     Args:
         links: sessions on which this object is open, with the way they go.
         on_deliveries: called with what others' segments brought, after it was folded.
-        on_appended: called when local changes became durable.
-        on_durable: called after that, and when receipts arrived.
+        on_appended: called when local changes are on their way to others.
+        on_durable: called when something became durable here, and when receipts arrived.
         on_members: called when membership records came or were made here.
         failed: this disk takes no writes, now or any more; what was typed since is only in memory.
         on_fault: called when a node contradicts what it signed.
         on_unsettled: called when the state may depend on what came first.
         unverified: the snapshot that what is shown comes from, as long as its history was not compared.
         on_claims: called when others made bases or snapshots that are to be compared with the history.
+        leave_early: whether what is written may be sent before it is durable: only once the disk says that
+            this home is in use. After a power cut its logs are given up, and what others have comes back.
         incomplete: this home never had all of it, so it publishes nothing that says what of a device counts.
         modified: when the content last changed, by its author's clock, ms since 1970.
     """
@@ -121,13 +123,15 @@ class LiveObject:
     failed: bool = False
     unverified: SnapshotPlace | None = None
     incomplete: bool = False
+    leave_early: Callable[[], bool] = lambda: False
     modified: int = 0
     _told: Told | None = None
     _told_timer: asyncio.TimerHandle | None = None
     _refusal: Damaged | None = None
     _writes: Writes = field(init=False)
     _stated: bool = False
-    _in_flight: bool = False
+    _in_flight: Collected | None = None
+    _unsaved: int = 0
     _gathering: asyncio.TimerHandle | None = None
     _snapshot_timer: asyncio.TimerHandle | None = None
     _since_checkpoint: int = 0
@@ -158,7 +162,7 @@ class LiveObject:
         if self._refusal is not None:
             self._tell_idle(self._refusal)
             return
-        if self._in_flight or self._gathering is not None or not self._writes.ready():
+        if self._in_flight is not None or self._gathering is not None or not self._writes.ready():
             return
         changes = min(len(self.replica.unsealed.pending), MAX_CHANGES)
         collected = self.replica.collect()
@@ -168,23 +172,41 @@ class LiveObject:
         self._append(collected, changes)
 
     def _append(self, collected: Collected, changes: int = 0) -> None:
-        self._in_flight = True
+        self._in_flight = collected
+        self._unsaved += 1
         bulk = changes >= BULK_CHANGES
         self._since_checkpoint += len(collected.arrivals) + changes // CHANGES_PER_SEGMENT
-        self._writes.write(collected.batch, lambda: self._appended(collected, bulk))
+        self._writes.write(
+            collected.batch, lambda: self._appended(collected, bulk), lambda: self._leave(collected, bulk)
+        )
 
     def _appended(self, collected: Collected, bulk: bool) -> None:
-        self._in_flight = False
+        self._leave(collected, bulk, durable=True)
+        self._saved()
+
+    def _saved(self) -> None:
+        self._unsaved -= 1
+        for callback in list(self.on_durable):
+            callback()
+
+    def _leave(self, collected: Collected, bulk: bool, *, durable: bool = False) -> None:
+        """Sends what was appended, unless it is sent already, and goes on with what came meanwhile.
+
+        Once it is written, without waiting for the disk: see ``leave_early``.
+        """
+        if self._in_flight is not collected or not (durable or self.leave_early()):
+            return
+        self._in_flight = None
         self.spread(collected.arrivals)
-        for callback in (*self.on_appended, *self.on_durable):
+        for callback in list(self.on_appended):
             callback()
         self.tell_unsettled()
         self._plan_checkpoint()
         if bulk and not self._idle:
             self._gathering = self._loop.call_later(GATHER_SECONDS, self._gathered)
-        else:
+        elif not self._stopped:
             self.kick()
-        if not self._in_flight:
+        if self._in_flight is None:
             self._plan_snapshot()
             self.plan_base()
 
@@ -240,7 +262,7 @@ class LiveObject:
     def snapshot(self) -> None:
         """Makes a snapshot, unless something is under way or the history is not verified."""
         self._snapshot_timer = None
-        if self._in_flight or self._gathering is not None or self.unverified or self.failed:
+        if self._in_flight is not None or self._gathering is not None or self.unverified or self.failed:
             return
         collected = self.replica.make_snapshot()
         if collected is not None:
@@ -262,7 +284,7 @@ class LiveObject:
 
     def _begin_base(self) -> bool:
         """Makes a base, unless something is under way: after that it is planned again."""
-        if self._in_flight or self._gathering is not None or self.unverified or self.failed:
+        if self._in_flight is not None or self._gathering is not None or self.unverified or self.failed:
             return False
         collected = self.replica.make_base()
         if collected is not None:
@@ -294,7 +316,7 @@ class LiveObject:
     async def durable(self) -> None:
         """Returns once all local changes, and all that was received, are durable here. Raises Damaged."""
         unsealed = self.replica.unsealed
-        if self._in_flight or unsealed.pending or (self.replica.released and unsealed.journaled):
+        if self._in_flight is not None or unsealed.pending or (self.replica.released and unsealed.journaled):
             waiter: asyncio.Future[None] = self._loop.create_future()
             self._idle.append(waiter)
             self._gathered()
@@ -315,7 +337,8 @@ class LiveObject:
             return Taken(Offered())
         taken = self.replica.take_segments(raws, via, origin.gives(self.id) if origin else EVERYTHING)
         if taken.offered.batch:
-            self._writes.write(taken.offered.batch)
+            self._unsaved += 1
+            self._writes.write(taken.offered.batch, self._saved)
         size = sum(len(delivery.content) for delivery in taken.deliveries)
         self._since_checkpoint += len(taken.offered.arrivals) + size // (CHANGE_BYTES * CHANGES_PER_SEGMENT)
         if origin is not None:
@@ -481,7 +504,7 @@ class LiveObject:
         self._checkpoint_timer = None
         if self.failed or self._since_checkpoint * CHECKPOINT_BYTES < self.replica.fold.size:
             return
-        if self._since_checkpoint == then and not self._in_flight:
+        if self._since_checkpoint == then and self._in_flight is None:
             self.save()
         elif self._since_checkpoint:
             self._plan_checkpoint()
@@ -542,6 +565,11 @@ class LiveObject:
                 raise Damaged("the state that belongs to it is gone")
         except (Damaged, RemoteProtocolError) as error:
             raise Damaged(f"the local state is damaged ({error}) and is rebuilt from the segments") from None
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether all that is here is durable on this disk."""
+        return not (self.failed or self.replica.unsealed.pending or self._unsaved)
 
     def summary(self) -> Summary:
         return Summary(self.replica.fold.size, self.modified, self.replica.level)

@@ -115,7 +115,7 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         direct = sum(via in {"webrtc", "lan"} for via in ways)
         path = Path.DIRECT if direct else Path.NODE if "node" in ways else Path.OFFLINE
         replica = live.replica
-        saved = [] if replica.unsealed.pending or live.failed else ["here"]
+        saved = ["here"] if live.is_saved else []
         saved += [node for node in live.nodes if live.saved_on(node)]
         names = self.engine.mailroom.book.names()
         removed = opened.removal(names)

@@ -113,6 +113,7 @@ class StoredObjects:
         new_log = not self._engine.clean or bool(book.damage)
         replica = self._replica(book, fold, secrets, actor, new_log=new_log)
         live = LiveObject(replica, self._engine.keys.credentials.local, os.urandom)
+        live.leave_early = self._engine.may_leave_early
         if from_checkpoint:
             live.load()
         with fold.catching_up() if together else nullcontext():

@@ -7,19 +7,17 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import field
+from functools import partial
 from itertools import chain
 from typing import Final
 
 from ..errors import Damaged, DiskFull, LocalProtocolError
 from ..ports import Batch, SegmentStore
+from ..ports.store import nothing
 from ..values import dataclass
 
 RETRY_SECONDS: Final = 1.0
 """Between two looks whether a full disk has room again: each is a commit that fails early."""
-
-
-def nothing() -> None:
-    """For a write that nobody waits for."""
 
 
 @dataclass(slots=True)
@@ -28,6 +26,7 @@ class _Write:
 
     batch: Batch
     saved: Callable[[], None]
+    written: Callable[[], None]
     future: Future[None] | None = None
 
 
@@ -61,10 +60,18 @@ class Writes:
             return False
         return True
 
-    def write(self, batch: Batch, saved: Callable[[], None] = nothing) -> None:
-        """Makes a batch durable in the background, then calls ``saved``."""
+    def write(
+        self, batch: Batch, saved: Callable[[], None] = nothing, written: Callable[[], None] = nothing
+    ) -> None:
+        """Makes a batch durable in the background.
+
+        Args:
+            saved: called once it is.
+            written: called before that, once a crash of this program alone does not take it any more; not
+                where it was kept for lack of room.
+        """
         if not self._dead:
-            write = _Write(batch, saved)
+            write = _Write(batch, saved, written)
             held = self._is_held()
             self._writes.append(write)
             if not held:
@@ -94,14 +101,19 @@ class Writes:
 
     def _send(self, write: _Write) -> None:
         try:
-            write.future = self.store.write(write.batch)
+            told = nothing if write.written is nothing else partial(self._call_soon, write.written)
+            write.future = self.store.write(write.batch, told)
         except (Damaged, LocalProtocolError) as error:
             self._refuse(error)
         else:
             self._call_back(write.future, self._settle)
 
     def _call_back(self, future: Future[None], then: Callable[[], None]) -> None:
-        future.add_done_callback(lambda _: self._loop.call_soon_threadsafe(then))
+        future.add_done_callback(lambda _: self._call_soon(then))
+
+    def _call_soon(self, then: Callable[[], None]) -> None:
+        """From any thread."""
+        self._loop.call_soon_threadsafe(then)
 
     def _settle(self) -> None:
         while self._writes and not self._full:

@@ -45,6 +45,7 @@ async def test_a_data_channel_that_dies_silently(tmp_path: Path) -> None:
         await agree("notes", ana, ben)
         await until(lambda: ana.ways("notes") == ben.ways("notes") == {"node"}, ana, ben, what="loss noticed")
         for person in (ana, ben):
+            await person.workspace.read_document("notes")  # flushed here, too
             state = (await person.workspace.status()).objects[0]
             assert (state.connection, state.peers) == ("node", 0)
         ana.append("notes", "through the node, ")
@@ -78,6 +79,7 @@ async def test_a_node_that_is_killed(tmp_path: Path) -> None:
         ben.append("notes", "the node, ")
         await agree("notes", ana, ben)
         for person in (ana, ben):
+            await person.workspace.read_document("notes")  # flushed here, too
             state = (await person.workspace.status()).objects[0]
             assert (state.saved, state.connection) == (("here",), "direct")
         assert not (await ana.workspace.status()).nodes[0].connected

@@ -122,6 +122,27 @@ async def _full_for_a_while() -> None:
     live.stop()
 
 
+@pytest.mark.parametrize("early", [True, False])
+async def test_what_is_written_leaves_before_it_is_durable(early: bool) -> None:
+    """It waits for no flush once the disk says that this home is in use; it is saved only after one."""
+    ana, _, live, store = chat()
+    live.leave_early = lambda: early
+    sent: list[bool] = []
+    session = Session(b"c", lambda _: live.replica.book, RANDOM)
+    live.links[1] = session, "memory", lambda: sent.append(True)
+    live.submit(ana.fold.add_local(Message("one"), 1_000))
+    live.submit(ana.fold.add_local(Message("two"), 1_000))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert len(sent) == (2 if early else 0)
+    assert not live.is_saved
+    await flushed(store)
+    live.stop()
+
+    assert len(sent) == 2
+    assert live.is_saved
+
+
 def test_numbers_that_a_full_disk_does_not_give() -> None:
     """Typing on a disk that was full from the start changes nothing but the screen, until there is room."""
     in_no_time(_without_numbers())
