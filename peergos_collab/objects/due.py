@@ -92,10 +92,10 @@ def _acts_as_listed(maker: Maker) -> bool:
     return not maker.actor.version or any(one.version == maker.actor.version for one in versions)
 
 
-def usable(maker: Maker) -> EpochId | None:
-    """The epoch to write in, by the keys and the knowledge of ``maker``."""
+def usable(maker: Maker, least: Level = Level.WRITE) -> EpochId | None:
+    """The epoch to write in, by the keys (``least`` of it) and the knowledge of ``maker``."""
     deepen(maker)
-    return usable_epoch(maker.membership.view, maker.membership.keys, maker.surroundings)
+    return usable_epoch(maker.membership.view, maker.membership.keys, maker.surroundings, least)
 
 
 def deepen(maker: Maker) -> None:
@@ -231,10 +231,12 @@ def _newest_version(
     parent = parents.get(ObjectId(principal.id))
     if parent is None:
         return None
-    epoch = usable(parent)
-    if epoch is None:
-        return ParentFirst(ObjectId(principal.id))
     history, holds = maker.membership.history, parent.membership
+    role = holds.view.level(parent.actor.principal) or Level.READ
+    epoch = usable(parent, min(role, Level.WRITE))
+    if epoch is None:
+        # Who only reads there cannot make new keys; what else is due here does not wait for who can.
+        return ParentFirst(ObjectId(principal.id)) if role >= Level.WRITE else None
     pins = history.pins_believed(principal.id, maker.actor.account.id, history.everything)
     ever = [pin.principal for pin in pins]
     if epoch == principal.version and not member.contested:

@@ -82,6 +82,10 @@ def test_nor_where_he_lists_others_with_keys_of_his_own(shape: Shape, seed: int)
         (701423, {"hostile": True, "shape": SHARED}),
         # named as gone, and back with no writer's keys of what stands side by side: he cannot choose
         (701113, {"hostile": True}),
+        # who only read in a folder did not say that his own device was gone, while that folder lacked keys
+        (800119, {"hostile": True, "liars": True, "shape": MOVED}),
+        # nor could he write, or say which of the folder's keys are newer
+        (800318, {"shape": MOVED}),
     ],
 )
 def test_what_was_a_fault_once_is_none(seed: int, kind: dict[str, Any]) -> None:

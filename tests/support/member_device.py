@@ -289,7 +289,14 @@ class Device:
         if all(holds.keys[epoch].level < Level.WRITE for epoch in newest):
             return False
         above = [one for one in self.folders_of(oid) if PrincipalId(self.objects[one]) in holds.view.members]
-        return all(self.could_write(one) and self._leads(oid, one) for one in above)
+        return all(self._has_keys_of(one) and self._leads(oid, one) for one in above)
+
+    def _has_keys_of(self, folder: Oid) -> bool:
+        """Whether a folder has keys that may be used, or this device could make some."""
+        maker, role = self.maker(folder), self.level(folder)
+        if maker is None or role is None:
+            return False
+        return self.could_write(folder) if role >= Level.WRITE else duties.usable(maker, role) is not None
 
     def _leads(self, oid: Oid, folder: Oid) -> bool:
         """Whether it can show that a folder's newest key version follows one that is listed."""
@@ -297,7 +304,8 @@ class Device:
             self.maker(folder),
             self.holds[oid].view.members.get(PrincipalId(self.objects[folder])),
         )
-        epoch = duties.usable(maker) if maker is not None else None
+        role = min(self.level(folder) or Level.READ, Level.WRITE)
+        epoch = duties.usable(maker, role) if maker is not None else None
         if member is None or epoch is None:
             return True
         if not member.contested and member.principal.version == epoch:

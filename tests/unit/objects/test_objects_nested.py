@@ -19,10 +19,18 @@ from peergos_collab.objects.membership import Member, Membership, View
 from peergos_collab.objects.nested import actor_in, parent_pairs
 from peergos_collab.objects.op_kinds import Leave, News, NewVersion, RePin, Target
 from peergos_collab.objects.principals import Principal
-from peergos_collab.objects.records import EpochLink, Grant, MembershipRecord, Said, make_grant, next_epoch
+from peergos_collab.objects.records import (
+    Epoch,
+    EpochLink,
+    Grant,
+    MembershipRecord,
+    Said,
+    make_grant,
+    next_epoch,
+)
 from peergos_collab.objects.usable_epochs import Surroundings
 from support.circle import account_principal, actor_of, found
-from support.members import Group
+from support.members import Group, Person
 
 RANDOM = random.Random(9).randbytes
 
@@ -435,6 +443,54 @@ def test_new_keys_in_the_folder_come_first() -> None:
     tree.folder.tell(tree.folder["b"].maker.leave(Leave()))
 
     assert tree.due("c") == duties.ParentFirst(tree.folder.object)
+
+
+def with_a_reader_of_the_folder() -> tuple[Tree, Maker]:
+    """The document's admin may read in the folder, in which ``b`` writes; and what he acts by."""
+    tree = Tree()
+    tree.folder.add("a", "b", Level.WRITE)
+    person = tree.document["o"]
+    tree.folder.people["o"] = Person("o", person.credentials, replace(person.maker, membership=inside(tree)))
+    tree.folder.add("a", "o", Level.READ, "b")
+    surroundings = Surroundings({tree.folder.object: tree.folder["o"].view})
+    return tree, replace(person.maker, surroundings=surroundings)
+
+
+def inside(tree: Tree) -> Membership:
+    return Membership(tree.folder.object, KeyRing([tree.document["o"].credentials.user.box]))
+
+
+def versions(made: MembershipRecord | duties.ParentFirst | None, maker: Maker) -> dict[bytes, bytes]:
+    """The key versions that a re-pin gives."""
+    assert isinstance(made, Epoch)
+    maker.membership.take([made])
+    return {pin.principal.id: pin.principal.version for pin in maker.membership.history.entry(made.id).pins}
+
+
+def test_who_only_reads_in_the_folder_gives_the_document_its_new_keys() -> None:
+    """Else an admin of the document could not write until somebody comes who writes in the folder."""
+    tree, maker = with_a_reader_of_the_folder()
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]), "a", "o")
+    maker = replace(maker, surroundings=Surroundings({tree.folder.object: tree.folder["o"].view}))
+    made = duties.due(maker, {tree.folder.object: tree.folder["o"].maker}, to_write=True)
+
+    assert versions(made, maker) == {tree.folder.object: tree.folder["a"].usable}
+    assert duties.usable(maker) is not None
+
+
+def test_what_he_cannot_renew_keeps_him_from_nothing_else() -> None:
+    """Somebody left the folder, which waits for a writer; a device of his own that he removed does not."""
+    tree, maker = with_a_reader_of_the_folder()
+    tree.folder.tell(tree.folder["b"].maker.leave(Leave()), "b", "o")
+    renewed = tree.document["o"].credentials.rotate_user_key(RANDOM)
+    surroundings = Surroundings(
+        {tree.folder.object: tree.folder["o"].view}, {renewed.account_id: renewed.account}
+    )
+    maker.membership.add_pair(renewed.user.box)
+    maker = replace(maker, actor=actor_of(renewed), surroundings=surroundings)
+    made = duties.due(maker, {tree.folder.object: tree.folder["o"].maker}, to_write=True)
+
+    assert versions(made, maker) == {tree.document["o"].id: renewed.account.user_key.generation}
 
 
 def test_what_relies_on_the_folder_waits_for_it() -> None:
