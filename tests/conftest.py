@@ -42,6 +42,7 @@ def _nobodys_home(tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in [name for name in os.environ if name.startswith("PGC_")]:
         del os.environ[name]
     os.environ["PGC_HOME"] = str(tmp_path_factory.mktemp("nobody") / "home")
+    os.environ["PGC_NO_LAN"] = "1"  # what other programs on this machine announce is no part of a test
 
 
 @pytest.fixture

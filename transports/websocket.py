@@ -44,9 +44,13 @@ class WebSocketTransport:
     Args:
         keepalive: seconds of silence before a ping, and again before the other end counts as lost.
         timers: passed in by tests; the running event loop otherwise.
+        kind: of its connections: ``node``, or ``lan``.
     """
 
-    def __init__(self, *, keepalive: float = KEEPALIVE, timers: Timers | None = None) -> None:
+    def __init__(
+        self, *, keepalive: float = KEEPALIVE, timers: Timers | None = None, kind: str = "node"
+    ) -> None:
+        self._kind = kind
         self._keepalive = keepalive
         self._timers = timers
 
@@ -95,7 +99,7 @@ class WebSocketTransport:
         """
         if not isinstance(certificate, NodeCertificate):
             raise LocalProtocolError("listening needs a NodeCertificate")
-        listener = WebSocketListener(certificate, accept, self._timers, self._keepalive)
+        listener = WebSocketListener(certificate, accept, self._timers, self._keepalive, self._kind)
         await listener.start(host, port)
         return listener
 
@@ -131,6 +135,7 @@ class WebSocketTransport:
                 peer=place,
                 timers=self._timers or loop,
                 keepalive=self._keepalive,
+                kind=self._kind,
             )
 
         try:
@@ -161,7 +166,9 @@ class WebSocketListener:
         accept: Callable[[Connection], Awaitable[None]],
         timers: Timers | None,
         keepalive: float,
+        kind: str = "node",
     ) -> None:
+        self._kind = kind
         self._certificate = certificate
         self._accept = accept
         self._timers = timers
@@ -210,6 +217,7 @@ class WebSocketListener:
             peer="the client",
             timers=self._timers or asyncio.get_running_loop(),
             keepalive=self._keepalive,
+            kind=self._kind,
             on_open=self._serve,
             connections=self._connections,
         )

@@ -34,7 +34,7 @@ _CLOSE_SECONDS: Final = 2.0
 
 
 class WebSocketConnection(asyncio.Protocol):
-    """Implements ``ports.Connection``, kind ``node``.
+    """Implements ``ports.Connection``, kind ``node`` or ``lan``.
 
     Args:
         protocol: the websockets state machine of this side.
@@ -72,9 +72,8 @@ class WebSocketConnection(asyncio.Protocol):
         "_transport",
         "_writing_paused",
         "channel",
+        "kind",
     )
-
-    kind: Final = "node"
 
     def __init__(
         self,
@@ -84,9 +83,11 @@ class WebSocketConnection(asyncio.Protocol):
         peer: str,
         timers: Timers,
         keepalive: float,
+        kind: str = "node",
         on_open: Callable[[WebSocketConnection], None] | None = None,
     ) -> None:
         self.channel = channel
+        self.kind = kind
         self._protocol = protocol
         self._peer = peer
         self._timers = timers

@@ -105,7 +105,7 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
         await self.push_screen(Home())
         self.start(self._watch())
         self.set_interval(_STATUS_AT_LEAST, self.refresh_status)
-        self.start(workspace.go_online(Options()))
+        self.start(workspace.go_online(Options(lan=True)))
         await self.update_status()
 
     async def _first_minute(self) -> Newcomer | Joined | Recovered | None:

@@ -55,14 +55,15 @@ def _waiting(invitations: list[Invitation], contacts: list[Contact]) -> list[str
 @click.option("--for", "seconds", type=click.FloatRange(min=0), metavar="S", help="End after S seconds.")
 @click.option("--no-webrtc", is_flag=True, help="Only through nodes, never directly to peers.")
 @click.option("--relay-only", is_flag=True, help="Do not show this device's addresses to peers.")
-def online(seconds: float | None, no_webrtc: bool, relay_only: bool) -> None:
+@click.option("--no-lan", is_flag=True, help="Announce nothing in the local network.")
+def online(seconds: float | None, no_webrtc: bool, relay_only: bool, no_lan: bool) -> None:
     """Stay online, and print what happens.
 
     Connects to peers directly where possible; prints JSON lines until interrupted.
     """
     from ..workspace.api import Options
 
-    options = Options(webrtc=not no_webrtc, relay_only=relay_only)
+    options = Options(webrtc=not no_webrtc, relay_only=relay_only, lan=not no_lan)
     run(_online(current(), options, seconds), lasting=True)
 
 

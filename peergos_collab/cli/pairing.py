@@ -50,7 +50,7 @@ async def _pair(settings: Settings, text: str | None, seconds: float | None) -> 
 
     try:
         async with asyncio.timeout(seconds), opened(settings, lasting=True) as workspace:
-            await workspace.go_online(Options())
+            await workspace.go_online(Options(lan=True))
             events = asyncio.create_task(print_events(workspace, ""))
             try:
                 paired = await _connect(settings, workspace, text)

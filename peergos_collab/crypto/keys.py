@@ -127,6 +127,10 @@ class PairSecret(SecretKey):
     """What two contacts share, and nobody else: their mailboxes and seals come from it."""
 
 
+class LanKey(SecretKey):
+    """By which holders of a secret recognise each other in a local network, for a day."""
+
+
 class LinkSeed(SecretKey):
     """What a share link gives: the principal's keys and the drop's come from it."""
 

@@ -115,6 +115,13 @@ class Tag(enum.Enum):
     MAIL_ID = b"mail id"
     CARD_CHECK = b"card check"
     PAIR_CHECK = b"pair check"
+
+    # The local network
+    LAN_DAY = b"lan day"
+    LAN_MARK = b"lan mark"
+    LAN_NOISE = b"lan noise"
+    LAN_CALLER = b"lan caller"
+    LAN_CALLED = b"lan called"
     CONTACT_ENTRY = b"contact entry"
     CONTACT_KEYS = b"contact keys"
     CONTACT_WORDS = b"contact words"

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, Final, cast
 
 from ..errors import LocalProtocolError
+from .lan import LanTransport
 from .peers import PeerTransport
 from .transport import Address, Connection, Listener, Transport
 from .tunnels import RelayTransport, Tunnels
@@ -55,6 +56,11 @@ def installed_tunnels(*, private: bool) -> Tunnels:
 def installed_peers() -> PeerTransport:
     """The transport between peers. Raises LocalProtocolError where none is installed."""
     return cast(PeerTransport, _load("webrtc")())
+
+
+def installed_lan() -> LanTransport:
+    """What finds devices in the local network. Raises LocalProtocolError where it is not installed."""
+    return cast(LanTransport, _load("lan")())
 
 
 @cache

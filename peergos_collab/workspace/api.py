@@ -30,7 +30,7 @@ class Path(enum.StrEnum):
     """How an object reaches its other members right now."""
 
     DIRECT = "direct"
-    """At least one member over a WebRTC data channel."""
+    """At least one member over a WebRTC data channel, or in the local network."""
     NODE = "node"
     """Through a node."""
     OFFLINE = "offline"
@@ -498,10 +498,14 @@ class ChatHandle(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a workspace connects. With ``relay_only`` peers see no address of ours."""
+    """How a workspace connects. With ``relay_only`` peers see no address of ours.
+
+    ``lan``: devices of contacts and fellow members in the local network are found without a node.
+    """
 
     webrtc: bool = True
     relay_only: bool = False
+    lan: bool = False
     stun: tuple[str, ...] = field(default=())
 
 

@@ -159,7 +159,7 @@ class MailReader:
         boxes = [_strangers_box(seed) for seed in self._engine.keys.credentials.user_seeds.values()]
         known, today = self._book.of(account), day_of(now_ms())
         if known is not None:
-            pairs = self._pairs([known])[account]
+            pairs = self.pairs([known])[account]
             boxes += [_pair_box(pair, today + ahead, hold=False) for pair in pairs for ahead in (-1, 0, 1)]
         return next((box for box in boxes if box.address == address), None)
 
@@ -186,7 +186,7 @@ class MailReader:
         today, read = day_of(now_ms()), self._days_read()
         people = [known for known in self._book.all().values() if known.accepted]
         people.sort(key=lambda known: known.entry.modified, reverse=True)
-        pairs = self._pairs(people)
+        pairs = self.pairs(people)
         for at, known in enumerate(people):
             first = min(today - 1, max(known.record.since, read.get(known.account, 0), today - DAYS_BACK))
             for pair in pairs[known.account]:
@@ -196,7 +196,7 @@ class MailReader:
                         wanted[box.address, node] = box
         return wanted
 
-    def _pairs(self, people: Iterable[Known]) -> dict[AccountId, list[Pair]]:
+    def pairs(self, people: Iterable[Known]) -> dict[AccountId, list[Pair]]:
         """With each contact one for each of this side's user keys and of his; made once."""
         credentials = self._engine.keys.credentials
         made: dict[bytes, Pair] = {}

@@ -34,11 +34,14 @@ MAX_MAIL_AT_ONCE: Final = 4
 
 
 class NeighbourLink(SyncLink):
-    """The session with a device that greeted."""
+    """The session with a device that greeted. ``common``: an object whose key it showed before."""
 
-    def __init__(self, engine: Engine, connection: Connection, met: Greeting) -> None:
+    def __init__(
+        self, engine: Engine, connection: Connection, met: Greeting, common: ObjectId | None
+    ) -> None:
         super().__init__(connection, {}, engine.link_events, os.urandom, takes_mail=True)
         self.account = met.card.id
+        self.common = common
         self._engine = engine
         self._put: dict[bytes, asyncio.Future[None]] = {}
         self._taking: set[asyncio.Task[None]] = set()
@@ -163,24 +166,31 @@ class Neighbours:
             raise
         return met
 
-    def serve(self, met: Greeting, connection: Connection) -> None:
-        """Syncs with a device in the background, until it goes or ``close``."""
-        task = asyncio.get_running_loop().create_task(self._serve(met, connection))
+    def serve(
+        self, met: Greeting, connection: Connection, common: ObjectId | None = None
+    ) -> asyncio.Task[None]:
+        """Syncs with a device in the background, until it goes or ``close``.
+
+        Args:
+            common: an object that it is in, as it showed already.
+        """
+        task = asyncio.get_running_loop().create_task(self._serve(met, connection, common))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
-    async def _serve(self, met: Greeting, connection: Connection) -> None:
+    async def _serve(self, met: Greeting, connection: Connection, common: ObjectId | None) -> None:
         before = self._here.pop(met.device, None)
         if before is not None:
             await before.close()  # the newer one works, and of the older one that is not known
         if len(self._here) >= MAX_NEIGHBOURS:
             await connection.close()
             return
-        link = self._here[met.device] = NeighbourLink(self._engine, connection, met)
+        link = self._here[met.device] = NeighbourLink(self._engine, connection, met, common)
         name = self._engine.mailroom.book.names().of(met.card.id, met.card.name).name
         self._engine.news.tell(Event("connected", author=name, via=link.via))
         try:
-            link.set_objects(self._in_common(met.card.id))
+            link.set_objects(self._in_common(link))
             self._engine.mailroom.sender.look_again(met.card.id)
             await link.run()
         except Offline:
@@ -197,15 +207,18 @@ class Neighbours:
     def refresh(self) -> None:
         """Objects, or who is in them, changed."""
         for link in self._here.values():
-            link.set_objects(self._in_common(link.account))
+            link.set_objects(self._in_common(link))
 
-    def _in_common(self, account: AccountId) -> dict[ObjectId, LiveObject]:
+    def _in_common(self, link: NeighbourLink) -> dict[ObjectId, LiveObject]:
+        account = link.account
         own = account == self._engine.keys.credentials.account_id
-        return {
-            object_id: opened.live
-            for object_id, opened in self._engine.objects.items()
-            if own or self._expected.get(object_id) == account or _takes_part(opened.live, account)
-        }
+
+        def shared(object_id: ObjectId, live: LiveObject) -> bool:
+            known = object_id == link.common or self._expected.get(object_id) == account
+            return own or known or _takes_part(live, account)
+
+        objects = self._engine.objects.items()
+        return {object_id: opened.live for object_id, opened in objects if shared(object_id, opened.live)}
 
     async def close(self) -> None:
         """Ends all sessions; leaves no task."""

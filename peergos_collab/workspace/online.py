@@ -10,14 +10,16 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..codec.ids import ObjectId
 from ..errors import RemoteProtocolError
 from ..ports import Connection
+from ..ports.installed import installed_lan
 from ..ports.peers import PeerOptions
 from .api import Event, Options
 from .live_object import LiveObject
+from .near import Near
 from .neighbours import Neighbours
 from .network import Network, NodeLink
 from .open_object import PROFILE_PATH, OpenObject
@@ -28,12 +30,17 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 
+NO_LAN: Final = "PGC_NO_LAN"
+"""In the environment: nothing is announced in the local network, and nobody looked for."""
+
+
 class Online:
     """See the module's text."""
 
     def __init__(self, engine: Engine) -> None:
         self.network: Network | None = None
         self.neighbours = Neighbours(engine)
+        self.near = Near(engine, installed_lan)
         self._engine = engine
         self._needs = 0
         self._stays: list[Options] = []
@@ -59,6 +66,7 @@ class Online:
         self._stays.append(options)
         self._connected()
         await self._mesh_as_wanted(before)
+        await self._near_as_wanted()
         self._engine.mailroom.start()
 
     async def leave(self, options: Options) -> None:
@@ -66,6 +74,7 @@ class Online:
         before = self.peer_options()
         self._stays.remove(options)
         await self._mesh_as_wanted(before)
+        await self._near_as_wanted()
         await self._rest()
 
     async def end(self) -> None:
@@ -112,6 +121,7 @@ class Online:
         if self.network is not None:
             self.network.refresh()
             self.neighbours.refresh()
+            self.near.refresh()
 
     def enter_by(self, entry: str) -> None:
         """Sessions that go through another entry node, or directly, end; they come back the new way."""
@@ -121,6 +131,7 @@ class Online:
         if self.network is not None:
             self.network.start_over()
         self._engine.mailroom.start_over()
+        self._engine.spawn(self._near_as_wanted())
 
     @property
     def patient(self) -> bool:
@@ -191,6 +202,14 @@ class Online:
         stun = dict.fromkeys(server for options in self._stays for server in options.stun)
         return PeerOptions(tuple(stun), any(options.relay_only for options in self._stays))
 
+    async def _near_as_wanted(self) -> None:
+        """In the local network nobody is announced who hides behind an entry node, or shows no address."""
+        wanted = all(options.lan and options.webrtc and not options.relay_only for options in self._stays)
+        if self._stays and wanted and not self._engine.entry_node() and NO_LAN not in os.environ:
+            self.near.start()
+        else:
+            await self.near.stop()
+
     async def _mesh_as_wanted(self, before: PeerOptions | None) -> None:
         """Ends direct connections that were made under other options, and makes those that now may be."""
         if before == self.peer_options():
@@ -229,6 +248,7 @@ class Online:
             await self._disconnect()
 
     async def _disconnect(self) -> None:
+        await self.near.stop()
         await self._engine.mailroom.stop()
         if self._needs or self._stays:
             return  # somebody went online meanwhile

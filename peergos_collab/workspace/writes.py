@@ -58,6 +58,8 @@ class Writes:
         except Damaged as error:
             self._refuse(error)
             return False
+        except LocalProtocolError:
+            return False  # it was closed while a write was on its way; what is pending was journaled before
         return True
 
     def write(

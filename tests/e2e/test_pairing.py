@@ -21,12 +21,13 @@ from peergos_collab.identity.credentials import Credentials, DeviceSecrets
 from peergos_collab.identity.greetings import Greeting
 from peergos_collab.identity.recovery_code import RecoveryCode
 from peergos_collab.objects.mail import LEAST_WORK, Mail, day_of
-from peergos_collab.testing.transport import MemoryConnection, memory_pair
+from peergos_collab.testing.transport import memory_pair
 from peergos_collab.workspace import Role, mail_sender
 from peergos_collab.workspace.machine import now_ms
 from peergos_collab.workspace.mail_session import MailRefusal
 from support.command_line import PROGRAM, ROOT, Home
 from support.homes import DIRECT, RELAYED, Person, World, until, world
+from support.neighbours import connect, near
 
 
 @pytest.fixture
@@ -134,23 +135,6 @@ async def test_what_goes_wrong_with_texts(made: World) -> None:
 
 
 # -- neighbours -------------------------------------------------------------------------------------
-
-
-def near(one: Person, other: Person) -> bool:
-    return one.engine.online.neighbours.has(other.engine.keys.credentials.device_id)
-
-
-async def connect(one: Person, other: Person) -> tuple[MemoryConnection, MemoryConnection]:
-    """Pairs two who are online, over a connection in memory."""
-    ends = memory_pair(os.urandom(64))
-    met = await asyncio.gather(
-        *(person.engine.online.neighbours.meet(end) for person, end in zip((one, other), ends, strict=True))
-    )
-    for person, end, greeting in zip((one, other), ends, met, strict=True):
-        await person.engine.mailroom.meet(greeting.card, greeting.device)
-        person.engine.online.neighbours.serve(greeting, end)
-    await until(lambda: near(one, other) and near(other, one), one, other)
-    return ends
 
 
 async def people(made: World, *names: str) -> list[Person]:

@@ -49,6 +49,7 @@ ONLY_IN = {
     "aioice": ("transports.ice", "transports.webrtc"),
     "av": ("transports.webrtc",),
     "websockets": ("transports",),
+    "zeroconf": ("transports.lan",),
     "textual": ("tui",),
     "rich": ("tui",),
 }
@@ -141,6 +142,7 @@ def test_importing_the_library_loads_nothing_heavy() -> None:
         "aiortc",
         "av",
         "websockets",
+        "zeroconf",
         "uvloop",
         "pycrdt._pycrdt",
         "nacl",
@@ -153,7 +155,17 @@ def test_importing_the_library_loads_nothing_heavy() -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     """``pgc --help`` answers at once, so it loads neither interface, network, CRDT nor crypto code."""
-    heavy = {"textual", "aiortc", "av", "websockets", "uvloop", "pycrdt._pycrdt", "nacl", "sqlite3"}
+    heavy = {
+        "textual",
+        "aiortc",
+        "av",
+        "websockets",
+        "zeroconf",
+        "uvloop",
+        "pycrdt._pycrdt",
+        "nacl",
+        "sqlite3",
+    }
     code = (
         "from peergos_collab.cli import main\n"
         "sys.argv = ['pgc', '--help']\n"

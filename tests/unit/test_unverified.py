@@ -105,6 +105,8 @@ NOTHING_TO_VERIFY: dict[str, tuple[str, ...]] = {
         "transports.fragments:Outbox.credit_untrusted",
         "transports.fragments:Inbox.fragment_untrusted",
         "transports.session_description:_candidate_untrusted",
+        "transports.lan:announcement_untrusted",
+        "workspace.near:_call_untrusted",
         "transports.tunnel_messages:parse_ask_untrusted",
         "transports.tunnel_messages:parse_answer_untrusted",
         "transports.relay:_is_hello_untrusted",

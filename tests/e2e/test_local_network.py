@@ -1,0 +1,257 @@
+"""Devices in one local network find each other without a node; strangers in it learn nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import textwrap
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from peergos_collab.codec import encode
+from peergos_collab.errors import Offline
+from peergos_collab.workspace import Options, Role, near
+from peergos_collab.workspace.near import Near
+from peergos_collab.workspace.online import NO_LAN
+from support.command_line import PROGRAM, ROOT
+from support.ether import Ether
+from support.homes import Person, World, until, world
+from support.neighbours import connect
+from support.neighbours import near as are_near
+
+LAN = Options(webrtc=True, lan=True)
+
+
+@pytest.fixture
+async def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    monkeypatch.delenv(NO_LAN)
+    monkeypatch.setattr(near, "YIELD_SECONDS", 0.2)
+    monkeypatch.setattr(near, "LOOK_SECONDS", (0.2, 0.4))
+    async with world(tmp_path) as made:
+        yield made
+
+
+async def people(made: World, ether: Ether, *names: str) -> list[Person]:
+    """Persons in one local network, who are not online yet."""
+    found = [await made.person(name) for name in names]
+    for person in found:
+        person.engine.online.near = Near(person.engine, lambda: ether)
+    return found
+
+
+async def acquaint(ana: Person, ben: Person, *, share: bool) -> None:
+    """They meet once, and go apart."""
+    for person in (ana, ben):
+        await person.workspace.go_online(Options(webrtc=False))
+    left, _ = await connect(ana, ben)
+    if share:
+        await ana.workspace.new_document("notes", "one")
+        await ana.workspace.share_with("notes", ben.home.name, Role.WRITER)
+        await until(lambda: ben.engine.profile.view.find("notes") is not None, ben)
+    left.cut()
+    await until(lambda: not are_near(ana, ben) and not are_near(ben, ana), ana, ben)
+    for person in (ana, ben):
+        await person.engine.online.end()
+
+
+async def test_contacts_find_each_other(made: World) -> None:
+    """With nothing shared yet: then sharing needs no node either. Events say that it goes over the LAN."""
+    ana, ben = await people(made, ether := Ether(), "Ana", "Ben")
+    await acquaint(ana, ben, share=False)
+    for person in (ana, ben):
+        await person.workspace.go_online(LAN)
+    await until(lambda: are_near(ana, ben) and are_near(ben, ana), ana, ben)
+
+    await ana.workspace.new_document("notes", "hello")
+    await ana.workspace.share_with("notes", "Ben", Role.READER)
+    await until(lambda: ben.engine.profile.view.find("notes") is not None, ben)
+    assert ben.ways("notes") == {"lan"}
+    assert len(ether.places) == 2
+
+
+async def test_fellow_members_find_each_other(made: World) -> None:
+    """Ben and Cyd know each other only from Ana's document; who is removed from it is found no more."""
+    ana, ben, cyd = await people(made, Ether(), "Ana", "Ben", "Cyd")
+    await acquaint(ana, ben, share=True)
+    for person in (ana, cyd):
+        await person.workspace.go_online(Options(webrtc=False))
+    left, _ = await connect(ana, cyd)
+    await ana.workspace.share_with("notes", "Cyd", Role.WRITER)
+    await until(lambda: cyd.engine.profile.view.find("notes") is not None, cyd)
+    left.cut()
+    await made.close(ana)
+    await cyd.engine.online.end()
+
+    await ben.workspace.go_online(LAN)
+    await cyd.workspace.go_online(LAN)
+    await until(lambda: are_near(ben, cyd) and are_near(cyd, ben), ben, cyd)
+    cyd.append("notes", " two")
+    await until(lambda: ben.text("notes") == "one two", ben)
+    assert [contact.name for contact in await ben.workspace.contacts()] == ["Ana"]
+
+
+async def test_a_stranger_learns_nothing(made: World) -> None:
+    """Whoever connects and does not know a secret gets not one message; marks of one day fit no other."""
+    ana, ben = await people(made, ether := Ether(), "Ana", "Ben")
+    await acquaint(ana, ben, share=True)
+    await ana.workspace.go_online(LAN)
+    await ether.until(lambda: bool(ether.announced))
+    [first] = ether.announced
+    for call in (b"hello", encode([1, bytes(32), bytes(32)]), encode([2, bytes(32), bytes(32)])):
+        connection = ether.call(first.pin)
+        connection.send(call)
+        with pytest.raises(Offline):
+            await connection.receive()
+
+    await ana.engine.online.end()
+    await ana.workspace.go_online(LAN)
+    await ether.until(lambda: len(ether.announced) == 2)
+    again = ether.announced[1]
+    assert (len(again.marks), len(first.marks)) == (62, 62)
+    assert not set(again.marks) & set(first.marks)
+    assert again.pin != first.pin
+
+
+async def test_who_replays_an_announcement_hears_no_name(made: World) -> None:
+    """He gets a call that shows nothing to him; he cannot answer, so no greeting follows."""
+    ana, ben = await people(made, ether := Ether(), "Ana", "Ben")
+    await acquaint(ana, ben, share=True)
+    await ben.workspace.go_online(LAN)
+    await ether.until(lambda: bool(ether.announced))
+    [recorded] = ether.announced
+    await made.close(ben)
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def pose(connection: object) -> None:
+        heard.put_nowait(await connection.receive())  # type: ignore[attr-defined]
+        connection.send(encode([1, bytes(32)]))  # type: ignore[attr-defined]
+        while True:
+            heard.put_nowait(await connection.receive())  # type: ignore[attr-defined]
+
+    thief = await ether.open(pose, lambda _: None)
+    del ether.places[thief.pin]
+    thief.pin = recorded.pin
+    ether.places[recorded.pin] = thief
+    await ana.workspace.go_online(LAN)
+    calls = [await asyncio.wait_for(heard.get(), 30) for _ in range(2)]  # each is given up after the answer
+
+    for call in calls:
+        assert len(call) < 100
+        assert ana.engine.keys.credentials.account_id not in call
+    assert calls[0] == calls[1]
+    await thief.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [Options(lan=False), Options(lan=True, webrtc=False), Options(lan=True, relay_only=True)],
+    ids=["no lan", "no webrtc", "relay only"],
+)
+async def test_nothing_is_announced_unless_it_is_wanted(made: World, options: Options) -> None:
+    """Each option that forbids it does, also where another face of the home would allow it."""
+    [ana] = await people(made, ether := Ether(), "Ana")
+    await ana.workspace.go_online(LAN)
+    await ether.until(lambda: len(ether.places) == 1)
+    await ana.workspace.go_online(options)
+    assert ether.places == {}
+    await ana.engine.online.leave(options)
+    await ether.until(lambda: len(ether.places) == 1)
+
+
+async def test_who_hides_behind_an_entry_node_announces_nothing(
+    made: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither when going online nor once it is set; the variable in the environment forbids it too."""
+    [ana] = await people(made, ether := Ether(), "Ana")
+    node, entry = await made.node(), await made.node("entry", entry=True)
+    await ana.workspace.add_node(node.address)
+    await ana.workspace.go_online(LAN)
+    await ether.until(lambda: len(ether.places) == 1)
+    await ana.workspace.set_entry_node(entry.address)
+    await ether.until(lambda: ether.places == {})
+
+    await ana.workspace.set_entry_node("")
+    await ether.until(lambda: len(ether.places) == 1)
+    await ana.engine.online.end()
+    monkeypatch.setenv(NO_LAN, "1")
+    await ana.workspace.go_online(LAN)
+    assert ana.engine.online.near._task is None
+
+
+# -- the real one ---------------------------------------------------------------------------------
+
+
+def named(events: Iterator[dict[str, Any]], name: str) -> Iterator[dict[str, Any]]:
+    return (event for event in events if event["event"] == name)
+
+
+TWO_MACHINES = """
+    # Two network namespaces with a cable between them: this one, and that of the process $!.
+    unshare --net sleep 600 &
+    other=$!
+    while [ "$(readlink /proc/$other/ns/net)" = "$(readlink /proc/self/ns/net)" ]; do :; done
+    ip link set lo up
+    ip link add name near type veth peer name far
+    ip link set far netns $other
+    ip address add 192.0.2.1/24 dev near
+    ip link set near up
+    nsenter --target $other --net sh -c \\
+        'ip link set lo up; ip address add 192.0.2.2/24 dev far; ip link set far up'
+    nsenter --target $other --net "$@" --home "$BEN" online &
+    ben=$!
+    "$@" --home "$ANA" online &
+    trap 'kill $! $ben $other; wait' EXIT
+    cat >/dev/null
+"""
+
+
+def test_two_machines_with_a_cable(tmp_path: Path) -> None:
+    """Two processes in two network namespaces, real multicast, no node: what one types the other gets."""
+    namespace = ["unshare", "--user", "--map-root-user", "--net"]
+    probe = "unshare --net ip link add name near type veth peer name far && nsenter --target $$ --net true"
+    try:
+        ready = subprocess.run(
+            [*namespace, "sh", "-c", probe], check=False, capture_output=True, text=True, timeout=60
+        )
+    except FileNotFoundError:
+        pytest.skip("this system has no unshare")
+    if ready.returncode != 0:
+        pytest.skip(f"not permitted or not there: {ready.stderr.strip()}")
+
+    async def prepare() -> None:
+        async with world(tmp_path) as made:
+            ana, ben = await made.person("Ana"), await made.person("Ben")
+            await acquaint(ana, ben, share=True)
+
+    asyncio.run(prepare())
+    environment = {**os.environ, "ANA": str(tmp_path / "Ana"), "BEN": str(tmp_path / "Ben")}
+    del environment[NO_LAN]
+    running = subprocess.Popen(
+        [*namespace, "sh", "-c", textwrap.dedent(TWO_MACHINES), "sh", *PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=ROOT,
+    )
+    assert running.stdout is not None
+    events = map(json.loads, running.stdout)
+    try:
+        ways = {event["author"]: event["via"] for event in islice(named(events, "connected"), 2)}
+        assert ways == {"Ana": "lan", "Ben": "lan"}
+        subprocess.run(
+            [*PROGRAM, "--home", str(tmp_path / "Ana"), "doc", "write", "notes", "-"],
+            input=b"over the cable",
+            check=True,
+            cwd=ROOT,
+        )
+        change = next(event for event in named(events, "change") if event["via"] != "local")
+        assert (change["author"], change["via"]) == ("Ana", "lan")
+    finally:
+        running.communicate()
