@@ -107,6 +107,7 @@ class Tag(enum.Enum):
     WRAP_HINT = b"wrap hint"
     PASSWORD = b"password"
     HEADS = b"heads"
+    NODE_NAME = b"node name"
     VERSION = b"version"
     CHANGE_ID = b"change id"
     CLOCK_NAME = b"clock name"

@@ -33,6 +33,7 @@ from ..sync.session_events import (
     MailWanted,
     Met,
     Opened,
+    ReceiptWanted,
     RecordsCame,
     SegmentsCame,
     SessionEvent,
@@ -220,7 +221,9 @@ class Shelf:
             case Closed():
                 self._closed(session, event.object)
             case Opened():
-                return self._opened(session, event.object)
+                return self._whole_receipt(session, event.object, and_who=True)
+            case ReceiptWanted():
+                return self._whole_receipt(session, event.object)
             case RecordsCame():
                 return self._records(session, event)
             case SegmentsCame():
@@ -243,8 +246,10 @@ class Shelf:
 
     # -- objects --------------------------------------------------------------------------------
 
-    def _opened(self, session: Session, object_id: ObjectId) -> Commit | None:
-        """Says what is durable, once everything taken before is; and who else is here."""
+    def _whole_receipt(
+        self, session: Session, object_id: ObjectId, *, and_who: bool = False
+    ) -> Commit | None:
+        """Says what is durable, once everything taken before is; and perhaps who else is here."""
         channel = session.channels[object_id]
         if not channel.rights.have:
             return None  # it comes once a newest epoch is proved
@@ -254,7 +259,8 @@ class Shelf:
             if self._books.get(object_id) is not channel.book:
                 return  # something that it names was lost on the way to the disk
             session.send_frame(receipt)
-            self._say_who_is_here(session, object_id)
+            if and_who:
+                self._say_who_is_here(session, object_id)
             self._touch(session)
 
         return Commit(self.numbering.batch(), durable, object_id)

@@ -76,6 +76,11 @@ class Frame(enum.IntEnum):
     PROVE = 22
     """[object, proofs]: of epochs that came, or were needed, after the OPEN"""
 
+    GET_RECEIPT = 23
+    """[object]: a node answers with a whole receipt"""
+    SHOW_RECEIPTS = 24
+    """[object, node's name in it (32), its receipt key, [receipt …]]: to a member, what a node signed"""
+
 
 _LENGTHS: Final = {
     Frame.HELLO: 4,
@@ -101,6 +106,8 @@ _LENGTHS: Final = {
     Frame.DROP_MAIL: 4,
     Frame.MAIL_KEPT: 2,
     Frame.PROVE: 3,
+    Frame.GET_RECEIPT: 2,
+    Frame.SHOW_RECEIPTS: 5,
 }
 
 

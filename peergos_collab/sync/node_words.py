@@ -2,7 +2,8 @@
 
 A receipt is true for ever, so an older one is held against a newer one: what the node had, it has, or it
 has lost it or holds it back. Which of these cannot be told from outside, and is not guessed at here. That
-a node does not have something *yet* is no contradiction: only what it signed for counts.
+a node does not have something *yet* is no contradiction: only what it signed for counts. Members who meet
+show each other what it signed to them: so it cannot say one thing to one of them and another to the other.
 
 Kept are the newest whole receipt, a few older ones, and for each branch the first receipt that reached as
 far as any: the sooner a receipt was signed, the more later ones it can be held against.
@@ -11,11 +12,11 @@ far as any: the sooner a receipt was signed, the more later ones it can be held 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import field
 from typing import Any, Final
 
-from ..codec.ids import LogId
+from ..codec.ids import EpochId, LogId
 from ..codec.shape import array, blob, many, number
 from ..crypto import VerifyKey
 from ..values import dataclass
@@ -26,7 +27,15 @@ from .receipts import Receipt
 OLDER: Final = 6
 """Older whole receipts that are kept, the closer together the newer they are."""
 
+SHOWN_BYTES: Final = 64 << 10
+"""Of receipts shown to another member."""
+
+MAX_SHOWN: Final = 64
+"""Receipts shown by others that cannot be judged yet."""
+
 MAX_FAULTS: Final = 8
+RECEIPT_BYTES: Final = 160
+HEAD_BYTES: Final = 76
 MAX_PROOFS: Final = 64
 """Receipts that are kept of one fault."""
 
@@ -57,6 +66,7 @@ class Fault:
         time: when it was found, ms since 1970.
         had: receipts for what is missing.
         lacks: the whole receipt without it.
+        epochs: newest epochs that it knew of, where it later took older ones for the newest.
     """
 
     against: Against
@@ -64,6 +74,7 @@ class Fault:
     had: tuple[Receipt, ...]
     lacks: Receipt
     missing: tuple[Run, ...]
+    epochs: tuple[EpochId, ...] = ()
 
     @property
     def proved(self) -> bool:
@@ -77,6 +88,7 @@ class Word:
 
     Args:
         at: its place in the order of arrival.
+        since: what has arrived up to there was here before the node was asked for this one.
         reach: branch number → seq up to which the receipt covers it.
         ahead: its heads that are not here yet.
         firsts: of how many branches it is the first that reached so far.
@@ -87,6 +99,7 @@ class Word:
     reach: dict[int, int] = field(default_factory=dict)
     ahead: dict[LogId, set[Tip]] = field(default_factory=dict)
     firsts: int = 0
+    since: int = 0
 
     def look_at(self, book: LogBook, tips: Iterable[Tip]) -> None:
         for tip in tips:
@@ -116,24 +129,80 @@ class NodeWords:
         self._whole: Word | None = None
         self._first: dict[int, Word] = {}
         self._ahead: list[Word] = []
+        self._shown: list[Word] = []
         self._heads = 0
 
-    def take(self, receipt: Receipt, now: int) -> Fault | None:
-        """Takes what the node said to this device; gives what contradicts something it said before."""
-        word = self._enter(receipt)
-        return self._judge(word, now) if receipt.whole else None
+    @property
+    def mark(self) -> int:
+        """How much it has said so far; for ``take``, at the beginning of a session."""
+        return self._arrived
 
-    def arrived(self, logs: Iterable[LogId], now: int) -> Fault | None:
-        """Segments came: what is said of them counts from now on."""
-        fault = None
-        for word in [word for word in self._ahead if not word.ahead.keys().isdisjoint(logs)]:
+    def take(self, receipt: Receipt, now: int, since: int = 0) -> Fault | None:
+        """Takes what the node said to this device; gives what contradicts something it said before.
+
+        Args:
+            since: the mark when the session began on which it came. What another session brought meanwhile
+                may have been signed later.
+        """
+        whole = self._whole if receipt.whole else None
+        if whole is not None and whole.at > since and whole.receipt.number > receipt.number:
+            return None
+        word = self._enter(receipt)
+        if not receipt.whole:
+            return None
+        word.since = since
+        fault = self._judge(word, now)
+        shown, self._shown = self._shown, []
+        return self._judge_shown(shown, now) or fault
+
+    def take_shown(self, receipts: Iterable[Receipt], now: int) -> Fault | None:
+        """Takes what the node said to another member, who shows it."""
+        known = {(word.receipt.key, word.receipt.number) for word in (*self._words.values(), *self._shown)}
+        words = [Word(each, 0) for each in receipts if (each.key, each.number) not in known]
+        for word in words:
+            word.look_at(self._book, word.receipt.tips)
+        return self._judge_shown(words, now)
+
+    def to_show(self) -> list[Receipt]:
+        """For another member: the newest whole receipt, what it does not say, and older ones that fit."""
+        firsts = {word.at: word for word in self._first.values() if word is not self._whole}
+        words = [*filter(None, [self._whole]), *firsts.values(), *reversed(self._older)]
+        room = SHOWN_BYTES
+        shown = []
+        for word in dict.fromkeys(words):
+            room -= RECEIPT_BYTES + HEAD_BYTES * len(word.receipt.tips)
+            if room >= 0:
+                shown.append(word.receipt)
+        return shown
+
+    @property
+    def key(self) -> bytes:
+        """What the node signs with, by its newest word to this device; empty before the first."""
+        newest = self._whole or next(reversed(self._words.values()), None)
+        return newest.receipt.key if newest is not None else b""
+
+    @property
+    def doubts(self) -> bool:
+        """Whether it said to others what it has not said to this device yet: then it should be asked."""
+        return any(self._is_open(word) for word in self._shown)
+
+    def arrived(self, logs: Collection[LogId], now: int) -> Fault | None:
+        """Segments of some logs came, or records: what is said of them counts from now on."""
+        shown = [word for word in self._shown if self._may_be_judged(word, logs)]
+        for word in shown:
+            self._shown.remove(word)
+            for log in [log for log in logs if log in word.ahead]:
+                word.look_at(self._book, word.ahead.pop(log))
+        fault = self._judge_shown(shown, now)
+        reaching = [word for word in self._ahead if not word.ahead.keys().isdisjoint(logs)]
+        for word in reaching:
             for log in [log for log in logs if log in word.ahead]:
                 word.look_at(self._book, word.ahead.pop(log))
             if not word.ahead:
                 self._ahead.remove(word)
             self._note(word)
-            if word is self._whole:
-                fault = self._judge(word, now) or fault
+        if reaching and self._whole is not None:
+            fault = self._judge(self._whole, now) or fault
         return fault
 
     @property
@@ -142,10 +211,18 @@ class NodeWords:
         branches = self._book.numbered.values()
         return all(self.saved.get(branch.number, branch.first - 1) >= branch.tip for branch in branches)
 
-    def has(self, run: Run) -> bool:
-        """Whether the node says by now that it has some segments."""
-        log, _, last = run
-        return any(self.saved.get(each.number, 0) >= last for each in self._book.branches.get(log, ()))
+    def has_again(self, fault: Fault) -> bool:
+        """Whether the node says by now that it has what it lacked."""
+        branches, saved = self._book.branches, self.saved
+        return all(self._knows(epoch) for epoch in fault.epochs) and all(
+            any(saved.get(each.number, 0) >= last for each in branches.get(log, ()))
+            for log, _, last in fault.missing
+        )
+
+    def _knows(self, epoch: EpochId) -> bool:
+        graph, known = self._book.plain_graph, self._book.epochs
+        said = self._whole.receipt.epochs if self._whole is not None else ()
+        return epoch in known and graph.covers(graph.past(each for each in said if each in known), epoch)
 
     # -- keeping --------------------------------------------------------------------------------
 
@@ -215,29 +292,82 @@ class NodeWords:
 
     def _judge(self, whole: Word, now: int) -> Fault | None:
         """Holds against a whole word what the node said before; once, so what was held is forgotten."""
-        lacking = {word.at: self._lacking(word, whole) for word in self._words.values() if word.at < whole.at}
-        held = [self._words[at] for at, branches in lacking.items() if branches]
-        if not held:
-            return None
-        farthest: dict[int, int] = {}
-        for word in held:
-            for branch, seq in lacking[word.at].items():
-                farthest[branch] = max(seq, farthest.get(branch, 0))
-        fault = self._tell(Against.HERE, held, whole, farthest, now)
-        self._forget(held)
+        before = [
+            word
+            for word in self._words.values()
+            if word.at <= whole.since or (word.at < whole.at and word.receipt.number < whole.receipt.number)
+        ]
+        held, fault = self._compare(Against.HERE, before, whole, now)
+        if fault is not None:
+            self._forget(held)
         return fault
 
-    def _tell(
-        self, against: Against, had: Sequence[Word], lacks: Word, farthest: dict[int, int], now: int
-    ) -> Fault:
-        missing = []
+    def _judge_shown(self, words: Iterable[Word], now: int) -> Fault | None:
+        """Holds words that others were given against those given here, both ways, by the node's numbers."""
+        fault = None
+        for word in words:
+            for whole in (*self._older, *filter(None, [self._whole])):
+                if _is_before(word, whole):
+                    fault = self._compare(Against.HIDDEN, [word], whole, now)[1] or fault
+            if word.receipt.whole:
+                before = [own for own in self._words.values() if _is_before(own, word)]
+                fault = self._compare(Against.ELSEWHERE, before, word, now)[1] or fault
+            if word.ahead or not self._knows_epochs(word) or self._is_open(word):
+                self._shown = [*self._shown, word][-MAX_SHOWN:]
+        return fault
+
+    def _may_be_judged(self, word: Word, logs: Collection[LogId]) -> bool:
+        return self._knows_epochs(word) if not word.ahead else not word.ahead.keys().isdisjoint(logs)
+
+    def _knows_epochs(self, word: Word) -> bool:
+        return all(epoch in self._book.epochs for epoch in word.receipt.epochs)
+
+    def _is_open(self, word: Word) -> bool:
+        """Whether a word given to somebody else says more than all that was said here, and is not older."""
+        whole = self._whole
+        return whole is None or (
+            word.receipt.number > whole.receipt.number and bool(word.ahead or self._lacking(word, whole))
+        )
+
+    def _compare(
+        self, against: Against, before: Iterable[Word], whole: Word, now: int
+    ) -> tuple[list[Word], Fault | None]:
+        held, farthest, newest = [], dict[int, int](), dict[EpochId, None]()
+        for word in before:
+            lacking, newer = self._lacking(word, whole), self._newer(word, whole)
+            if lacking or newer:
+                held.append(word)
+                newest.update(dict.fromkeys(newer))
+            for number_, seq in lacking.items():
+                farthest[number_] = max(seq, farthest.get(number_, 0))
+        runs = []
         for number_, seq in farthest.items():
             branch = self._book.numbered[number_]
-            missing.append((branch.log, lacks.reach.get(number_, branch.first - 1) + 1, seq))
-        receipts = tuple(word.receipt for word in had[-MAX_PROOFS:])
-        fault = Fault(against, now, receipts, lacks.receipt, tuple(missing))
+            runs.append((branch.log, whole.reach.get(number_, branch.first - 1) + 1, seq))
+        receipts = tuple(word.receipt for word in held[-MAX_PROOFS:])
+        fault = Fault(against, now, receipts, whole.receipt, tuple(runs), tuple(newest))
+        if not held or (against is not Against.HERE and self._is_told(fault)):
+            return held, None
         self.faults = [*self.faults[: MAX_FAULTS - 1], fault]
-        return fault
+        return held, fault
+
+    def _is_told(self, fault: Fault) -> bool:
+        """Whether all of it was found before: members tell each other the same from both sides."""
+        runs = [run for told in self.faults for run in told.missing]
+        epochs = {epoch for told in self.faults for epoch in told.epochs}
+        return epochs.issuperset(fault.epochs) and all(
+            any(log == known and seq <= last for known, _, last in runs) for log, _, seq in fault.missing
+        )
+
+    def _newer(self, had: Word, whole: Word) -> list[EpochId]:
+        """The newest epochs of a word that follow one of which a whole word says that none follows it."""
+        graph, known = self._book.plain_graph, self._book.epochs
+        ends = [epoch for epoch in whole.receipt.epochs if epoch in known]
+        return [
+            epoch
+            for epoch in had.receipt.epochs
+            if epoch in known and any(end != epoch and graph.covers(graph.past([epoch]), end) for end in ends)
+        ]
 
     def _lacking(self, had: Word, whole: Word) -> dict[int, int]:
         """Branches into which one word reaches farther than a whole one, and how far.
@@ -269,6 +399,7 @@ class NodeWords:
                 [_receipt_value(had) for had in fault.had],
                 _receipt_value(fault.lacks),
                 [list(run) for run in fault.missing],
+                list(fault.epochs),
             ]
             for fault in self.faults
         ]
@@ -282,6 +413,10 @@ class NodeWords:
         self.faults = [_fault(each) for each in many(faults, MAX_FAULTS, "faults")]
 
 
+def _is_before(word: Word, whole: Word) -> bool:
+    return word.receipt.number < whole.receipt.number and word.receipt.key == whole.receipt.key
+
+
 def _receipt_value(receipt: Receipt) -> list[Any]:
     return [receipt.key, receipt.fields()]
 
@@ -292,7 +427,7 @@ def _receipt(value: object) -> Receipt:
 
 
 def _fault(value: object) -> Fault:
-    against, time, had, lacks, missing = array(value, 5, "fault")
+    against, time, had, lacks, missing, epochs = array(value, 6, "fault")
     runs = [array(run, 3, "run") for run in many(missing, MAX_TIPS, "runs")]
     return Fault(
         Against(number(against, 0, 2, "fault")),
@@ -300,4 +435,5 @@ def _fault(value: object) -> Fault:
         tuple(_receipt(each) for each in many(had, MAX_PROOFS, "receipts")),
         _receipt(lacks),
         tuple((LogId(log), first, last) for log, first, last in runs),
+        tuple(EpochId(blob(epoch, 32, "epoch id")) for epoch in many(epochs, MAX_HEADS, "epochs")),
     )

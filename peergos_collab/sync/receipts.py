@@ -19,10 +19,14 @@ from ..codec import encode
 from ..codec.ids import EpochId, ObjectId
 from ..codec.shape import array, blob, many, number
 from ..crypto import SigningKey, Tag, VerifyKey
+from ..errors import RemoteProtocolError
 from ..values import dataclass
 from .heads import Tip, heads_digest, tips_untrusted, tips_value
 
 MAX_NUMBER: Final = 2**53
+
+MAX_SHOWN: Final = 512
+"""Receipts in one frame."""
 
 MAX_EPOCHS: Final = 64
 """Newest epochs in which one session proved a key."""
@@ -103,6 +107,18 @@ class UnverifiedReceipt:
     def kept(self, key: VerifyKey) -> Receipt:
         """Without a check: for what this device verified before, and sealed with its own key since."""
         return replace(self._receipt, key=key.public)
+
+
+def shown_untrusted(values: object, key: VerifyKey, object_id: ObjectId) -> list[Receipt]:
+    """Receipts for one object that ``key`` signed, as somebody else shows them.
+
+    Raises:
+        RemoteProtocolError: one of them is something else.
+    """
+    receipts = [Receipt.parse_untrusted(value).verify(key) for value in many(values, MAX_SHOWN, "receipts")]
+    if any(receipt.object != object_id for receipt in receipts):
+        raise RemoteProtocolError("a receipt for another object")
+    return receipts
 
 
 def _message(object_id: ObjectId, number_: int, tips: Iterable[Tip], epochs: Iterable[EpochId]) -> bytes:

@@ -41,7 +41,7 @@ from .frames import (
 from .heads import tips_untrusted, tips_value
 from .logbook import LogBook
 from .proving import fresh_proofs, opening_proofs, prove
-from .receipts import Receipt
+from .receipts import Receipt, shown_untrusted
 from .record_book import Admits, record_ids
 from .rights import MAX_PROOFS, Rights, UnverifiedProof, proofs_untrusted
 from .session_events import (
@@ -55,6 +55,8 @@ from .session_events import (
     Met,
     Opened,
     Ponged,
+    ReceiptsShown,
+    ReceiptWanted,
     RecordsCame,
     RefusedCame,
     SegmentsCame,
@@ -197,6 +199,16 @@ class Session:
     def refuse(self, object_id: ObjectId | None, reason: str, words: str) -> None:
         self._send(Frame.REFUSED, object_id or b"", reason, words)
 
+    def get_receipt(self, object_id: ObjectId) -> None:
+        """Asks a node to sign for all that it has, without telling what is here."""
+        self._send(Frame.GET_RECEIPT, object_id)
+
+    def show_receipts(self, object_id: ObjectId, node: bytes, receipts: list[Receipt]) -> None:
+        """Shows a member what a node signed; all with one key."""
+        self._send(
+            Frame.SHOW_RECEIPTS, object_id, node, receipts[0].key, [receipt.fields() for receipt in receipts]
+        )
+
     def get_snapshot(self, object_id: ObjectId, place: SnapshotPlace) -> None:
         """Asks for one segment ahead of its log; the answer comes as ``SnapshotCame``."""
         self._send(Frame.GET_SNAPSHOT, object_id, place.log, place.seq)
@@ -224,6 +236,11 @@ class Session:
 
     def ping(self, number_: int) -> None:
         self._send(Frame.PING, number_)
+
+    def may_see_all(self, object_id: ObjectId) -> bool:
+        """Whether nothing of an object has to be kept from the other side, by what it proved."""
+        channel = self.channels.get(object_id)
+        return channel is not None and channel.book.graph.covers_all(channel.rights.have)
 
     def gives(self, object_id: ObjectId) -> int:
         """The epochs of an object whose segments are taken from the other side, by what it proved."""
@@ -357,6 +374,16 @@ class Session:
         channel = self.channels.get(receipt.object)
         return [receipt] if channel is not None and channel.is_next(receipt) else []
 
+    def _on_get_receipt(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        object_id = _object(fields[0])
+        return [ReceiptWanted(object_id)] if object_id in self.channels else []
+
+    def _on_show_receipts(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        object_id, node = _object(fields[0]), blob(fields[1], 32, "node")
+        key = blob(fields[2], 32, "receipt key")
+        receipts = shown_untrusted(fields[3], VerifyKey(key), object_id)
+        return [ReceiptsShown(object_id, node, key, receipts)] if object_id in self.channels else []
+
     def _on_refused(self, fields: list[Any], _: int) -> list[SessionEvent]:
         raw = some_bytes(fields[0], 32, "object id")
         reason, words = string(fields[1], 32, "reason"), string(fields[2], 1024, "words")
@@ -427,6 +454,8 @@ class Session:
         Frame.GET_SNAPSHOT: _on_get_snapshot,
         Frame.SNAPSHOT: _on_snapshot,
         Frame.PROVE: _on_prove,
+        Frame.GET_RECEIPT: _on_get_receipt,
+        Frame.SHOW_RECEIPTS: _on_show_receipts,
     }
 
     # -- sending --------------------------------------------------------------------------------

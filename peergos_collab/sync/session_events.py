@@ -68,6 +68,23 @@ class EphemeralCame:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptWanted:
+    """For a node: somebody who opened an object asks for a whole receipt."""
+
+    object: ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptsShown:
+    """What a node signed to another member; ``key`` did sign it, but may be another than the node's."""
+
+    object: ObjectId
+    node: bytes
+    key: bytes
+    receipts: list[Receipt]
+
+
+@dataclass(frozen=True, slots=True)
 class SnapshotCame:
     """The answer to ``get_snapshot``, not verified; ``raw`` is empty where it is not there."""
 
@@ -167,6 +184,8 @@ SessionEvent = (
     | SegmentsCame
     | EphemeralCame
     | Receipt
+    | ReceiptWanted
+    | ReceiptsShown
     | SnapshotCame
     | RefusedCame
     | DropOffered

@@ -241,6 +241,9 @@ class _Search:
     def on_ready(self, live: LiveObject, link: SyncLink) -> None:
         self._news.pulse()
 
+    def on_doubts(self, live: LiveObject, node: str) -> None:
+        pass
+
     def on_snapshot(self, live: LiveObject, event: SnapshotCame) -> SnapshotPlace | None:
         return None
 

@@ -14,6 +14,7 @@ from .live_object import LiveObject
 from .made_links import forget_ended
 from .open_object import PROFILE_PATH
 from .sync_link import LinkOwner, SyncLink
+from .told import pin_of
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -57,6 +58,13 @@ class LinkEvents(LinkOwner):
             self.engine.spawn(forget_ended(self.engine))
             self.engine.spawn(self.engine.recovery.keep())
         self.engine.news.pulse()
+
+    def on_doubts(self, live: LiveObject, node: str) -> None:
+        network = self.engine.online.network
+        for address in live.nodes if network is not None else ():
+            node_link = network.link_of(live.id, address) if network is not None else None
+            if pin_of(address) == node and node_link is not None and node_link.link is not None:
+                node_link.link.ask_for_receipt(live.id)
 
     def wanted_snapshot(self, live: LiveObject) -> SnapshotPlace | None:
         opened = self.engine.objects.get(live.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import field
 from typing import Any, Final
 
@@ -21,15 +21,16 @@ from ..ports import Batch, PutValue, Random
 from ..sync.arrivals import Arrival, Offered
 from ..sync.causal_order import CausalOrder, SetAside
 from ..sync.epoch_graph import EVERYTHING
-from ..sync.node_words import Fault
+from ..sync.node_words import Against, Fault
 from ..sync.receipts import Receipt
 from ..sync.record_book import anybody
 from ..sync.replica import Replica, Taken
 from ..sync.sealing import Collected
 from ..sync.session import Session
+from ..sync.session_events import ReceiptsShown
 from ..values import dataclass
 from .summaries import SUMMARIES, Summary
-from .told import Told
+from .told import Shown, Told, name_of
 from .writes import Writes
 
 CHECKPOINT: Final = 4
@@ -359,6 +360,7 @@ class LiveObject:
         if offered.batch:
             self._writes.write(offered.batch)
         if offered.records:
+            self._look_at_receipts()
             self.spread(())
             self._tell(self.replica.deliver_waiting(via))
             if any(not isinstance(record, Certificate) for record in offered.records):
@@ -450,24 +452,46 @@ class LiveObject:
                 self.replica.problems.append(f"what nodes signed for was forgotten: {error}")
         return self._told
 
-    def take_receipt(self, node: str, receipt: Receipt) -> None:
-        """Notes a node's receipt, whose signature was checked.
+    def take_receipt(self, node: str, receipt: Receipt, since: int) -> None:
+        """Notes a node's receipt, whose signature was checked; ``since`` is the mark of its session.
 
         It may name segments that come only now, in the same session: it counts for them once they are here.
         """
-        fault = self.told.take(node, receipt)
+        fault = self.told.take(node, receipt, since)
         if fault is not None:
             self._tell_fault(node, fault)
+        for session, via, flush in self.links.values() if receipt.whole else ():
+            if via != "node":
+                self._show(session, name_of(node, self.id), [receipt])
+                flush()
         if self._told_timer is None and not self._stopped:
             self._told_timer = self._loop.call_later(TOLD_SECONDS, self._write_told)
         for callback in list(self.on_durable):
             callback()
 
+    def show_receipts(self, session: Session) -> None:
+        """Shows a member what nodes signed: so they cannot tell one this and another that."""
+        for name, receipts in self.told.to_show():
+            self._show(session, name, receipts)
+
+    def _show(self, session: Session, name: bytes, receipts: list[Receipt]) -> None:
+        if session.may_see_all(self.id):
+            session.show_receipts(self.id, name, receipts)
+
+    def take_shown(self, shown: ReceiptsShown, origin: Session) -> Shown | None:
+        """Notes what a node signed to another member, who shows it."""
+        found = self.told.take_shown(self.nodes, shown)
+        if found is not None and found.fault is not None:
+            self._tell_fault(found.node, found.fault)
+            if found.fault.against is Against.ELSEWHERE:  # he should know it, too
+                self._show(origin, shown.node, list(found.fault.had))
+        return found
+
     def _tell_fault(self, node: str, fault: Fault) -> None:
         for callback in list(self.on_fault):
             callback(node, fault)
 
-    def _look_at_receipts(self, logs: set[LogId]) -> None:
+    def _look_at_receipts(self, logs: Collection[LogId] = ()) -> None:
         """Receipts that were ahead of what was here count for what has come."""
         if self._told is not None:
             for node, fault in self._told.arrived(logs):
@@ -475,7 +499,8 @@ class LiveObject:
 
     def _write_told(self) -> None:
         self._told_timer = None
-        self._writes.write(self._told_batch())
+        if self._writes.ready():
+            self._writes.write(self._told_batch())
 
     def _told_batch(self) -> Batch:
         return [self._put(TOLD, self.id, encode(self._told.stored()))] if self._told is not None else []

@@ -13,23 +13,22 @@ from .told import pin_of
 MAX_NAMES: Final = 3
 
 _WHAT: Final = {
-    Against.HERE: "signed that it keeps {what}, and later{proof} that it does not: it lost them, was set "
-    "back to an older copy, or holds them back",
+    Against.HERE: "signed that it keeps {what}, and later{proof} that it does not: it lost that, was set "
+    "back to an older copy, or holds it back",
     Against.HIDDEN: "signed to another member that it keeps {what}, and later{proof} to this device that it "
-    "does not: it held them back from you, or lost them in between",
+    "does not: it held that back from you, or lost it in between",
     Against.ELSEWHERE: "signed to you that it keeps {what}, and later{proof} to another member that it does "
-    "not: it held them back from that member, or lost them in between",
+    "not: it held that back from that member, or lost it in between",
 }
 
 
 def node_faults(opened: OpenObject, names: Names) -> list[NodeFault]:
     """All that is known of one object."""
-    addresses = {pin_of(address): address for address in opened.live.nodes}
     return [
         NodeFault(
             opened.path,
-            addresses.get(node, node),
-            fault_words(opened, names, addresses.get(node, node), fault, has_again=has_again),
+            _address(opened, node),
+            fault_words(opened, names, node, fault, has_again=has_again),
             fault.proved,
             fault.time,
             sum(last - first + 1 for _, first, last in fault.missing),
@@ -44,11 +43,21 @@ def fault_words(opened: OpenObject, names: Names, node: str, fault: Fault, *, ha
     said = _WHAT[fault.against].format(
         what=_what(opened, names, fault), proof="" if fault.proved else ", as far as this device can tell,"
     )
-    now = "it has them again by now" if has_again else "they are sent there again from here"
-    return f"the node {node} {said}. They are all here; {now}"
+    now = "the node has it again by now" if has_again else "it is sent there again from here"
+    return f"the node {_address(opened, node)} {said}. All of it is here; {now}"
+
+
+def _address(opened: OpenObject, node: str) -> str:
+    """Where a node is reached now, as far as that is known."""
+    return next((each for each in opened.live.nodes if pin_of(each) == pin_of(node)), node)
 
 
 def _what(opened: OpenObject, names: Names, fault: Fault) -> str:
+    keys = "the record of newer keys" if fault.epochs else ""
+    return " and ".join(filter(None, [keys, _pieces(opened, names, fault)]))
+
+
+def _pieces(opened: OpenObject, names: Names, fault: Fault) -> str:
     count = sum(last - first + 1 for _, first, last in fault.missing)
     writers = []
     for log in dict.fromkeys(log for log, _, _ in fault.missing):
@@ -59,4 +68,6 @@ def _what(opened: OpenObject, names: Names, fault: Fault) -> str:
     writers = list(dict.fromkeys(writers))
     by = f" by {', '.join(writers[:MAX_NAMES])}" if writers else ""
     more = " and others" if len(writers) > MAX_NAMES else ""
-    return f"{count} saved pieces{by}{more}" if count > 1 else f"a saved piece{by}"
+    if count < 2:
+        return f"a saved piece{by}" if count else ""
+    return f"{count} saved pieces{by}{more}"

@@ -24,6 +24,7 @@ from ..sync.session_events import (
     Met,
     Opened,
     Ponged,
+    ReceiptsShown,
     RecordsCame,
     RefusedCame,
     SegmentsCame,
@@ -49,6 +50,12 @@ MAX_COMPARES: Final = 3
 """How often heads are compared anew in a row because a segment's predecessor was missing."""
 
 
+OTHER_KEY: Final = (
+    "a member shows receipts that are said to be of the node {node}, but are not signed with the key that it "
+    "shows here: either it shows members different keys, or that member's program is not honest"
+)
+
+
 class LinkOwner(Protocol):
     """What a link tells the engine."""
 
@@ -61,6 +68,8 @@ class LinkOwner(Protocol):
     def on_damage(self, live: LiveObject, damage: Damaged) -> None: ...
 
     def on_ready(self, live: LiveObject, link: SyncLink) -> None: ...
+
+    def on_doubts(self, live: LiveObject, node: str) -> None: ...
 
     def on_snapshot(self, live: LiveObject, event: SnapshotCame) -> SnapshotPlace | None:
         """Gives which segment to ask for next, if that was not all of it."""
@@ -111,6 +120,7 @@ class SyncLink:
         self._compares: dict[ObjectId, int] = {}
         self._asked: dict[ObjectId, list[asyncio.Future[None]]] = {}
         self._receipts: dict[ObjectId, list[asyncio.Future[None]]] = {}
+        self._marks: dict[ObjectId, int] = {}
 
     def _book(self, object_id: ObjectId) -> LogBook | None:
         live = self._objects.get(object_id)
@@ -132,6 +142,8 @@ class SyncLink:
 
     def _enter(self, live: LiveObject) -> None:
         live.links[id(self)] = (self.session, self.via, self.flush)
+        if self.node:
+            self._marks[live.id] = live.told.mark(self.node)
         self.session.open(live.id, live.replica.keys)
 
     def _leave(self, object_id: ObjectId) -> None:
@@ -255,6 +267,8 @@ class SyncLink:
                 self._opened(event.object)
             case Receipt():
                 self._receipt(event)
+            case ReceiptsShown():
+                self._shown(event)
             case SnapshotCame():
                 self._snapshot(event)
             case RefusedCame():
@@ -308,6 +322,24 @@ class SyncLink:
             self._behind[object_id] = []
             self.session.get_snapshot(object_id, place)
         self._receipts.setdefault(object_id, []).extend(self._asked.pop(object_id, []))
+        if not self.node:
+            live.show_receipts(self.session)
+
+    def _shown(self, event: ReceiptsShown) -> None:
+        live = self._objects.get(event.object)
+        shown = live.take_shown(event, self.session) if live is not None else None
+        if live is None or shown is None:
+            return
+        if shown.other_key:
+            self._owner.on_problem(live, OTHER_KEY.format(node=shown.node))
+        if shown.doubts:
+            self._owner.on_doubts(live, shown.node)
+
+    def ask_for_receipt(self, object_id: ObjectId) -> None:
+        """The node is to say what it has, before it hears what is here."""
+        if object_id in self._objects:
+            self.session.get_receipt(object_id)
+            self.flush()
 
     def _snapshot(self, event: SnapshotCame) -> None:
         live = self._objects.get(event.object)
@@ -342,8 +374,11 @@ class SyncLink:
         live = self._objects.get(receipt.object)
         if live is None:
             return
-        live.take_receipt(self.node, receipt)
+        live.take_receipt(self.node, receipt, self._marks.get(live.id, 0))
+        if not receipt.whole:
+            return
         if not self.session.channels[receipt.object].answers(receipt):
+            self._compare_again(live)  # it did not know our newest keys yet
             return
         self.checked.add(receipt.object)
         for future in self._receipts.pop(receipt.object, []):

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
-from ..codec.ids import LogId
+from ..codec.ids import LogId, ObjectId
 from ..codec.shape import array, many, string
+from ..crypto import Tag, hash256
 from ..sync.logbook import LogBook
 from ..sync.node_words import Fault, NodeWords
 from ..sync.receipts import Receipt
+from ..sync.session_events import ReceiptsShown
+from ..values import dataclass
 from .machine import now_ms
 
 VERSION: Final = 1
 MAX_NODES: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What became of receipts that a member showed.
+
+    Args:
+        node: whose they are, by its pin.
+        doubts: the node said more than it said here: it should be asked what it has now.
+        other_key: they are signed with another key than what it signs here, and were not taken.
+    """
+
+    node: str
+    fault: Fault | None
+    doubts: bool
+    other_key: bool = False
 
 
 class Told:
@@ -23,14 +42,45 @@ class Told:
         self._book = book
         self._nodes: dict[str, NodeWords] = {}
 
-    def take(self, node: str, receipt: Receipt) -> Fault | None:
+    def mark(self, node: str) -> int:
+        """For ``take``, when a session with a node begins."""
+        words = self._nodes.get(pin_of(node))
+        return words.mark if words is not None else 0
+
+    def take(self, node: str, receipt: Receipt, since: int) -> Fault | None:
         """What a node signed; gives what contradicts something it signed before."""
         name = pin_of(node)
         if name not in self._nodes:
             self._nodes[name] = NodeWords(self._book)
-        return self._nodes[name].take(receipt, now_ms())
+        return self._nodes[name].take(receipt, now_ms(), since)
 
-    def arrived(self, logs: Iterable[LogId]) -> list[tuple[str, Fault]]:
+    def take_shown(self, nodes: Iterable[str], shown: ReceiptsShown) -> Shown | None:
+        """What a member shows that a node signed to him.
+
+        Args:
+            nodes: addresses of those that are known here. Of others nothing is taken.
+
+        Returns:
+            None where it is of no such node.
+        """
+        names = dict.fromkeys([*self._nodes, *map(pin_of, nodes)])
+        node = next((each for each in names if name_of(each, self._book.object) == shown.node), None)
+        if node is None:
+            return None
+        words = self._nodes.setdefault(node, NodeWords(self._book))
+        if words.key not in (b"", shown.key):
+            return Shown(node, None, words.doubts, other_key=True)
+        return Shown(node, words.take_shown(shown.receipts, now_ms()), words.doubts)
+
+    def to_show(self) -> list[tuple[bytes, list[Receipt]]]:
+        """For another member: by each node's name in this object, what it signed with its newest key."""
+        shown = [
+            (name_of(node, self._book.object), [each for each in words.to_show() if each.key == words.key])
+            for node, words in self._nodes.items()
+        ]
+        return [(name, receipts) for name, receipts in shown if receipts]
+
+    def arrived(self, logs: Collection[LogId]) -> list[tuple[str, Fault]]:
         """Segments of some logs came, of which nodes may have signed something."""
         found = [(node, told.arrived(logs, now_ms())) for node, told in self._nodes.items()]
         return [(node, fault) for node, fault in found if fault is not None]
@@ -43,7 +93,7 @@ class Told:
     def faults(self) -> list[tuple[str, Fault, bool]]:
         """Nodes with what they were found to contradict, and whether they have by now what they lacked."""
         return [
-            (node, fault, all(told.has(run) for run in fault.missing))
+            (node, fault, told.has_again(fault))
             for node, told in self._nodes.items()
             for fault in told.faults
         ]
@@ -61,6 +111,11 @@ class Told:
             node, told = array(item, 2, "node")
             words = self._nodes[string(node, 400, "node")] = NodeWords(self._book)
             words.restore(told)
+
+
+def name_of(node: str, object_id: ObjectId) -> bytes:
+    """What members call a node to each other: it says nothing to who does not know the node."""
+    return hash256(Tag.NODE_NAME, object_id + pin_of(node).encode())
 
 
 def pin_of(address: str) -> str:

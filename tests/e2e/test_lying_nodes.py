@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from peergos_collab.codec import decode_untrusted
 from peergos_collab.crypto import VerifyKey
+from peergos_collab.node import RunningNode
+from peergos_collab.ports import Connection
+from peergos_collab.sync.heads import Tip
 from peergos_collab.sync.receipts import Receipt
+from peergos_collab.sync.session import Session
 from peergos_collab.workspace.api import NodeFault
-from support.homes import NodeProcess, world
+from support.homes import DIRECT, NodeProcess, Person, until, world
+from support.lying_nodes import lies
 
 
 def read(fault: NodeFault) -> tuple[list[Receipt], Receipt]:
@@ -58,7 +65,7 @@ async def test_a_node_that_was_set_back(tmp_path: Path) -> None:
         ana = await made.reopen(ana)
         (told,) = [words for words in await ana.problems() if "signed that it keeps" in words]
         assert told.startswith(f"notes: the node {node.address} signed that it keeps a saved piece by you")
-        assert "it has them again" in told
+        assert "has it again" in told
         (fault,) = (await ana.workspace.check()).nodes
         assert (fault.path, fault.node, fault.proved, fault.pieces) == ("notes", node.address, True, 1)
         (had,), lacks = read(fault)
@@ -66,3 +73,64 @@ async def test_a_node_that_was_set_back(tmp_path: Path) -> None:
         assert had.key == lacks.key
         assert max(tip.seq for tip in had.tips) > max(tip.seq for tip in lacks.tips)
         assert await ben.problems() == []
+
+
+def hide(node: RunningNode, last: Tip, victim: Person) -> None:
+    """From here on the node keeps from somebody what follows in a log, in its receipts, too."""
+
+    def show(tip: Tip) -> Tip:
+        return last if tip.log == last.log else tip
+
+    def send(session: Session, connection: Connection) -> None:
+        links = victim.engine.online.network.links.values() if victim.engine.online.network else ()
+        lied_to = session._their_nonce in {each.link.session._nonce for each in links if each.link}
+        for frame in session.take_outgoing():
+            for sent in lies(frame, show, node._shelf.receipt_key) if lied_to else [frame]:
+                connection.send(sent)
+
+    node._send = send  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+async def test_a_node_that_hides_a_log_from_one(
+    tmp_path: Path, asked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the two meet directly, he who was kept from it has it, both are told which node it was, and each
+    has the receipts that prove it, after a restart too. Where it told him nothing since, it is asked."""
+    questions: list[object] = []
+    ask = Session.get_receipt
+    monkeypatch.setattr(Session, "get_receipt", lambda *the: questions.append(the) or ask(*the))
+    async with world(tmp_path) as made:
+        node = await made.node()
+        ana, ben = await made.pair(node.address, text="begin. ")
+        await ana.workspace.sync()
+        (last,) = ana.opened("notes").live.replica.book.tips()
+        hide(node, last, ben)
+        if asked:
+            await ben.workspace.go_online(DIRECT)
+            await until(lambda: ben.live_over("notes", "node"), ben)
+        ana.append("notes", "hidden. ")
+        await ana.workspace.sync()
+        if not asked:
+            await ben.workspace.sync()
+        assert ben.text("notes") == "begin. "
+        assert await ana.problems() == await ben.problems() == []
+
+        await ana.workspace.go_online(DIRECT)
+        await ben.workspace.go_online(DIRECT)
+        await until(lambda: ben.text("notes") == "begin. hidden. ", ana, ben, what="met directly")
+        await until(lambda: all(p.opened("notes").live.told.faults() for p in (ana, ben)), ana, ben)
+        assert bool(questions) == asked
+        ana, ben = await made.reopen(ana), await made.reopen(ben)
+
+        for person, words in ((ana, "signed to you"), (ben, "signed to another member")):
+            (told,) = await person.problems()
+            assert told.startswith(f"notes: the node {node.address} {words} that it keeps a saved piece by")
+            (fault,) = (await person.workspace.check()).nodes
+            assert (fault.path, fault.node, fault.proved, fault.pieces) == ("notes", node.address, True, 1)
+            before, lacks = read(fault)
+            assert last in lacks.tips
+            for had in before:
+                assert had.number < lacks.number
+                assert had.key == lacks.key == node._shelf.receipt_key.public
+                assert {tip.seq for tip in had.tips if tip.log == last.log} == {last.seq + 1}

@@ -104,7 +104,7 @@ async def test_a_receipt_may_come_before_what_it_is_for(tmp_path: Path) -> None:
         await ana.workspace.sync()
         assert live.saved_on(node.address)
 
-        live.take_receipt(node.address, Receipt.issue(key, live.id, 1 << 50, book.tips(), book.epochs))
+        live.take_receipt(node.address, Receipt.issue(key, live.id, 1 << 50, book.tips(), book.epochs), 0)
         assert not live.saved_on(node.address)
         for branch in book.numbered.values():
             live.take_segments(book.read(branch, branch.first, 1 << 20), "memory", None)

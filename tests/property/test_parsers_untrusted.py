@@ -39,7 +39,7 @@ from peergos_collab.objects.snapshots import SnapshotEnd, SnapshotPart, Snapshot
 from peergos_collab.objects.wraps import Recipient, unwrap_untrusted, wrap
 from peergos_collab.ports import Address
 from peergos_collab.sync.frames import Frame, decode_frame_untrusted, encode_frame
-from peergos_collab.sync.heads import tips_untrusted, tips_value
+from peergos_collab.sync.heads import Tip, tips_untrusted, tips_value
 from peergos_collab.sync.journal import LocalChange, open_entry_untrusted, seal_entry
 from peergos_collab.sync.logbook import LogBook
 from peergos_collab.sync.receipts import Receipt
@@ -324,7 +324,9 @@ def _frames() -> list[bytes]:
         Frame.PING: [1],
         Frame.PONG: [1],
         Frame.CREDIT: [1 << 16],
-        Frame.RECEIPT: Receipt.issue(key, CIRCLE.object, 1, [], [CIRCLE.epoch_id]).fields(),
+        Frame.GET_RECEIPT: [CIRCLE.object],
+        Frame.SHOW_RECEIPTS: [CIRCLE.object, bytes(32), key.public, [_receipt(key).fields()]],
+        Frame.RECEIPT: _receipt(key).fields(),
         Frame.GET_SNAPSHOT: [CIRCLE.object, FORGER.log, 1],
         Frame.SNAPSHOT: [CIRCLE.object, [FORGER.certificate], SEGMENT],
         Frame.PUT_MAIL: [MAIL.raw],
@@ -334,6 +336,11 @@ def _frames() -> list[bytes]:
         Frame.MAIL_KEPT: [MAIL.id],
     }
     return [encode_frame(kind, *values) for kind, values in fields.items()]
+
+
+def _receipt(key: SigningKey) -> Receipt:
+    tips = [Tip(FORGER.log, 1, FORGER.segments[0].id)]
+    return Receipt.issue(key, CIRCLE.object, 1, tips, [CIRCLE.epoch_id])
 
 
 FRAMES = _frames()

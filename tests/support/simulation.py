@@ -9,32 +9,44 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
 from peergos_collab.chat import Delete, Edit, Message, Reaction
-from peergos_collab.codec import encode
+from peergos_collab.codec import decode_untrusted, encode
 from peergos_collab.codec.ids import DeviceId, LogId, RunId, SegmentId
 from peergos_collab.crypto import SigningKey
 from peergos_collab.documents.client_id import client_id
 from peergos_collab.errors import RemoteProtocolError
 from peergos_collab.files.changes import put_entry, remove, rename
+from peergos_collab.node.commits import Commit
 from peergos_collab.node.shelf import Shelf
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.payload import Kind, decode_payload_untrusted
 from peergos_collab.objects.segments import Segment
-from peergos_collab.ports import AppendSegment, Batch
+from peergos_collab.ports import AppendSegment, Batch, PutValue
 from peergos_collab.sync.frames import Frame, decode_frame_untrusted
 from peergos_collab.sync.journal import open_entry_untrusted
 from peergos_collab.sync.logbook import LogBook
+from peergos_collab.sync.node_words import Against
+from peergos_collab.sync.receipts import Receipt
 from peergos_collab.sync.replica import UNKEPT, Replica
 from peergos_collab.sync.sealing import Collected
 from peergos_collab.sync.session import Session
-from peergos_collab.sync.session_events import CaughtUp, Opened, RecordsCame, RefusedCame, SegmentsCame
+from peergos_collab.sync.session_events import (
+    CaughtUp,
+    Opened,
+    ReceiptsShown,
+    RecordsCame,
+    RefusedCame,
+    SegmentsCame,
+)
 from peergos_collab.testing.store import MemoryStore, _copy
 from peergos_collab.workspace.folds import ChatFold, DocumentFold, EntriesFold
+from peergos_collab.workspace.live_object import TOLD
+from peergos_collab.workspace.told import Told, name_of
 from support.circle import Circle, Membership, make_circle
 
 MAX_COMPARES = 3
@@ -69,6 +81,7 @@ class End:
     inbox: deque[bytes] = field(default_factory=deque)
     other: End = field(init=False)
     compares: int = 0
+    mark: int = 0
 
 
 class Site:
@@ -155,9 +168,16 @@ class NodeSite(Site):
         self.shelf.detach(end.session)
 
     def receive(self, end: End, frame: bytes) -> None:
-        for commit in self.shelf.receive_untrusted(end.session, frame):
-            self.write(commit.batch, commit.durable)
+        self.write_all(self.shelf.receive_untrusted(end.session, frame))
         self.send_out()
+
+    def flush(self, count: int | None = None) -> None:
+        super().flush(count)
+        self.write_all(self.shelf.beat())
+
+    def write_all(self, commits: Iterable[Commit]) -> None:
+        for commit in commits:
+            self.write(commit.batch, commit.durable)
 
 
 class MemberSite(Site):
@@ -188,6 +208,10 @@ class MemberSite(Site):
             self.world.bytes,
             new_log=new_log,
         )
+        self.told = Told(self.replica.book)
+        stored = self.store.value(TOLD, circle.object)
+        if stored is not None:
+            self.told.restore(decode_untrusted(stored, 1 << 30))
         self.world.require(not self.replica.problems, f"{self.name}: {self.replica.problems}")
         self.replica.deliver_stored()
         self.replica.restore_journal()
@@ -314,6 +338,7 @@ class MemberSite(Site):
 
     def connected(self, end: End) -> None:
         super().connected(end)
+        end.mark = self.told.mark(end.other.site.name)
         self._open(end)
 
     def _open(self, end: End) -> None:
@@ -336,6 +361,7 @@ class MemberSite(Site):
                 self.world.require(not offered.refused, f"{self.name} refused {offered.refused}")
                 self.write(offered.batch, lambda: None)
                 self.replica.deliver_waiting("memory")
+                self.told.arrived([])
                 if offered.early or offered.barred:
                     self._compare_again(end)
                 if offered.records:
@@ -350,6 +376,11 @@ class MemberSite(Site):
             case Opened():
                 if not end.session.channels[event.object].opened_here:
                     self._open(end)
+                self.show_receipts(end)
+            case Receipt():
+                self._take_receipt(end, event)
+            case ReceiptsShown():
+                self._take_shown(end, event)
             case RefusedCame():
                 self._refused(end, event)
             case _:
@@ -360,6 +391,7 @@ class MemberSite(Site):
         offered = taken.offered
         self.world.require(not offered.refused, f"{self.name} refused {offered.refused}")
         self.write(offered.batch, lambda: None)
+        self.told.arrived({arrival.segment.log for arrival in offered.arrivals})
         end.session.note_taken(event.object, offered.arrivals, offered.known)
         for each in self.ends:
             each.session.announce(event.object, offered.arrivals, sorted(offered.forked))
@@ -368,6 +400,36 @@ class MemberSite(Site):
         elif offered.arrivals:
             end.compares = 0
         end.session.grant_credit(event.size)
+
+    def _take_receipt(self, end: End, receipt: Receipt) -> None:
+        self.told.take(end.other.site.name, receipt, end.mark)
+        self.world.hear(self, end.other.site.name, receipt)
+        if receipt.whole:
+            name = name_of(end.other.site.name, self.world.circle.object)
+            for each in self.ends:
+                self._show(each, name, [receipt])
+            value = encode(self.told.stored())
+            self.write([PutValue(TOLD, self.world.circle.object, value)], lambda: None)
+
+    def show_receipts(self, end: End) -> None:
+        for name, receipts in self.told.to_show():
+            self._show(end, name, receipts)
+
+    def _show(self, end: End, name: bytes, receipts: list[Receipt]) -> None:
+        if not end.other.site.is_node and end.session.may_see_all(self.world.circle.object):
+            end.session.show_receipts(self.world.circle.object, name, receipts)
+
+    def _take_shown(self, end: End, event: ReceiptsShown) -> None:
+        shown = self.told.take_shown([node.name for node in self.world.nodes], event)
+        if shown is not None and shown.doubts:
+            self._ask(shown.node)
+        if shown is not None and shown.fault is not None and shown.fault.against is Against.ELSEWHERE:
+            self._show(end, event.node, list(shown.fault.had))
+
+    def _ask(self, node: str) -> None:
+        for end in self.ends:
+            if end.other.site.name == node and end.session.greeted:
+                end.session.get_receipt(self.world.circle.object)
 
     def _compare_again(self, end: End) -> None:
         end.compares += 1
@@ -457,7 +519,9 @@ class World:
         self.must: set[Change] = set()
         self.touched: set[str] = set()
         self.copied: set[DeviceId] = set()
+        self.set_back: set[str] = set()
         self.forks = 0
+        self.blames = 0
         self.owners: dict[LogId, DeviceId] = {}
         self.carries: dict[SegmentId, list[Change]] = {}
         self.sent: list[bytes] = []
@@ -623,6 +687,8 @@ class World:
         site.store = copy_store(self.rng.choice(site.backups).store)
         if isinstance(site, MemberSite):
             self.copied.add(site.device)
+        else:
+            self.set_back.add(site.name)
         site.boot(new_log=self.rng.random() < 0.2)
         self.forget_lost()
 
@@ -742,6 +808,7 @@ class World:
             self.require(not replica.order.set_aside, f"{site.name} set aside {replica.order.set_aside}")
             self.require(not replica.order.waiting, f"{site.name} still waits for something")
             self.require(not replica.unsealed, f"{site.name} has changes that are not sealed")
+            self.check_blame(site)
             applied = {n: s for n, s in replica.order.applied.items() if s >= replica.book.numbered[n].first}
             ends = {branch.number: branch.tip for branch in replica.book.numbered.values()}
             self.require(applied == ends, f"{site.name} has not applied everything")
@@ -749,6 +816,17 @@ class World:
             self.require(site.state() == state, f"{site.name} differs from {first.name}")
         self.check_tokens(first.tokens())
         self.check_forks(first.replica.book)
+
+    def hear(self, site: MemberSite, node: str, receipt: Receipt) -> None:
+        """A member got a receipt."""
+
+    def check_blame(self, site: MemberSite) -> None:
+        """Only a node that was set back is blamed, with proof, and has everything again."""
+        for node, fault, has_again in site.told.faults():
+            self.require(node in self.set_back, f"{site.name} blames {node}, which keeps all it had")
+            self.require(fault.proved, f"{site.name} cannot prove what it says of {node}")
+            self.require(has_again, f"{site.name} says that {node} still lacks something")
+            self.blames += 1
 
     def check_tokens(self, here: list[str]) -> None:
         self.require(len(here) == len(set(here)), f"something is there twice: {here}")

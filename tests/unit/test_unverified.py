@@ -57,6 +57,7 @@ VERIFY: dict[str, tuple[str, ...]] = {
         "sync.base_segments:find_base_untrusted",
         "sync.introductions:Introductions.take_untrusted",
         "sync.introductions:Introductions.read_untrusted",
+        "sync.receipts:shown_untrusted",
         "sync.rights:Rights.take_untrusted",
         "workspace.account_parcel:AccountParcel.decode_untrusted",
         "workspace.history:show_preview_untrusted",

@@ -169,3 +169,28 @@ async def test_a_node_that_cannot_start_leaves_nothing(tmp_path: Path) -> None:
     assert stores() == writers
     second = await serve_node(tmp_path / "second", "127.0.0.1", 0)
     await asyncio.gather(first.close(), second.close())
+
+
+def test_whoever_asks_gets_a_whole_receipt() -> None:
+    """Of all that is there now, as far as he may see it, with a number above all before; and nothing else."""
+    group = Group(["Ana"], RANDOM)
+    ana = group.people["Ana"]
+    node = NodeAndClients(RANDOM)
+    one, other = (Client(group.object, ana.membership.keys, RANDOM, ana.records) for _ in range(2))
+    for client in (one, other):
+        node.connect(client)
+    node.settle()
+    log = Log(group.object, RANDOM)
+    keys = ana.membership.keys[group.first.id]
+    one.know(log.certificate(group.first.id, keys))
+    one.put(log.write(group.first.id, keys))
+    node.settle()
+    before, frames = other.receipts[-1], len(other.came)
+    other.session.get_receipt(group.object)
+    node.settle()
+    (frame,) = other.came[frames:]
+
+    assert decode_frame_untrusted(frame)[0] is Frame.RECEIPT
+    assert other.receipts[-1].whole
+    assert [(tip.log, tip.seq) for tip in other.receipts[-1].tips] == [(log.id, 1)]
+    assert other.receipts[-1].number > before.number

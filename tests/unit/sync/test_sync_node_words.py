@@ -14,7 +14,16 @@ from peergos_collab.objects.payload import Kind
 from peergos_collab.objects.records import Said, next_epoch
 from peergos_collab.sync.heads import Tip
 from peergos_collab.sync.logbook import LogBook
-from peergos_collab.sync.node_words import MAX_FAULTS, MAX_HEADS, OLDER, Against, Fault, NodeWords
+from peergos_collab.sync.node_words import (
+    MAX_FAULTS,
+    MAX_HEADS,
+    MAX_SHOWN,
+    OLDER,
+    SHOWN_BYTES,
+    Against,
+    Fault,
+    NodeWords,
+)
 from peergos_collab.sync.receipts import Receipt
 from peergos_collab.testing.store import MemoryStore
 from support.circle import make_circle
@@ -41,6 +50,10 @@ class Scene:
             self.come()
         self.words = NodeWords(self.book)
         self.number = 100
+
+    def beside(self) -> NodeWords:
+        """What the node says to another device with the same logs."""
+        return NodeWords(self.book)
 
     def come(self, up_to: int = 6) -> None:
         """The segments of both logs are here."""
@@ -71,8 +84,8 @@ class Scene:
             key, CIRCLE.object, number or self.number, self.tips(ana, bob), epochs if whole else ()
         )
 
-    def say(self, ana: int, bob: int, **how: object) -> Fault | None:
-        return self.words.take(self.receipt(ana, bob, **how), 7)  # type: ignore[arg-type]
+    def say(self, ana: int, bob: int, *, since: int = 0, **how: object) -> Fault | None:
+        return self.words.take(self.receipt(ana, bob, **how), 7, since)  # type: ignore[arg-type]
 
     def missing(self, fault: Fault | None) -> list[tuple[str, int, int]]:
         assert fault is not None
@@ -112,9 +125,9 @@ def test_what_a_node_lost_is_found() -> None:
     assert [(had.whole, had.number < fault.lacks.number) for had in fault.had] == [(False, True)]
     assert scene.say(4, 4) is None
     assert scene.words.faults == [fault]
-    assert not scene.words.has(fault.missing[0])
+    assert not scene.words.has_again(fault)
     assert scene.say(6, 6) is None
-    assert scene.words.has(fault.missing[0])
+    assert scene.words.has_again(fault)
 
 
 def test_all_of_it_may_be_lost() -> None:
@@ -144,11 +157,22 @@ def test_a_number_that_goes_back_proves_nothing_to_others() -> None:
     for how in ({"number": 5}, {"key": SigningKey.generate(RANDOM)}):
         scene = Scene()
         scene.say(3, 3)
-        fault = scene.say(2, 3, **how)
+        fault = scene.say(2, 3, since=scene.words.mark, **how)  # type: ignore[arg-type]
 
         assert scene.missing(fault) == [("ana", 3, 3)]
         assert fault is not None
         assert not fault.proved
+
+
+def test_sessions_side_by_side_prove_nothing() -> None:
+    """What another session brought meanwhile may be newer than what comes on this one."""
+    for whole in (True, False):
+        scene = Scene()
+        since = scene.words.mark
+        scene.say(3, 3, whole=whole)
+
+        assert scene.say(2, 3, since=since, number=5) is None
+        assert scene.words.saved[scene.book.branches[scene.logs[0].log][0].number] == (3 if whole else 2)
 
 
 def test_nothing_is_said_of_what_is_on_its_way() -> None:
@@ -176,6 +200,23 @@ def test_nothing_is_said_of_what_is_on_its_way() -> None:
         else:
             assert fault is None
             assert scene.words.saved[scene.book.branches[ana.log][0].number] == 6
+
+
+def test_words_that_reach_ahead_count_in_their_order() -> None:
+    """When what they name comes: what was said before the newest whole one is held against it, later words
+    are not, and neither makes more of it."""
+    for first in (True, False):
+        scene = Scene(here=False)
+        scene.come(up_to=3)
+        words = [scene.receipt(6, 3, whole=False), scene.receipt(4, 3)]
+        for receipt in words if first else reversed(words):
+            scene.words.take(receipt, 7)
+        scene.come()
+        fault = scene.words.arrived([scene.logs[0].log], 7)
+        branch = scene.book.branches[scene.logs[0].log][0]
+
+        assert (fault is not None) == first
+        assert scene.words.saved[branch.number] == (4 if first else 6)
 
 
 def test_nothing_is_said_of_what_the_node_may_not_show() -> None:
@@ -209,7 +250,7 @@ def test_few_words_are_kept() -> None:
 def test_the_first_that_reached_so_far_is_kept() -> None:
     """It can be held against more than a later one that says the same."""
     scene = Scene()
-    first = scene.receipt(3, 3)
+    first = scene.receipt(3, 3, whole=False)
     scene.words.take(first, 7)
     for _ in range(2 * OLDER):
         scene.say(3, 3)
@@ -234,3 +275,146 @@ def test_a_node_cannot_fill_memory() -> None:
 
     assert 0 < heads <= MAX_HEADS
     assert len(scene.words.faults) == MAX_FAULTS
+
+
+# -- what others show ------------------------------------------------------------------------------
+
+
+def test_what_a_node_hid_is_found_when_members_meet() -> None:
+    """It signed for more to another, and later for less to this device: proved, whoever of the two looks."""
+    here = Scene()
+    there = here.beside()
+    had = here.receipt(3, 5)
+    there.take(had, 7)
+    lacks = here.receipt(3, 2)
+    assert here.words.take(lacks, 7) is None
+    fault = here.words.take_shown(there.to_show(), 7)
+    other = there.take_shown(here.words.to_show(), 7)
+
+    assert here.missing(fault) == here.missing(other) == [("bob", 3, 5)]
+    assert fault is not None
+    assert other is not None
+    assert (fault.against, other.against) == (Against.HIDDEN, Against.ELSEWHERE)
+    assert fault.had == other.had == (had,)
+    assert fault.lacks == other.lacks == lacks
+    assert fault.proved
+    assert here.words.take_shown(there.to_show(), 7) is None
+
+
+def test_what_a_node_got_later_is_no_fault() -> None:
+    """It told one member less before it told another more: it had no more then. But now it may be asked."""
+    here = Scene()
+    there = here.beside()
+    here.say(3, 2)
+    there.take(here.receipt(3, 5), 7)
+    assert here.words.take_shown(there.to_show(), 7) is None
+    assert here.words.doubts
+    assert there.take_shown(here.words.to_show(), 7) is None
+    assert not there.doubts
+
+    lies = here.receipt(3, 2)
+    assert here.words.take(lies, 7) is not None
+    assert not here.words.doubts
+
+
+def test_a_node_that_is_asked_and_has_it_is_not_blamed() -> None:
+    """What others were told before counts only against what lacks it."""
+    here = Scene()
+    here.say(3, 2)
+    here.words.take_shown([here.receipt(3, 5)], 7)
+    assert here.say(3, 5) is None
+    assert not here.words.doubts
+    assert here.words.faults == []
+
+
+def test_receipts_of_a_key_that_is_not_the_nodes_count_for_nothing() -> None:
+    """Whoever makes keys could sign for anything."""
+    here = Scene()
+    forged = here.receipt(3, 5, key=SigningKey.generate(RANDOM))
+    here.say(3, 2)
+
+    assert here.words.take_shown([forged], 7) is None
+    assert here.words.key == KEY.public
+
+
+def test_what_is_shown_before_it_came_is_judged_when_it_comes() -> None:
+    """Receipts come first, the segments behind them; a receipt for what never comes says nothing."""
+    here = Scene(here=False)
+    here.come(up_to=2)
+    claim = here.receipt(2, 5)
+    here.say(2, 2)
+    assert here.words.take_shown([claim], 7) is None
+    assert here.words.arrived([here.logs[0].log], 7) is None
+    here.come()
+    fault = here.words.arrived([here.logs[1].log], 7)
+
+    assert here.missing(fault) == [("bob", 3, 5)]
+
+
+def test_hidden_keys_are_found() -> None:
+    """A node that knew of newer keys, and later signs that the old ones are the newest."""
+    for shown in (True, False):
+        here = Scene()
+        epoch = next_epoch(
+            CIRCLE.object, EpochKeys.generate(RANDOM), {CIRCLE.epoch_id: ANA.keys}, {}, [], ROTATED, RANDOM
+        )
+        had = here.receipt(3, 3, epochs=[epoch.id])
+        if not shown:
+            here.words.take(had, 7)
+            here.book.store.write(here.book.take_records([epoch.raw]).batch)
+        fault = here.say(3, 3)
+        if shown:
+            assert here.words.take_shown([had], 7) is None
+            here.book.store.write(here.book.take_records([epoch.raw]).batch)
+            fault = here.words.arrived([], 7)
+
+        assert fault is not None
+        assert fault.epochs == (epoch.id,)
+        assert fault.against is (Against.HIDDEN if shown else Against.HERE)
+        assert not here.words.has_again(fault)
+        here.again()
+        assert here.words.faults == [fault]
+        here.say(3, 3, epochs=[epoch.id])
+        assert here.words.has_again(fault)
+
+
+def test_older_words_show_for_how_long_something_was_hidden() -> None:
+    """A log that goes on is signed for ever farther. Held against what another was told long ago, an older
+    receipt for it still proves that it was kept from him then."""
+    here = Scene()
+    there = here.beside()
+    there.take(here.receipt(1, 0, whole=False), 7)
+    for seq in range(2, 7):
+        for _ in range(3):
+            there.take(here.receipt(1, seq), 7)
+        if seq == 4:
+            here.say(1, 1)
+    fault = here.words.take_shown(there.to_show(), 7)
+
+    assert here.missing(fault)[0][:2] == ("bob", 2)
+
+
+def test_what_was_hidden_for_a_while_is_found() -> None:
+    """Though the node shows all of it again when the members meet."""
+    here = Scene()
+    had = here.receipt(3, 5)
+    here.say(3, 2)
+    here.say(3, 5)
+
+    assert here.missing(here.words.take_shown([had], 7)) == [("bob", 3, 5)]
+
+
+def test_what_others_show_is_bounded() -> None:
+    """A member may show any number of receipts that cannot be judged, and is shown no more than fits."""
+    here = Scene(here=False)
+    receipts = [here.receipt(3, 5) for _ in range(3 * MAX_SHOWN)]
+    here.words.take_shown(receipts, 7)
+    tips = [Tip(here.logs[0].log, seq, here.logs[0].segments[0].id) for seq in range(7, 900)]
+    for number in range(500, 510):
+        here.words.take(Receipt.issue(KEY, CIRCLE.object, number, tips, [CIRCLE.epoch_id]), 7)
+
+    assert len(here.words._shown) <= MAX_SHOWN
+    assert sum(len(receipt.tips) for receipt in here.words.to_show()) * 76 <= SHOWN_BYTES
+
+
+ROTATED = Said(Rotate(), ANA.actor)

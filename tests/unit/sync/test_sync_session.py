@@ -26,6 +26,8 @@ from peergos_collab.sync.session_events import (
     Met,
     Opened,
     Ponged,
+    ReceiptsShown,
+    ReceiptWanted,
     RecordsCame,
     RefusedCame,
     SegmentsCame,
@@ -289,6 +291,39 @@ def test_a_whole_receipt_answers_what_was_asked() -> None:
     receipts = [Receipt.issue(RECEIPT, CIRCLE.object, 1, [], epochs) for epochs in NEWEST]
 
     assert [channel.answers(receipt) for receipt in receipts] == [True, False, False]
+
+
+def test_members_show_each_other_receipts() -> None:
+    """For the object they have open; each is checked with the key that is said to have signed it."""
+    one, other = pair(book(), book())
+    stranger = session(book())
+    talk(one, other)
+    receipts = [Receipt.issue(RECEIPT, CIRCLE.object, number, [], [CIRCLE.epoch_id]) for number in (1, 2)]
+    one.show_receipts(CIRCLE.object, bytes(32), receipts)
+    (frame,) = one.take_outgoing()
+    talk(stranger, session(book()))
+    (shown,) = other.receive_untrusted(frame)
+
+    assert shown == ReceiptsShown(CIRCLE.object, bytes(32), RECEIPT.public, receipts)
+    assert stranger.receive_untrusted(frame) == []
+    elsewhere = Receipt.issue(RECEIPT, OTHER.object, 3, []).fields()
+    for key, value in ((RECEIPT.public, elsewhere), (bytes(32), receipts[0].fields())):
+        with pytest.raises(RemoteProtocolError):
+            other.receive_untrusted(encode_frame(Frame.SHOW_RECEIPTS, CIRCLE.object, bytes(32), key, [value]))
+
+
+def test_a_node_is_asked_for_a_receipt() -> None:
+    """By who has the object open; nobody else gets an answer."""
+    node = session(book(), serving=True, receipt_key=RECEIPT)
+    client, stranger = session(book(), with_node=True), session(book(), with_node=True)
+    client.open(CIRCLE.object, keys_of(ANA))
+    talk(client, node)
+    client.get_receipt(CIRCLE.object)
+    stranger.get_receipt(CIRCLE.object)
+    other = session(book(), serving=True, receipt_key=RECEIPT)
+
+    assert of(talk(node, client)[0], ReceiptWanted) == [ReceiptWanted(CIRCLE.object)]
+    assert of(talk(other, stranger)[0], ReceiptWanted) == []
 
 
 NEWEST: tuple[tuple[EpochId, ...], ...] = ((CIRCLE.epoch_id,), (EpochId(bytes(32)),), ())
