@@ -10,8 +10,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
-from peergos_collab.codec.ids import DeviceId, RunId
+from peergos_collab.codec.ids import DeviceId, ObjectId, RunId
 from peergos_collab.documents import Change, Document
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.payload import Kind, Payload, decode_payload_untrusted
@@ -127,14 +128,7 @@ class EditingWorld:
         self.circle, self.counts, self.steps = circle, counts, steps
         self.time = 1_700_000_000_000
         self.must: set[NumberedChange] = set()
-        self.writers = [Writer(self, member, self._disk()) for member in circle.members]
-
-    def _disk(self) -> MemoryStore:
-        store = MemoryStore()
-        book = LogBook(self.circle.object, store)
-        store.write(book.take_records(self.circle.records).batch)
-        store.flush()
-        return store
+        self.writers = [Writer(self, member, new_disk(circle)) for member in circle.members]
 
     def clock(self) -> int:
         self.time += self.rng.choice([5, 5, 700])
@@ -219,15 +213,19 @@ class EditingWorld:
             start = known[0].tip + 1 if known else 1
             count = most()
             if start <= branch.tip and count:
-                record = giver.replica.book.certificates[log, self.circle.epoch_id]
-                taker.store.write(taker.replica.take_records([record.raw]).batch)
+                place = log, self.circle.epoch_id
+                if place not in taker.replica.book.certificates:
+                    record = giver.replica.book.certificates[place]
+                    taker.store.write(taker.replica.take_records([record.raw]).batch)
                 raws += giver.replica.book.read(branch, start, 1 << 20)[:count]
+        if not raws:
+            return False
         before = taker.document.clocks()
         taken = taker.replica.take_segments(raws, "memory")
         taker.store.write(taken.offered.batch)
         self.require(not taken.offered.refused, f"refused: {taken.offered.refused}")
         self.counts.concurrent += bool(taken.deliveries) and before != giver.document.clocks()
-        return bool(raws)
+        return True
 
     def _flush(self, writer: Writer) -> None:
         writer.flush()
@@ -250,9 +248,7 @@ class EditingWorld:
         for number, raw in store._durable.journal.get(object_id, {}).items():
             for change in open_entry_untrusted(object_id, number, raw, local):
                 found.add((change.run, change.number))
-        copied = MemoryStore()
-        copied._durable, copied._seen = store._durable, _copy(store._durable)
-        return found | self._sealed(LogBook.load(object_id, copied))
+        return found | self._sealed(LogBook.load(object_id, _copy_of(store)))
 
     def _sealed(self, book: LogBook) -> set[NumberedChange]:
         return {
@@ -300,6 +296,27 @@ class EditingWorld:
         plain = PlainText()
         plain.apply_all(updates)
         self.require(plain.text() == text, "the plain reference has another text")
+
+
+@cache
+def _first_disk(object_id: ObjectId, records: tuple[bytes, ...]) -> MemoryStore:
+    store = MemoryStore()
+    store.write(LogBook(object_id, store).take_records(records).batch)
+    store.flush()
+    return store
+
+
+def new_disk(circle: Circle) -> MemoryStore:
+    """A disk with the membership records, and nothing else."""
+    return _copy_of(_first_disk(circle.object, tuple(circle.records)))
+
+
+def _copy_of(store: MemoryStore) -> MemoryStore:
+    """What is durable on a disk, on another one."""
+    copied = MemoryStore()
+    copied._durable, copied._seen = _copy(store._durable), _copy(store._durable)
+    copied._branch, copied._journal = store._branch, store._journal
+    return copied
 
 
 def three_writers(seed: int = 0) -> Circle:
