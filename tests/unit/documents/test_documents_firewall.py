@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from peergos_collab.documents import Document, UpdateLimits, check_untrusted, merge
@@ -109,6 +111,20 @@ def test_summary() -> None:
         client=ME, first_clock=0, next_clock=7, ends={ME: 7}, halves=summary.halves, structs=2, ranges=0
     )
     assert list(summary.halves) == [(ME, 2), (ME, 5)]
+
+
+def test_a_text_of_emoji_costs_little() -> None:
+    """What is kept of each character that has two units is a few bytes, though they pack to nearly nothing."""
+    count = 50_000
+    raw = update(b"\x04" + TEXT + varint(4 * count) + "😀".encode() * count)
+    tracemalloc.start()
+    summary = check_untrusted(raw, ME, {})
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert summary.next_clock == 2 * count
+    assert (ME, 2 * count - 1) in summary.halves
+    assert kept < 6 * count
 
 
 def test_own_updates_of_many_clients() -> None:
