@@ -1,8 +1,8 @@
 """The long life of a document: opening it from its own checkpoint, with a foreign tail, and from its history.
 
 A replays the trace ``automerge-paper``, B gets it through a node, both close. Then A writes 1,000 edits, each
-waited for, so each a segment; they are put into B's store undelivered, as a crash leaves them. Openings are by
-fresh processes, beyond imports and the home. All history is what a device without a checkpoint does: every
+waited for, so each a segment; they are put into B's store undelivered, as a crash leaves them. Openings are
+by fresh processes, beyond imports and the home. All history is what a device without a checkpoint does: every
 segment verified, opened, put in order, checked by the firewall.
 """
 

@@ -114,7 +114,7 @@ def test_summary() -> None:
 
 
 def test_a_text_of_emoji_costs_little() -> None:
-    """What is kept of each character that has two units is a few bytes, though they pack to nearly nothing."""
+    """What is kept of each character that has two units is a few bytes."""
     count = 50_000
     raw = update(b"\x04" + TEXT + varint(4 * count) + "😀".encode() * count)
     tracemalloc.start()
