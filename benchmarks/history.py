@@ -3,7 +3,8 @@
 A replays the trace ``automerge-paper``, B gets it through a node, both close. Then A writes 1,000 edits, each
 waited for, so each a segment; they are put into B's store undelivered, as a crash leaves them. Openings are
 by fresh processes, beyond imports and the home. All history is what a device without a checkpoint does: every
-segment verified, opened, put in order, checked by the firewall.
+segment verified, opened, put in order, checked by the firewall. All of it is one thread's arithmetic, so it
+is the processor's time that counts.
 """
 
 from __future__ import annotations
@@ -67,10 +68,10 @@ async def replayer(talk: Talk, home: str) -> None:
     replica = opened.live.replica
     took = []
     for _ in range(TIMES):
-        before = time.perf_counter()
+        before = time.process_time()
         book = engine.stored.book(replica.object)
         built = engine.stored.build(DOCUMENT, book, replica.fold.kind, replica.keys, replica.actor)
-        took.append(time.perf_counter() - before)
+        took.append(time.process_time() - before)
         if built.fold.document.text != opened.fold.document.text:
             raise RuntimeError("the history gives another text")
     raws = [raw for branch in book.numbered.values() for raw in book.read(branch, 1, 1 << 30)]
@@ -115,6 +116,8 @@ async def measure(most: int | None = None) -> Report:
 
 
 async def _add_opening(report: Report, name: str, home: Path, target: str) -> None:
-    times = [each["all"] - each["home"] for each in await opening.open_times(home)]
-    note = f"least {min(times):.1f}, most {max(times):.1f}"
-    report.add(f"opened: {name}", statistics.median(times), "ms", target, note)
+    times = await opening.open_times(home)
+    clock = statistics.median(each["all"] - each["home"] for each in times)
+    used = [each["document cpu"] for each in times]
+    note = f"least {min(used):.1f}, most {max(used):.1f}; by the clock {clock:.1f}"
+    report.add(f"opened: {name}", statistics.median(used), "ms", target, note)

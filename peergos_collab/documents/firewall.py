@@ -45,6 +45,7 @@ _STRING: Final = 4
 _ORIGIN: Final = 0x80
 _RIGHT_ORIGIN: Final = 0x40
 _HAS_ORIGIN: Final = _ORIGIN | _RIGHT_ORIGIN
+_NO_HALVES: Final = Halves()
 _ROOT_PARENT: Final = b"\x01\x04text"
 _CONTENT_NAMES: Final = {0: "a GC struct", 2: "JSON", 3: "binary content", 5: "an embed", 6: "formatting",
                          7: "a nested shared type", 8: "nested values", 9: "a subdocument",
@@ -124,9 +125,9 @@ class _Reader:
         self.client = client
         self.known = known
         self.limits = limits
-        self.old_halves = halves or Halves()
+        self.old_halves = halves if halves is not None else _NO_HALVES
         self.overlap = overlap
-        self.new_halves = Halves()
+        self.new_halves = _NO_HALVES
         self.ranges = 0
         self.ends: dict[int, int] = {}
         self.later: dict[int, int] = {}
@@ -254,6 +255,8 @@ class _Reader:
         self.at += size
         if raw.isascii():
             return size
+        if self.new_halves is _NO_HALVES:
+            self.new_halves = Halves()
         return self.new_halves.add_text(author, clock, raw.decode())
 
     def delete_set(self) -> None:
