@@ -7,7 +7,6 @@ It writes nothing anywhere about who asked or for what.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from asyncio import StreamReader, StreamWriter
 from collections import Counter
@@ -22,6 +21,7 @@ from peergos_collab.values import dataclass
 
 from .carrying import PIECE, carry
 from .public_addresses import is_public
+from .seats import whose
 from .timers import Cancellable, Timers
 from .tunnel_messages import Answer, encode_answer, is_ask, parse_ask_untrusted
 
@@ -216,11 +216,4 @@ async def _dial(target: Address) -> tuple[StreamReader, StreamWriter] | Answer:
 
 def _client(connection: Connection) -> str:
     """Whom a tunnel is counted for, as long as it is open."""
-    host = str(getattr(connection, "peer_host", ""))  # transports without addresses have none
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
-        return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
-    return host
+    return whose(str(getattr(connection, "peer_host", "")))  # transports without addresses have none

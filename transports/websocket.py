@@ -26,6 +26,7 @@ from peergos_collab.errors import (
 from peergos_collab.ports.transport import Address, Connection, Transport
 from peergos_collab.ports.tunnels import Tunnels
 
+from .seats import SEATS, Seats, seats_here, whose
 from .timers import Timers
 from .websocket_connection import MAX_MESSAGE, WebSocketConnection
 
@@ -45,14 +46,21 @@ class WebSocketTransport:
         keepalive: seconds of silence before a ping, and again before the other end counts as lost.
         timers: passed in by tests; the running event loop otherwise.
         kind: of its connections: ``node``, or ``lan``.
+        seats: most connections that a listener serves.
     """
 
     def __init__(
-        self, *, keepalive: float = KEEPALIVE, timers: Timers | None = None, kind: str = "node"
+        self,
+        *,
+        keepalive: float = KEEPALIVE,
+        timers: Timers | None = None,
+        kind: str = "node",
+        seats: int = SEATS,
     ) -> None:
         self._kind = kind
         self._keepalive = keepalive
         self._timers = timers
+        self._seats = seats
 
     async def connect(self, address: Address, *, timeout: float = 10.0) -> Connection:
         """See ``ports.Transport``. The pin is compared before anything but TLS is sent."""
@@ -99,7 +107,9 @@ class WebSocketTransport:
         """
         if not isinstance(certificate, NodeCertificate):
             raise LocalProtocolError("listening needs a NodeCertificate")
-        listener = WebSocketListener(certificate, accept, self._timers, self._keepalive, self._kind)
+        listener = WebSocketListener(
+            certificate, accept, self._timers, self._keepalive, self._kind, self._seats
+        )
         await listener.start(host, port)
         return listener
 
@@ -166,14 +176,15 @@ class WebSocketListener:
         accept: Callable[[Connection], Awaitable[None]],
         timers: Timers | None,
         keepalive: float,
-        kind: str = "node",
+        kind: str,
+        seats: int,
     ) -> None:
         self._kind = kind
         self._certificate = certificate
         self._accept = accept
         self._timers = timers
         self._keepalive = keepalive
-        self._connections: set[WebSocketConnection] = set()
+        self._seats = Seats[WebSocketConnection](seats_here(seats))
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._address = Address(pin=certificate.pin, host="", port=0)
@@ -203,7 +214,7 @@ class WebSocketListener:
         """Idempotent. ``accept`` calls get ``Offline`` from their connections, then are cancelled."""
         if self._server is not None:
             self._server.close()
-        await asyncio.gather(*(connection.close() for connection in list(self._connections)))
+        await asyncio.gather(*(connection.close() for connection in self._seats))
         if self._tasks:
             _, pending = await asyncio.wait(list(self._tasks), timeout=_SHUTDOWN_SECONDS)
             for task in pending:
@@ -219,7 +230,7 @@ class WebSocketListener:
             keepalive=self._keepalive,
             kind=self._kind,
             on_open=self._serve,
-            connections=self._connections,
+            seats=self._seats,
         )
 
     def _serve(self, connection: WebSocketConnection) -> None:
@@ -243,23 +254,25 @@ class WebSocketListener:
 class _ServedConnection(WebSocketConnection):
     """A connection that its listener knows of from TCP accept to loss, opened or not."""
 
-    __slots__ = ("_connections", "_deadline")
+    __slots__ = ("_deadline", "_host", "_seats")
 
-    def __init__(
-        self, protocol: ServerProtocol, *, connections: set[WebSocketConnection], **rest: Any
-    ) -> None:
+    def __init__(self, protocol: ServerProtocol, *, seats: Seats[WebSocketConnection], **rest: Any) -> None:
         super().__init__(protocol, **rest)
-        self._connections = connections
+        self._seats = seats
+        self._host = ""
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._connections.add(self)
+        self._host = whose(self.peer_host)
+        given_up = self._seats.take(self._host, self)
+        if given_up is not None:
+            given_up.abort("The node has no room for one more connection from there.")
         _no_delay(transport)
         self._deadline = asyncio.get_running_loop().call_later(_HANDSHAKE_SECONDS, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.discard(self)
+        self._seats.leave(self._host, self)
         if self._deadline is not None:
             self._deadline.cancel()
         super().connection_lost(exc)

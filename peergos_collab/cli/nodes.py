@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 DEFAULT_LISTEN = "127.0.0.1:8470"
 
+MANY_FILES = 8192
+"""Enough for as many connections as a node serves at most."""
+
 
 @click.group(cls=Group)
 def node() -> None:
@@ -71,6 +74,7 @@ def _host_and_port(text: str) -> tuple[str, int]:
 async def _serve(settings: Settings, home: Path, host: str, port: int, tunnels: Tunnels | None) -> None:
     from ..node import serve_node
 
+    _allow_many_files()
     running = await serve_node(home, host, port, tunnels=tunnels)
     try:
         if settings.json:
@@ -82,6 +86,16 @@ async def _serve(settings: Settings, home: Path, host: str, port: int, tunnels: 
         await running.closed()
     finally:
         await running.close()
+
+
+def _allow_many_files() -> None:
+    """Each connection is an open file; most systems let a program have more of them if it asks."""
+    import resource
+
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MANY_FILES if most == resource.RLIM_INFINITY else min(MANY_FILES, most)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 @node.command("add")

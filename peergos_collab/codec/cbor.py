@@ -23,9 +23,17 @@ _BUILT_IN_TAGS: Final = (
 )
 
 
+_STRINGS: Final = (2, 3)
+"""Major types of bytes and text."""
+
 _PLAIN: Final = frozenset({bytes, str, bool, type(None)})
 _LEAST: Final = -(2**63)
 _END: Final = 2**64
+
+
+_FEW: Final = 512
+"""Any record may have so many items, and one more for each 16 bytes: ids, of which most are made, have 32."""
+_ITEM_BYTES: Final = 16
 
 
 class _Unfit(ValueError):
@@ -52,21 +60,26 @@ def encode(value: Any) -> bytes:
         raise LocalProtocolError(f"this value has no record form: {error}") from None
 
 
-def decode_untrusted(raw: bytes, limit: int) -> Any:
+def decode_untrusted(raw: bytes, limit: int, *, sparse: bool = False) -> Any:
     """Decodes bytes from a peer, a node or the disk.
 
     Args:
         raw: the whole record.
         limit: most bytes this type of record may have.
+        sparse: most of it must be byte strings. For what strangers send: a value is made of each item, and a
+            megabyte of empty lists would take seconds.
 
     Returns:
         ints (64 bit), bytes, str, bool, None, lists and dicts of these.
 
     Raises:
-        RemoteProtocolError: too long, malformed, not canonical, or with tags, floats or deep nesting.
+        RemoteProtocolError: too long, malformed, not canonical, with too many items, or with tags, floats or
+            deep nesting.
     """
     if len(raw) > limit:
         raise RemoteProtocolError(f"a record of {len(raw)} bytes, where {limit} are allowed")
+    if sparse and len(raw) > _FEW:
+        _check_sparse(raw)
     try:
         value = cbor2.loads(
             raw,
@@ -83,6 +96,25 @@ def decode_untrusted(raw: bytes, limit: int) -> Any:
     if again != raw:
         raise RemoteProtocolError("a record that is not in the one canonical form")
     return value
+
+
+def _check_sparse(raw: bytes) -> None:
+    """Goes over the heads of all items, before anything is made of them. The decoder judges the rest."""
+    left = _FEW + len(raw) // _ITEM_BYTES
+    at, end = 0, len(raw)
+    while at < end:
+        left -= 1
+        if left < 0:
+            raise RemoteProtocolError("a record of more items than its bytes are worth")
+        head = raw[at]
+        at += 1
+        argument = head & 31
+        if argument >= 24:
+            size = 1 << (argument & 3)
+            argument = int.from_bytes(raw[at : at + size])
+            at += size
+        if head >> 5 in _STRINGS:
+            at += argument
 
 
 def _ordered(value: Any, depth: int) -> Any:

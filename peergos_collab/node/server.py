@@ -26,6 +26,12 @@ STORE_FILE: Final = "node.db"
 SENT_BYTES: Final = 256 << 10
 """After so many bytes to one connection the next wait until it has taken them."""
 
+SLICE_SECONDS: Final = 0.002
+"""One connection is served for so long, or one frame if that takes longer; then it is the others' turn."""
+
+SLICE_ANSWERS: Final = 16
+"""Frames that answer one connection before they go out: each may be as long as the longest segment."""
+
 MAX_BACKLOG: Final = 4096
 """Frames that may wait for a connection that does not read; then it is closed, and may come back."""
 
@@ -75,15 +81,21 @@ class RunningNode:
         session = self._shelf.attach(connection.channel)
         self._connections[id(session)] = connection
         self._flush()
+        served = 0.0
         try:
             while True:
                 message = await connection.receive()
+                began = self._loop.time()
                 if self._tunnels is not None and not session.greeted and self._tunnels.is_asked_for(message):
                     await self._relay(session, connection, message, self._tunnels)
                     return
                 for commit in self._shelf.receive_untrusted(session, message):
                     self._write(commit)
                 self._flush_soon()
+                served += self._loop.time() - began
+                if served > SLICE_SECONDS or session.backlog > SLICE_ANSWERS:
+                    await asyncio.sleep(0)  # what has come already would be taken without a pause
+                    served = 0.0
                 await connection.drain()
         except Offline:
             pass

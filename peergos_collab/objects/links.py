@@ -187,7 +187,7 @@ class Drop:
         """Verifies the drop's own signature. Raises RemoteProtocolError."""
         if len(raw) not in BUCKETS:
             raise RemoteProtocolError("a drop of a size that is not allowed")
-        body, signature = array(decode_untrusted(raw, BUCKETS[2]), 2, "drop")
+        body, signature = array(decode_untrusted(raw, BUCKETS[2], sparse=True), 2, "drop")
         fields = array(decode_untrusted(some_bytes(body, BUCKETS[2], "drop"), BUCKETS[2]), 5, "drop")
         number(fields[0], VERSION, VERSION, "drop version")
         public = VerifyKey(blob(fields[1], 32, "drop key"))

@@ -83,7 +83,7 @@ class Mail:
         Raises:
             RemoteProtocolError: malformed, a size that is not allowed, or too little work.
         """
-        fields = array(decode_untrusted(raw, MAX_MAIL), 5, "mail")
+        fields = array(decode_untrusted(raw, MAX_MAIL, sparse=True), 5, "mail")
         number(fields[0], VERSION, VERSION, "mail version")
         address = MailAddress(blob(fields[1], 32, "mail address"))
         sealed = some_bytes(fields[2], SIZES[-1], "mail")

@@ -276,7 +276,9 @@ class EpochLink:
         Raises:
             RemoteProtocolError: no write key of one of the epochs ``earlier`` signed it.
         """
-        head, rest_hash, signer, level, signature = array(decode_untrusted(raw, MAX_LINK), 5, "epoch link")
+        head, rest_hash, signer, level, signature = array(
+            decode_untrusted(raw, MAX_LINK, sparse=True), 5, "epoch link"
+        )
         head = some_bytes(head, MAX_HEAD, "epoch head")
         id_ = EpochId(hash256(Tag.EPOCH_ID, head + blob(rest_hash, 32, "hash")))
         fields = _checked_head(head)
@@ -476,9 +478,9 @@ def _split(raw: bytes) -> tuple[_Sealed, list[Any], _Core]:
     """The parts of a record: what is sealed, head, and what the op's signature covers."""
     if len(raw) not in BUCKETS:
         raise RemoteProtocolError("a membership record of a size that is not allowed")
-    head, rest, signer, level, signature = array(decode_untrusted(raw, MAX_RECORD), 5, "record")
+    head, rest, signer, level, signature = array(decode_untrusted(raw, MAX_RECORD, sparse=True), 5, "record")
     head, rest = some_bytes(head, MAX_HEAD, "record head"), some_bytes(rest, MAX_RECORD, "record")
-    parts = array(decode_untrusted(rest, MAX_RECORD), 6, "record")
+    parts = array(decode_untrusted(rest, MAX_RECORD, sparse=True), 6, "record")
     back_links, history, wraps, seals, sealed_op, by_device = parts
     check_form(some_bytes(wraps, MAX_RECORD, "wraps"))
     core = _Core(back_links, some_bytes(history, MAX_RECORD, "history seals"), wraps)
@@ -525,7 +527,7 @@ def _read_grant(sealed: _Sealed, head: list[Any], core: _Core) -> Grant:
 
 
 def _checked_head(raw: bytes) -> list[Any]:
-    head = decode_untrusted(raw, MAX_HEAD)
+    head = decode_untrusted(raw, MAX_HEAD, sparse=True)
     if type(head) is not list or len(head) < 4:
         raise RemoteProtocolError("a record without a head")
     number(head[0], VERSION, VERSION, "record version")

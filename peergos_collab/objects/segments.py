@@ -66,7 +66,7 @@ class Segment:
     @staticmethod
     def parse_untrusted(raw: bytes) -> UnverifiedSegment:
         """Checks form and size, not the signature. Raises RemoteProtocolError."""
-        prefix, signature, body = array(decode_untrusted(raw, MAX_SEGMENT), 3, "segment")
+        prefix, signature, body = array(decode_untrusted(raw, MAX_SEGMENT, sparse=True), 3, "segment")
         prefix = some_bytes(prefix, _PREFIX_LIMIT, "segment prefix")
         body = some_bytes(body, MAX_SEGMENT, "segment body")
         version, object_id, log, seq, previous, epoch, flags = array(
@@ -151,7 +151,7 @@ class UnverifiedSegment:
 def epoch_of(raw: bytes) -> EpochId | None:
     """The epoch of a stored segment; None where it is damaged. Cheap: its body is not hashed."""
     try:
-        prefix = array(decode_untrusted(raw, MAX_SEGMENT), 3, "segment")[0]
+        prefix = array(decode_untrusted(raw, MAX_SEGMENT, sparse=True), 3, "segment")[0]
         fields = array(
             decode_untrusted(some_bytes(prefix, _PREFIX_LIMIT, "prefix"), _PREFIX_LIMIT), 7, "prefix"
         )

@@ -131,7 +131,7 @@ class LastSegments:
 
 def decode_frame_untrusted(message: bytes) -> tuple[Frame, list[Any]]:
     """The type and the fields after it. Raises RemoteProtocolError."""
-    value = decode_untrusted(message, MAX_FRAME)
+    value = decode_untrusted(message, MAX_FRAME, sparse=True)
     if type(value) is not list or not value or type(value[0]) is not int:
         raise RemoteProtocolError("a frame without a type")
     try:

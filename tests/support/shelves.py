@@ -14,6 +14,7 @@ from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.records import MembershipRecord
 from peergos_collab.objects.segments import Segment, seal_segment
 from peergos_collab.ports import Random
+from peergos_collab.sync.frames import Frame, decode_frame_untrusted
 from peergos_collab.sync.logbook import LogBook
 from peergos_collab.sync.receipts import Receipt
 from peergos_collab.sync.session import Session
@@ -24,6 +25,7 @@ from peergos_collab.sync.session_events import (
     SegmentsCame,
 )
 from peergos_collab.testing.store import MemoryStore
+from peergos_collab.testing.transport import MemoryConnection
 
 
 class Log:
@@ -144,6 +146,26 @@ class Client:
     @property
     def heads(self) -> set[tuple[bytes, int]]:
         return {(tip.log, tip.seq) for tip in self.book.tips()}
+
+
+class Connected(Client):
+    """A client of a running node, over a connection."""
+
+    def over(self, connection: MemoryConnection) -> None:
+        self.connection = connection
+        self.start(connection.channel, with_node=True)
+        self.open()
+
+    async def until_silent(self) -> None:
+        """Sends what is ready and takes what comes, until the node has answered all of it."""
+        self.session.ping(len(self.came))
+        while True:
+            for frame in self.session.take_outgoing():
+                self.connection.send(frame)
+            frame = await self.connection.receive()
+            self.receive(frame)
+            if decode_frame_untrusted(frame)[0] is Frame.PONG:
+                return
 
 
 class NodeAndClients:

@@ -186,3 +186,28 @@ def test_every_small_tag_is_refused() -> None:
             head = cbor2.dumps(cbor2.CBORTag(number, 0))[:-1]
             with pytest.raises(RemoteProtocolError):
                 decode_untrusted(head + content, LIMIT)
+
+
+def test_small_items_are_counted_before_anything_is_made_of_them() -> None:
+    """What strangers send has as many items as its bytes are worth; ids and segments are well within."""
+    for item in ([], 0, b"", "", b"a", {}, 1 << 20, None):
+        raw = encode([b"", [item] * 20_000])
+        assert len(decode_untrusted(raw, 1 << 20)[1]) == 20_000
+        with pytest.raises(RemoteProtocolError, match="items"):
+            decode_untrusted(raw, 1 << 20, sparse=True)
+    for fair in (
+        [bytes(32)] * 12_000,
+        [[bytes(32), 1 << 20, bytes(32)]] * 10_000,
+        [0] * 500,
+        [bytes(1 << 19)],
+    ):
+        assert decode_untrusted(encode(fair), 1 << 20, sparse=True) == fair
+
+
+def test_whatever_is_in_strings_counts_as_one_item() -> None:
+    """Bytes that look like lists are no lists; a length beyond the end is for the decoder to refuse."""
+    lists = b"\x80" * 50_000
+    assert decode_untrusted(encode(lists), 1 << 20, sparse=True) == lists
+    for broken in (b"\x82\x5a\xff\xff\xff\xff" + bytes(600), b"\x1c" * 600, b"\x9f" + b"\x5f" * 600):
+        with pytest.raises(RemoteProtocolError):
+            decode_untrusted(broken, 1 << 20, sparse=True)

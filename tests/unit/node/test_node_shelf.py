@@ -17,34 +17,13 @@ from peergos_collab.node.shelf import IDLE_BOOKS, Shelf
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.payload import Kind
 from peergos_collab.storage import HomeLock
-from peergos_collab.sync.frames import Frame, decode_frame_untrusted
 from peergos_collab.testing.store import MemoryStore
-from peergos_collab.testing.transport import MemoryConnection, memory_pair
+from peergos_collab.testing.transport import memory_pair
 from support.circle import make_circle
 from support.members import Group
-from support.shelves import Client, Log, NodeAndClients
+from support.shelves import Client, Connected, Log, NodeAndClients
 
 RANDOM = random.Random(88).randbytes
-
-
-class Connected(Client):
-    """A client of a running node, over a connection."""
-
-    def over(self, connection: MemoryConnection) -> None:
-        self.connection = connection
-        self.start(connection.channel, with_node=True)
-        self.open()
-
-    async def until_silent(self) -> None:
-        """Sends what is ready and takes what comes, until the node has answered all of it."""
-        self.session.ping(len(self.came))
-        while True:
-            for frame in self.session.take_outgoing():
-                self.connection.send(frame)
-            frame = await self.connection.receive()
-            self.receive(frame)
-            if decode_frame_untrusted(frame)[0] is Frame.PONG:
-                return
 
 
 async def test_what_a_full_disk_did_not_take_is_in_no_receipt(tmp_path: Path) -> None:

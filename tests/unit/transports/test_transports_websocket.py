@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -320,3 +321,23 @@ async def test_an_answering_node_stays(serve: Serve) -> None:
     assert await connection.receive() == b"there?"
 
     await connection.close()
+
+
+async def test_a_flood_of_connections_keeps_nobody_out(certificate: NodeCertificate) -> None:
+    """Where all seats are taken, who has most of them gives up the newest, and a stranger is served."""
+    transport = WebSocketTransport(seats=3)
+    listener = await transport.listen("127.0.0.1", 0, certificate, echo)
+    flood = [await transport.connect(listener.address) for _ in range(3)]
+    socket_ = socket.create_connection(
+        (listener.address.host, listener.address.port), source_address=("127.0.0.2", 0)
+    )
+    socket_.setblocking(False)
+    stranger = await transport.connect_over(socket_, listener.address, "there")
+    for connection in (*flood[:2], stranger):
+        connection.send(b"still here")
+        assert await connection.receive() == b"still here"
+    with pytest.raises(Offline):
+        await flood[2].receive()
+    for connection in (*flood, stranger):
+        await connection.close()
+    await listener.close()
