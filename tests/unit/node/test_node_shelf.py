@@ -17,6 +17,7 @@ from peergos_collab.node.shelf import IDLE_BOOKS, Shelf
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.payload import Kind
 from peergos_collab.storage import HomeLock
+from peergos_collab.sync.frames import Frame, decode_frame_untrusted
 from peergos_collab.testing.store import MemoryStore
 from peergos_collab.testing.transport import memory_pair
 from support.circle import make_circle
