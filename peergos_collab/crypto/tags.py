@@ -79,6 +79,7 @@ class Tag(enum.Enum):
 
     # Sealing (the per-nonce keys of ``cseal``)
     SEAL = b"seal"
+    ARCHIVE = b"archive"
 
     # Hashes that name records
     ACCOUNT_ID = b"account id"
@@ -100,6 +101,7 @@ class Tag(enum.Enum):
     LOG_DIGEST = b"log digest"
     CERTIFICATE_ID = b"certificate id"
     SEGMENT_ID = b"segment id"
+    ARCHIVE_ID = b"archive id"
     SEGMENT_BODY = b"segment body"
     NEXT_ROOT_HASH = b"next root hash"
     CLIENT_ID = b"crdt client"

@@ -11,7 +11,7 @@ it through the previous ids: catching up on a log takes one verification.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import field
 from typing import Final
 
@@ -42,6 +42,24 @@ MAX_SEQ: Final = (1 << 32) - 1
 _COARSE: Final = BUCKETS[:5]
 _PREFIX_LIMIT: Final = 192
 _SIGNATURE_FIELD: Final = 66
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentPlace:
+    """What the prefix of a segment says of it.
+
+    Args:
+        previous: the id of the one before it; empty for the first of its log.
+    """
+
+    object: ObjectId
+    log: LogId
+    seq: int
+    previous: bytes
+    epoch: EpochId
+
+    def prefix(self) -> bytes:
+        return encode([VERSION, self.object, self.log, self.seq, self.previous, self.epoch, 0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +110,17 @@ class Segment:
         )
         return UnverifiedSegment(segment)
 
+    @property
+    def place(self) -> SegmentPlace:
+        return SegmentPlace(self.object, self.log, self.seq, self.previous, self.epoch)
+
     def open(self, key: ContentKey) -> bytes:
         """The payload. Raises RemoteProtocolError where it does not open."""
-        return unpad_untrusted(copen(key, Tag.SEAL, self.body, self.prefix))
+        return unpad_untrusted(self.open_padded(key))
+
+    def open_padded(self, key: ContentKey) -> bytes:
+        """The payload with its padding. Raises RemoteProtocolError where it does not open."""
+        return copen(key, Tag.SEAL, self.body, self.prefix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +152,10 @@ class UnverifiedSegment:
     @property
     def epoch(self) -> EpochId:
         return self._segment.epoch
+
+    @property
+    def place(self) -> SegmentPlace:
+        return self._segment.place
 
     def verify(self) -> Segment:
         """Raises BadSignature unless the log's key signed it."""
@@ -181,13 +211,28 @@ def seal_segment(
     Raises:
         LocalProtocolError: the payload is too long for one segment.
     """
-    prefix = encode([VERSION, object_id, log_key.public, seq, previous, epoch, 0])
+    place = SegmentPlace(object_id, LogId(log_key.public), seq, previous, epoch)
+    prefix = place.prefix()
     body = cseal(content_key, Tag.SEAL, _padded(payload, len(prefix), coarse), prefix, random)
+    return _segment(place, body, lambda id_: log_key.sign(Tag.SIGN_SEGMENT, id_))
+
+
+def seal_again(
+    place: SegmentPlace, padded: bytes, nonce: bytes, signature: bytes, content_key: ContentKey
+) -> Segment:
+    """The segment that was once sealed with this nonce and signed so, whoever did it."""
+    body = cseal(content_key, Tag.SEAL, padded, place.prefix(), lambda _: nonce)
+    return _segment(place, body, lambda _: signature)
+
+
+def _segment(place: SegmentPlace, body: bytes, sign: Callable[[SegmentId], bytes]) -> Segment:
+    prefix = place.prefix()
     id_ = _segment_id(prefix, body)
-    signature = log_key.sign(Tag.SIGN_SEGMENT, id_)
+    signature = sign(id_)
     raw = encode([prefix, signature, body])
-    log = LogId(log_key.public)
-    return Segment(id_, object_id, log, seq, previous, epoch, prefix, body, signature, raw)
+    return Segment(
+        id_, place.object, place.log, place.seq, place.previous, place.epoch, prefix, body, signature, raw
+    )
 
 
 def _segment_id(prefix: bytes, body: bytes) -> SegmentId:

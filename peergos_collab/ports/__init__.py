@@ -5,6 +5,7 @@ from .peers import PeerOptions, PeerTransport, PendingAnswer, PendingOffer
 from .store import (
     AppendSegment,
     Batch,
+    BeginBranch,
     Branch,
     DropJournal,
     JournalEntry,
@@ -27,6 +28,7 @@ __all__ = [
     "Branch",
     "Clock",
     "Connection",
+    "BeginBranch",
     "DropJournal",
     "JournalEntry",
     "Listener",

@@ -46,7 +46,7 @@ class Branch:
         number: given by ``SegmentStore.next_branch``, unique in the store, below 2**31.
         log: the log it belongs to.
         parent: number of the branch it forks from, or 0 for the main branch.
-        first: seq of its first segment (1 for the main branch).
+        first: seq of its first segment (1 for the main branch, unless those before were dropped).
         tip: seq of its last segment; ``first - 1`` while it is empty.
         tip_id: id of that segment; empty bytes while it is empty.
     """
@@ -102,6 +102,17 @@ class TruncateBranch:
 
 
 @dataclass(frozen=True, slots=True)
+class BeginBranch:
+    """Forget the segments before ``seq``, which is one of the branch: it begins there from now on.
+
+    An empty branch may begin anywhere.
+    """
+
+    branch: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class PutJournal:
     """``number`` comes from ``SegmentStore.next_journal``."""
 
@@ -142,7 +153,9 @@ class TakenOut:
     kept: str = ""
 
 
-Batch = list[PutRecord | NewBranch | AppendSegment | TruncateBranch | PutJournal | DropJournal | PutValue]
+Batch = list[
+    PutRecord | NewBranch | AppendSegment | TruncateBranch | BeginBranch | PutJournal | DropJournal | PutValue
+]
 
 
 def nothing() -> None:
@@ -219,6 +232,7 @@ __all__ = [
     "AppendSegment",
     "Batch",
     "Branch",
+    "BeginBranch",
     "DropJournal",
     "JournalEntry",
     "NewBranch",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from ..errors import LocalProtocolError
-from ..ports.store import AppendSegment, Batch, NewBranch, TruncateBranch
+from ..ports.store import AppendSegment, Batch, BeginBranch, NewBranch, TruncateBranch
 
 BRANCH_LIMIT: Final = 2**31
 """A branch number and a seq share one 64-bit row number, and that is signed."""
@@ -54,4 +54,9 @@ def check_batch(batch: Batch, extent: Callable[[int], Extent | None]) -> dict[in
         elif type(op) is TruncateBranch:
             first, tip = known(op.branch)
             after[op.branch] = (first, min(tip, max(op.seq, first) - 1))
+        elif type(op) is BeginBranch:
+            first, tip = known(op.branch)
+            if not (first <= op.seq <= tip or (tip < first and 0 < op.seq < SEQ_LIMIT)):
+                raise LocalProtocolError(f"Branch {op.branch} has no segment {op.seq} to begin with.")
+            after[op.branch] = (op.seq, tip if first <= tip else op.seq - 1)
     return after

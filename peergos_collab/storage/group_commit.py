@@ -16,6 +16,7 @@ from ..errors import Damaged, DiskFull, LocalProtocolError
 from ..ports.store import (
     AppendSegment,
     Batch,
+    BeginBranch,
     DropJournal,
     NewBranch,
     PutJournal,
@@ -244,8 +245,21 @@ class GroupCommit:
                     "DELETE FROM segments WHERE place >= ? AND place < ?",
                     (place(branch, seq), place(branch + 1, 0)),
                 )
+            case BeginBranch(branch, seq):
+                self._tips.pop(branch, None)
+                _begin_with(connection, branch, seq)
             case _:
                 raise LocalProtocolError(f"A batch cannot hold {type(op).__name__}")
+
+
+def _begin_with(connection: sqlite3.Connection, branch: int, seq: int) -> None:
+    connection.execute(
+        "DELETE FROM segments WHERE place >= ? AND place < ?", (place(branch, 0), place(branch, seq))
+    )
+    rows = connection.execute("SELECT object, log, parent FROM branches WHERE number = ?", (branch,))
+    of = rows.fetchone()
+    mark = row_mark(branch, *of, seq)
+    connection.execute("UPDATE branches SET first = ?, mark = ? WHERE number = ?", (seq, mark, branch))
 
 
 def stored_tip(connection: sqlite3.Connection, branch: int) -> int:

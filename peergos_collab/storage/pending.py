@@ -8,6 +8,7 @@ from ..codec.ids import ObjectId
 from ..ports.store import (
     AppendSegment,
     Batch,
+    BeginBranch,
     DropJournal,
     NewBranch,
     PutJournal,
@@ -25,7 +26,7 @@ class Layer:
     database before or after the commit of a layer that it still applies.
     """
 
-    __slots__ = ("branches", "cuts", "drops", "journal", "records", "segments", "values")
+    __slots__ = ("branches", "cuts", "drops", "firsts", "journal", "records", "segments", "values")
 
     def __init__(self) -> None:
         self.records: dict[ObjectId, dict[bytes, StoredRecord]] = {}
@@ -33,6 +34,8 @@ class Layer:
         self.segments: dict[int, dict[int, AppendSegment]] = {}
         self.cuts: dict[int, int] = {}
         """By branch: segments from this seq on that lie below this layer are gone."""
+        self.firsts: dict[int, int] = {}
+        """By branch: the seq it begins with; segments before it are gone."""
         self.journal: dict[ObjectId, dict[int, bytes]] = {}
         self.drops: dict[ObjectId, int] = {}
         """By object: journal entries up to this number that lie below this layer are gone."""
@@ -56,6 +59,8 @@ class Layer:
                     self.branches[op.number] = op
                 case TruncateBranch():
                     self._cut(op)
+                case BeginBranch():
+                    self._begin(op)
 
     def _drop(self, op: DropJournal) -> None:
         self.drops[op.object] = max(op.through, self.drops.get(op.object, op.through))
@@ -63,11 +68,26 @@ class Layer:
         for number in [n for n in entries if n <= op.through]:
             del entries[number]
 
+    def _begin(self, op: BeginBranch) -> None:
+        appended = self.segments.get(op.branch, {})
+        for seq in [s for s in appended if s < op.seq]:
+            del appended[seq]
+        self.firsts[op.branch] = op.seq
+        if self.cuts.get(op.branch, 0) > op.seq and not appended:
+            self.cuts[op.branch] = op.seq  # what was dropped below is not there again
+
     def _cut(self, op: TruncateBranch) -> None:
         self.cuts[op.branch] = min(op.seq, self.cuts.get(op.branch, op.seq))
         appended = self.segments.get(op.branch, {})
         for seq in [s for s in appended if s >= op.seq]:
             del appended[seq]
+
+
+def first_kept(layers: Iterable[Layer], branch: int, first: int) -> int:
+    """With which seq a branch begins, that begins with ``first`` below these layers, oldest first."""
+    for layer in layers:
+        first = layer.firsts.get(branch, first)
+    return first
 
 
 def pending_segments(layers: Iterable[Layer], branch: int) -> tuple[int | None, dict[int, AppendSegment]]:
@@ -84,5 +104,7 @@ def pending_segments(layers: Iterable[Layer], branch: int) -> tuple[int | None, 
         if cut is not None:
             limit = cut if limit is None else min(limit, cut)
             found = {seq: op for seq, op in found.items() if seq < cut}
+        first = layer.firsts.get(branch, 0)
+        found = {seq: op for seq, op in found.items() if seq >= first} if first else found
         found.update(layer.segments.get(branch, {}))
     return limit, found

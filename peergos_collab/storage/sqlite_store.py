@@ -17,7 +17,7 @@ from ..ports.store import RESERVED, Batch, Branch, JournalEntry, StoredRecord, T
 from .batch_rules import BRANCH_LIMIT, Extent, check_batch
 from .checkpoints import Checkpoints
 from .group_commit import GroupCommit, Waiting, stored_tip
-from .pending import Layer, pending_segments
+from .pending import Layer, first_kept, pending_segments
 from .repair import take_out_damaged
 from .salvage import SalvageReport, free_name, salvage
 from .schema import (
@@ -110,19 +110,22 @@ class SqliteStore:
             for number, log, parent, first, mark in rows:
                 if not row_holds(mark, number, object_id, log, parent, first):
                     raise reading_error(f"a log of object {_short(object_id)}")
-                found[number] = (LogId(log), parent, first)
+                found[number] = (LogId(log), parent)
             for layer in self._layers:
                 for new in layer.branches.values():
                     if new.object == object_id:
-                        found[new.number] = (new.log, new.parent, new.first)
+                        found[new.number] = (new.log, new.parent)
             return [
-                Branch(number, object_id, log, parent, first, *self._tip(number))
-                for number, (log, parent, first) in found.items()
+                Branch(number, object_id, log, parent, *self._ends(number))
+                for number, (log, parent) in found.items()
             ]
 
     def segment_id(self, branch: int, seq: int) -> SegmentId | None:
         what = f"segment {seq} of branch {branch}"
         with self._reading(what):
+            first, tip = self._extent(branch) or (1, 0)
+            if not first <= seq <= tip:
+                return None
             limit, pending = pending_segments(self._layers, branch)
             if seq in pending:
                 return pending[seq].id
@@ -132,10 +135,7 @@ class SqliteStore:
                 "SELECT id, mark FROM segments WHERE place = ?", (place(branch, seq),)
             ).fetchone()
             if row is None:
-                first, tip = self._extent(branch) or (1, 0)
-                if first <= seq <= tip:
-                    raise reading_error(what)
-                return None
+                raise reading_error(what)
             return _checked_id(place(branch, seq), row[0], row[1], what)
 
     def segments(self, branch: int, start: int, max_bytes: int) -> list[bytes]:
@@ -385,7 +385,7 @@ class SqliteStore:
     def _first(self, number: int) -> int | None:
         for layer in self._layers:
             if number in layer.branches:
-                return layer.branches[number].first
+                return first_kept(self._layers, number, layer.branches[number].first)
         row = self._reader.execute(
             "SELECT number, object, log, parent, first, mark FROM branches WHERE number = ?", (number,)
         ).fetchone()
@@ -393,7 +393,7 @@ class SqliteStore:
             return None
         if not row_holds(row[5], *row[:5]):
             raise reading_error(f"branch {number}")
-        return int(row[4])
+        return first_kept(self._layers, number, int(row[4]))
 
     def _last(self, number: int, first: int) -> int:
         limit, pending = pending_segments(self._layers, number)
@@ -403,18 +403,19 @@ class SqliteStore:
             stored = stored_tip(self._reader, number)
         except LocalProtocolError:
             stored = first - 1
-        return stored if limit is None else min(stored, max(limit, first) - 1)
+        return max(first - 1, stored if limit is None else min(stored, limit - 1))
 
-    def _tip(self, number: int) -> tuple[int, bytes]:
+    def _ends(self, number: int) -> tuple[int, int, bytes]:
+        """First seq, tip and its id."""
         extent = self._extent(number)
         assert extent is not None
         first, tip = extent
         if tip < first:
-            return tip, b""
+            return first, tip, b""
         found = self.segment_id(number, tip)
         if found is None:
             raise reading_error(f"segment {tip} of branch {number}")
-        return tip, found
+        return first, tip, found
 
     def _next(self, name: str) -> int:
         """Numbers are reserved durably before any is given, so that no restart gives one twice."""

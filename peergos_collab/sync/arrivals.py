@@ -22,6 +22,7 @@ class BranchState:
     Args:
         base: the branch it forks from, or None.
         tip_epoch: of its last segment; None until somebody asked for it.
+        kept: the first that is not in an archive.
     """
 
     number: int
@@ -31,6 +32,7 @@ class BranchState:
     tip: int
     tip_id: bytes
     tip_epoch: EpochId | None = None
+    kept: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -571,6 +571,7 @@ class CausalOrder:
         anew = CausalOrder(self.object, book, fold, dict(self.keys), self._on_damage, self.bases.principal)
         anew.view, anew.contested, anew.strict = self.view, set(self.contested), True
         anew.bases = self.bases.begin_anew(book)
+        book.archived.keys = anew.keys
         return anew
 
     def succeed(self, before: CausalOrder) -> None:

@@ -8,14 +8,15 @@ not kept, and the sender is asked again. Who may write can fork his log, so fork
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from typing import Final
 
 from ..codec.ids import EpochId, LogId, ObjectId, SegmentId
 from ..errors import Damaged, PeergosCollabError, RemoteProtocolError
 from ..objects.payload import LOG_PREFIX
 from ..objects.segments import Segment, UnverifiedSegment, epoch_of
-from ..ports import AppendSegment, Batch, NewBranch, SegmentStore, TruncateBranch
+from ..ports import AppendSegment, Batch, BeginBranch, NewBranch, SegmentStore, TruncateBranch
+from .archived import Archived, cut_at_missing, damaged_archives
 from .arrivals import Arrival, BranchState, Offered
 from .epoch_graph import EVERYTHING
 from .frames import LastSegments
@@ -40,6 +41,7 @@ class LogBook(RecordBook):
         self.store = store
         self.branches: dict[LogId, list[BranchState]] = {}
         self.numbered: dict[int, BranchState] = {}
+        self.archived = Archived(object_id, store)
         self.damage: list[str] = []
         self.last_sent = LastSegments(object_id)
         self._unsettled: dict[int, int] = {}
@@ -64,7 +66,10 @@ class LogBook(RecordBook):
     @classmethod
     def mend(cls, object_id: ObjectId, store: SegmentStore, damage: Damaged) -> LogBook:
         """The book after a repair of what is stored."""
+        damaged = damaged_archives(object_id, store)
         taken = store.repair(object_id)
+        store.write(damaged)
+        store.write(cut_at_missing(object_id, store))
         book = cls._load(object_id, store)
         copies = [raw for key, raw in _values(store) if key.startswith(object_id)]
         store.write(book.take_records([*taken.records, *copies]).batch)
@@ -81,9 +86,13 @@ class LogBook(RecordBook):
         offered = book.take_records(stored)
         why = [*offered.refused, *("what it follows is missing" for _ in offered.early)]
         book.damage = [f"a stored record is damaged ({words})" for words in why]
+        book.archived.load()
         for branch in sorted(store.branches(object_id), key=lambda branch: branch.number):
             base = book.numbered.get(branch.parent)
-            state = BranchState(branch.number, branch.log, base, branch.first, branch.tip, branch.tip_id)
+            first = book.archived.first(branch)
+            tip_id = branch.tip_id or book.archived.id_at(branch.number, branch.tip) or b""
+            state = BranchState(branch.number, branch.log, base, first, branch.tip, tip_id)
+            state.kept = branch.first
             book._add_branch(state)
         return book
 
@@ -210,6 +219,7 @@ class LogBook(RecordBook):
             offered.forked.add(segment.log)
         number = self.store.next_branch()
         state = BranchState(number, segment.log, base, segment.seq, segment.seq - 1, segment.previous)
+        state.kept = segment.seq
         self._add_branch(state)
         offered.batch.append(
             NewBranch(number, self.object, segment.log, base.number if base else 0, segment.seq)
@@ -259,7 +269,11 @@ class LogBook(RecordBook):
         if fresh is not None:
             return fresh
         recent = self._recent.get((number, seq))
-        return recent.id if recent is not None else self.store.segment_id(number, seq)
+        if recent is not None:
+            return recent.id
+        if seq < self.numbered[number].kept:
+            return self.archived.id_at(number, seq)
+        return self.store.segment_id(number, seq)
 
     def find_prefix(self, log_prefix: bytes, seq: int, id_: bytes) -> BranchState | None:
         """Like ``find``, where only the first ``LOG_PREFIX`` bytes of the log's id are known."""
@@ -318,6 +332,8 @@ class LogBook(RecordBook):
             if raws and size > max_bytes:
                 break
             raws.append(recent.raw)
+        if not raws and start < branch.kept:
+            return _some(self.archived.read(branch.number, start), max_bytes)
         return raws or self.store.segments(branch.number, start, max_bytes)
 
     def stored(self, branch: BranchState, start: int) -> Iterator[Segment]:
@@ -330,7 +346,7 @@ class LogBook(RecordBook):
         while start <= branch.tip:
             run: list[UnverifiedSegment] = []
             damage: Damaged | None = None
-            for raw in self.store.segments(branch.number, start, _READ):
+            for raw in self._read_stored(branch, start):
                 try:
                     segment = self._stored_segment(raw, branch, start, previous)
                 except Damaged as error:
@@ -346,6 +362,11 @@ class LogBook(RecordBook):
                 raise Damaged(f"segment {run[len(sound)].seq} of a log is damaged on this disk")
             if damage is not None:
                 raise damage
+
+    def _read_stored(self, branch: BranchState, start: int) -> list[bytes]:
+        if start < branch.kept:
+            return self.archived.read(branch.number, start)
+        return self.store.segments(branch.number, start, _READ)
 
     @staticmethod
     def _sound(run: list[UnverifiedSegment]) -> list[Segment]:
@@ -366,7 +387,12 @@ class LogBook(RecordBook):
         """Forgets a branch's segments from ``seq`` on, and what forks from them; they are fetched again."""
         self._recent.clear()
         self._recent_bytes = 0
-        batch: Batch = [TruncateBranch(branch.number, seq)]
+        batch: Batch = []
+        if seq < branch.kept:
+            gone, seq = self.archived.forget(branch.number, seq)
+            batch = [*gone, TruncateBranch(branch.number, branch.kept), BeginBranch(branch.number, seq)]
+            branch.kept = seq
+        batch.append(TruncateBranch(branch.number, seq))
         for other in self.branches[branch.log]:
             if other.base is branch and other.first > seq and other.tip >= other.first:
                 batch += self.truncate(other, other.first)
@@ -377,10 +403,10 @@ class LogBook(RecordBook):
 
     def _id_before(self, branch: BranchState, seq: int) -> bytes:
         if seq > branch.first:
-            return self.store.segment_id(branch.number, seq - 1) or b""
+            return self._id_at(branch.number, seq - 1) or b""
         if branch.base is None or seq == 1:
             return b""
-        return self.store.segment_id(branch.base.number, seq - 1) or b""
+        return self._id_at(branch.base.number, seq - 1) or b""
 
     @staticmethod
     def _stored_segment(raw: bytes, branch: BranchState, seq: int, previous: bytes) -> UnverifiedSegment:
@@ -391,6 +417,12 @@ class LogBook(RecordBook):
         if (segment.log, segment.seq, segment.previous) != (branch.log, seq, previous):
             raise Damaged(f"segment {seq} of a log is not where it was stored on this disk")
         return segment
+
+
+def _some(raws: list[bytes], max_bytes: int) -> list[bytes]:
+    """The first of them, and as many more as fit."""
+    sizes = accumulate(map(len, raws))
+    return raws[: max(1, sum(size <= max_bytes for size in sizes))]
 
 
 def _tip(branch: BranchState) -> list[Tip]:

@@ -108,6 +108,7 @@ class Replica:
         self.book = book
         self.fold = fold
         self.seat = OwnSeat(book, keys, actor, random, self._closes)
+        book.archived.keys = self.keys
         self.run = run
         self.order = CausalOrder(object_id, book, fold, self.keys, self._forget_damaged, actor.principal)
         self.released = False
@@ -362,7 +363,7 @@ class Replica:
         heads = []
         for number, seq in self.order.applied.items():
             branch = self.book.numbered[number]
-            id_ = branch.tip_id if seq == branch.tip else self.store.segment_id(number, seq)
+            id_ = self.book.id_at(branch, seq)
             if id_:
                 heads.append(SnapshotPlace(branch.log, seq, SegmentId(id_)))
         return tuple(heads)

@@ -10,6 +10,7 @@ from ..errors import LocalProtocolError
 from ..ports.store import (
     AppendSegment,
     Batch,
+    BeginBranch,
     DropJournal,
     JournalEntry,
     NewBranch,
@@ -203,6 +204,12 @@ def _branches(store: SegmentStore, numbers: tuple[int, int, int]) -> None:
     _expect((3, 2, b""), (empty.first, empty.tip, empty.tip_id), "an emptied branch")
     tip = next(b for b in store.branches(_ONE) if b.number == main)
     _expect((2, again.id), (tip.tip, tip.tip_id), "tip after truncation and append")
+    store.write([BeginBranch(main, 2)])
+    _expect([b"again"], store.segments(main, 1, 10_000), "segments of a branch that begins later")
+    begun = next(b for b in store.branches(_ONE) if b.number == main)
+    _expect((2, 2, again.id), (begun.first, begun.tip, begun.tip_id), "a branch that begins later")
+    _durable(store, [])
+    _expect(None, store.segment_id(main, 1), "id of a dropped segment")
     _durable(store, [PutRecord(_ONE, StoredRecord(2, b"z" * 32, b"whole"))])
     _expect([b"whole", b"first"], [r.raw for r in store.records(_ONE)], "a record put again keeps its place")
 

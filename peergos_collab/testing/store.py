@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import field
+from dataclasses import field, replace
 
 from ..codec.ids import ObjectId, SegmentId
 from ..errors import Damaged, DiskFull, LocalProtocolError
 from ..ports.store import (
     AppendSegment,
     Batch,
+    BeginBranch,
     Branch,
     DropJournal,
     JournalEntry,
@@ -54,6 +55,10 @@ class _State:
                     self.segments[op.branch].append(op)
                 case TruncateBranch():
                     del self.segments[op.branch][max(0, op.seq - self.branches[op.branch].first) :]
+                case BeginBranch():
+                    branch = self.branches[op.branch]
+                    del self.segments[op.branch][: op.seq - branch.first]
+                    self.branches[op.branch] = replace(branch, first=op.seq)
                 case PutJournal():
                     self.journal.setdefault(op.object, {})[op.number] = op.raw
                 case DropJournal():

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from ..codec.ids import EpochId, ObjectId, RunId
 from ..codec.shown import show_person
@@ -22,6 +22,7 @@ from ..ports import Address, Batch, PutValue, Transport
 from ..ports.installed import installed_peers, installed_relay, installed_transport
 from ..ports.peers import PeerTransport
 from ..storage import HomeLock, SqliteStore, ask_for_salvage, hangs_together, open_store, salvage_words
+from ..sync.archiving import is_due
 from ..sync.bases import Base
 from ..sync.causal_order import CausalOrder
 from ..sync.logbook import LogBook
@@ -30,8 +31,9 @@ from ..sync.replica import Replica
 from ..sync.snapshots import Claimed
 from ..values import dataclass
 from .api import Event
+from .archiving import archive
 from .folds import ChatFold, EntriesFold
-from .history import Replayer, check_bases, check_snapshots
+from .history import check_bases, check_snapshots
 from .home import LOCK, STORE, HomeKeys, open_keys, remember_nodes
 from .known_accounts import KnownAccounts
 from .link_events import LinkEvents
@@ -46,8 +48,6 @@ from .references import ObjectReference
 from .renewal import Renewal
 from .stored_objects import StoredObjects
 from .way_out import WayOut
-
-_Check: TypeAlias = Callable[[Replayer, OpenObject], Awaitable[None]]
 
 META: Final = "meta"
 CLEAN: Final = b"clean"
@@ -97,7 +97,7 @@ class Engine:
     _taking_out: bool = False
     _ending: list[Renewal] = field(default_factory=list)
     _beside: set[asyncio.Task[None]] = field(default_factory=set)
-    _checking: set[tuple[ObjectId, _Check]] = field(default_factory=set)
+    _running: set[tuple[ObjectId, str]] = field(default_factory=set)
     _closed: bool = False
 
     def __post_init__(self) -> None:
@@ -253,6 +253,7 @@ class Engine:
         renewal.plan()
         opened.live.on_claims.append(lambda: self.check_claims(opened))
         self.check_claims(opened)
+        opened.live.on_saved.append(lambda: self._archive(opened))
         return opened
 
     def replay(self, opened: OpenObject) -> Replica:
@@ -279,21 +280,28 @@ class Engine:
         """Compares what others say the history comes to with the history here."""
         order = opened.live.replica.order
         if order.has_claims and order.bases.unchecked:
-            self._compare(opened, check_bases)
+            self._begin_once(opened, "bases", lambda: check_bases(self, opened))
         if order.has_claims and order.snapshots.unchecked and not opened.live.unverified:
-            self._compare(opened, check_snapshots)
+            self._begin_once(opened, "snapshots", lambda: check_snapshots(self, opened))
 
-    def _compare(self, opened: OpenObject, check: _Check) -> None:
-        async def compare() -> None:
+    def _archive(self, opened: OpenObject) -> None:
+        """Has older segments take less room, where there are many."""
+        if not self._closed and any(map(is_due, opened.live.replica.book.numbered.values())):
+            self._begin_once(opened, "archives", lambda: archive(self.stored, opened))
+
+    def _begin_once(self, opened: OpenObject, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Runs something beside the rest, unless it runs already."""
+
+        async def run() -> None:
             try:
-                await check(self, opened)
+                await work()
             finally:
-                self._checking.discard(key)
+                self._running.discard(key)
 
-        key = opened.live.id, check
-        if key not in self._checking:
-            self._checking.add(key)
-            self.spawn(compare())
+        key = opened.live.id, what
+        if key not in self._running:
+            self._running.add(key)
+            self.spawn(run())
 
     def on_renewed(self, opened: OpenObject) -> None:
         """An object was folded anew."""

@@ -151,6 +151,7 @@ def is_true_snapshot(
         here: the state of this device, if it stands at just those heads.
     """
     told = empty()
+    book.archived.keys = replica.keys
     if not isinstance(told, DocumentFold):
         return None
     try:

@@ -105,6 +105,7 @@ class LiveObject:
         on_claims: called when others made bases or snapshots that are to be compared with the history.
         leave_early: whether what is written may be sent before it is durable: only once the disk says that
             this home is in use. After a power cut its logs are given up, and what others have comes back.
+        on_saved: called when its state was saved.
         incomplete: this home never had all of it, so it publishes nothing that says what of a device counts.
         modified: when the content last changed, by its author's clock, ms since 1970.
     """
@@ -121,6 +122,7 @@ class LiveObject:
     on_unsettled: list[Callable[[], None]] = field(default_factory=list)
     on_fault: list[Callable[[str, Fault], None]] = field(default_factory=list)
     on_claims: list[Callable[[], None]] = field(default_factory=list)
+    on_saved: list[Callable[[], None]] = field(default_factory=list)
     failed: bool = False
     unverified: SnapshotPlace | None = None
     incomplete: bool = False
@@ -576,6 +578,8 @@ class LiveObject:
         batch.append(self._put(SUMMARIES, self.id, self.summary().encode()))
         batch += self._told_batch()
         self._writes.write(batch)
+        for callback in list(self.on_saved):
+            callback()
 
     def load(self) -> None:
         """Takes back what ``save`` wrote; what came after it has to be delivered.

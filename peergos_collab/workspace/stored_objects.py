@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import nullcontext
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from ..codec.ids import EpochId, ObjectId, RunId
@@ -14,6 +15,7 @@ from ..objects.epoch_keys import EpochKeys
 from ..objects.operations import Actor
 from ..objects.payload import Kind
 from ..storage import ask_for_salvage
+from ..sync.archiving import Packed, pack_next
 from ..sync.bases import Base
 from ..sync.causal_order import CausalOrder
 from ..sync.logbook import LogBook
@@ -38,6 +40,7 @@ class StoredObjects:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._distrusted: dict[ObjectId, Damaged] = {}
+        self._locks: dict[ObjectId, Lock] = {}
 
     def book(self, object_id: ObjectId) -> LogBook:
         """Raises Damaged where a page cannot be read: the next start then salvages the store."""
@@ -154,35 +157,54 @@ class StoredObjects:
         Raises:
             Damaged: a stored segment is. It is not dealt with here, beside whoever uses the object.
         """
-        current = opened.live.replica
-        book = LogBook.load(current.object, self._engine.store)
-        fold = self._empty_fold(opened)
-        replica = self._replica(book, fold, current.keys, current.actor, new_log=False)
-        replica.deliver_stored(strict=True)
-        return replica
+        with self.lock(opened):
+            current = opened.live.replica
+            book = LogBook.load(current.object, self._engine.store)
+            fold = self._empty_fold(opened)
+            replica = self._replica(book, fold, current.keys, current.actor, new_log=False)
+            replica.deliver_stored(strict=True)
+            return replica
 
     def fold_anew(self, opened: OpenObject) -> CausalOrder:
         """All that is stored of an object, folded apart in canonical order; for a thread of its own."""
-        book = LogBook.load(opened.live.id, self._engine.store)
-        return opened.live.replica.fold_anew(book, self._empty_fold(opened))
+        with self.lock(opened):
+            book = LogBook.load(opened.live.id, self._engine.store)
+            return opened.live.replica.fold_anew(book, self._empty_fold(opened))
 
     def record(self, opened: OpenObject) -> RecordingFold:
         """All that is stored of a document, as ``fold_anew``, with what each segment changed."""
-        book = LogBook.load(opened.live.id, self._engine.store)
-        device = self._engine.keys.credentials.device_id
-        recording = RecordingFold(opened.live.id, device, RunId(os.urandom(16)), now_ms)
-        opened.live.replica.fold_anew(book, recording)
-        return recording
+        with self.lock(opened):
+            book = LogBook.load(opened.live.id, self._engine.store)
+            device = self._engine.keys.credentials.device_id
+            recording = RecordingFold(opened.live.id, device, RunId(os.urandom(16)), now_ms)
+            opened.live.replica.fold_anew(book, recording)
+            return recording
 
     def check_base(self, opened: OpenObject, base: Base) -> bool:
         """Whether a base holds what the history here holds up to its heads; for a thread of its own."""
-        book = LogBook.load(opened.live.id, self._engine.store)
-        return is_true(opened.live.replica, base, book, lambda: self._empty_fold(opened))
+        with self.lock(opened):
+            book = LogBook.load(opened.live.id, self._engine.store)
+            return is_true(opened.live.replica, base, book, lambda: self._empty_fold(opened))
 
     def check_snapshot(self, opened: OpenObject, claimed: Claimed, here: bytes | None) -> bool | None:
         """Whether a snapshot holds what the history here holds up to its heads; for a thread of its own."""
-        book = LogBook.load(opened.live.id, self._engine.store)
-        return is_true_snapshot(opened.live.replica, claimed, book, lambda: self._empty_fold(opened), here)
+        with self.lock(opened):
+            book = LogBook.load(opened.live.id, self._engine.store)
+            return is_true_snapshot(
+                opened.live.replica, claimed, book, lambda: self._empty_fold(opened), here
+            )
+
+    def pack(self, opened: OpenObject, branch: int) -> Packed | None:
+        """The next archive of a branch; for a thread of its own."""
+        replica = opened.live.replica
+        with self.lock(opened):
+            book = LogBook.load(opened.live.id, self._engine.store)
+            book.archived.keys = replica.keys
+            return pack_next(book, book.numbered[branch], replica.keys, os.urandom)
+
+    def lock(self, opened: OpenObject) -> Lock:
+        """Held by who reads an object with a book of his own; what he has not read yet must not be moved."""
+        return self._locks.setdefault(opened.live.id, Lock())
 
     def _empty_fold(self, opened: OpenObject) -> AnyFold:
         # Under another run: what this one wrote has to come from segments, too.

@@ -22,6 +22,7 @@ from peergos_collab.identity.contacts import ContactRecord, State
 from peergos_collab.identity.credentials import Credentials
 from peergos_collab.identity.greetings import Greeting
 from peergos_collab.identity.pair_texts import PairText
+from peergos_collab.objects.archives import Archive, pack_archive
 from peergos_collab.objects.bindings import NO_LOG, check_introduction_untrusted, introduce
 from peergos_collab.objects.certificates import Certificate
 from peergos_collab.objects.ephemeral import EphemeralKind, open_ephemeral_untrusted, seal_ephemeral
@@ -122,6 +123,8 @@ def _from_bytes(check: Callable[[Any], None]) -> Callable[[bytes], None]:
     return parse
 
 
+CONTENT = CIRCLE.members[0].keys.content
+ARCHIVE = pack_archive(FORGER.segments, CONTENT, RANDOM)
 HEAD = SnapshotPlace(FORGER.log, 1, FORGER.segments[0].id)
 BASE = SnapshotPart(b"state", SnapshotEnd((HEAD,), RANDOM(32), following={RANDOM(8): 7}))
 SNAPSHOT = SnapshotPart(b"state", SnapshotEnd((HEAD,), RANDOM(32), 3))
@@ -141,6 +144,7 @@ PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "book, certificate": (_book, FORGER.certificate),
     "book, segment": (_book, SEGMENT),
     "segment": (_segment, SEGMENT),
+    "archive": (lambda raw: Archive.parse_untrusted(raw).unpack_untrusted(CONTENT), ARCHIVE.raw),
     "base": (SnapshotPart.decode_untrusted, BASE.encode()),
     "end of a snapshot": (SnapshotPart.decode_untrusted, SNAPSHOT.encode()),
     "piece of a snapshot": (SnapshotPart.decode_untrusted, SnapshotPart(b"state").encode()),

@@ -18,6 +18,8 @@ import pytest
 
 from peergos_collab.objects.payload import Kind
 from peergos_collab.objects.segments import Segment
+from peergos_collab.sync import archiving
+from peergos_collab.sync.archived import Archived
 from peergos_collab.sync.arrivals import BranchState, Offered
 from peergos_collab.sync.causal_order import CausalOrder
 from peergos_collab.sync.journal import LocalChange
@@ -41,6 +43,11 @@ COPIES = Chances(
 """Many restored and copied homes; in one of ten long worlds a log forks."""
 
 
+ARCHIVES = Chances(
+    edit=14, deliver=40, flush=14, connect=6, disconnect=0.5, crash=0.2, restore=0.2, archive=8, fold_anew=1
+)
+
+
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_all_end_up_equal(block: int) -> None:
     """Whatever the network and the disks do, all members and nodes end up with the same."""
@@ -53,6 +60,21 @@ def test_copied_homes_end_up_equal(kind: Kind) -> None:
     """Homes that are restored from backups, or copied and run beside their twin, end up equal, too."""
     for seed in range(SEEDS // 20):
         check_seed(seed, kind=kind, chances=COPIES, steps=300)
+
+
+@pytest.fixture
+def small_archives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Archives of two segments, and only the newest of a log stays as it is."""
+    _small(monkeypatch)
+
+
+@pytest.mark.usefixtures("small_archives")
+@pytest.mark.parametrize("kind", [Kind.DOCUMENT, Kind.CHAT])
+def test_archives_change_nothing_for_anybody(kind: Kind) -> None:
+    """Members put older segments into archives at any moment, die, and are restored, and all end up equal."""
+    worlds = [check_seed(seed, kind=kind, chances=ARCHIVES, steps=200) for seed in range(SEEDS // 20)]
+
+    assert sum(world.archives for world in worlds) > len(worlds)
 
 
 def test_a_seed_reproduces_exactly() -> None:
@@ -136,8 +158,29 @@ class Planted:
     seed: int = 0
 
 
+def _small(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(archiving, "KEEP", 1)
+    patch.setattr(archiving, "MAX_SEGMENTS", 2)
+
+
+def _archives_lose_the_last(patch: pytest.MonkeyPatch) -> None:
+    _small(patch)
+    read = Archived.read
+    patch.setattr(Archived, "read", lambda self, branch, start: read(self, branch, start)[:-1])
+
+
+def _ids_of_archives_are_forgotten(patch: pytest.MonkeyPatch) -> None:
+    _small(patch)
+    patch.setattr(Archived, "id_at", lambda self, branch, seq: None)
+
+
 LONG = {"chances": COPIES, "steps": 300}
+ARCHIVING = {"chances": ARCHIVES, "steps": 200}
 PLANTED = {
+    "archives_lose_the_last": Planted("lost|missing", _archives_lose_the_last, ARCHIVING, seed=28),
+    "ids_of_archives_are_forgotten": Planted(
+        "still waits|heads", _ids_of_archives_are_forgotten, ARCHIVING, seed=22
+    ),
     "no_deduplication": Planted("heads|twice|fork", _no_deduplication, seed=51),
     "changes_taken_twice": Planted(
         "twice|set aside", _changes_taken_twice, {**LONG, "kind": Kind.CHAT}, seed=3

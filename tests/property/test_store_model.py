@@ -16,6 +16,7 @@ from peergos_collab.errors import LocalProtocolError
 from peergos_collab.ports import (
     AppendSegment,
     Batch,
+    BeginBranch,
     Branch,
     DropJournal,
     NewBranch,
@@ -53,6 +54,7 @@ seldom_fit = st.one_of(
     st.builds(NewBranch, branches, objects, st.just(LOG), st.integers(0, 4), st.integers(1, 3)),
     st.builds(AppendSegment, branches, seqs, ids, raws),
     st.builds(TruncateBranch, branches, seqs),
+    st.builds(BeginBranch, branches, seqs),
 )
 
 
@@ -120,15 +122,18 @@ class Stores(RuleBasedStateMachine):
         if held:
             self.gate.clear()
         branch = data.draw(st.sampled_from(sorted(tips)))
-        tip = tips[branch].tip
+        first, tip = tips[branch].first, tips[branch].tip
         batch: Batch = []
         for _ in range(data.draw(st.integers(1, 4))):
             if data.draw(st.booleans()):
-                tip = data.draw(st.integers(tips[branch].first, tip + 1)) - 1
+                tip = data.draw(st.integers(first, tip + 1)) - 1
                 batch.append(TruncateBranch(branch, tip + 1))
             for _ in range(data.draw(st.integers(0, 3))):
                 tip += 1
                 batch.append(AppendSegment(branch, tip, SegmentId(bytes([tip % 256]) * 32), raw))
+            if tip >= first and data.draw(st.booleans()):
+                first = data.draw(st.integers(first, tip))
+                batch.append(BeginBranch(branch, first))
             if not together:
                 self.write(batch)
                 batch = []

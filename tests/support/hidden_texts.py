@@ -20,6 +20,7 @@ from peergos_collab.objects.op_kinds import Add, Target
 from peergos_collab.objects.payload import Kind, Payload, decode_payload_untrusted
 from peergos_collab.objects.records import MembershipRecord
 from peergos_collab.objects.snapshots import SnapshotPart
+from peergos_collab.sync.arrivals import BranchState
 from peergos_collab.sync.bases import Base
 from peergos_collab.sync.causal_order import CausalOrder
 from peergos_collab.sync.logbook import LogBook
@@ -93,7 +94,7 @@ class Writing:
         book = self.replica.book
         records = [record.raw for record in book.membership_records()]
         certificates = [certificate.raw for certificate in book.certificates.values()]
-        logs = [book.read(branch, branch.first, 1 << 30) for branch in book.numbered.values()]
+        logs = [_all_of(book, branch) for branch in book.numbered.values()]
         return [*records, *certificates], logs
 
     def tell(self, other: Writing, *, most: int = 1 << 30) -> None:
@@ -415,6 +416,13 @@ class HiddenTexts:
                 if secret in payload.content and secret not in _text_in(payload):
                     return True
         return False
+
+
+def _all_of(book: LogBook, branch: BranchState) -> list[bytes]:
+    raws: list[bytes] = []
+    while branch.first + len(raws) <= branch.tip:
+        raws += book.read(branch, branch.first + len(raws), 1 << 30)
+    return raws
 
 
 def _text_in(payload: Payload) -> bytes:

@@ -23,10 +23,13 @@ from peergos_collab.errors import RemoteProtocolError
 from peergos_collab.files.changes import put_entry, remove, rename
 from peergos_collab.node.commits import Commit
 from peergos_collab.node.shelf import Shelf
+from peergos_collab.objects.archives import Archive
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.payload import Kind, decode_payload_untrusted
 from peergos_collab.objects.segments import Segment
 from peergos_collab.ports import AppendSegment, Batch, PutValue
+from peergos_collab.sync.archived import ARCHIVES
+from peergos_collab.sync.archiving import is_due, pack_next, take_packed
 from peergos_collab.sync.frames import Frame, decode_frame_untrusted
 from peergos_collab.sync.journal import open_entry_untrusted
 from peergos_collab.sync.logbook import LogBook
@@ -142,6 +145,7 @@ class Site:
 
     def note_durable(self) -> None:
         self.durable = {op.id for ops in self.store._durable.segments.values() for op in ops}
+        self.durable.update(Segment.parse_untrusted(raw).id for raw in self.world.archived(self))
 
 
 class NodeSite(Site):
@@ -234,6 +238,16 @@ class MemberSite(Site):
             self.write(replica.adopt(anew), lambda: None)
             self.world.require(UNKEPT not in replica.problems, f"{self.name}: {replica.problems}")
             self.kick()
+
+    def archive(self) -> None:
+        """As the workspace does with older segments."""
+        book, keys = self.replica.book, self.replica.keys
+        for branch in list(book.numbered.values()):
+            packed = pack_next(book, branch, keys, self.world.bytes) if is_due(branch) else None
+            batch = take_packed(book, packed) if packed is not None else []
+            if batch:
+                self.world.archives += 1
+                self.write(batch, lambda: None)
 
     @property
     def book(self) -> LogBook | None:
@@ -483,6 +497,7 @@ class Chances:
     clone: float = 0.1
     partition: float = 0.4
     fold_anew: float = 0
+    archive: float = 0
 
 
 class World:
@@ -522,6 +537,7 @@ class World:
         self.set_back: set[str] = set()
         self.forks = 0
         self.blames = 0
+        self.archives = 0
         self.owners: dict[LogId, DeviceId] = {}
         self.carries: dict[SegmentId, list[Change]] = {}
         self.sent: list[bytes] = []
@@ -607,6 +623,9 @@ class World:
         site = self.rng.choice(self.members)
         if site.replica.unsettled:
             site.fold_anew(meanwhile=self._deliver)
+
+    def _archive(self) -> None:
+        self.rng.choice(self.members).archive()
 
     def _flush(self) -> None:
         site = self.rng.choice(self.sites)
@@ -771,7 +790,9 @@ class World:
         found: set[Change] = set()
         for segments in site.store._durable.segments.values():
             for op in segments:
-                found.update(self._carried(op))
+                found.update(self._carried(op.id, op.raw))
+        for raw in self.archived(site):
+            found.update(self._carried(Segment.parse_untrusted(raw).id, raw))
         if isinstance(site, MemberSite):
             local = site.member.credentials.local
             for number, raw in site.store._durable.journal.get(self.circle.object, {}).items():
@@ -779,14 +800,20 @@ class World:
                     found.add((site.device, change.run, change.number))
         return found
 
-    def _carried(self, op: AppendSegment) -> list[Change]:
-        if op.id not in self.carries:
-            segment = Segment.parse_untrusted(op.raw).verify()
+    def archived(self, site: Site) -> list[bytes]:
+        """The segments that a disk holds in archives."""
+        key = self.circle.members[0].keys.content
+        archives = site.store._durable.values.get(ARCHIVES, {}).values()
+        return [each for raw in archives for each in Archive.parse_untrusted(raw).unpack_untrusted(key)]
+
+    def _carried(self, id_: SegmentId, raw: bytes) -> list[Change]:
+        if id_ not in self.carries:
+            segment = Segment.parse_untrusted(raw).verify()
             payload = decode_payload_untrusted(segment.open(self.circle.members[0].keys.content))
             device = self.owners[segment.log]
             numbers = range(payload.first, payload.first + payload.count)
-            self.carries[op.id] = [(device, payload.run, number) for number in numbers]
-        return self.carries[op.id]
+            self.carries[id_] = [(device, payload.run, number) for number in numbers]
+        return self.carries[id_]
 
     def forget_lost(self) -> None:
         """A restored backup takes away what was nowhere else: that is not ours to hold against anybody."""

@@ -1,0 +1,78 @@
+"""Putting older segments of a log into archives, on this disk alone: nobody sees anything of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Final
+
+from ..codec.ids import EpochId, SegmentId
+from ..errors import LocalProtocolError
+from ..objects.archives import MAX_SEGMENTS, Archive, pack_archive
+from ..objects.epoch_keys import EpochKeys
+from ..ports import Batch, Random
+from ..values import dataclass
+from .arrivals import BranchState
+from .logbook import LogBook
+
+KEEP: Final = 1024
+"""The newest segments of a log that stay as they are: they are sent to others, and read at each opening."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """An archive, and the ids of the segments in it."""
+
+    branch: int
+    archive: Archive
+    ids: tuple[SegmentId, ...]
+
+
+def is_due(branch: BranchState) -> bool:
+    """Whether enough segments of a branch lie in no archive for another one."""
+    return branch.tip - branch.kept >= KEEP + MAX_SEGMENTS
+
+
+def pack_next(
+    book: LogBook, branch: BranchState, keys: Mapping[EpochId, EpochKeys], random: Random
+) -> Packed | None:
+    """An archive of the first segments of a branch that lie in none; None where it cannot be made.
+
+    It was unpacked again, and compared: about 0.3 s for one of keystrokes.
+
+    Raises:
+        Damaged: a stored segment is.
+    """
+    segments = list(islice(book.stored(branch, branch.kept), min(MAX_SEGMENTS, branch.tip - branch.kept)))
+    held = keys.get(segments[0].epoch) if segments else None
+    if held is None:
+        return None
+    try:
+        archive = pack_archive(segments, held.content, random)
+    except LocalProtocolError:
+        return None  # one that fills a segment by itself would win nothing
+    packed = segments[: archive.last - archive.first + 1]
+    if archive.unpack_untrusted(held.content) != [segment.raw for segment in packed]:
+        return None
+    return Packed(branch.number, archive, tuple(segment.id for segment in packed))
+
+
+def take_packed(book: LogBook, packed: Packed) -> Batch:
+    """Has an archive take the place of its segments, if they are still the first ones; else nothing.
+
+    Nobody may read with another book of the same store meanwhile: it would miss them.
+    """
+    branch, archive = book.numbered.get(packed.branch), packed.archive
+    fits = branch is not None and branch.kept == archive.first and archive.last < branch.tip
+    if branch is None or not fits or book.id_at(branch, archive.last) != archive.last_id:
+        return []
+    branch.kept = archive.last + 1
+    return book.archived.put(branch.number, archive, packed.ids)
+
+
+def put_back(book: LogBook, packed: Packed) -> None:
+    """An archive that was taken could not be stored: its segments are there as before."""
+    branch, first = book.numbered.get(packed.branch), packed.archive.first
+    if branch is not None and book.archived.span_at(branch.number, first) is not None:
+        book.archived.forget(branch.number, first)
+        branch.kept = first
