@@ -107,6 +107,10 @@ class ContentKey(SecretKey):
     """Seals segments of one epoch."""
 
 
+class Watchword(SecretKey):
+    """Of an epoch: readers tell it to nodes, and are known by it when many objects are compared at once."""
+
+
 class EphemeralKey(SecretKey):
     """Seals presence and signalling of one epoch."""
 

@@ -91,6 +91,8 @@ class RunningNode:
                     return
                 for commit in self._shelf.receive_untrusted(session, message):
                     self._write(commit)
+                while self._shelf.work(session):  # noqa: ASYNC110 - it waits for nothing, others have a turn
+                    await asyncio.sleep(0)
                 self._flush_soon()
                 served += self._loop.time() - began
                 if served > SLICE_SECONDS or session.backlog > SLICE_ANSWERS:

@@ -25,6 +25,8 @@ from ..sync.receipts import Receipt
 from ..sync.session import Session
 from ..sync.session_events import (
     Closed,
+    CollectionOffered,
+    CompareWanted,
     DropOffered,
     DropWanted,
     EphemeralCame,
@@ -37,8 +39,10 @@ from ..sync.session_events import (
     RecordsCame,
     SegmentsCame,
     SessionEvent,
+    WatchwordCame,
 )
 from ..values import dataclass
+from .collections import COMPARES, Collections
 from .commits import Commit, nothing
 from .mailboxes import Mailboxes
 from .numbering import Numbering
@@ -114,6 +118,7 @@ class Shelf:
     touched: dict[int, Session] = field(default_factory=dict)
     mailboxes: Mailboxes = field(init=False)
     numbering: Numbering = field(init=False)
+    collections: Collections = field(init=False)
     _open: dict[ObjectId, dict[int, Session]] = field(default_factory=dict)
     """The sessions on which an object is open: whoever has many others open costs this one nothing."""
     _books: dict[ObjectId, LogBook] = field(default_factory=dict)
@@ -122,10 +127,13 @@ class Shelf:
     _ephemeral_bytes: int = 0
     _durable: dict[ObjectId, _Durable] = field(default_factory=dict)
     _rates: dict[int, Rate] = field(default_factory=dict)
+    _compares: dict[int, Rate] = field(default_factory=dict)
+    _asked: dict[int, CompareWanted] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.mailboxes = Mailboxes(self.store, self.clock, self._touch)
         self.numbering = Numbering(self.store, self.clock)
+        self.collections = Collections(self.store, self.random, self._books.get)
 
     def attach(self, channel: bytes) -> Session:
         """A session for a new connection."""
@@ -138,7 +146,10 @@ class Shelf:
         self.sessions.pop(id(session), None)
         self.touched.pop(id(session), None)
         self._rates.pop(id(session), None)
+        self._compares.pop(id(session), None)
+        self._asked.pop(id(session), None)
         self.mailboxes.detach(session)
+        self.collections.detach(session)
         for object_id in session.channels:
             self._closed(session, object_id)
 
@@ -189,6 +200,7 @@ class Shelf:
             except Damaged:
                 pass  # whole pages are damaged: this object cannot be served before the store is salvaged
             stale |= self._open.get(object_id, {})
+            self._stir(object_id)
         return list(stale.values())
 
     def lose(self, object_id: ObjectId) -> list[Session]:
@@ -198,6 +210,7 @@ class Shelf:
             Sessions that were told of what is lost; their connections must be made anew.
         """
         self._books.pop(object_id, None)
+        self._stir(object_id)
         return list(self._open.get(object_id, {}).values())
 
     def receive_untrusted(self, session: Session, message: bytes) -> list[Commit]:
@@ -236,6 +249,12 @@ class Shelf:
                 self._get_drop(session, event.public)
             case MailOffered():
                 return self.mailboxes.put(session, event.raw)
+            case WatchwordCame():
+                return self._watchword(session, event)
+            case CollectionOffered():
+                self.collections.offer(event.name, event.objects)
+            case CompareWanted():
+                self._compare(session, event)
             case MailWanted():
                 return self.mailboxes.open(session, event.address, event.after)
             case MailDropped():
@@ -295,10 +314,39 @@ class Shelf:
             session.refuse(event.object, "unknown", "no such object here, or no right to it")
             return None
         self._keep_book(book)
+        if any(isinstance(record, Epoch) for record in offered.records):
+            offered.batch += self.collections.drop_word(event.object)
         if channel is not None:
             self._answer(session, event.object, offered)
         self._spread(session, event.object, offered)
         return Commit(offered.batch, nothing, event.object) if offered.batch else None
+
+    def _compare(self, session: Session, event: CompareWanted) -> None:
+        rate = self._compares.setdefault(id(session), Rate(COMPARES, 1000))
+        if rate.exceeded(self.clock()):
+            raise RemoteProtocolError("collections compared too fast")
+        self._asked[id(session)] = event
+
+    def work(self, session: Session) -> bool:
+        """Does a little of what a session asked for and what takes time; says whether there is more to do."""
+        event = self._asked.get(id(session))
+        if event is None:
+            return False
+        if self.collections.prepare(event.name):
+            return True
+        del self._asked[id(session)]
+        differing = self.collections.compare(session, event.name, event.left_out, event.asked)
+        session.collections.answer(differing)
+        self._touch(session)
+        return False
+
+    def _watchword(self, session: Session, event: WatchwordCame) -> Commit | None:
+        """Taken from who proved the one newest epoch; where there are several, no word is of them all."""
+        channel = session.channels.get(event.object)
+        if channel is None or len(channel.book.graph.newest) != 1 or not channel.rights.newest:
+            return None
+        batch = self.collections.take_word(event.object, event.word)
+        return Commit(batch, nothing) if batch else None
 
     def _segments(self, session: Session, event: SegmentsCame) -> Commit | None:
         channel = session.channels.get(event.object)
@@ -376,9 +424,15 @@ class Shelf:
     def _spread(self, origin: Session, object_id: ObjectId, offered: Offered) -> None:
         if not offered.arrivals and not offered.records:
             return
+        self._stir(object_id)
         for other in self._open.get(object_id, {}).values():
             other.announce(object_id, offered.arrivals, offered.forked)
             self._touch(other)
+
+    def _stir(self, object_id: ObjectId) -> None:
+        """Tells those who have it not open, but compared it with others."""
+        for watching in self.collections.changed(object_id):
+            self._touch(watching)
 
     def _readers(self, object_id: ObjectId) -> list[Session]:
         return [s for s in self._open.get(object_id, {}).values() if s.channels[object_id].live]

@@ -80,6 +80,16 @@ class Frame(enum.IntEnum):
     """[object]: a node answers with a whole receipt"""
     SHOW_RECEIPTS = 24
     """[object, node's name in it (32), its receipt key, [receipt …]]: to a member, what a node signed"""
+    WATCHWORD = 25
+    """[object, watchword of the newest epoch]"""
+    COLLECTION = 26
+    """[name, place of the first of these, [object …]]: the objects of a collection, in their order"""
+    COMPARE = 27
+    """[name, [place …] left out, [[start, stop, fingerprint] …]]"""
+    COMPARED = 28
+    """[[[start, stop] …] that differ; or null where the collection is not known]"""
+    STIRRED = 29
+    """[object]: it was the same in the collection compared last, and is so no more"""
 
 
 _LENGTHS: Final = {
@@ -108,6 +118,11 @@ _LENGTHS: Final = {
     Frame.PROVE: 3,
     Frame.GET_RECEIPT: 2,
     Frame.SHOW_RECEIPTS: 5,
+    Frame.WATCHWORD: 3,
+    Frame.COLLECTION: 4,
+    Frame.COMPARE: 4,
+    Frame.COMPARED: 2,
+    Frame.STIRRED: 2,
 }
 
 

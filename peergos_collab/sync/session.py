@@ -44,6 +44,7 @@ from .proving import fresh_proofs, opening_proofs, prove
 from .receipts import Receipt, shown_untrusted
 from .record_book import Admits, record_ids
 from .rights import MAX_PROOFS, Rights, UnverifiedProof, proofs_untrusted
+from .session_collections import COLLECTION_FRAMES, SessionCollections
 from .session_events import (
     CaughtUp,
     Closed,
@@ -113,6 +114,7 @@ class Session:
         self.damaged: dict[ObjectId, Damaged] = {}
         """Objects of which something stored here could not be read; whoever owns the session repairs them."""
         self.mail = SessionMail(channel, self._nonce, self._send, serving=serving, takes_mail=takes_mail)
+        self.collections = SessionCollections(self._send, serving=serving)
         key = receipt_key.public if receipt_key is not None else b""
         self._send(Frame.HELLO, PROTOCOL_VERSION, self._nonce, key)
 
@@ -273,6 +275,8 @@ class Session:
             raise RemoteProtocolError("a frame before the hello")
         if kind in MAIL_FRAMES:
             return self.mail.receive_untrusted(kind, fields)
+        if kind in COLLECTION_FRAMES:
+            return self.collections.receive_untrusted(kind, fields)
         try:
             return self._HANDLERS[kind](self, fields, len(message))
         except Damaged as damage:

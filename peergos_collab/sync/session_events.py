@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ..codec.ids import MailAddress, ObjectId
-from ..crypto import VerifyKey
+from ..crypto import VerifyKey, Watchword
 from ..objects.mail import Mail
 from ..values import dataclass
+from .collections import Range
 from .receipts import Receipt
 
 
@@ -174,6 +175,45 @@ class Ponged:
     number: int
 
 
+@dataclass(frozen=True, slots=True)
+class WatchwordCame:
+    """By this word readers of an object's newest epoch are known; whether they proved to be such is open."""
+
+    object: ObjectId
+    word: Watchword
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionOffered:
+    """The objects of a collection, whose name was checked."""
+
+    name: bytes
+    objects: list[ObjectId]
+
+
+@dataclass(frozen=True, slots=True)
+class CompareWanted:
+    """The other side asks which of some ranges differ here, without the places ``left_out``."""
+
+    name: bytes
+    left_out: list[int]
+    asked: list[tuple[Range, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionCompared:
+    """The answer to ``compare``: the objects of which the node has something else. All others are watched."""
+
+    differ: list[ObjectId]
+
+
+@dataclass(frozen=True, slots=True)
+class Stirred:
+    """Something came to an object that was the same when the collection was compared."""
+
+    object: ObjectId
+
+
 SessionEvent = (
     Greeted
     | Met
@@ -198,4 +238,9 @@ SessionEvent = (
     | MailKept
     | MailRefused
     | Ponged
+    | WatchwordCame
+    | CollectionOffered
+    | CompareWanted
+    | CollectionCompared
+    | Stirred
 )

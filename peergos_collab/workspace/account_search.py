@@ -244,6 +244,9 @@ class _Search:
     def on_doubts(self, live: LiveObject, node: str) -> None:
         pass
 
+    def on_stirred(self, objects: list[ObjectId]) -> None:
+        pass
+
     def on_snapshot(self, live: LiveObject, event: SnapshotCame) -> SnapshotPlace | None:
         return None
 

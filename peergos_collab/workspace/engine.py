@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import field
 from pathlib import Path
@@ -39,6 +39,7 @@ from .known_accounts import KnownAccounts
 from .link_events import LinkEvents
 from .live_object import CHECKPOINTS, LiveObject
 from .machine import now_ms
+from .network import circle_of
 from .news import News
 from .node_faults import fault_words
 from .one_entry import surplus
@@ -46,11 +47,15 @@ from .online import Online
 from .open_object import PROFILE_PATH, OpenObject
 from .references import ObjectReference
 from .renewal import Renewal
+from .resting import AccountState, Note, Resting
 from .stored_objects import StoredObjects
 from .way_out import WayOut
 
 META: Final = "meta"
 CLEAN: Final = b"clean"
+
+WAKE_AT_ONCE: Final = 8
+"""Objects taken into use before others have their turn: about 10 ms."""
 
 MAX_PROBLEMS: Final = 64
 """Of one object. Whoever sends more false things than that need not be quoted on all of them."""
@@ -92,6 +97,8 @@ class Engine:
     accounts: KnownAccounts = field(init=False)
     devices: DeviceBook = field(init=False)
     recovery: RecoveryKeeper = field(init=False)
+    _resting: Resting | None = None
+    _waking: dict[ObjectId, None] = field(default_factory=dict)
     _linkings: Linkings | None = None
     _pairings: Pairings | None = None
     _taking_out: bool = False
@@ -113,6 +120,19 @@ class Engine:
         self.accounts.take([self.keys.credentials.account])
         self.devices = DeviceBook(self)
         self.recovery = RecoveryKeeper(self)
+
+    @property
+    def resting(self) -> Resting:
+        """The objects that are not in use; read once the profile is open."""
+        if self._resting is None:
+            credentials = self.keys.credentials
+            self._resting = Resting(self.store, credentials.local, os.urandom, self._account())
+            if self.salvage:
+                self._resting.wake(*self._resting.asleep)
+        return self._resting
+
+    def _account(self) -> AccountState:
+        return self._own_nodes(), self.keys.credentials.account.user_key.generation
 
     @property
     def linkings(self) -> Linkings:
@@ -241,6 +261,8 @@ class Engine:
 
     def _use(self, opened: OpenObject) -> OpenObject:
         self.objects[opened.live.id] = opened
+        if opened.path != PROFILE_PATH:
+            self.resting.wake(opened.live.id)
         self.accounts.take_from(opened)
         opened.live.incomplete = self.recovery.unfinished
         opened.live.on_deliveries.append(lambda deliveries: self._delivered(opened, deliveries))
@@ -340,13 +362,23 @@ class Engine:
 
     def open_entry(self, view: EntryView) -> OpenObject:
         """The object behind an entry of the profile, opened if it was not. Raises Damaged."""
+        opened = self._open_entry(view)
+        self.online.refresh()
+        return opened
+
+    def _open_entry(self, view: EntryView) -> OpenObject:
         try:
             reference = ObjectReference.decode_untrusted(view.reference)
         except PeergosCollabError as error:
             raise Damaged(f"the entry {view.shown!r} of the profile is damaged: {error}") from None
-        return self.open_reference(view.shown, reference)
+        return self._open(view.shown, reference)
 
     def open_reference(self, path: str, reference: ObjectReference) -> OpenObject:
+        opened = self._open(path, reference)
+        self.online.refresh()
+        return opened
+
+    def _open(self, path: str, reference: ObjectReference) -> OpenObject:
         capability = reference.capability
         known = self.objects.get(capability.object)
         if known is not None:
@@ -358,7 +390,6 @@ class Engine:
         opened = self._use(self.stored.open(path, book, Kind(capability.kind), secrets, actor))
         opened.live.nodes = self._nodes_of(reference)
         self.online.bring(opened)
-        self.online.refresh()
         return opened
 
     def _nodes_of(self, reference: ObjectReference) -> tuple[str, ...]:
@@ -373,12 +404,47 @@ class Engine:
 
     def open_all(self) -> None:
         """Opens every object of the profile; damaged entries are named in ``problems``."""
-        for view in self.profile.view.entries().values():
+        self._open_each(self.profile.view.entries().values())
+
+    def open_awake(self) -> None:
+        """The same without those at rest."""
+        asleep = self.resting.entries
+        self._open_each(view for view in self.profile.view.entries().values() if view.id not in asleep)
+
+    def _open_each(self, views: Iterable[EntryView]) -> None:
+        for view in views:
             try:
-                self.open_entry(view)
+                self._open_entry(view)
             except PeergosCollabError as error:
                 if error.message not in self.problems:
                     self.problems.append(error.message)
+        self.online.refresh()
+
+    def wake(self, objects: Iterable[ObjectId]) -> None:
+        """Takes objects into use that are at rest, a few at a time."""
+        begun = bool(self._waking)
+        self._waking.update((id_, None) for id_ in objects if id_ in self.resting.asleep)
+        if self._waking and not begun:
+            self.spawn(self._wake())
+        self.news.pulse()
+
+    async def _wake(self) -> None:
+        views = {view.id: view for view in self.profile.view.entries().values()}
+        while self._waking:
+            few = list(self._waking)[:WAKE_AT_ONCE]
+            notes = [self.resting.asleep[id_] for id_ in few if id_ in self.resting.asleep]
+            self._open_each(views[note.entry] for note in notes if note.entry in views)
+            for id_ in few:
+                del self._waking[id_]
+                if id_ in self.resting.asleep:  # nothing in the profile leads to it
+                    self.resting.forget(id_)
+            self.news.pulse()
+            await asyncio.sleep(0)
+
+    @property
+    def waking(self) -> bool:
+        """Whether objects are being taken into use."""
+        return bool(self._waking)
 
     def start_over(self, object_id: ObjectId, damage: Damaged) -> None:
         """Opens an object anew after a repair: something stored of it turned out to be damaged while in use.
@@ -440,9 +506,10 @@ class Engine:
                 opened.live.nodes = self._nodes_of(reference)
         if extra and not self._taking_out:
             self.spawn(self._take_out(extra))
+        if self.resting.moved(self._account()):
+            self.wake(list(self.resting.asleep))
         if self.online.network is not None:
-            self.open_all()
-            self.online.refresh()
+            self.open_awake()
         self.mailroom.refresh()
 
     def _references(self) -> Iterator[tuple[EntryView, ObjectReference]]:
@@ -550,10 +617,30 @@ class Engine:
             for opened in self.objects.values():
                 await opened.live.end()
             if self.objects:
-                self.store.write([PutValue(META, CLEAN, b"\x01")])
+                self.store.write([PutValue(META, CLEAN, b"\x01"), *self._put_to_rest()])
         finally:  # whatever went wrong, the home can be opened again
             await asyncio.to_thread(self.store.close)
             self.lock.release()
+
+    def _put_to_rest(self) -> Batch:
+        """Notes what need not be opened at the next start."""
+        notes = [note for opened in self.objects.values() if (note := self._note(opened)) is not None]
+        self.resting.note(notes)
+        return self.resting.save(note.object for note in notes)
+
+    def _note(self, opened: OpenObject) -> Note | None:
+        live, view = opened.live, self.profile.view.find(opened.path)
+        sum_ = live.resting_sum() if view is not None and not self.devices.is_outdated(opened) else b""
+        if view is None or not sum_ or self._referred(view) != live.id:
+            return None
+        return Note(live.id, view.id, sum_, circle_of(live), live.nodes, live.summary())
+
+    @staticmethod
+    def _referred(view: EntryView) -> ObjectId | None:
+        try:
+            return ObjectReference.decode_untrusted(view.reference).capability.object
+        except PeergosCollabError:
+            return None
 
     async def _end_all(self) -> None:
         """Ends everything that uses the store."""

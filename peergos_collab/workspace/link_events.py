@@ -66,6 +66,9 @@ class LinkEvents(LinkOwner):
             if pin_of(address) == node and node_link is not None and node_link.link is not None:
                 node_link.link.ask_for_receipt(live.id)
 
+    def on_stirred(self, objects: list[ObjectId]) -> None:
+        self.engine.wake(objects)
+
     def wanted_snapshot(self, live: LiveObject) -> SnapshotPlace | None:
         opened = self.engine.objects.get(live.id)
         return opened.preview.wanted if opened is not None and opened.preview is not None else None

@@ -10,7 +10,7 @@ from typing import Any, Final
 from ..codec import decode_untrusted, encode
 from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId
 from ..codec.shape import array, many
-from ..crypto import LocalKey, Tag, VerifyKey, copen, cseal
+from ..crypto import LocalKey, Tag, VerifyKey, Watchword, copen, cseal
 from ..errors import Conflict, Damaged, DiskFull, RemoteProtocolError
 from ..objects.bindings import Introduced
 from ..objects.certificates import Certificate
@@ -20,10 +20,11 @@ from ..objects.snapshots import SnapshotPlace
 from ..ports import Batch, PutValue, Random
 from ..sync.arrivals import Arrival, Offered
 from ..sync.causal_order import CausalOrder, SetAside
+from ..sync.collections import object_sum, state_digest, watchword
 from ..sync.epoch_graph import EVERYTHING
 from ..sync.node_words import Against, Fault
 from ..sync.receipts import Receipt
-from ..sync.record_book import anybody
+from ..sync.record_book import anybody, record_ids
 from ..sync.replica import Replica, Taken
 from ..sync.sealing import Collected
 from ..sync.session import Session
@@ -510,6 +511,26 @@ class LiveObject:
     def saved_on(self, node: str) -> bool:
         """Whether the node's receipts cover everything that is here."""
         return not self.replica.unsealed and self.told.covers_all(node)
+
+    # -- at rest --------------------------------------------------------------------------------
+
+    def watchword(self) -> Watchword | None:
+        """By which nodes know a reader of its newest epoch; None where there is not one newest, or no key."""
+        newest = list(self.replica.book.plain_graph.newest)
+        keys = self.replica.keys.get(newest[0]) if len(newest) == 1 else None
+        return watchword(keys) if keys is not None else None
+
+    def resting_sum(self) -> bytes:
+        """Stands for all of it, where nothing is left to do or to tell of it here; empty if something is."""
+        replica, word = self.replica, self.watchword()
+        busy = replica.unsettled or replica.is_removed or replica.base_is_due or replica.order.bases.unchecked
+        told = any((replica.problems, replica.damage, replica.order.set_aside, replica.view.void))
+        told = told or bool(self.told.faults())
+        kept = self.nodes and not replica.unsealed.pending and all(map(self.saved_on, self.nodes))
+        if word is None or busy or told or not kept or self.failed or self.unverified or self.incomplete:
+            return b""
+        digest = state_digest(record_ids(replica.book), replica.book.tips())
+        return object_sum(self.id, word, digest)
 
     # -- local state ----------------------------------------------------------------------------
 

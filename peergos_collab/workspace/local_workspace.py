@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final, TypeVar, cast
 
@@ -66,6 +66,7 @@ from .node_faults import node_faults
 from .open_object import OpenObject
 from .preview import NOT_VERIFIED
 from .references import ObjectReference
+from .resting import Place
 from .sharing import KIND_NAMES, ROLES, join, links, members, share_link
 from .summaries import Summary, stored_summary
 
@@ -88,9 +89,10 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
 
     async def status(self) -> Status:
         engine = self.engine
-        engine.open_all()
+        engine.open_awake()
         credentials = engine.keys.credentials
-        objects = tuple(self._state(opened) for opened in engine.objects.values() if opened.path)
+        opened = [self._state(opened) for opened in engine.objects.values() if opened.path]
+        objects = (*opened, *self._states_at_rest())
         peers = sum(state.peers for state in objects)
         return Status(
             to_multibase(credentials.account_id),
@@ -108,6 +110,18 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         engine = self.engine
         profile, names = engine.objects.get(engine.keys.profile), engine.mailroom.book.names()
         return [fault.what for fault in node_faults(profile, names)] if profile is not None else []
+
+    def _states_at_rest(self) -> Iterator[ObjectState]:
+        """All that is to be said of them is that all is well."""
+        asleep = self.engine.resting.entries
+        network = self.engine.online.network
+        connected = {place for place, link in network.links.items() if link.connected} if network else set()
+        for view in self.engine.profile.view.entries().values():
+            note = asleep.get(view.id)
+            if note is not None:
+                reached = any((note.circle, node) in connected for node in note.nodes)
+                path = Path.NODE if reached else Path.OFFLINE
+                yield ObjectState(view.shown, view.kind, ("here", *note.nodes), 0, path, 0, (), "")
 
     def _state(self, opened: OpenObject) -> ObjectState:
         live = opened.live
@@ -137,16 +151,19 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         return [self._entry(view) for view in self.engine.profile.view.entries().values()]
 
     def _entry(self, view: EntryView) -> Entry:
+        note = self.engine.resting.entries.get(view.id)
         try:
-            reference = ObjectReference.decode_untrusted(view.reference)
+            summary = note.summary if note is not None else self._summary(view.reference)
         except RemoteProtocolError:
             return Entry(view.shown, "damaged", 0, view.modified, Role.READER)
-        opened = self.engine.objects.get(reference.capability.object)
-        summary = opened.live.summary() if opened is not None else self._stored_summary(reference.capability)
         role = ROLES[summary.level] if summary.level is not None else None
         return Entry(view.shown, view.kind, summary.size, summary.modified or view.modified, role)
 
-    def _stored_summary(self, capability: Capability) -> Summary:
+    def _summary(self, reference: bytes) -> Summary:
+        capability = ObjectReference.decode_untrusted(reference).capability
+        opened = self.engine.objects.get(capability.object)
+        if opened is not None:
+            return opened.live.summary()
         local = self.engine.keys.credentials.local
         stored = stored_summary(self.engine.store, local, capability.object)
         return stored or Summary(0, 0, capability.keys.level)
@@ -165,6 +182,7 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         except RemoteProtocolError:
             return
         self.engine.forget(reference.capability.object)
+        self.engine.resting.forget(reference.capability.object)
 
     def _view(self, path: str) -> EntryView:
         view = self.engine.profile.view.find(path)
@@ -361,13 +379,14 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
 
     async def _sync(self, network: Network, timeout: float) -> None:
         engine = self.engine
-        if not any(opened.live.nodes for opened in engine.objects.values()):
+        if not any(opened.live.nodes for opened in engine.objects.values()) and not engine.resting.places:
             raise NoNode
         engine.mailroom.start()
 
         def done() -> bool:
             engine.devices.check_stands()
-            synced = all(self._synced(opened) for opened in engine.objects.values())
+            compared = not engine.waking and all(self._compared(network, at) for at in engine.resting.places)
+            synced = compared and all(self._synced(opened) for opened in engine.objects.values())
             return synced and engine.mailroom.settled()
 
         try:
@@ -381,6 +400,14 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
             await opened.live.durable()
         await forget_ended(engine)
         await engine.recovery.keep()
+
+    @staticmethod
+    def _compared(network: Network, place: Place) -> bool:
+        """Whether a node has said what it has else than the objects at rest."""
+        node_link = network.links.get(place)
+        if node_link is not None and node_link.wrong_pin:
+            raise WrongPin(node_link.problem)
+        return node_link is not None and node_link.link is not None and node_link.link.compared
 
     def _synced(self, opened: OpenObject) -> bool:
         network = self.engine.online.network

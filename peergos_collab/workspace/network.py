@@ -20,11 +20,13 @@ from typing import Final
 
 from ..codec.address import parse_address
 from ..codec.ids import ObjectId, PrincipalId
+from ..crypto import Tag, hash256
 from ..errors import Offline, PeergosCollabError, RemoteProtocolError, WrongPin
 from ..ports import Connection, Random, Transport
 from ..values import dataclass
 from .by_chance import draw
 from .live_object import LiveObject
+from .resting import CIRCLE, Place, Resting
 from .sync_link import LinkOwner, SyncLink
 
 RETRY_SECONDS: Final = (0.25, 30.0)
@@ -43,7 +45,7 @@ LINGER_SECONDS: Final = (1.0, 5.0)
 """How often it is looked whether such a session may end. Short, for what is there when the client ends, ends
 at one moment with it."""
 
-Circle = frozenset[PrincipalId]
+Circle = bytes
 
 
 @dataclass(slots=True)
@@ -55,6 +57,7 @@ class NodeLink:
 
     address: str
     objects: dict[ObjectId, LiveObject]
+    place: Place
     link: SyncLink | None = None
     problem: str = ""
     wrong_pin: bool = False
@@ -74,7 +77,8 @@ class Network:
     Args:
         objects: all objects that should be in sync now.
         on_change: a link went up or down.
-        wanted: whether somebody waits for an object. If not, its session comes by chance.
+        resting: objects that are not in use; they are compared on the sessions of their circles.
+        wanted: whether somebody waits for an object, or for all. If not, its session comes by chance.
         lasting: whether this goes on. If not, sessions that nobody waits for never come.
     """
 
@@ -83,14 +87,17 @@ class Network:
     random_bytes: Random
     objects: Callable[[], Iterable[LiveObject]]
     on_change: Callable[[NodeLink], None]
-    wanted: Callable[[LiveObject], bool] = lambda _: True
+    resting: Resting
+    wanted: Callable[[LiveObject | None], bool] = lambda _: True
     lasting: Callable[[], bool] = lambda: True
     links: dict[tuple[Circle, str], NodeLink] = field(default_factory=dict)
     _ending: set[asyncio.Task[None]] = field(default_factory=set)
 
     def refresh(self) -> None:
         """Brings sessions in line with the objects, their members and their nodes."""
-        wanted: dict[tuple[Circle, str], dict[ObjectId, LiveObject]] = {}
+        wanted: dict[tuple[Circle, str], dict[ObjectId, LiveObject]] = {
+            place: {} for place in self.resting.places
+        }
         for live in self.objects():
             for node in live.nodes:
                 wanted.setdefault((circle_of(live), node), {})[live.id] = live
@@ -112,10 +119,10 @@ class Network:
             node_link.stirred.set()
 
     def _is_wanted(self, node_link: NodeLink) -> bool:
-        return any(self.wanted(live) for live in node_link.objects.values())
+        return self.wanted(None) or any(self.wanted(live) for live in node_link.objects.values())
 
     def _start(self, key: tuple[Circle, str], objects: dict[ObjectId, LiveObject]) -> None:
-        node_link = NodeLink(key[1], objects)
+        node_link = NodeLink(key[1], objects, key)
         node_link.task = asyncio.create_task(self._keep_up(node_link))
         self.links[key] = node_link
 
@@ -128,7 +135,7 @@ class Network:
         """Ends a session, unless only the members of all its objects changed: then it goes on under them."""
         for successor, objects in wanted.items():
             same = successor[1] == key[1] and objects.keys() == node_link.objects.keys()
-            if same and successor not in self.links:
+            if same and objects and successor not in self.links:
                 self.links[successor] = node_link
                 return
         self._stop(node_link)
@@ -194,7 +201,14 @@ class Network:
 
     async def _serve(self, node_link: NodeLink) -> None:
         connection = await self.transport.connect(parse_address(node_link.address))
-        link = SyncLink(connection, node_link.objects, self.owner, self.random_bytes, node_link.address)
+        link = SyncLink(
+            connection,
+            node_link.objects,
+            self.owner,
+            self.random_bytes,
+            node_link.address,
+            resting=lambda: self.resting.collection(node_link.place),
+        )
         node_link.link, node_link.problem, node_link.wrong_pin = link, "", False
         self.on_change(node_link)
         watch = asyncio.create_task(self._rest(node_link, link))
@@ -217,7 +231,7 @@ class Network:
         """Ends the session once nobody waits for it and both sides have the same."""
         while True:
             await asyncio.sleep(draw(LINGER_SECONDS, self.random_bytes))
-            settled = all(_settled(live, link) for live in node_link.objects.values())
+            settled = link.compared and all(_settled(live, link) for live in node_link.objects.values())
             if settled and not self._is_wanted(node_link):
                 node_link.rested = True
                 await link.close()
@@ -263,7 +277,8 @@ def _settled(live: LiveObject, link: SyncLink) -> bool:
 
 def circle_of(live: LiveObject) -> Circle:
     """Whoever is in an object. While that is not known here, it shares its session with nothing."""
-    return frozenset(live.replica.view.members) or frozenset([PrincipalId(live.id)])
+    members = live.replica.view.members or [PrincipalId(live.id)]
+    return hash256(Tag.CIRCLE, b"".join(sorted(members)))[:CIRCLE]
 
 
 def gone(address: str) -> Offline:

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 NO_LAN: Final = "PGC_NO_LAN"
 """In the environment: nothing is announced in the local network, and nobody looked for."""
 
+LIVELY: Final = 64
+"""Objects that were changed last: while somebody stays online they are in use, so that others in them are
+seen, and reached directly. The rest is woken by whatever comes."""
+
 
 class Online:
     """See the module's text."""
@@ -65,6 +69,7 @@ class Online:
         before = self.peer_options()
         self._stays.append(options)
         self._connected()
+        self._engine.wake(self._engine.resting.latest(LIVELY))
         await self._mesh_as_wanted(before)
         await self._near_as_wanted()
         self._engine.mailroom.start()
@@ -138,8 +143,11 @@ class Online:
         """Whether sessions are to come one by one, at random times."""
         return bool(self._engine.entry_node()) and bool(self._stays) and not self._hurries
 
-    def _wanted(self, live: LiveObject) -> bool:
-        """Whether somebody waits for an object, or its session would tell a node no more than others do."""
+    def _wanted(self, live: LiveObject | None) -> bool:
+        """Whether somebody waits for an object, or for all, or its session would tell a node no more than
+        others do."""
+        if live is None:
+            return bool(self._hurries) or not self._engine.entry_node()
         opened = self._engine.objects.get(live.id)
         if opened is None or self._hurries or not self._engine.entry_node():
             return True
@@ -186,10 +194,11 @@ class Online:
             os.urandom,
             objects,
             self._link_changed,
+            engine.resting,
             self._wanted,
             lambda: bool(self._stays),
         )
-        engine.open_all()
+        engine.open_awake()
         for opened in engine.objects.values():
             self.bring(opened)
         network.refresh()

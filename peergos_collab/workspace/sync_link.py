@@ -9,6 +9,7 @@ from typing import Final, Protocol, TypeVar
 
 from ..codec.ids import ObjectId
 from ..codec.shown import escape_hidden
+from ..crypto import Watchword
 from ..errors import Damaged, Offline, PeergosCollabError, Refused, RemoteProtocolError
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Connection, Random
@@ -18,6 +19,7 @@ from ..sync.session import Session
 from ..sync.session_events import (
     CaughtUp,
     Closed,
+    CollectionCompared,
     DropCame,
     EphemeralCame,
     Greeted,
@@ -30,6 +32,7 @@ from ..sync.session_events import (
     SegmentsCame,
     SessionEvent,
     SnapshotCame,
+    Stirred,
 )
 from .live_object import LiveObject
 
@@ -74,6 +77,8 @@ class LinkOwner(Protocol):
     def on_snapshot(self, live: LiveObject, event: SnapshotCame) -> SnapshotPlace | None:
         """Gives which segment to ask for next, if that was not all of it."""
 
+    def on_stirred(self, objects: list[ObjectId]) -> None: ...
+
     def wanted_snapshot(self, live: LiveObject) -> SnapshotPlace | None: ...
 
 
@@ -83,6 +88,7 @@ class SyncLink:
     Args:
         node: the node's address as text; empty for a peer.
         takes_mail: a peer who greeted may put mail here.
+        resting: objects that are not open, in their order, and the sum of each.
     """
 
     def __init__(
@@ -94,6 +100,7 @@ class SyncLink:
         node: str = "",
         *,
         takes_mail: bool = False,
+        resting: Callable[[], tuple[list[ObjectId], list[bytes]]] = lambda: ([], []),
     ) -> None:
         self.node = node
         self.via = connection.kind
@@ -103,11 +110,15 @@ class SyncLink:
         self.ready: set[ObjectId] = set()
         self.checked: set[ObjectId] = set()
         """Objects for which the node has said in this very session all that it has."""
+        self.compared = False
+        """Whether the node has said of which objects that are not open it has something else."""
         self.lacking: set[ObjectId] = set()
         """Objects that the node does not have, or not for us, and of which nothing is here yet."""
         self.drops: dict[bytes, asyncio.Future[bytes]] = {}
         self._connection = connection
         self._objects = dict(objects)
+        self._resting = resting
+        self._told: dict[ObjectId, Watchword] = {}
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._flushing = False
@@ -150,6 +161,7 @@ class SyncLink:
         live = self._objects.pop(object_id, None)
         self.ready.discard(object_id)
         self.checked.discard(object_id)
+        self._told.pop(object_id, None)
         self.lacking.discard(object_id)
         self._behind.pop(object_id, None)
         for waiter in (*self._asked.pop(object_id, ()), *self._receipts.pop(object_id, ())):
@@ -166,6 +178,7 @@ class SyncLink:
         """Serves the connection until it ends, then raises Offline or RemoteProtocolError."""
         for live in list(self._objects.values()):
             self._enter(live)
+        self._compare_resting()
         self.flush()
         watch = asyncio.create_task(self._watch()) if self.node else None
         try:
@@ -183,6 +196,13 @@ class SyncLink:
                 self._leave(object_id)
             self._fail_waiting()
             await self._connection.close()
+
+    def _compare_resting(self) -> None:
+        objects, sums = self._resting()
+        if any(sums):
+            self.session.collections.compare(objects, sums)
+        else:
+            self.compared = True
 
     def _fail_waiting(self) -> None:
         self._ended = True
@@ -277,6 +297,11 @@ class SyncLink:
                 waiter = self.drops.pop(event.public, None)
                 if waiter is not None and not waiter.done():
                     waiter.set_result(event.raw)
+            case CollectionCompared():
+                self.compared = True
+                self._owner.on_stirred(event.differ)
+            case Stirred():
+                self._owner.on_stirred([event.object])
             case Greeted() | Ponged() | Met() | Closed():
                 pass
             case _:
@@ -317,6 +342,7 @@ class SyncLink:
             return
         if not self.session.channels[object_id].opened_here:
             self.session.open(object_id, live.replica.keys)
+        self._tell_word(live)
         place = self._owner.wanted_snapshot(live)
         if place is not None and object_id not in self._behind:
             self._behind[object_id] = []
@@ -384,6 +410,14 @@ class SyncLink:
         for future in self._receipts.pop(receipt.object, []):
             if not future.done():
                 future.set_result(None)
+
+    def _tell_word(self, live: LiveObject) -> None:
+        """So that it may be compared with many others next time. It comes at once, for when there is a pause
+        would tell more."""
+        word = live.watchword() if self.node else None
+        if word is not None and self._told.get(live.id) != word:
+            self._told[live.id] = word
+            self.session.collections.tell_word(live.id, word)
 
     def _refused(self, event: RefusedCame) -> None:
         live = self._objects.get(event.object) if event.object is not None else None

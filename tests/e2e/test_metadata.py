@@ -338,21 +338,22 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 
 
 def one_session_for_everything(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(network, "circle_of", lambda _: frozenset())
+    patch.setattr(network, "circle_of", lambda _: bytes(16))
 
 
 def one_session_id_for_all(patch: pytest.MonkeyPatch) -> None:
     class Marked(SyncLink):
-        def __init__(self, connection: Any, objects: Any, owner: Any, random: Any, node: str = "") -> None:
-            super().__init__(connection, objects, owner, lambda count: bytes(owner.engine.run[:count]), node)
+        def __init__(self, connection: Any, objects: Any, owner: Any, random: Any, *rest: Any, **more: Any):
+            run = owner.engine.run
+            super().__init__(connection, objects, owner, lambda count: bytes(run[:count]), *rest, **more)
 
     patch.setattr(network, "SyncLink", Marked)
 
 
 def account_in_the_hello(patch: pytest.MonkeyPatch) -> None:
     class Named(SyncLink):
-        def __init__(self, connection: Any, objects: Any, owner: Any, random: Any, node: str = "") -> None:
-            super().__init__(connection, objects, owner, random, node)
+        def __init__(self, connection: Any, objects: Any, owner: Any, *rest: Any, **more: Any):
+            super().__init__(connection, objects, owner, *rest, **more)
             (hello,) = self.session.take_outgoing()
             nonce = decode_untrusted(hello, MAX_FRAME)[2]
             account = owner.engine.keys.credentials.account_id

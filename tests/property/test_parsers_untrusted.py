@@ -39,6 +39,7 @@ from peergos_collab.objects.segments import Segment
 from peergos_collab.objects.snapshots import SnapshotEnd, SnapshotPart, SnapshotPlace
 from peergos_collab.objects.wraps import Recipient, unwrap_untrusted, wrap
 from peergos_collab.ports import Address
+from peergos_collab.sync.collections import collection_name
 from peergos_collab.sync.frames import Frame, decode_frame_untrusted, encode_frame
 from peergos_collab.sync.heads import Tip, tips_untrusted, tips_value
 from peergos_collab.sync.journal import LocalChange, open_entry_untrusted, seal_entry
@@ -338,6 +339,11 @@ def _frames() -> list[bytes]:
         Frame.MAIL: [MAIL.address, [[1, MAIL.raw]], True],
         Frame.DROP_MAIL: [MAIL.address, bytes(64), [1, 2]],
         Frame.MAIL_KEPT: [MAIL.id],
+        Frame.WATCHWORD: [CIRCLE.object, bytes(32)],
+        Frame.COLLECTION: [collection_name([CIRCLE.object]), 0, [CIRCLE.object]],
+        Frame.COMPARE: [collection_name([CIRCLE.object]), [0], [[0, 1, bytes(16)]]],
+        Frame.COMPARED: [[[0, 1]]],
+        Frame.STIRRED: [CIRCLE.object],
     }
     return [encode_frame(kind, *values) for kind, values in fields.items()]
 
@@ -374,6 +380,8 @@ def test_a_session_takes_any_frames(way: str, data: st.DataObject) -> None:
     if way == "client" and data.draw(st.booleans()):
         session.open_mail(MAILBOX)
         session.put_mail(MAIL)
+    if way == "client" and data.draw(st.booleans()):
+        session.collections.compare([CIRCLE.object], [bytes(16)])
     if data.draw(st.booleans()):
         session.open(CIRCLE.object, {CIRCLE.epoch_id: ANA.keys})
     for _ in range(data.draw(st.integers(1, 6))):

@@ -193,6 +193,8 @@ class NodeAndClients:
         for frame in client.session.take_outgoing():
             client.sent.append(frame)
             self.write(self.shelf.receive_untrusted(self.session_of(client), frame))
+            while self.shelf.work(self.session_of(client)):
+                pass
 
     def write(self, commits: Iterable[Commit]) -> None:
         for commit in commits:

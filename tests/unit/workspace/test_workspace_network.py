@@ -15,7 +15,7 @@ import pytest
 
 from peergos_collab.codec.address import format_address
 from peergos_collab.codec.ids import RunId
-from peergos_collab.crypto import SigningKey
+from peergos_collab.crypto import LocalKey, SigningKey
 from peergos_collab.node.server import RunningNode
 from peergos_collab.node.shelf import Shelf
 from peergos_collab.objects.epoch_keys import Level
@@ -30,6 +30,7 @@ from peergos_collab.workspace import network
 from peergos_collab.workspace.folds import ChatFold
 from peergos_collab.workspace.live_object import LiveObject
 from peergos_collab.workspace.network import Network, NodeLink
+from peergos_collab.workspace.resting import Resting
 from support.circle import make_circle
 from support.jumping_loop import in_no_time, passing
 from support.observer import Observer
@@ -78,6 +79,7 @@ class Client:
             self.random,
             lambda: self.objects,
             lambda _: None,
+            Resting(store, LocalKey.generate(self.random), self.random, ((), b"")),
             lambda _: False,
         )
         self.network.refresh()

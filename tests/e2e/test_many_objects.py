@@ -1,0 +1,104 @@
+"""Objects at rest: not opened at a start, compared with a node all at once, and woken by what comes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from peergos_collab.workspace import online as online_module
+from support.homes import RELAYED, Person, World, copy_home, until, world
+
+SHARED, OTHERS = "notes", [f"private {number}" for number in range(5)]
+
+
+def opened(person: Person) -> set[str]:
+    return {each.path for each in person.engine.objects.values()} - {""}
+
+
+async def at_rest(made: World) -> tuple[Person, Person]:
+    """Ana, who closed her home when all was at the node, and opened it again; and Ben, who shares one."""
+    node = await made.node()
+    ana, ben = await made.pair(node.address, SHARED, "begin")
+    for name in OTHERS:
+        await ana.workspace.new_document(name, name)
+    await ana.workspace.sync()
+    return await made.reopen(ana), ben
+
+
+async def test_nothing_is_opened_where_nothing_is_new(tmp_path: Path) -> None:
+    """A sync with the node, and what is told of all objects, leave them as they are."""
+    async with world(tmp_path) as made:
+        ana, _ = await at_rest(made)
+        await ana.workspace.sync()
+        status = await ana.workspace.status()
+        rows = await ana.workspace.list_entries()
+
+        assert opened(ana) == set()
+        assert {state.path for state in status.objects} == {SHARED, *OTHERS}
+        assert {len(state.saved) for state in status.objects} == {2}
+        assert {row.name: row.size for row in rows} == {SHARED: 5} | {name: len(name) for name in OTHERS}
+
+
+async def test_what_others_wrote_meanwhile_is_found(tmp_path: Path) -> None:
+    """The object is woken, and no other."""
+    async with world(tmp_path) as made:
+        ana, ben = await at_rest(made)
+        ben.append(SHARED, " again")
+        await ben.workspace.sync()
+        await ana.workspace.sync()
+
+        assert opened(ana) == {SHARED}
+        assert ana.text(SHARED) == "begin again"
+
+
+async def test_what_others_write_now_wakes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While she is online, without an open document."""
+    monkeypatch.setattr(online_module, "LIVELY", 0)
+    async with world(tmp_path) as made:
+        ana, ben = await at_rest(made)
+        await ana.workspace.go_online(RELAYED)
+        network = ana.engine.online.network
+        assert network is not None
+        await until(
+            lambda: all(link.link is not None and link.link.compared for link in network.links.values()), ana
+        )
+        before = opened(ana)
+        ben.append(SHARED, " now")
+        await ben.workspace.sync()
+        await until(lambda: SHARED in opened(ana) and ana.text(SHARED) == "begin now", ana)
+
+        assert before == set()
+        assert opened(ana) == {SHARED}
+
+
+async def test_what_was_written_here_and_not_sent_is_not_at_rest(tmp_path: Path) -> None:
+    """Neither after the home was closed, nor after a crash: it is opened at the next start, and goes out."""
+    async with world(tmp_path) as made:
+        ana, ben = await at_rest(made)
+        ana.append(SHARED, " offline")
+        await ana.opened(SHARED).live.durable()
+        copy_home(ana.home, made.root / "crashed")
+        for home in ("Ana", "crashed"):
+            ana = await made.reopen(ana) if home == "Ana" else await made.person(home)
+            ana.engine.open_awake()
+            assert opened(ana) == {SHARED}
+            await ana.workspace.sync()
+            await made.close(ana)
+        await ben.workspace.sync()
+
+        assert ben.text(SHARED) == "begin offline"
+
+
+async def test_a_new_node_of_the_account_gets_all(tmp_path: Path) -> None:
+    """What is at rest is so at the nodes that were the account's then."""
+    async with world(tmp_path) as made:
+        ana, _ = await at_rest(made)
+        second = await made.node("second")
+        before = await ana.workspace.status()
+        await ana.workspace.add_node(second.address)
+        await ana.workspace.sync()
+        status = await ana.workspace.status()
+
+        assert {len(state.saved) for state in before.objects} == {2}
+        assert {len(state.saved) for state in status.objects} == {3}

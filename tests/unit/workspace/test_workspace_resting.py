@@ -1,0 +1,102 @@
+"""Notes of objects at rest: kept over a restart, and counted only while they are true."""
+
+from __future__ import annotations
+
+import random
+
+from peergos_collab.codec.ids import ObjectId
+from peergos_collab.crypto import LocalKey
+from peergos_collab.files.changes import EntryId
+from peergos_collab.objects.epoch_keys import Level
+from peergos_collab.testing.store import MemoryStore
+from peergos_collab.workspace.resting import RESTING, AccountState, Note, Resting
+from peergos_collab.workspace.summaries import Summary
+
+RANDOM = random.Random(30).randbytes
+LOCAL = LocalKey(bytes(32))
+ACCOUNT: AccountState = ("one",), b"generation"
+CIRCLE = RANDOM(16)
+
+
+def note(*nodes: str, modified: int = 0) -> Note:
+    summary = Summary(7, modified, Level.WRITE)
+    return Note(ObjectId(RANDOM(32)), EntryId(RANDOM(16)), RANDOM(16), CIRCLE, nodes, summary)
+
+
+NOTES = [note("one", "two", modified=number) for number in range(9)] + [note("one", modified=99)]
+
+
+def resting(store: MemoryStore, account: AccountState = ACCOUNT, local: LocalKey = LOCAL) -> Resting:
+    return Resting(store, local, RANDOM, account)
+
+
+def noted() -> MemoryStore:
+    """A store in which all were put to rest."""
+    store = MemoryStore()
+    first = resting(store)
+    first.note(NOTES)
+    store.write(first.save([note.object for note in NOTES]))
+    return store
+
+
+def test_they_are_as_they_were_noted() -> None:
+    """After a restart; with a collection for each circle and node, in order, and the latest first."""
+    again = resting(noted())
+    objects, sums = again.collection((CIRCLE, "two"))
+
+    assert again.asleep == {each.object: each for each in NOTES}
+    assert objects == sorted(each.object for each in NOTES[:9])
+    assert sums == [again.asleep[id_].sum for id_ in objects]
+    assert set(again.places) == {(CIRCLE, "one"), (CIRCLE, "two")}
+    assert again.latest(2) == [NOTES[9].object, NOTES[8].object]
+
+
+def test_who_is_awake_is_so_after_a_crash() -> None:
+    """Its note does not count any more, from before anything of it changes, until it is put to rest again."""
+    store = noted()
+    resting(store).wake(NOTES[0].object, NOTES[9].object)
+    again = resting(store)
+    objects, sums = again.collection((CIRCLE, "one"))
+    store.write(again.save([NOTES[0].object]))
+
+    assert again.asleep.keys() == {each.object for each in NOTES[1:9]}
+    assert sums[objects.index(NOTES[0].object)] == b""
+    assert resting(store).asleep.keys() == {each.object for each in NOTES[:9]}
+
+
+def test_a_place_where_all_are_awake_needs_no_session() -> None:
+    """Others do."""
+    again = resting(noted())
+    again.wake(*(each.object for each in NOTES[:9]))
+
+    assert again.places == [(CIRCLE, "one")]
+
+
+def test_under_another_state_of_the_account_none_counts() -> None:
+    """With another node, or another user key, each object has something to do."""
+    store = noted()
+    for account in ((("one", "new"), b"generation"), (("one",), b"newer")):
+        assert resting(store, account).asleep == {}
+    assert len(resting(store).asleep) == len(NOTES)
+    assert resting(store).moved((("one",), b"newer"))
+    assert not resting(store).moved(ACCOUNT)
+
+
+def test_what_left_the_profile_is_forgotten() -> None:
+    store = noted()
+    first = resting(store)
+    first.forget(NOTES[3].object)
+    store.write(first.save([]))
+
+    assert resting(store).notes.keys() == {each.object for each in NOTES if each is not NOTES[3]}
+
+
+def test_a_damaged_shelf_costs_only_that_its_objects_are_opened() -> None:
+    """So does one that this device did not seal."""
+    store = noted()
+    key, sealed = next(iter(store.values(RESTING)))
+    gone = [each.object for each in NOTES if each.object[0] // 4 == key[0]]
+    store._seen.values[RESTING][key] = sealed[:-1] + bytes([sealed[-1] ^ 1])
+
+    assert resting(store).asleep.keys() == {each.object for each in NOTES} - set(gone)
+    assert resting(store, local=LocalKey(RANDOM(32))).asleep == {}
