@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from peergos_collab.documents import Document
 from peergos_collab.objects.payload import Kind
 from peergos_collab.objects.segments import Segment
 from peergos_collab.sync import archiving
@@ -27,6 +28,7 @@ from peergos_collab.sync.logbook import LogBook
 from peergos_collab.sync.replica import Replica
 from peergos_collab.sync.sealing import Collected
 from peergos_collab.sync.unsealed import Unsealed
+from peergos_collab.workspace.folds import DocumentFold
 from support.simulation import Chances, SimulationFailed, World, check_seed
 
 SEEDS = int(os.environ.get("PGC_SIMULATION_SEEDS", "200"))
@@ -46,6 +48,12 @@ COPIES = Chances(
 ARCHIVES = Chances(
     edit=14, deliver=40, flush=14, connect=6, disconnect=0.5, crash=0.2, restore=0.2, archive=8, fold_anew=1
 )
+
+
+SNAPSHOTS = Chances(
+    edit=4, deliver=40, flush=24, connect=6, disconnect=0.5, crash=0.2, backup=1, restore=0.5, clone=0.2,
+    fold_anew=2, archive=2, snapshot=12, compare=8, preview=4,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("block", range(BLOCKS))
@@ -75,6 +83,16 @@ def test_archives_change_nothing_for_anybody(kind: Kind) -> None:
     worlds = [check_seed(seed, kind=kind, chances=ARCHIVES, steps=200) for seed in range(SEEDS // 20)]
 
     assert sum(world.archives for world in worlds) > len(worlds)
+
+
+def test_snapshots_tell_the_truth() -> None:
+    """Members make snapshots at any moment, compare those of others, and newcomers are shown them first."""
+    worlds = [
+        check_seed(seed, kind=Kind.DOCUMENT, chances=SNAPSHOTS, steps=200) for seed in range(SEEDS // 10)
+    ]
+
+    assert sum(world.compared for world in worlds) > len(worlds)
+    assert sum(world.previews for world in worlds) > len(worlds) // 4
 
 
 def test_a_seed_reproduces_exactly() -> None:
@@ -174,9 +192,35 @@ def _ids_of_archives_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Archived, "id_at", lambda self, branch, seq: None)
 
 
+def _heads_of_a_snapshot_lack_a_log(patch: pytest.MonkeyPatch) -> None:
+    heads = Replica._applied_heads
+    patch.setattr(Replica, "_applied_heads", lambda self: heads(self)[1:])
+
+
+def _a_snapshot_is_of_before(patch: pytest.MonkeyPatch) -> None:
+    before: dict[int, bytes] = {}
+
+    def state(self: DocumentFold) -> bytes:
+        now = self.document.state()
+        return before.setdefault(id(self), now)
+
+    patch.setattr(DocumentFold, "snapshot_state", state)
+
+
+def _a_snapshot_is_believed_though_false(patch: pytest.MonkeyPatch) -> None:
+    lie = Document(1)
+    lie.edit(0, 0, "what nobody wrote")
+    patch.setattr(DocumentFold, "snapshot_state", lambda self: lie.state())
+    patch.setattr("support.simulation.is_true_snapshot", lambda *_: True)
+
+
 LONG = {"chances": COPIES, "steps": 300}
 ARCHIVING = {"chances": ARCHIVES, "steps": 200}
+SNAPPING: dict[str, Any] = {"chances": SNAPSHOTS, "steps": 200, "kind": Kind.DOCUMENT}
 PLANTED = {
+    "heads_of_a_snapshot_lack_a_log": Planted("honest", _heads_of_a_snapshot_lack_a_log, SNAPPING),
+    "a_snapshot_is_of_before": Planted("honest", _a_snapshot_is_of_before, SNAPPING),
+    "a_snapshot_is_believed_though_false": Planted("differs", _a_snapshot_is_believed_though_false, SNAPPING),
     "archives_lose_the_last": Planted("lost|missing", _archives_lose_the_last, ARCHIVING, seed=28),
     "ids_of_archives_are_forgotten": Planted(
         "still waits|heads", _ids_of_archives_are_forgotten, ARCHIVING, seed=22

@@ -46,8 +46,10 @@ from peergos_collab.sync.session_events import (
     RefusedCame,
     SegmentsCame,
 )
+from peergos_collab.sync.snapshots import stored_snapshot_untrusted
 from peergos_collab.testing.store import MemoryStore, _copy
 from peergos_collab.workspace.folds import ChatFold, DocumentFold, EntriesFold
+from peergos_collab.workspace.history import is_true_snapshot
 from peergos_collab.workspace.live_object import TOLD
 from peergos_collab.workspace.told import Told, name_of
 from support.circle import Circle, Membership, make_circle
@@ -239,6 +241,32 @@ class MemberSite(Site):
             self.world.require(UNKEPT not in replica.problems, f"{self.name}: {replica.problems}")
             self.kick()
 
+    def snapshot(self) -> None:
+        """As the workspace does in a pause."""
+        collected = self.replica.make_snapshot() if not self.in_flight else None
+        if collected is not None:
+            self._append(collected)
+
+    def compare(self) -> None:
+        """As the workspace does with the newest snapshot of somebody else: all here are honest."""
+        replica = self.replica
+        claimed = replica.order.snapshots.unchecked
+        if claimed is not None:
+            book = LogBook.load(self.world.circle.object, self.store)
+            here = replica.state_at(claimed)
+            true = is_true_snapshot(replica, claimed, book, lambda: self.new_fold(RunId(bytes(16))), here)
+            replica.order.snapshots.settle(claimed, true)
+            self.world.require(true is not False, f"{self.name} finds an honest snapshot false")
+            self.world.compared += true is True
+
+    def preview(self, other: MemberSite) -> None:
+        """As the workspace does for a newcomer: shows what another vouches for until the history is here."""
+        vouched = other.replica.order.snapshots.vouched
+        if vouched is not None and not self.replica.order.applied:
+            replica = other.replica
+            self.fold.load_preview(stored_snapshot_untrusted(replica.book, replica.keys, vouched)[1])
+            self.world.previews += 1
+
     def archive(self) -> None:
         """As the workspace does with older segments."""
         book, keys = self.replica.book, self.replica.keys
@@ -319,8 +347,10 @@ class MemberSite(Site):
         if self.in_flight:
             return
         collected = self.replica.collect()
-        if collected is None:
-            return
+        if collected is not None:
+            self._append(collected)
+
+    def _append(self, collected: Collected) -> None:
         self.in_flight = True
         self.world.check_collected(self, collected)
 
@@ -498,6 +528,9 @@ class Chances:
     partition: float = 0.4
     fold_anew: float = 0
     archive: float = 0
+    snapshot: float = 0
+    compare: float = 0
+    preview: float = 0
 
 
 class World:
@@ -537,7 +570,7 @@ class World:
         self.set_back: set[str] = set()
         self.forks = 0
         self.blames = 0
-        self.archives = 0
+        self.archives = self.compared = self.previews = 0
         self.owners: dict[LogId, DeviceId] = {}
         self.carries: dict[SegmentId, list[Change]] = {}
         self.sent: list[bytes] = []
@@ -626,6 +659,15 @@ class World:
 
     def _archive(self) -> None:
         self.rng.choice(self.members).archive()
+
+    def _snapshot(self) -> None:
+        self.rng.choice(self.members).snapshot()
+
+    def _compare(self) -> None:
+        self.rng.choice(self.members).compare()
+
+    def _preview(self) -> None:
+        self.rng.choice(self.members).preview(self.rng.choice(self.members))
 
     def _flush(self) -> None:
         site = self.rng.choice(self.sites)
