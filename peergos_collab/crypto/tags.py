@@ -126,6 +126,8 @@ class Tag(enum.Enum):
     CARD_CHECK = b"card check"
     PAIR_CHECK = b"pair check"
 
+    MESH_RING = b"mesh ring"
+
     # The local network
     LAN_DAY = b"lan day"
     LAN_MARK = b"lan mark"

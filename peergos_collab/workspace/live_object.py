@@ -30,6 +30,7 @@ from ..sync.sealing import Collected
 from ..sync.session import Session
 from ..sync.session_events import ReceiptsShown
 from ..values import dataclass
+from .by_chance import draw
 from .summaries import SUMMARIES, Summary
 from .told import Shown, Told, name_of
 from .writes import Writes
@@ -42,6 +43,10 @@ STATES: Final = "states"
 PASS_ON_SECONDS: Final = 1.0
 """Others' segments go on to third parties after so long, if they have not got them by themselves: their
 author most likely reaches them too, and sending at once would send everything twice."""
+
+GOSSIP_SECONDS: Final = (0.05, 0.15)
+"""The same where no node is: their author may reach nobody but this device. At random, as whoever is second
+learns from the first that he need not."""
 
 SNAPSHOT_SEGMENTS: Final = 1000
 """A newcomer replays so many segments in a fraction of a second; beyond, a snapshot helps."""
@@ -431,7 +436,12 @@ class LiveObject:
         if offered.forked:
             self.spread(offered.arrivals, offered.forked)
         elif offered.arrivals and len(self.links) > 1:
-            self._loop.call_later(PASS_ON_SECONDS, self.spread, offered.arrivals)
+            pause = PASS_ON_SECONDS if self.has_node() else draw(GOSSIP_SECONDS, self.random)
+            self._loop.call_later(pause, self.spread, offered.arrivals)
+
+    def has_node(self) -> bool:
+        """Whether a node is connected, which brings everything to everybody."""
+        return any(via == "node" for _, via, _ in self.links.values())
 
     def release(self) -> None:
         """Heads were compared with somebody: local changes may become segments from now on."""

@@ -1,4 +1,6 @@
-"""Direct connections to the other devices in an object: found by presence, opened with sealed signals.
+"""Direct connections to other devices in an object: found by presence, opened with sealed signals.
+
+To which ones ``rings`` says: to all while they are few.
 
     signal = [recipient device, recipient run, 0 offer | 1 answer, nonce, expires (ms), description]
 
@@ -23,6 +25,7 @@ from ..ports import Connection, Random
 from ..ports.peers import MAX_DESCRIPTION, PeerOptions, PeerTransport, PendingAnswer, PendingOffer
 from ..values import dataclass
 from .presence import PresenceBook, Present, Signal
+from .rings import FULL, Rings
 
 OFFER: Final = 0
 ANSWER: Final = 1
@@ -38,7 +41,13 @@ ANSWER_SECONDS: Final = 1.0
 Of the offers that came meanwhile the newest is answered."""
 
 MAX_ATTEMPTS: Final = 64
-"""Devices that are connected directly, or tried, at once; the others are reached through the node."""
+"""Devices of which it is remembered how the last try ended."""
+
+MAX_DEGREE: Final = FULL + 4
+"""Connections, or tries, at once: a few more than are wanted, because others may see other devices here."""
+
+SURPLUS_SECONDS: Final = 30.0
+"""So long a connection stays that is not wanted any more: who went may come back."""
 
 
 @dataclass(slots=True)
@@ -49,6 +58,7 @@ class _Attempt:
         run: the process of that device which it is under way with.
         offered: when its newest offer was made, by its clock.
         answered: when an offer of that device was last answered, whichever its process.
+        wanted: when it was last seen to be wanted.
     """
 
     run: RunId
@@ -60,11 +70,12 @@ class _Attempt:
     answer: asyncio.Future[bytes] | None = None
     failures: int = 0
     not_before: float = 0.0
+    wanted: float = float("-inf")
 
 
 @dataclass(slots=True)
 class PeerMesh:
-    """Keeps one direct connection to each device in an object.
+    """Keeps one direct connection to each device in an object that ``rings`` chooses.
 
     Args:
         serve: runs a connection until it ends.
@@ -79,8 +90,12 @@ class PeerMesh:
     is_near: Callable[[DeviceId], bool] = lambda _: False
     _attempts: dict[DeviceId, _Attempt] = field(default_factory=dict)
     _ending: set[asyncio.Task[None]] = field(default_factory=set)
+    _rings: Rings = field(init=False)
     _closed: bool = False
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+
+    def __post_init__(self) -> None:
+        self._rings = Rings(self.presence.live.id, self._own)
 
     def start(self) -> None:
         self.presence.on_here.append(self._on_here)
@@ -121,6 +136,7 @@ class PeerMesh:
 
     def _start(self, attempt: _Attempt, opening: Callable[[], Awaitable[Connection]]) -> None:
         self._cancel(attempt)
+        attempt.wanted = self._loop.time()
         attempt.task = self._loop.create_task(self._run(attempt, opening))
 
     def _cancel(self, attempt: _Attempt) -> None:
@@ -129,8 +145,36 @@ class PeerMesh:
             self._ending.add(attempt.task)
             attempt.task.add_done_callback(self._ending.discard)
 
+    def _is_wanted(self, device: DeviceId) -> bool:
+        others = (each.device for each in self.presence.present.values() if each.webrtc)
+        return device in self._rings.neighbours(others)
+
+    def _has_room(self, device: DeviceId) -> bool:
+        """Whether there is room for one more connection; for a wanted one, one that is not makes room."""
+        busy = [other for other, attempt in self._attempts.items() if not _is_idle(attempt)]
+        if len(busy) < MAX_DEGREE or device in busy:
+            return True
+        surplus = next((other for other in busy if not self._is_wanted(other)), None)
+        if surplus is None or not self._is_wanted(device):
+            return False
+        self._cancel(self._attempts.pop(surplus))
+        return True
+
+    def _let_go(self, present: Present) -> None:
+        """Ends a connection that has not been wanted for a while."""
+        attempt = self._attempts.get(present.device)
+        if attempt is None or _is_idle(attempt):
+            return
+        if self._is_wanted(present.device):
+            attempt.wanted = self._loop.time()
+        elif self._loop.time() - attempt.wanted > SURPLUS_SECONDS:
+            self._cancel(attempt)
+
     def _on_here(self, present: Present) -> None:
+        self._let_go(present)
         if not present.webrtc or self._own >= present.device or self.is_near(present.device):
+            return
+        if not self._is_wanted(present.device) or not self._has_room(present.device):
             return
         attempt = self._attempt(present)
         if attempt is None:
@@ -172,6 +216,8 @@ class PeerMesh:
     def _take_offer(self, attempt: _Attempt, signal: Signal, nonce: bytes, offer: bytes) -> None:
         if nonce == attempt.nonce or signal.time < attempt.offered:
             return  # the same offer again, over another path, or an old one that a node repeats
+        if not self._has_room(signal.sender.device):
+            return  # he sees others here than we do; soon both see the same
         attempt.nonce, attempt.offered = nonce, signal.time
         # What was there before is cancelled: the other side has given it up.
         self._start(attempt, partial(self._answer, attempt, signal.sender, nonce, offer))

@@ -42,6 +42,8 @@ CURSOR_SECONDS: Final = 0.08
 TYPING_SECONDS: Final = 4.0
 MAX_ANCHOR: Final = 1024
 MAX_PRESENT: Final = 512
+MAX_PASSED_ON: Final = 40
+"""Messages of one device in a second: twice what cursor and greetings need."""
 
 
 @dataclass(slots=True)
@@ -65,6 +67,15 @@ class Present:
     typed: float = float("-inf")
     greeted: int = 0
     same_clock: bool = False
+    _second: float = float("-inf")
+    _passed_on: int = 0
+
+    def may_be_passed_on(self, now: float) -> bool:
+        """Whether one more of its messages is, in this second: floods go no further than to who is sent them."""
+        if now - self._second >= 1:
+            self._second, self._passed_on = now, 0
+        self._passed_on += 1
+        return self._passed_on <= MAX_PASSED_ON
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +228,21 @@ class PresenceBook:
             if verified is not None:
                 message, sender = verified
                 self._remember(message)
+                self._pass_on(event, sender)
                 self._apply(message, sender, via)
         except RemoteProtocolError:
             # A relay or a member sends nonsense; presence is best effort and nothing depends on it.
             return
+
+    def _pass_on(self, event: EphemeralCame, sender: Present) -> None:
+        """Where no node brings it to everybody, who has heard it first tells the others; once, so it ends."""
+        if self.live.has_node() or len(self.live.links) < 2 or not sender.may_be_passed_on(self._loop.time()):
+            return
+        for session, _, flush in list(self.live.links.values()):
+            channel = session.channels.get(self.live.id)
+            if channel is not None and channel.live:
+                session.send_ephemeral(self.live.id, event.key, event.counter, event.sealed)
+                flush()
 
     def _open(self, event: EphemeralCame) -> UnverifiedEphemeral | None:
         if event.counter <= self._counters.get(event.key, -1):

@@ -36,8 +36,8 @@ class Answering:
 def here() -> PresenceBook:
     """As much of a book as a mesh looks at."""
     replica = SimpleNamespace(run=RUN, actor=SimpleNamespace(device=SimpleNamespace(public=OWN)))
-    live = SimpleNamespace(replica=replica)
-    book = SimpleNamespace(live=live, clock=lambda: 0, on_here=[], on_signal=[], on_removed=[])
+    live = SimpleNamespace(replica=replica, id=bytes(32))
+    book = SimpleNamespace(live=live, clock=lambda: 0, on_here=[], on_signal=[], on_removed=[], present={})
     return cast(PresenceBook, book)
 
 

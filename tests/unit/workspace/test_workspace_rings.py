@@ -1,0 +1,108 @@
+"""Which devices connect directly: few for each, all in reach of each other, and little changes."""
+
+from __future__ import annotations
+
+import random
+from itertools import combinations
+
+import pytest
+
+from peergos_collab.codec.ids import DeviceId, ObjectId
+from peergos_collab.workspace.peers import MAX_DEGREE
+from peergos_collab.workspace.rings import FULL, Rings
+from support.jumping_loop import in_no_time, passing
+from support.party import Party
+
+OBJECT = ObjectId(b"o" * 32)
+
+
+def devices(count: int) -> list[DeviceId]:
+    made = random.Random(count)
+    return [DeviceId(made.randbytes(32)) for _ in range(count)]
+
+
+def edges(those: list[DeviceId]) -> set[frozenset[DeviceId]]:
+    """As each of them chooses; asserts that both ends agree."""
+    chosen = {one: Rings(OBJECT, one).neighbours(each for each in those if each != one) for one in those}
+    found = {frozenset((one, other)) for one in those for other in chosen[one]}
+    assert all(one in chosen[other] for one in those for other in chosen[one])
+    return found
+
+
+@pytest.mark.parametrize("count", [1, 2, FULL, FULL + 1])
+def test_few_are_all_connected(count: int) -> None:
+    """Each with up to eight others."""
+    assert len(edges(devices(count))) == len(list(combinations(range(count), 2)))
+
+
+@pytest.mark.parametrize("count", [10, 40, 100])
+def test_nobody_has_more_than_eight(count: int) -> None:
+    """However many there are; and nearly nobody has much less."""
+    those = devices(count)
+    found = edges(those)
+    degrees = [sum(device in edge for edge in found) for device in those]
+
+    assert max(degrees) <= FULL
+    assert min(degrees) >= FULL - 2
+
+
+def test_who_comes_changes_little() -> None:
+    """On each ring one connection makes room for two."""
+    those = devices(41)
+    before, after = edges(those[1:]), edges(those)
+
+    assert len(before - after) <= 4
+    assert len(after - before) <= 8
+
+
+def test_objects_differ() -> None:
+    """So that one device is not in the middle of all."""
+    own, *others = devices(40)
+
+    assert Rings(OBJECT, own).neighbours(others) != Rings(ObjectId(b"p" * 32), own).neighbours(others)
+
+
+def test_a_party_of_forty() -> None:
+    """Real meshes: connected with few connections each; when a third are killed at once, they heal."""
+
+    async def forty() -> None:
+        async with Party(1) as party:
+            party.come(40)
+            await passing(60)
+            assert max(party.degrees()) <= FULL
+            assert party.steps() <= 4
+            made = sum(guest.opened for guest in party.guests.values())
+
+            await party.go(party.random.sample(list(party.guests), 13))
+            assert party.steps() < 1000
+            await passing(120)
+            assert max(party.degrees()) <= FULL
+            assert min(party.degrees()) >= FULL - 3
+            assert party.steps() <= 4
+
+            party.come(10)
+            await passing(120)
+            assert max(party.degrees()) <= FULL
+            assert party.steps() <= 4
+            assert sum(guest.opened for guest in party.guests.values()) < 2 * made
+
+    in_no_time(forty())
+
+
+def test_a_party_that_grows_slowly() -> None:
+    """From all with all to eight for each: what is not wanted any more ends, and nobody is cut off."""
+
+    async def growing() -> None:
+        async with Party(2) as party:
+            for size in range(1, 31):
+                party.come(1)
+                await passing(10)
+                assert party.steps() < 1000, size
+                assert max(party.degrees()) <= MAX_DEGREE
+            await passing(90)
+            assert max(party.degrees()) <= FULL
+            await party.go(party.random.sample(list(party.guests), 22))
+            await passing(120)
+            assert party.degrees() == [7] * 8
+
+    in_no_time(growing())
