@@ -158,7 +158,8 @@ class Near:
         )
         for one in opened:
             replica, circle = one.live.replica, circle_of(one.live)
-            alone = len(circle) < 2 if one.path != PROFILE_PATH else len(engine.devices.all()) < 2
+            others = engine.devices.all() if one.path == PROFILE_PATH else replica.view.members
+            alone = len(others) < 2
             if alone or replica.is_removed or circle in circles:
                 continue
             circles.add(circle)

@@ -18,7 +18,8 @@ from ..errors import Offline, PeergosCollabError, RemoteProtocolError
 from ..identity.greetings import Greeting
 from ..objects.mail import Mail, mail_id
 from ..ports import Connection
-from ..sync.session_events import MailKept, MailOffered, MailRefused, SessionEvent
+from ..sync.logbook import LogBook
+from ..sync.session_events import MailKept, MailOffered, MailRefused, Opened, SessionEvent
 from .api import Event
 from .live_object import LiveObject
 from .mail_session import ANSWER_SECONDS, MailRefusal
@@ -34,17 +35,22 @@ MAX_MAIL_AT_ONCE: Final = 4
 
 
 class NeighbourLink(SyncLink):
-    """The session with a device that greeted. ``common``: an object whose key it showed before."""
+    """The session with a device that greeted. ``common``: objects that it showed to be in by itself."""
 
     def __init__(
         self, engine: Engine, connection: Connection, met: Greeting, common: ObjectId | None
     ) -> None:
         super().__init__(connection, {}, engine.link_events, os.urandom, takes_mail=True)
         self.account = met.card.id
-        self.common = common
+        self.common = {common} if common is not None else set()
         self._engine = engine
         self._put: dict[bytes, asyncio.Future[None]] = {}
         self._taking: set[asyncio.Task[None]] = set()
+
+    def _book(self, object_id: ObjectId) -> LogBook | None:
+        """Of any object in use: who came by a link is known to be in it by what he proves."""
+        opened = self._engine.objects.get(object_id)
+        return opened.live.replica.book if opened is not None else None
 
     async def put(self, mail: Mail) -> None:
         """Returns once the neighbour has taken ``mail`` in. Raises MailRefusal, Offline."""
@@ -80,6 +86,9 @@ class NeighbourLink(SyncLink):
         match event:
             case MailOffered():
                 self._offered(event.raw)
+            case Opened() if event.object not in self._objects:
+                self.common.add(event.object)
+                self._engine.online.neighbours.refresh()
             case MailKept():
                 self._answered_put(event.id, None)
             case MailRefused():
@@ -191,6 +200,7 @@ class Neighbours:
         self._engine.news.tell(Event("connected", author=name, via=link.via))
         try:
             link.set_objects(self._in_common(link))
+            self._engine.wake(list(self._engine.resting.asleep))  # which of them he is in is not known before
             self._engine.mailroom.sender.look_again(met.card.id)
             await link.run()
         except Offline:
@@ -214,7 +224,7 @@ class Neighbours:
         own = account == self._engine.keys.credentials.account_id
 
         def shared(object_id: ObjectId, live: LiveObject) -> bool:
-            known = object_id == link.common or self._expected.get(object_id) == account
+            known = object_id in link.common or self._expected.get(object_id) == account
             return own or known or _takes_part(live, account)
 
         objects = self._engine.objects.items()

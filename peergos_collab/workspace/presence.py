@@ -71,7 +71,7 @@ class Present:
     _passed_on: int = 0
 
     def may_be_passed_on(self, now: float) -> bool:
-        """Whether one more of its messages is, in this second: floods go no further than to who is sent them."""
+        """Whether one more of its messages is, in this second: a flood goes no further than one step."""
         if now - self._second >= 1:
             self._second, self._passed_on = now, 0
         self._passed_on += 1

@@ -22,7 +22,7 @@ from peergos_collab.identity.greetings import Greeting
 from peergos_collab.identity.recovery_code import RecoveryCode
 from peergos_collab.objects.mail import LEAST_WORK, Mail, day_of
 from peergos_collab.testing.transport import memory_pair
-from peergos_collab.workspace import Role, mail_sender
+from peergos_collab.workspace import Role, mail_sender, online
 from peergos_collab.workspace.machine import now_ms
 from peergos_collab.workspace.mail_session import MailRefusal
 from support.command_line import PROGRAM, ROOT, Home
@@ -201,6 +201,25 @@ async def test_letters_that_wait_go_when_he_comes(made: World, monkeypatch: pyte
 
     await connect(ana, ben)
     await until(lambda: len(ben.engine.mailroom.book.all()) == 2, ben)
+
+
+async def test_what_is_at_rest_wakes_for_a_neighbour(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saved at a node that is gone. Ben came by a link: only his proof says that he is in it."""
+    monkeypatch.setattr(online, "LIVELY", 0)
+    node = await made.node()
+    ana, ben = await made.pair(node.address, text="one")
+    for person in (ana, ben):
+        await person.workspace.sync()
+    ana, ben = await made.reopen(ana), await made.reopen(ben)
+    await node.close()
+    made.nodes.clear()
+    for person in (ana, ben):
+        await person.workspace.go_online(RELAYED)
+    assert len(ben.engine.objects) == 1  # the profile
+
+    ana.append("notes", " two")
+    await connect(ana, ben)
+    await until(lambda: len(ben.engine.objects) == 2 and ben.text("notes") == "one two", ben)
 
 
 async def test_a_neighbour_hears_only_of_what_he_is_in(made: World) -> None:
