@@ -504,6 +504,7 @@ class Engine:
             if opened is not None and view.id not in extra:
                 opened.path = view.shown
                 opened.live.nodes = self._nodes_of(reference)
+                self._act_as_it_says(opened, reference)
         if extra and not self._taking_out:
             self.spawn(self._take_out(extra))
         if self.resting.moved(self._account()):
@@ -511,6 +512,22 @@ class Engine:
         if self.online.network is not None:
             self.open_awake()
         self.mailroom.refresh()
+
+    def _act_as_it_says(self, opened: OpenObject, reference: ObjectReference) -> None:
+        """Another device may have come in another way. Whoever has it open goes on as he began."""
+
+        def due() -> bool:
+            used = opened.handles or self.objects.get(opened.live.id) is not opened
+            actor = reference.actor(self.keys.credentials)
+            return not used and actor.principal != opened.live.replica.actor.principal
+
+        async def act() -> None:
+            await opened.live.durable()
+            if due():
+                self.open_as(opened, reference)
+
+        if due():
+            self.spawn(act())
 
     def _references(self) -> Iterator[tuple[EntryView, ObjectReference]]:
         """The entries that can be read, and what they refer to."""

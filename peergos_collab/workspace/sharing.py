@@ -217,8 +217,8 @@ async def _enter_as(
     try:
         with engine.online.holding(opened):
             await _first_content(engine, opened, from_node(network, address), reference, seconds)
-        await opened.live.durable()
-        await engine.change_profile(replace_reference(known.id, reference.encode(), now=now_ms()))
+            await opened.live.durable()
+            await engine.change_profile(replace_reference(known.id, reference.encode(), now=now_ms()))
     except BaseException:
         engine.open_as(opened, ObjectReference.decode_untrusted(known.reference))
         raise

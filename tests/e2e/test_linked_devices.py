@@ -10,6 +10,7 @@ import pytest
 from peergos_collab.codec.address import parse_address
 from peergos_collab.errors import NotFound, TimedOut
 from peergos_collab.identity.device_meeting import MeetingEnded
+from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.ports.installed import installed_relay
 from peergos_collab.workspace import Options, Role, open_workspace
 from peergos_collab.workspace.new_device import join_account
@@ -286,9 +287,7 @@ async def test_what_a_device_joined_before_it_was_told_of_it_is_listed_once(tmp_
             names = person.engine.profile.view.entries
             await until(lambda names=names: set(names()) == {"notes", "plan"}, person, what="one entry")  # type: ignore[misc]
 
-        assert {entry.name: entry.role for entry in await phone.workspace.list_entries()}[
-            "plan"
-        ] is Role.ADMIN
+        await until(lambda: phone.opened("plan").live.replica.level is Level.ADMIN, phone, what="as itself")
         phone = await place.reopen(phone)
         phone.append("plan", " two")
         await phone.workspace.sync()

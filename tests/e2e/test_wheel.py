@@ -125,7 +125,7 @@ def test_every_entry_point_loads(installed: Path, tmp_path: Path) -> None:
     )
     found = _run(installed / "python", "-c", code, cwd=tmp_path).split()
 
-    assert sorted(found) == ["tui", "webrtc", "websocket"]
+    assert sorted(found) == ["lan", "tui", "webrtc", "websocket"]
 
 
 def test_a_part_of_the_suite_passes_against_the_wheel(installed: Path, tmp_path: Path) -> None:
