@@ -42,6 +42,8 @@ class EphemeralKind(enum.IntEnum):
     """Content: [recipient device, offer or answer, …]: sets up a data channel."""
     LEFT = 3
     """I leave this object."""
+    RECEIPTS = 4
+    """Content: [node's name, its receipt key, [receipt …]]: what a node signed to me."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ def open_ephemeral_untrusted(
         DeviceId(blob(fields[2], 32, "device id")),
         RunId(blob(fields[3], 16, "run")),
         number(fields[4], 0, 2**53, "counter"),
-        EphemeralKind(number(fields[5], 0, 3, "ephemeral kind")),
+        EphemeralKind(number(fields[5], 0, max(EphemeralKind), "ephemeral kind")),
         number(fields[6], 0, 2**53, "time"),
         some_bytes(fields[7], MAX_EPHEMERAL, "ephemeral content"),
     )

@@ -325,9 +325,10 @@ class NodeWords:
     def _is_open(self, word: Word) -> bool:
         """Whether a word given to somebody else says more than all that was said here, and is not older."""
         whole = self._whole
-        return whole is None or (
-            word.receipt.number > whole.receipt.number and bool(word.ahead or self._lacking(word, whole))
-        )
+        if whole is None or word.receipt.number <= whole.receipt.number:
+            return whole is None
+        lacking = self._lacking(word, whole).items()
+        return bool(word.ahead) or any(self.saved.get(branch, 0) < seq for branch, seq in lacking)
 
     def _compare(
         self, against: Against, before: Iterable[Word], whole: Word, now: int

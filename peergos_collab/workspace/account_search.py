@@ -41,8 +41,8 @@ from .recovery_drop import drop_keys
 if TYPE_CHECKING:
     from ..errors import Damaged
     from ..objects.snapshots import SnapshotPlace
-    from ..sync.session_events import EphemeralCame, SnapshotCame
-    from .sync_link import LinkOwner, SyncLink
+    from ..sync.session_events import EphemeralCame, ReceiptsShown, SnapshotCame
+    from .sync_link import LinkOwner, Reply, SyncLink
 
 SECONDS: Final = 60.0
 
@@ -241,7 +241,7 @@ class _Search:
     def on_ready(self, live: LiveObject, link: SyncLink) -> None:
         self._news.pulse()
 
-    def on_doubts(self, live: LiveObject, node: str) -> None:
+    def on_shown(self, live: LiveObject, shown: ReceiptsShown, reply: Reply) -> None:
         pass
 
     def on_stirred(self, objects: list[ObjectId]) -> None:

@@ -271,6 +271,8 @@ class Engine:
         opened.live.on_appended.append(lambda: self._changed_here(opened))
         renewal = self.renewals[opened.live.id] = Renewal(self, opened)
         opened.live.on_unsettled.append(renewal.plan)
+        opened.live.on_show.append(opened.presence.show_when_met)
+        opened.presence.on_receipts.append(lambda content: self.link_events.on_receipts(opened, content))
         opened.live.on_fault.append(lambda node, fault: self._node_fault(opened, node, fault))
         renewal.plan()
         opened.live.on_claims.append(lambda: self.check_claims(opened))

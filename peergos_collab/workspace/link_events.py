@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
 
 from ..codec.ids import ObjectId
-from ..errors import Damaged, PeergosCollabError
+from ..errors import Damaged, PeergosCollabError, RemoteProtocolError
 from ..objects.snapshots import SnapshotPlace
-from ..sync.session_events import EphemeralCame, SnapshotCame
+from ..sync.node_words import Against
+from ..sync.receipts import Receipt
+from ..sync.session_events import EphemeralCame, ReceiptsShown, SnapshotCame
 from .api import Event
 from .history import settle, show_preview_untrusted
 from .live_object import LiveObject
 from .made_links import forget_ended
-from .open_object import PROFILE_PATH
-from .sync_link import LinkOwner, SyncLink
-from .told import pin_of
+from .open_object import PROFILE_PATH, OpenObject
+from .sync_link import LinkOwner, Reply, SyncLink
+from .told import pin_of, read_shown_untrusted, write_shown
 
 if TYPE_CHECKING:
     from .engine import Engine
+
+
+OTHER_KEY: Final = (
+    "a member shows receipts that are said to be of the node {node}, but are not signed with the key that it "
+    "shows here: either it shows members different keys, or that member's program is not honest"
+)
+
+
+DOUBT_SECONDS: Final = 2.0
+"""What a node said to another member it most likely says here too, within this time; if not, it is asked."""
 
 
 class LinkEvents(LinkOwner):
@@ -59,9 +72,33 @@ class LinkEvents(LinkOwner):
             self.engine.spawn(self.engine.recovery.keep())
         self.engine.news.pulse()
 
-    def on_doubts(self, live: LiveObject, node: str) -> None:
+    def on_shown(self, live: LiveObject, shown: ReceiptsShown, reply: Reply) -> None:
+        found = live.take_shown(shown)
+        if found is None:
+            return
+        if found.other_key:
+            self.on_problem(live, OTHER_KEY.format(node=found.node))
+        if found.fault is not None and found.fault.against is Against.ELSEWHERE:
+            reply(list(found.fault.had))  # whom it was kept from should know
+        if found.doubts:
+            loop = asyncio.get_running_loop()
+            loop.call_later(DOUBT_SECONDS, self._ask, live, found.node)
+
+    def on_receipts(self, opened: OpenObject, content: bytes) -> None:
+        """Somebody shows what a node signed by way of a relay."""
+        try:
+            shown = read_shown_untrusted(content, opened.live.id)
+        except RemoteProtocolError:
+            return  # presence is best effort, and nothing depends on it
+
+        def reply(receipts: list[Receipt]) -> None:
+            opened.presence.show_receipts(write_shown(shown.node, receipts))
+
+        self.on_shown(opened.live, shown, reply)
+
+    def _ask(self, live: LiveObject, node: str) -> None:
         network = self.engine.online.network
-        for address in live.nodes if network is not None else ():
+        for address in live.nodes if network is not None and live.told.doubts(node) else ():
             node_link = network.link_of(live.id, address) if network is not None else None
             if pin_of(address) == node and node_link is not None and node_link.link is not None:
                 node_link.link.ask_for_receipt(live.id)

@@ -22,7 +22,7 @@ from ..sync.arrivals import Arrival, Offered
 from ..sync.causal_order import CausalOrder, SetAside
 from ..sync.collections import object_sum, state_digest, watchword
 from ..sync.epoch_graph import EVERYTHING
-from ..sync.node_words import Against, Fault
+from ..sync.node_words import Fault
 from ..sync.receipts import Receipt
 from ..sync.record_book import anybody, record_ids
 from ..sync.replica import Replica, Taken
@@ -32,7 +32,7 @@ from ..sync.session_events import ReceiptsShown
 from ..values import dataclass
 from .by_chance import draw
 from .summaries import SUMMARIES, Summary
-from .told import Shown, Told, name_of
+from .told import Shown, Told, name_of, write_shown
 from .writes import Writes
 
 CHECKPOINT: Final = 4
@@ -106,6 +106,7 @@ class LiveObject:
         on_members: called when membership records came or were made here.
         failed: this disk takes no writes, now or any more; what was typed since is only in memory.
         on_fault: called when a node contradicts what it signed.
+        on_show: called with a node's name here and what it just signed, to be shown by way of relays.
         on_unsettled: called when the state may depend on what came first.
         unverified: the snapshot that what is shown comes from, as long as its history was not compared.
         on_claims: called when others made bases or snapshots that are to be compared with the history.
@@ -126,6 +127,7 @@ class LiveObject:
     on_durable: list[Callable[[], None]] = field(default_factory=list)
     on_members: list[Callable[[], None]] = field(default_factory=list)
     on_unsettled: list[Callable[[], None]] = field(default_factory=list)
+    on_show: list[Callable[[bytes, bytes], None]] = field(default_factory=list)
     on_fault: list[Callable[[str, Fault], None]] = field(default_factory=list)
     on_claims: list[Callable[[], None]] = field(default_factory=list)
     on_saved: list[Callable[[], None]] = field(default_factory=list)
@@ -473,31 +475,36 @@ class LiveObject:
         fault = self.told.take(node, receipt, since)
         if fault is not None:
             self._tell_fault(node, fault)
-        for session, via, flush in self.links.values() if receipt.whole else ():
-            if via != "node":
-                self._show(session, name_of(node, self.id), [receipt])
-                flush()
+        if receipt.whole:
+            self._show_to_all(name_of(node, self.id), receipt)
         if self._told_timer is None and not self._stopped:
             self._told_timer = self._loop.call_later(TOLD_SECONDS, self._write_told)
         for callback in list(self.on_durable):
             callback()
 
-    def show_receipts(self, session: Session) -> None:
+    def _show_to_all(self, name: bytes, receipt: Receipt) -> None:
+        for session, via, flush in self.links.values():
+            if via != "node":
+                self.show(session, name, [receipt])
+                flush()
+        for show in list(self.on_show):
+            show(name, write_shown(name, [receipt]))
+
+    def show_all(self, session: Session) -> None:
         """Shows a member what nodes signed: so they cannot tell one this and another that."""
         for name, receipts in self.told.to_show():
-            self._show(session, name, receipts)
+            self.show(session, name, receipts)
 
-    def _show(self, session: Session, name: bytes, receipts: list[Receipt]) -> None:
+    def show(self, session: Session, name: bytes, receipts: list[Receipt]) -> None:
+        """Shows a member some receipts, if he proved that he may see all of this object."""
         if session.may_see_all(self.id):
             session.show_receipts(self.id, name, receipts)
 
-    def take_shown(self, shown: ReceiptsShown, origin: Session) -> Shown | None:
+    def take_shown(self, shown: ReceiptsShown) -> Shown | None:
         """Notes what a node signed to another member, who shows it."""
         found = self.told.take_shown(self.nodes, shown)
         if found is not None and found.fault is not None:
             self._tell_fault(found.node, found.fault)
-            if found.fault.against is Against.ELSEWHERE:  # he should know it, too
-                self._show(origin, shown.node, list(found.fault.had))
         return found
 
     def _tell_fault(self, node: str, fault: Fault) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import field
@@ -98,6 +99,7 @@ class PresenceBook:
         on_here: someone greeted.
         on_signal: a signal for this device and run came.
         on_removed: a device is no member's any more, or this one is not.
+        on_receipts: somebody shows what a node signed to him; it is still untrusted.
     """
 
     live: LiveObject
@@ -109,8 +111,10 @@ class PresenceBook:
     on_here: list[Callable[[Present], None]] = field(default_factory=list)
     on_signal: list[Callable[[Signal], None]] = field(default_factory=list)
     on_removed: list[Callable[[DeviceId], None]] = field(default_factory=list)
+    on_receipts: list[Callable[[bytes], None]] = field(default_factory=list)
     present: dict[DeviceId, Present] = field(default_factory=dict)
     _keys: dict[EphemeralKind, bytes] = field(default_factory=dict)
+    _to_show: dict[bytes, bytes] = field(default_factory=dict)
     _counters: dict[bytes, int] = field(default_factory=dict)
     _counter: int = 0
     _cursor: tuple[bytes, bytes, bool] | None = None
@@ -144,6 +148,15 @@ class PresenceBook:
     def signal(self, content: bytes) -> None:
         self._send(EphemeralKind.SIGNAL, content)
 
+    def show_receipts(self, content: bytes) -> None:
+        """Shows to all who are here what a node signed; not if it is more than a message holds."""
+        with contextlib.suppress(LocalProtocolError):
+            self._send(EphemeralKind.RECEIPTS, content)
+
+    def show_when_met(self, node: bytes, content: bytes) -> None:
+        """The same behind the next greeting that somebody hears. Who greets later shows us what he has."""
+        self._to_show[node] = content
+
     def _here(self) -> None:
         try:
             self._send(EphemeralKind.HERE, encode([self.webrtc, self._clock_name()]))
@@ -151,6 +164,10 @@ class PresenceBook:
             # The account's log is longer than a greeting may be. Content goes on; nothing depends on this.
             if UNSEEN not in self.live.replica.problems:
                 self.live.replica.problems.append(UNSEEN)
+        if self.present:
+            shown, self._to_show = self._to_show, {}
+            for content in shown.values():
+                self.show_receipts(content)
         if self._cursor is not None:
             self._send_cursor()
         self._drop_gone()
@@ -195,8 +212,8 @@ class PresenceBook:
         if epoch is None:
             raise NoAccess
         key = self._keys.setdefault(kind, self.random(KEY_LENGTH))
-        if kind is EphemeralKind.SIGNAL:
-            key = self.random(KEY_LENGTH)  # each signal counts: a newer one must not replace it
+        if kind in (EphemeralKind.SIGNAL, EphemeralKind.RECEIPTS):
+            key = self.random(KEY_LENGTH)  # each of them counts: a newer one must not replace it
         self._counter += 1
         greets = kind is EphemeralKind.HERE
         introduction = introduce(self.live.id, epoch, NO_LOG, replica.actor) if greets else None
@@ -300,6 +317,10 @@ class PresenceBook:
         sender.via = via
         if message.kind is EphemeralKind.LEFT:
             self.present.pop(message.device, None)
+        elif message.kind is EphemeralKind.RECEIPTS:
+            for on_receipts in list(self.on_receipts):
+                on_receipts(message.content)
+            return
         elif message.kind is EphemeralKind.SIGNAL:
             for on_signal in list(self.on_signal):
                 on_signal(Signal(sender, message.content, message.time))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from ..codec.ids import ObjectId
@@ -53,10 +54,8 @@ MAX_COMPARES: Final = 3
 """How often heads are compared anew in a row because a segment's predecessor was missing."""
 
 
-OTHER_KEY: Final = (
-    "a member shows receipts that are said to be of the node {node}, but are not signed with the key that it "
-    "shows here: either it shows members different keys, or that member's program is not honest"
-)
+Reply = Callable[[list[Receipt]], None]
+"""Shows receipts of the same node to who showed some."""
 
 
 class LinkOwner(Protocol):
@@ -72,7 +71,7 @@ class LinkOwner(Protocol):
 
     def on_ready(self, live: LiveObject, link: SyncLink) -> None: ...
 
-    def on_doubts(self, live: LiveObject, node: str) -> None: ...
+    def on_shown(self, live: LiveObject, shown: ReceiptsShown, reply: Reply) -> None: ...
 
     def on_snapshot(self, live: LiveObject, event: SnapshotCame) -> SnapshotPlace | None:
         """Gives which segment to ask for next, if that was not all of it."""
@@ -349,17 +348,12 @@ class SyncLink:
             self.session.get_snapshot(object_id, place)
         self._receipts.setdefault(object_id, []).extend(self._asked.pop(object_id, []))
         if not self.node:
-            live.show_receipts(self.session)
+            live.show_all(self.session)
 
     def _shown(self, event: ReceiptsShown) -> None:
         live = self._objects.get(event.object)
-        shown = live.take_shown(event, self.session) if live is not None else None
-        if live is None or shown is None:
-            return
-        if shown.other_key:
-            self._owner.on_problem(live, OTHER_KEY.format(node=shown.node))
-        if shown.doubts:
-            self._owner.on_doubts(live, shown.node)
+        if live is not None:
+            self._owner.on_shown(live, event, partial(live.show, self.session, event.node))
 
     def ask_for_receipt(self, object_id: ObjectId) -> None:
         """The node is to say what it has, before it hears what is here."""

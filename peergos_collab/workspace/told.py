@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
+from ..codec import decode_untrusted, encode
 from ..codec.ids import LogId, ObjectId
-from ..codec.shape import array, many, string
-from ..crypto import Tag, hash256
+from ..codec.shape import array, blob, many, string
+from ..crypto import Tag, VerifyKey, hash256
+from ..objects.ephemeral import MAX_EPHEMERAL
 from ..sync.logbook import LogBook
 from ..sync.node_words import Fault, NodeWords
-from ..sync.receipts import Receipt
+from ..sync.receipts import Receipt, shown_untrusted
 from ..sync.session_events import ReceiptsShown
 from ..values import dataclass
 from .machine import now_ms
@@ -72,6 +74,11 @@ class Told:
             return Shown(node, None, words.doubts, other_key=True)
         return Shown(node, words.take_shown(shown.receipts, now_ms()), words.doubts)
 
+    def doubts(self, node: str) -> bool:
+        """Whether a node, by its pin, said more to others than it said here, and should be asked."""
+        words = self._nodes.get(node)
+        return words is not None and words.doubts
+
     def to_show(self) -> list[tuple[bytes, list[Receipt]]]:
         """For another member: by each node's name in this object, what it signed with its newest key."""
         shown = [
@@ -116,6 +123,19 @@ class Told:
 def name_of(node: str, object_id: ObjectId) -> bytes:
     """What members call a node to each other: it says nothing to who does not know the node."""
     return hash256(Tag.NODE_NAME, object_id + pin_of(node).encode())
+
+
+def write_shown(name: bytes, receipts: list[Receipt]) -> bytes:
+    """For ``read_shown_untrusted``. At least one receipt, all with one key."""
+    return encode([name, receipts[0].key, [receipt.fields() for receipt in receipts]])
+
+
+def read_shown_untrusted(content: bytes, object_id: ObjectId) -> ReceiptsShown:
+    """What somebody shows by way of a relay. Raises RemoteProtocolError."""
+    name, key, receipts = array(decode_untrusted(content, MAX_EPHEMERAL), 3, "receipts")
+    key = blob(key, 32, "receipt key")
+    shown = shown_untrusted(receipts, VerifyKey(key), object_id)
+    return ReceiptsShown(object_id, blob(name, 32, "node"), key, shown)
 
 
 def pin_of(address: str) -> str:

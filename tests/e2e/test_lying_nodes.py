@@ -14,7 +14,7 @@ from peergos_collab.sync.heads import Tip
 from peergos_collab.sync.receipts import Receipt
 from peergos_collab.sync.session import Session
 from peergos_collab.workspace.api import NodeFault
-from support.homes import DIRECT, NodeProcess, Person, until, world
+from support.homes import DIRECT, RELAYED, NodeProcess, Person, until, world
 from support.lying_nodes import lies
 
 
@@ -122,15 +122,39 @@ async def test_a_node_that_hides_a_log_from_one(
         await until(lambda: all(p.opened("notes").live.told.faults() for p in (ana, ben)), ana, ben)
         assert bool(questions) == asked
         ana, ben = await made.reopen(ana), await made.reopen(ben)
+        await both_know(node, last, ana, ben)
 
-        for person, words in ((ana, "signed to you"), (ben, "signed to another member")):
-            (told,) = await person.problems()
-            assert told.startswith(f"notes: the node {node.address} {words} that it keeps a saved piece by")
-            (fault,) = (await person.workspace.check()).nodes
-            assert (fault.path, fault.node, fault.proved, fault.pieces) == ("notes", node.address, True, 1)
-            before, lacks = read(fault)
-            assert last in lacks.tips
-            for had in before:
-                assert had.number < lacks.number
-                assert had.key == lacks.key == node._shelf.receipt_key.public
-                assert {tip.seq for tip in had.tips if tip.log == last.log} == {last.seq + 1}
+
+async def test_a_node_is_found_out_by_way_of_another(tmp_path: Path) -> None:
+    """Two who never connect directly, but both use an honest node as well: it carries what they show."""
+    async with world(tmp_path) as made:
+        good, node = await made.node("good"), await made.node("bad")
+        ana, ben = await made.pair(node.address, text="begin. ")
+        for person in (ana, ben):
+            await person.workspace.add_node(good.address)
+            await person.workspace.sync()
+        (last,) = ana.opened("notes").live.replica.book.tips()
+        hide(node, last, ben)
+        ana.append("notes", "hidden. ")
+        await ana.workspace.sync()
+        for person in (ben, ana):
+            await person.workspace.go_online(RELAYED)
+
+        await until(lambda: ben.text("notes") == "begin. hidden. ", ana, ben, what="the honest node's")
+        await until(lambda: all(p.opened("notes").live.told.faults() for p in (ana, ben)), ana, ben)
+        await both_know(node, last, *[await made.reopen(person) for person in (ana, ben)])
+
+
+async def both_know(node: RunningNode, last: Tip, ana: Person, ben: Person) -> None:
+    """Each says which node it was, of which object and what, and can prove it."""
+    for person, words in ((ana, "signed to you"), (ben, "signed to another member")):
+        (told,) = await person.problems()
+        assert told.startswith(f"notes: the node {node.address} {words} that it keeps a saved piece by")
+        (fault,) = (await person.workspace.check()).nodes
+        assert (fault.path, fault.node, fault.proved, fault.pieces) == ("notes", node.address, True, 1)
+        before, lacks = read(fault)
+        assert last in lacks.tips
+        for had in before:
+            assert had.number < lacks.number
+            assert had.key == lacks.key == node._shelf.receipt_key.public
+            assert {tip.seq for tip in had.tips if tip.log == last.log} == {last.seq + 1}

@@ -47,6 +47,7 @@ from peergos_collab.sync.logbook import LogBook
 from peergos_collab.sync.receipts import Receipt
 from peergos_collab.sync.session import Session
 from peergos_collab.testing.store import MemoryStore
+from peergos_collab.workspace.told import read_shown_untrusted, write_shown
 from support.circle import make_circle
 from support.forge import Forger, child_epoch, replica_of
 
@@ -134,6 +135,9 @@ OP_HASH = RANDOM(32)
 OP = write_op(Create(int(Kind.CHAT), PRINCIPAL), BOB.actor, (CIRCLE.epoch_id,), OP_HASH)
 OP_SIGNATURE = sign_op(BOB.actor.device, OP_HASH)
 WRAPS = wrap(ANA.keys, [Recipient(BOX.public_key, Level.WRITE)], RANDOM)
+RECEIPT_TIPS = [Tip(FORGER.log, 1, FORGER.segments[0].id)]
+RECEIPT = Receipt.issue(SigningKey.generate(RANDOM), CIRCLE.object, 1, RECEIPT_TIPS, [CIRCLE.epoch_id])
+SHOWN = write_shown(bytes(32), [RECEIPT])
 PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "account": (Account.parse_untrusted, BOB.actor.account.raw),
     "credentials": (Credentials.decode_untrusted, BOB.credentials.encode()),
@@ -170,6 +174,7 @@ PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     ),
     "letter": (lambda raw: read_letter_untrusted(raw, BOB.credentials.account_id), LETTER),
     "journal entry": (lambda raw: open_entry_untrusted(CIRCLE.object, 7, raw, LOCAL), ENTRY),
+    "receipts": (lambda raw: read_shown_untrusted(raw, CIRCLE.object), SHOWN),
     "heads": (_from_bytes(tips_untrusted), encode([[FORGER.log, 1, FORGER.segments[0].id]])),
 }  # fmt: skip
 
@@ -312,9 +317,8 @@ def test_what_a_member_seals_is_checked_too(data: st.DataObject) -> None:
 def _frames() -> list[bytes]:
     """One valid frame of each type."""
     tips = tips_value([])
-    key = SigningKey.generate(RANDOM)
     fields: dict[Frame, list[Any]] = {
-        Frame.HELLO: [1, RANDOM(16), key.public],
+        Frame.HELLO: [1, RANDOM(16), RECEIPT.key],
         Frame.OPEN: [CIRCLE.object, [[CIRCLE.epoch_id, 2, bytes(64)]], [CIRCLE.epoch_id], tips],
         Frame.PROVE: [CIRCLE.object, [[CIRCLE.epoch_id, 1, bytes(64)]]],
         Frame.CLOSE: [CIRCLE.object],
@@ -330,8 +334,8 @@ def _frames() -> list[bytes]:
         Frame.PONG: [1],
         Frame.CREDIT: [1 << 16],
         Frame.GET_RECEIPT: [CIRCLE.object],
-        Frame.SHOW_RECEIPTS: [CIRCLE.object, bytes(32), key.public, [_receipt(key).fields()]],
-        Frame.RECEIPT: _receipt(key).fields(),
+        Frame.SHOW_RECEIPTS: [CIRCLE.object, bytes(32), RECEIPT.key, [RECEIPT.fields()]],
+        Frame.RECEIPT: RECEIPT.fields(),
         Frame.GET_SNAPSHOT: [CIRCLE.object, FORGER.log, 1],
         Frame.SNAPSHOT: [CIRCLE.object, [FORGER.certificate], SEGMENT],
         Frame.PUT_MAIL: [MAIL.raw],
@@ -346,11 +350,6 @@ def _frames() -> list[bytes]:
         Frame.STIRRED: [CIRCLE.object],
     }
     return [encode_frame(kind, *values) for kind, values in fields.items()]
-
-
-def _receipt(key: SigningKey) -> Receipt:
-    tips = [Tip(FORGER.log, 1, FORGER.segments[0].id)]
-    return Receipt.issue(key, CIRCLE.object, 1, tips, [CIRCLE.epoch_id])
 
 
 FRAMES = _frames()

@@ -64,6 +64,7 @@ VERIFY: dict[str, tuple[str, ...]] = {
         "workspace.preview:Preview.take_untrusted",
         "workspace.presence:PresenceBook.take_untrusted",
         "workspace.recovery_drop:RecoveryDrop.decode_untrusted",
+        "workspace.told:read_shown_untrusted",
     ),
     "keys in it are compared with public ones that were verified": (
         "identity.credentials:read_seeds_untrusted",

@@ -95,7 +95,7 @@ def test_sizes_tell_little() -> None:
         (2, b"x"),
         (3, b"x"),
         (4, -1),
-        (5, 4),
+        (5, 5),
         (6, 2**53 + 1),
         (7, "text"),
         (7, bytes(MAX_EPHEMERAL)),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from peergos_collab.codec import encode
 from peergos_collab.codec.ids import DeviceId, RunId
 from peergos_collab.crypto import LocalKey, SigningKey
@@ -95,3 +97,33 @@ async def test_nobody_is_silenced_by_a_false_message_under_his_key() -> None:
     book.take_untrusted(cursor(2, b"true"), "node")
 
     assert book.present[BENS_DEVICE].anchor == b"true"
+
+
+async def test_receipts_are_shown_by_who_is_here() -> None:
+    """What somebody shows that a node signed is taken from who greeted, and signed it."""
+    book, shown = anas_book(), list[bytes]()
+    book.on_receipts.append(shown.append)
+    book.take_untrusted(said(EphemeralKind.RECEIPTS, b"early", RANDOM(16), 1), "node")
+    book.take_untrusted(greeting(2), "node")
+    book.take_untrusted(said(EphemeralKind.RECEIPTS, b"false", RANDOM(16), 3, device=as_ben()), "node")
+    book.take_untrusted(said(EphemeralKind.RECEIPTS, b"true", RANDOM(16), 4), "node")
+
+    assert shown == [b"true"]
+
+
+async def test_receipts_are_shown_once_to_whoever_is_met_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a greeting, so that he knows whose they are; the newest of each node. Who comes later shows his
+    own."""
+    book, sent = anas_book(), list[tuple[EphemeralKind, bytes]]()
+    monkeypatch.setattr(PresenceBook, "_send", lambda self, kind, content: sent.append((kind, content)))
+    for node, content in ((b"one", b"old"), (b"one", b"new"), (b"two", b"other")):
+        book.show_when_met(node, content)
+    book.start()
+    assert [kind for kind, _ in sent] == [EphemeralKind.HERE]
+    sent.clear()
+    book.take_untrusted(greeting(1), "node")
+    book.take_untrusted(greeting(2, run=RunId(RANDOM(16))), "node")
+    shown = [content for kind, content in sent if kind is EphemeralKind.RECEIPTS]
+    assert sent[0][0] is EphemeralKind.HERE
+    assert shown == [b"new", b"other"]
+    book.stop()
