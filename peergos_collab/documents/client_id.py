@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from ..codec.ids import DeviceId, ObjectId, RunId
@@ -11,6 +12,7 @@ _BITS: Final = 53
 """JavaScript keeps client ids in a double, which is exact up to here."""
 
 
+@lru_cache(maxsize=1 << 10)  # asked for each segment that comes
 def client_id(object_id: ObjectId, device: DeviceId, run: RunId) -> int:
     """The client id under which a run of a device may create structs in an object.
 

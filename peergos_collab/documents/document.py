@@ -350,7 +350,7 @@ class Document:
         summary = check_untrusted(update, client, self._known(), LIMITS, self._halves, overlap=overlap)
         if client == self.client and summary.next_clock > self._own_clock:
             raise Quarantined("The update was refused: it goes on under the client id of this very run.")
-        self._check_place(update)
+        self._check_place(update, summary)
         self._apply(update, summary, recount=overlap)
 
     def apply_own(self, update: bytes) -> None:
@@ -362,11 +362,11 @@ class Document:
             Quarantined: it is malformed, or something before it is missing; nothing was changed.
         """
         summary = check_untrusted(update, None, self._known(), OWN_LIMITS)
-        self._check_place(update)
+        self._check_place(update, summary)
         self._apply(update, summary, recount=True)
 
-    def _check_place(self, update: bytes) -> None:
-        if not self.proof.takes(update):
+    def _check_place(self, update: bytes, summary: UpdateSummary) -> None:
+        if not self.proof.takes(update, summary.structs):
             raise Quarantined("The update was refused: it was written between what never stood side by side.")
 
     @contextmanager
@@ -407,7 +407,7 @@ class Document:
         for client, clock in (*guarded.items(), (self.client, self._own_clock)):
             if summary.ends.get(client, 0) > clock:
                 raise Quarantined("The state was refused: it holds what this device never wrote.")
-        self._check_place(state)
+        self._check_place(state, summary)
         self._apply(state, summary, recount=True)
 
     def knows(self, client: int, clock: int) -> bool:
@@ -429,6 +429,7 @@ class Document:
         other.proof = proof or Proof()
         refused = [at for at, update in enumerate(own) if not other._takes(update)]
         self.proof = other.proof
+        self.proof.puts_off = True
         if other.state() == self.state():
             return Became(False, refused, [])
         edits = difference(self.text, other.text)
@@ -458,7 +459,7 @@ class Document:
         self._read_halves()
         try:
             summary = check_untrusted(update, None, self._known(), OWN_LIMITS, self._halves)
-            self._check_place(update)
+            self._check_place(update, summary)
             self._apply(update, summary, recount=True)
         except Quarantined:
             return False

@@ -133,10 +133,11 @@ class Neighbours:
         seen = self._seen(struct.client, client, left, right)
         stop = None if right is None else self._beginning(right)
         before = self._ending(left)  # second: it keeps the beginning of what it cuts
-        if not goes_on and not _is_true(before, stop, struct.client, seen):
-            return False
         piece = _Piece(struct.client, clock, end, left, right)
-        _place_for(piece, before, stop).insert(piece)
+        behind = _place_for(piece, before, stop, None if goes_on else seen)
+        if behind is None:
+            return False
+        behind.insert(piece)
         client.starts.append(clock)
         client.pieces.append(piece)
         client.end, client.right = end, right
@@ -190,36 +191,41 @@ class Neighbours:
         return piece
 
 
-def _is_true(before: _Piece, stop: _Piece | None, client: int, seen: Mapping[int, int]) -> bool:
-    """Whether nothing its author had seen stands between."""
+def _place_for(
+    new: _Piece, before: _Piece, stop: _Piece | None, seen: Mapping[int, int] | None
+) -> _Piece | None:
+    """Behind which piece it belongs, among what others wrote between the same two: as YATA orders them.
+
+    Args:
+        seen: if given, the answer is None where something its author had seen stands between.
+    """
+    client, left, right = new.client, new.left, new.right
+    number = since = 0
+    between: dict[Id, int] = {}
+    """What was passed, numbered; from ``since`` on it is in conflict."""
+    placed = False
     piece = before.next
     while piece is not stop:
-        if piece is None or piece.client == client or piece.clock < seen.get(piece.client, 0):
-            return False
-        piece = piece.next
-    return True
-
-
-def _place_for(new: _Piece, before: _Piece, stop: _Piece | None) -> _Piece:
-    """Behind which piece it belongs, among what others wrote between the same two: as YATA orders them."""
-    between: set[Id] = set()
-    conflicting: set[Id] = set()
-    piece = before.next
-    while piece is not stop and piece is not None:
-        last = piece.client, piece.end - 1
-        between.add(last)
-        conflicting.add(last)
-        if piece.left == new.left:
-            if piece.client < new.client:
-                before = piece
-                conflicting.clear()
-            elif piece.right == new.right:
-                break
-        elif piece.left in between:
-            if piece.left not in conflicting:
-                before = piece
-                conflicting.clear()
-        else:
+        if piece is None:
+            return before if seen is None else None
+        author = piece.client
+        if seen is not None and (author == client or piece.clock < seen.get(author, 0)):
+            return None
+        if not placed:
+            number += 1
+            between[author, piece.end - 1] = number
+            if piece.left == left:
+                if author < client:
+                    before, since = piece, number
+                else:
+                    placed = piece.right == right
+            else:
+                passed = between.get(piece.left) if piece.left is not None else None
+                if passed is None:
+                    placed = True
+                elif passed <= since:
+                    before, since = piece, number
+        elif seen is None:
             break
         piece = piece.next
     return before

@@ -12,12 +12,19 @@ from .neighbours import Neighbours
 from .structure import structs_of
 
 _MOST_WAITING: Final = 1_000
+_MOST_AT_ONCE: Final = 500
+"""Structs; a hostile order of many more takes seconds to look at one by one, and little in a state."""
 
 
 class Proof:
-    """What is known of one document. Nothing, to begin with."""
+    """What is known of one document. Nothing, to begin with.
 
-    def __init__(self) -> None:
+    Args:
+        puts_off: what takes long to look at comes in all the same, and leaves all in doubt again.
+    """
+
+    def __init__(self, *, puts_off: bool = True) -> None:
+        self.puts_off = puts_off
         self._order: Neighbours | None = None
         self._waiting: list[bytes] | None = None
 
@@ -51,8 +58,10 @@ class Proof:
             if self.holds and len(self._waiting) > _MOST_WAITING:
                 self._place_waiting()
 
-    def takes(self, update: bytes) -> bool:
-        """Whether an update from elsewhere may come in; where nothing is known, it may."""
+    def takes(self, update: bytes, structs: int) -> bool:
+        """Whether an update of so many structs may come in from elsewhere: where nothing is known, it may."""
+        if self.puts_off and structs > _MOST_AT_ONCE:
+            self.drop()
         if self._order is None:
             self.note(update)
             return True
@@ -65,8 +74,8 @@ class Proof:
 
 
 def proved_empty() -> Proof:
-    """The proof of a document in which nothing is."""
-    proof = Proof()
+    """The proof of a document in which nothing is, and in which nothing is put off."""
+    proof = Proof(puts_off=False)
     proof.begin()
     proof.end(Neighbours())
     return proof

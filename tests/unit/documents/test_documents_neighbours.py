@@ -143,6 +143,26 @@ def test_what_comes_while_a_state_is_looked_at() -> None:
         assert document.end_proof(order) is (raw == written(BOB, 0, *TRUE["between two"]))
 
 
+def test_what_takes_long_is_put_off() -> None:
+    """Many pieces at once come in unseen and are found in the next pause; never where all is taken anew."""
+    false = written(BOB, 0, *FALSE["over one"])
+    many = b"\x01" + varint(601) + false[2:-1] + 600 * (b"\x44" + varint(ANA) + b"\x00\x01y") + b"\x00"
+    open_, anew = proved(text_of_ana().state()), Document(9)
+    anew.doubt_all()
+    anew.apply_own(text_of_ana().state())
+    open_.apply_untrusted(many, BOB)
+
+    assert open_.in_doubt
+    assert not open_.prove()
+    looking = Document(9, text_of_ana().state())
+    order = prove(looking.begin_proof())
+    looking.apply_untrusted(many, BOB)
+    assert looking.end_proof(order)
+    assert looking.in_doubt
+    with pytest.raises(Quarantined, match="side by side"):
+        anew.apply_untrusted(many, BOB)
+
+
 def test_one_writer_is_not_in_doubt() -> None:
     """What only one run ever wrote has one order, so nothing is looked at."""
     document = text_of_ana()
