@@ -39,6 +39,11 @@ class Headed(Protocol):
     def heads(self) -> tuple[SnapshotPlace, ...]: ...
 
 
+MAX_OF_A_LOG: Final = 4
+"""Bases of one log that are kept, the newest, beside those that are used. Of an honest device's each says
+more than the one before; but one can be made to name what never comes, and never be outdone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Base:
     """What a base says of itself; its state stays in the segment.
@@ -160,7 +165,11 @@ class Bases:
             if self._says_less(one, base):
                 del self.known[one.id]
         self.known[base.id] = base
-        return True
+        unused = [one for one in self.known.values() if one.log == base.log and one.id not in self.used]
+        unused.sort(key=lambda one: (one.seq, one.id))
+        for one in unused[:-MAX_OF_A_LOG]:
+            del self.known[one.id]
+        return base.id in self.known
 
     def _says_less(self, old: Base, new: Base) -> bool:
         graph = self.book.graph

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from peergos_collab.codec.ids import LogId, SegmentId
 from peergos_collab.documents import Document
 from peergos_collab.errors import Conflict
 from peergos_collab.objects.epoch_keys import Level
@@ -348,3 +351,17 @@ def test_what_does_not_fit_is_said() -> None:
 
     with pytest.raises(Conflict, match="too large"):
         table["a"].replica.check_base()
+
+
+def test_a_writer_cannot_fill_memory_with_bases() -> None:
+    """Each names something that never comes, so none is outdone by another: the newest of his log stay."""
+    table = newcomer()
+    bases = table["n"].replica.order.bases
+    (true,) = bases.known.values()
+    log = LogId(bytes(32))
+    for seq in range(1, 40):
+        missing = SnapshotPlace(log, seq, SegmentId(bytes(32)))
+        bases.add(replace(true, log=log, seq=seq, id=SegmentId(seq.to_bytes(32)), heads=(missing,)))
+
+    assert sorted(one.seq for one in bases.known.values() if one.log == log) == [36, 37, 38, 39]
+    assert true.id in bases.known
