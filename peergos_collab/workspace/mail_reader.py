@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import random
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -97,6 +96,7 @@ class MailReader:
         self._done: set[Place] = set()
         self._failed: set[Place] = set()
         self._hurried = asyncio.Event()
+        self._failing = asyncio.Event()
         self._ending: set[asyncio.Task[None]] = set()
         self._made: dict[bytes, Pair] = {}
         self._making = asyncio.Semaphore(AT_ONCE)
@@ -149,6 +149,11 @@ class MailReader:
             self._done.clear()
             self._hurried.set()
             self._hurried = asyncio.Event()
+
+    def hurry(self) -> None:
+        """What failed before may succeed now."""
+        self._failing.set()
+        self._failing = asyncio.Event()
 
     def caught_up(self) -> bool:
         """Whether every mailbox was read to its end, or could not be."""
@@ -242,7 +247,7 @@ class MailReader:
             self._failed.add(place)
             self._engine.news.pulse()
             mean = WRONG_PIN_SECONDS if wrong_pin else pause
-            await asyncio.sleep(mean * (0.5 + random.random()))  # noqa: S311 - spreads retries, decides nothing
+            await _rest((mean * 0.5, mean * 1.5), self._failing)
             pause = min(RETRY_SECONDS[1], pause * 2)
 
     async def _read(self, place: Place, box: Box, *, hold: bool) -> None:

@@ -64,6 +64,7 @@ class NodeLink:
     rested: bool = False
     task: asyncio.Task[None] | None = None
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
+    hurried: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def connected(self) -> bool:
@@ -118,6 +119,13 @@ class Network:
         for node_link in self.links.values():
             node_link.stirred.set()
 
+    def hurry(self) -> None:
+        """What failed before may succeed now, and what is connected may not be any more."""
+        for node_link in self.links.values():
+            node_link.hurried.set()
+            if node_link.link is not None:
+                node_link.link.probe()
+
     def _is_wanted(self, node_link: NodeLink) -> bool:
         return self.wanted(None) or any(self.wanted(live) for live in node_link.objects.values())
 
@@ -171,6 +179,7 @@ class Network:
         pause = RETRY_SECONDS[0]
         while True:
             await self._turn(node_link)
+            node_link.hurried.clear()
             started = asyncio.get_running_loop().time()
             try:
                 await self._serve(node_link)
@@ -196,8 +205,11 @@ class Network:
                 pause = RETRY_SECONDS[0]
             mean = WRONG_PIN_SECONDS if node_link.wrong_pin else pause
             spread = 0.5 + random.random()  # noqa: S311 - spreads retries, decides nothing
-            await asyncio.sleep(mean * spread)
             pause = min(RETRY_SECONDS[1], pause * 2)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(mean * spread):
+                    await node_link.hurried.wait()
+                    pause = RETRY_SECONDS[0]
 
     async def _serve(self, node_link: NodeLink) -> None:
         connection = await self.transport.connect(parse_address(node_link.address))

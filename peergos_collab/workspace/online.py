@@ -19,11 +19,13 @@ from ..ports.installed import installed_lan
 from ..ports.peers import PeerOptions
 from .api import Event, Options
 from .live_object import LiveObject
+from .machine import now_ms
 from .near import Near
 from .neighbours import Neighbours
 from .network import Network, NodeLink
 from .open_object import PROFILE_PATH, OpenObject
 from .peers import PeerMesh
+from .surroundings import Surroundings
 from .sync_link import SyncLink
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class Online:
         self.network: Network | None = None
         self.neighbours = Neighbours(engine)
         self.near = Near(engine, installed_lan)
+        self.surroundings = Surroundings(now_ms, self.changed_place)
         self._engine = engine
         self._needs = 0
         self._stays: list[Options] = []
@@ -72,6 +75,7 @@ class Online:
         self._engine.wake(self._engine.resting.latest(LIVELY))
         await self._mesh_as_wanted(before)
         await self._near_as_wanted()
+        self.surroundings.start()
         self._engine.mailroom.start()
 
     async def leave(self, options: Options) -> None:
@@ -114,6 +118,22 @@ class Online:
         """Something was written here, and wants to get away."""
         self._changing.add(opened.live.id)
         self.stir()
+
+    def changed_place(self, moved: bool) -> None:
+        """This machine has slept, or with ``moved`` is in another network: all is tried, at once.
+
+        Not behind an entry node: that moment would show which sessions are one client's.
+        """
+        if self.network is None or self._engine.entry_node():
+            return
+        self.network.hurry()
+        self._engine.mailroom.reader.hurry()
+        for opened in self._engine.objects.values():
+            if opened.mesh is not None:
+                opened.mesh.hurry()
+            self.bring(opened)
+        if moved:
+            self._engine.spawn(self.near.move())
 
     def stir(self) -> None:
         """Somebody may wait for something now."""
@@ -257,6 +277,7 @@ class Online:
             await self._disconnect()
 
     async def _disconnect(self) -> None:
+        self.surroundings.stop()
         await self.near.stop()
         await self._engine.mailroom.stop()
         if self._needs or self._stays:

@@ -145,6 +145,19 @@ class PeerMesh:
             self._ending.add(attempt.task)
             attempt.task.add_done_callback(self._ending.discard)
 
+    def hurry(self) -> None:
+        """What failed before may succeed now."""
+        for attempt in list(self._attempts.values()):
+            attempt.failures, attempt.not_before = 0, 0.0
+            self._try_again(attempt)
+
+    def _try_again(self, attempt: _Attempt) -> None:
+        """As if the device greeted, if it is still taken to be here."""
+        device = next((device for device, other in self._attempts.items() if other is attempt), None)
+        present = self.presence.present.get(device) if device is not None else None
+        if present is not None and not self._closed:
+            self._on_here(present)
+
     def _is_wanted(self, device: DeviceId) -> bool:
         others = (each.device for each in self.presence.present.values() if each.webrtc)
         return device in self._rings.neighbours(others)
@@ -237,6 +250,7 @@ class PeerMesh:
         pause = min(longest, first * 2**attempt.failures)
         pause *= 0.5 + random.random()  # noqa: S311 - spreads retries, decides nothing
         attempt.not_before = self._loop.time() + pause
+        self._loop.call_at(attempt.not_before, self._try_again, attempt)
 
     async def _offer(self, attempt: _Attempt, present: Present) -> Connection:
         pending: PendingOffer = await self.transport.offer(self.options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -43,6 +44,9 @@ PING_SECONDS: Final = 5.0
 PING_SPREAD: Final = (0.7, 1.0)
 LOST_SECONDS: Final = 15.0
 """A node that says nothing for so long is taken for lost, and the connection is made anew."""
+
+PROBE_SECONDS: Final = 3.0
+"""The same where there is reason to doubt: after a sleep, or in another network."""
 
 MAX_WORDS: Final = 200
 """Characters of a refusal that are shown."""
@@ -123,6 +127,7 @@ class SyncLink:
         self._flushing = False
         self._ended = False
         self._heard = self._loop.time()
+        self._probed = asyncio.Event()
         self._pings = 0
         self._behind: dict[ObjectId, list[SessionEvent]] = {}
         """Of objects of which a snapshot was asked for, what is taken only after it: there is no credit for
@@ -209,18 +214,27 @@ class SyncLink:
             if not drop.done():
                 drop.set_exception(_gone())
 
+    def probe(self) -> None:
+        """Has the other side give a sign of life; without one the connection soon counts as lost."""
+        self._probed.set()
+
     async def _watch(self) -> None:
         """Notices a path that drops packets without a word."""
         while True:
-            await asyncio.sleep(PING_SECONDS * random.uniform(*PING_SPREAD))  # noqa: S311 - no common beat
-            silent = self._loop.time() - self._heard
-            if silent > LOST_SECONDS:
-                await self._connection.close()
-                return
-            if silent >= PING_SECONDS:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PING_SECONDS * random.uniform(*PING_SPREAD)):  # noqa: S311 - no common beat
+                    await self._probed.wait()
+            now, probed = self._loop.time(), self._probed.is_set()
+            if probed or now - self._heard >= PING_SECONDS:
                 self._pings += 1
                 self.session.ping(self._pings)
                 self.flush()
+            if probed:
+                self._probed.clear()
+                await asyncio.sleep(PROBE_SECONDS)
+            if now - self._heard > (0 if probed else LOST_SECONDS):
+                await self._connection.close()
+                return
 
     def flush(self) -> None:
         """Sends what is ready, once per turn of the loop."""

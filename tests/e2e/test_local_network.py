@@ -16,9 +16,13 @@ import pytest
 
 from peergos_collab.codec import encode
 from peergos_collab.errors import Offline
-from peergos_collab.workspace import Options, Role, near
+from peergos_collab.workspace import Options, Role, near, surroundings
+from peergos_collab.workspace.engine import Engine
+from peergos_collab.workspace.machine import now_ms
 from peergos_collab.workspace.near import Near
+from peergos_collab.workspace.network import Network
 from peergos_collab.workspace.online import NO_LAN
+from peergos_collab.workspace.surroundings import Surroundings
 from support.command_line import PROGRAM, ROOT
 from support.ether import Ether
 from support.homes import Person, World, until, world
@@ -182,6 +186,27 @@ async def test_who_hides_behind_an_entry_node_announces_nothing(
     monkeypatch.setenv(NO_LAN, "1")
     await ana.workspace.go_online(LAN)
     assert ana.engine.online.near._task is None
+
+
+async def test_in_another_network_it_looks_around_anew(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under another pin; behind an entry node nothing happens at one moment."""
+    monkeypatch.setattr(surroundings, "LOOK_SECONDS", 0.05)
+    [ana] = await people(made, ether := Ether(), "Ana")
+    addresses, online = ["192.0.2.7"], ana.engine.online
+    online.surroundings = Surroundings(now_ms, online.changed_place, lambda: list(addresses))
+    await ana.workspace.go_online(LAN)
+    await ether.until(lambda: len(ether.announced) == 1)
+    addresses[0] = "198.51.100.7"
+    await ether.until(lambda: len(ether.announced) == 2)
+    assert len(ether.places) == 1
+    assert len({announcement.pin for announcement in ether.announced}) == 2
+
+    hurried: list[None] = []
+    monkeypatch.setattr(Network, "hurry", lambda _: hurried.append(None))
+    online.changed_place(moved=False)
+    monkeypatch.setattr(Engine, "entry_node", lambda _: "pgc://entry")
+    online.changed_place(moved=False)
+    assert hurried == [None]
 
 
 # -- the real one ---------------------------------------------------------------------------------

@@ -85,6 +85,8 @@ class Transport:
         self._guest = guest
 
     async def offer(self, options: PeerOptions) -> Offer:
+        if self._guest.party.no_way:
+            raise Offline("there is no way")
         return Offer(self._guest)
 
     async def answer(self, offer: bytes, options: PeerOptions, *, timeout: float) -> tuple[bytes, Any]:
@@ -134,6 +136,7 @@ class Party:
         self.random = random.Random(seed)
         self.guests: dict[DeviceId, Guest] = {}
         self.offers: dict[bytes, Offer] = {}
+        self.no_way = False
         self._greetings: dict[DeviceId, asyncio.Task[None]] = {}
 
     def come(self, count: int) -> None:

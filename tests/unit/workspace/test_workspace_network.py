@@ -9,28 +9,30 @@ import asyncio
 import itertools
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from peergos_collab.codec.address import format_address
 from peergos_collab.codec.ids import RunId
 from peergos_collab.crypto import LocalKey, SigningKey
+from peergos_collab.errors import Offline
 from peergos_collab.node.server import RunningNode
 from peergos_collab.node.shelf import Shelf
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.payload import Kind
-from peergos_collab.ports import Random
+from peergos_collab.ports import Address, Connection, Random
 from peergos_collab.sync.frames import Frame
 from peergos_collab.sync.logbook import LogBook
 from peergos_collab.sync.replica import Replica
 from peergos_collab.testing.store import MemoryStore
-from peergos_collab.testing.transport import MemoryTransport
+from peergos_collab.testing.transport import MemoryConnection, MemoryTransport
 from peergos_collab.workspace import network
 from peergos_collab.workspace.folds import ChatFold
 from peergos_collab.workspace.live_object import LiveObject
 from peergos_collab.workspace.network import Network, NodeLink
 from peergos_collab.workspace.resting import Resting
+from peergos_collab.workspace.sync_link import PROBE_SECONDS
 from support.circle import make_circle
 from support.jumping_loop import in_no_time, passing
 from support.observer import Observer
@@ -224,3 +226,74 @@ def test_little_is_there_when_a_client_ends() -> None:
     there = sum(ended - began for began, ended in spans)
 
     assert there / (spans[-1][1] - spans[0][0]) < 0.05
+
+
+# -- another network, or a sleep ----------------------------------------------------------------
+
+
+class Road:
+    """Implements ``Transport``: the way to a node, which can be closed."""
+
+    def __init__(self, transport: Observer) -> None:
+        self._transport = transport
+        self.closed = False
+        self.tried: list[float] = []
+        self.connections: list[MemoryConnection] = []
+
+    async def connect(self, address: Address, *, timeout: float = 10.0) -> Connection:
+        self.tried.append(asyncio.get_running_loop().time())
+        if self.closed:
+            raise Offline("there is no way")
+        connection = cast(MemoryConnection, await self._transport.connect(address))
+        self.connections.append(connection)
+        return connection
+
+
+async def held() -> tuple[Client, Road]:
+    """A client whose one circle is open on the screen, and the way to its node."""
+    client = Client(7)
+    await client.start([WITH_BEN])
+    await client.network.close()
+    road = Road(client.observer)
+    client.network.transport = cast(Any, road)
+    client.network.wanted = lambda _: True
+    return client, road
+
+
+def test_what_failed_is_tried_at_once() -> None:
+    """In another network nobody waits for the pauses that grew in the old one."""
+
+    async def main() -> None:
+        client, road = await held()
+        road.closed = True
+        client.network.refresh()
+        await passing(600)
+        road.closed, before, now = False, len(road.tried), asyncio.get_running_loop().time()
+        client.network.hurry()
+        await passing(0.1)
+        assert len(road.tried) == before + 1
+        assert road.tried[-1] == now
+        assert [link.connected for link in client.network.links.values()] == [True]
+        await client.end()
+
+    in_no_time(main())
+
+
+def test_a_dead_connection_is_found_and_made_anew() -> None:
+    """Within seconds, where nobody told either end that the way is gone; one that lives stays."""
+
+    async def main() -> None:
+        client, road = await held()
+        client.network.refresh()
+        await passing(60)
+        client.network.hurry()
+        await passing(60)
+        assert len(road.connections) == 1
+        road.connections[0].mute()
+        client.network.hurry()
+        await passing(PROBE_SECONDS + 1)
+        assert len(road.connections) == 2
+        assert [link.connected for link in client.network.links.values()] == [True]
+        await client.end()
+
+    in_no_time(main())

@@ -8,7 +8,7 @@ from itertools import combinations
 import pytest
 
 from peergos_collab.codec.ids import DeviceId, ObjectId
-from peergos_collab.workspace.peers import MAX_DEGREE
+from peergos_collab.workspace.peers import ANSWER_SECONDS, MAX_DEGREE
 from peergos_collab.workspace.rings import FULL, Rings
 from support.jumping_loop import in_no_time, passing
 from support.party import Party
@@ -106,3 +106,38 @@ def test_a_party_that_grows_slowly() -> None:
             assert party.degrees() == [7] * 8
 
     in_no_time(growing())
+
+
+def test_who_moves_to_another_network_is_soon_back() -> None:
+    """All its connections die; it is told, and has them again before the next greeting would be due twice."""
+
+    async def moving() -> None:
+        async with Party(3) as party:
+            party.come(8)
+            await passing(60)
+            for guest in list(party.guests.values()):
+                for end in list(guest.open.values()):
+                    end.cut()
+                await passing(0)
+                guest.mesh.hurry()
+                await passing(4)
+                assert len(guest.open) == 7
+
+    in_no_time(moving())
+
+
+def test_nobody_waits_for_pauses_of_another_network() -> None:
+    """After minutes without a way the next try is a minute away, and comes at once for who has moved."""
+
+    async def moving() -> None:
+        async with Party(4) as party:
+            party.no_way = True
+            party.come(2)
+            await passing(600)
+            party.no_way = False
+            for guest in party.guests.values():
+                guest.mesh.hurry()
+            await passing(ANSWER_SECONDS)
+            assert party.degrees() == [1, 1]
+
+    in_no_time(moving())
