@@ -48,7 +48,7 @@ def test_nothing_leaks_and_nothing_is_lost(seed: int) -> None:
     assert World(seed).run().faults == []
 
 
-@settings(max_examples=5_000 if LONG else 2, derandomize=not LONG)
+@settings(max_examples=5_000 if LONG else 1, derandomize=not LONG)
 @example(seed=46)  # a device that was removed in the folder let somebody into the document
 @example(seed=600081)  # he was added again, and let somebody in by the keys that he was given then
 @given(seed=SEEDS)
@@ -58,7 +58,7 @@ def test_nor_where_who_was_removed_forges_what_he_might_have_done_before(shape: 
     assert World(seed, hostile=True, shape=shape).run().faults == []
 
 
-@settings(max_examples=5_000 if LONG else 2, derandomize=not LONG)
+@settings(max_examples=5_000 if LONG else 1, derandomize=not LONG)
 @example(seed=2000063)  # who could not show the newest of two key versions made useless keys without end
 @given(seed=SEEDS)
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
@@ -86,6 +86,8 @@ def test_nor_where_he_lists_others_with_keys_of_his_own(shape: Shape, seed: int)
         (800119, {"hostile": True, "liars": True, "shape": MOVED}),
         # nor could he write, or say which of the folder's keys are newer
         (800318, {"shape": MOVED}),
+        # of a folder that he was added to he had less than the document said of it: he can only wait
+        (900550, {"shape": MOVED}),
     ],
 )
 def test_what_was_a_fault_once_is_none(seed: int, kind: dict[str, Any]) -> None:

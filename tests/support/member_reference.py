@@ -310,6 +310,8 @@ def leads_to_newer(history: History, folder: Membership, account: bytes, epoch: 
     """
     id_ = PrincipalId(folder.object)
     listed = [(entry, pin) for entry in history.entries for pin in entry.pins if pin.principal.id == id_]
+    if any(epoch in pin.older for _, pin in listed):
+        return False  # more is known of the folder there than he has of it
     named = [
         entry
         for entry in history.entries

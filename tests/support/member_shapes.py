@@ -100,6 +100,10 @@ class Shape:
         own: list[Oid | None] = [None] if self.is_listed(oid, name) else []
         return own + [folder for folder in self.inside[oid] if self.ways(folder, name)]
 
+    def paths(self, oid: Oid, name: str) -> int:
+        """In how many ways somebody may come to an object, or to the folders that lead there."""
+        return self.is_listed(oid, name) + sum(self.paths(folder, name) for folder in self.inside[oid])
+
     def behind(self, oid: Oid) -> set[str]:
         """All who may be members, by whatever way."""
         own = {*self.people[oid], *self.links[oid]}
@@ -168,7 +172,20 @@ MOVED: Final = Shape(
 )
 """A document that has an admin of its own, and two folders that come and go."""
 
-SHAPES: Final = (FOLDER, NESTED, SHARED, MOVED)
+DEEP: Final = Shape(
+    "deep",
+    NESTED.inside,
+    {"Q": "J", "P": "A", "C": "D"},
+    {"P": _INSIDE, "Q": _OTHERS, "C": _OWN},
+    NESTED.links,
+    "QPPCC",
+    "QPCC",
+    MOVED.forgers,
+    moves=True,
+)
+"""The same with a folder in a folder."""
+
+SHAPES: Final = (FOLDER, NESTED, SHARED, MOVED, DEEP)
 
 
 @cache

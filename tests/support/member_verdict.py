@@ -222,7 +222,7 @@ class Verdict:
         for folder in reversed(list(self.shape.inside)):  # what is below tells of what is above
             if folder in relied:
                 former |= self._former_in(folder, relied)
-        elsewhere = {one for one in former if len(self.shape.ways(message.object, one[0])) > 1}
+        elsewhere = {one for one in former if self.shape.paths(message.object, one[0]) > 1}
         return former - elsewhere
 
     def _former_in(self, folder: Oid, relied: dict[Oid, set[bytes]]) -> set[str]:

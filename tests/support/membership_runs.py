@@ -2,7 +2,7 @@
 
     cd tests && ../.venv/bin/python -m support.membership_runs --runs 10000 --first-seed 0
 
-A seed says everything: which objects there are, whether admins lie and forge, and what happens. Of eight
+A seed says everything: which objects there are, whether admins lie and forge, and what happens. Of ten
 seeds in a row each is of another kind. Ends with 1 where a run has a fault. ``--minutes`` ends it sooner.
 """
 
