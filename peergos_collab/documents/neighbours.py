@@ -68,6 +68,8 @@ class _Client:
             piece.take_out()
         self.end, self.right = end, right
         del self.starts[at:], self.pieces[at:], self.from_[views:], self.seen[views:]
+        if self.pieces:
+            self.pieces[-1].end = end
 
 
 class Neighbours:
@@ -137,9 +139,12 @@ class Neighbours:
         behind = _place_for(piece, before, stop, None if goes_on else seen)
         if behind is None:
             return False
-        behind.insert(piece)
-        client.starts.append(clock)
-        client.pieces.append(piece)
+        if goes_on and behind is client.pieces[-1]:
+            behind.end = end
+        else:
+            behind.insert(piece)
+            client.starts.append(clock)
+            client.pieces.append(piece)
         client.end, client.right = end, right
         if not client.seen or seen is not client.seen[-1]:
             client.from_.append(clock)

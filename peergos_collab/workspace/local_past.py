@@ -49,7 +49,7 @@ class LocalPast:
 
     async def _past(self, path: str) -> DocumentPast:
         """All that is stored, delivered once more in a thread; as long as opening without a checkpoint."""
-        opened, _ = self._document(path)
+        opened, fold = self._document(path)
         live = opened.live
         if live.unverified or live.incomplete:
             raise Offline(f"the history of {path!r} is not all here yet; nothing was changed")
@@ -61,6 +61,8 @@ class LocalPast:
         # What was sealed is read from the store, so it has to be there.
         await asyncio.wrap_future(live.replica.store.write([]))
         try:
+            if fold.document.in_doubt:
+                fold.document.prove()  # once for all is quicker than for each update of the history
             recorded = await asyncio.to_thread(self.engine.stored.record, opened)
         except Damaged as damage:
             self.engine.start_over(live.id, damage)
