@@ -26,6 +26,9 @@ GROUPS = {
     "history": "history",
     "fanout": "fanout",
     "writers": "writers",
+    "idle": "idle",
+    "observers": "observers",
+    "many": "many",
     "compaction": "compaction",
 }
 

@@ -31,6 +31,7 @@ from peergos_collab.sync.session import Session
 from peergos_collab.sync.session_events import (
     CaughtUp,
     EphemeralCame,
+    Greeted,
     RecordsCame,
     RefusedCame,
     SegmentsCame,
@@ -113,6 +114,7 @@ class Member:
         on_passing: Callable[[bytes], None] = lambda _: None,
         *,
         checks: bool = True,
+        opens: bool = True,
     ) -> None:
         self._connection = connection
         self._shared = shared
@@ -122,7 +124,9 @@ class Member:
         self._on_passing = on_passing
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.session = Session(connection.channel, lambda _: book, os.urandom, with_node=True)
-        self.session.open(shared.object, shared.keys)
+        if opens:
+            self.session.open(shared.object, shared.keys)
+        self._opens = opens
         self.flush()
         self._task = asyncio.create_task(self._run())
 
@@ -153,8 +157,9 @@ class Member:
             case EphemeralCame():
                 self._on_passing(event.key)
             case CaughtUp():
-                if not self.ready.done():
-                    self.ready.set_result(None)
+                self._be_ready()
+            case Greeted() if not self._opens:
+                self._be_ready()
             case RefusedCame():
                 if event.reason != "unknown":
                     raise RuntimeError(f"the node refused: {event.words}")
@@ -162,6 +167,10 @@ class Member:
                 self.session.open(self._shared.object, self._shared.keys)
             case _:
                 pass
+
+    def _be_ready(self) -> None:
+        if not self.ready.done():
+            self.ready.set_result(None)
 
     def flush(self) -> None:
         for frame in self.session.take_outgoing():

@@ -135,8 +135,6 @@ class RunningNode:
         else:
             commit.durable()
             self._flush_soon()
-            if self._beat is None and self._shelf.waits:
-                self._beat = self._loop.call_later(BEAT_SECONDS, self._say_later)
 
     def _say_later(self) -> None:
         self._beat = None
@@ -154,6 +152,8 @@ class RunningNode:
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
+        if self._beat is None and self._shelf.waits:
+            self._beat = self._loop.call_later(BEAT_SECONDS, self._say_later)
 
     def _flush(self) -> None:
         self._flushing = False

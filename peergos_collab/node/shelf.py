@@ -46,6 +46,7 @@ from .collections import COMPARES, Collections
 from .commits import Commit, nothing
 from .mailboxes import Mailboxes
 from .numbering import Numbering
+from .passing import Passing
 from .rates import Rate
 
 DROPS: Final = "drops"
@@ -56,30 +57,9 @@ IDLE_BOOKS: Final = 64
 """Books kept, at least, of objects that no session has open: those who know an object's id have it read, and
 reading it again is dear. Twice as many are let go down to this."""
 
-EPHEMERALS: Final = 256
-"""Newest ephemeral messages kept per object: two per device of a large meeting."""
-
-EPHEMERAL_BYTES: Final = 32 << 20
-"""Kept in all. They are 256 bytes to 4 KiB, so only a flood gets there; then all are let go."""
-
 BEAT_SECONDS: Final = 0.25
 """Within which others than its author hear that something is durable: at each keystroke a receipt to
 everybody would cost as much as the keystroke itself."""
-
-BACKLOG: Final = 256
-"""Frames that wait for a slow session above which ephemeral messages pass it by."""
-
-EPHEMERAL_LIFETIME: Final = 30_000
-EPHEMERAL_RATE: Final = 200
-"""Ephemeral messages per second and session: cursors send 4, opening connections a burst of 20."""
-
-
-@dataclass(slots=True)
-class _Recent:
-    counter: int
-    sealed: bytes
-    time: int
-    epochs: frozenset[EpochId]
 
 
 @dataclass(slots=True)
@@ -119,14 +99,12 @@ class Shelf:
     mailboxes: Mailboxes = field(init=False)
     numbering: Numbering = field(init=False)
     collections: Collections = field(init=False)
+    passing: Passing = field(init=False)
     _open: dict[ObjectId, dict[int, Session]] = field(default_factory=dict)
     """The sessions on which an object is open: whoever has many others open costs this one nothing."""
     _books: dict[ObjectId, LogBook] = field(default_factory=dict)
     _most_books: int = 2 * IDLE_BOOKS
-    _ephemerals: dict[ObjectId, dict[bytes, _Recent]] = field(default_factory=dict)
-    _ephemeral_bytes: int = 0
     _durable: dict[ObjectId, _Durable] = field(default_factory=dict)
-    _rates: dict[int, Rate] = field(default_factory=dict)
     _compares: dict[int, Rate] = field(default_factory=dict)
     _asked: dict[int, CompareWanted] = field(default_factory=dict)
 
@@ -134,6 +112,7 @@ class Shelf:
         self.mailboxes = Mailboxes(self.store, self.clock, self._touch)
         self.numbering = Numbering(self.store, self.clock)
         self.collections = Collections(self.store, self.random, self._books.get)
+        self.passing = Passing(self.clock, self._readers, self._touch)
 
     def attach(self, channel: bytes) -> Session:
         """A session for a new connection."""
@@ -145,10 +124,10 @@ class Shelf:
     def detach(self, session: Session) -> None:
         self.sessions.pop(id(session), None)
         self.touched.pop(id(session), None)
-        self._rates.pop(id(session), None)
         self._compares.pop(id(session), None)
         self._asked.pop(id(session), None)
         self.mailboxes.detach(session)
+        self.passing.detach(session)
         self.collections.detach(session)
         for object_id in session.channels:
             self._closed(session, object_id)
@@ -159,7 +138,7 @@ class Shelf:
         if not others:
             self._open.pop(object_id, None)
             self._books.pop(object_id, None)
-            self._let_go(self._ephemerals.pop(object_id, {}).values())
+            self.passing.forget(object_id)
 
     def _keep_book(self, book: LogBook) -> None:
         self._books[book.object] = book
@@ -242,7 +221,7 @@ class Shelf:
             case SegmentsCame():
                 return self._segments(session, event)
             case EphemeralCame():
-                self._ephemeral(session, event)
+                self.passing.take(session, event)
             case DropOffered():
                 return self._put_drop(session, event.raw)
             case DropWanted():
@@ -279,7 +258,7 @@ class Shelf:
                 return  # something that it names was lost on the way to the disk
             session.send_frame(receipt)
             if and_who:
-                self._say_who_is_here(session, object_id)
+                self.passing.greet(session, object_id)
             self._touch(session)
 
         return Commit(self.numbering.batch(), durable, object_id)
@@ -289,15 +268,6 @@ class Shelf:
         number = self.numbering.next()
         receipt = Receipt.issue(self.receipt_key, object_id, number, tips, newest)
         return encode_frame(Frame.RECEIPT, *receipt.fields())
-
-    def _say_who_is_here(self, session: Session, object_id: ObjectId) -> None:
-        """Only after the records, without which a newcomer cannot check who speaks."""
-        now = self.clock()
-        channel = session.channels.get(object_id)
-        newest = channel.rights.newest if channel is not None else frozenset()
-        for key, recent in self._ephemerals.get(object_id, {}).items():
-            if now - recent.time < EPHEMERAL_LIFETIME and recent.epochs & newest:
-                session.send_ephemeral(object_id, key, recent.counter, recent.sealed)
 
     def _records(self, session: Session, event: RecordsCame) -> Commit | None:
         book = self.find_book(event.object)
@@ -383,13 +353,14 @@ class Shelf:
     @property
     def waits(self) -> bool:
         """Whether something is to be said with the next ``beat``."""
-        return bool(self._durable)
+        return bool(self._durable) or self.passing.waits
 
     def beat(self) -> list[Commit]:
         """Says to all what only its author had to hear at once; due ``BEAT_SECONDS`` after it came.
 
-        By way of the store, as what else is signed: nothing signed may overtake what was signed before it.
+        What is signed goes by way of the store: it may not overtake what was signed before it.
         """
+        self.passing.beat()
         durable, self._durable = self._durable, {}
         return [
             self._beat(object_id, what) for object_id, what in durable.items() if object_id in self._books
@@ -436,39 +407,6 @@ class Shelf:
 
     def _readers(self, object_id: ObjectId) -> list[Session]:
         return [s for s in self._open.get(object_id, {}).values() if s.channels[object_id].live]
-
-    # -- ephemeral messages ---------------------------------------------------------------------
-
-    def _ephemeral(self, session: Session, event: EphemeralCame) -> None:
-        channel = session.channels.get(event.object)
-        if channel is None or not channel.may_read or self._too_fast(session):
-            return
-        epochs = channel.rights.newest
-        kept = self._ephemerals.setdefault(event.object, {})
-        known = kept.pop(event.key, None)
-        if known is not None and known.counter >= event.counter:
-            kept[event.key] = known
-            return
-        if known is not None:
-            self._let_go([known])
-        kept[event.key] = _Recent(event.counter, event.sealed, self.clock(), epochs)
-        self._ephemeral_bytes += len(event.sealed)
-        if len(kept) > EPHEMERALS:
-            self._let_go([kept.pop(next(iter(kept)))])
-        if self._ephemeral_bytes > EPHEMERAL_BYTES:
-            self._ephemerals.clear()
-            self._ephemeral_bytes = 0
-        for other in self._readers(event.object):
-            if other is not session and other.backlog < BACKLOG and _meet(other, event.object, epochs):
-                other.send_ephemeral(event.object, event.key, event.counter, event.sealed)
-                self._touch(other)
-
-    def _let_go(self, recents: Iterable[_Recent]) -> None:
-        self._ephemeral_bytes -= sum(len(recent.sealed) for recent in recents)
-
-    def _too_fast(self, session: Session) -> bool:
-        rate = self._rates.setdefault(id(session), Rate(EPHEMERAL_RATE, 1000))
-        return rate.exceeded(self.clock())
 
     # -- drops ----------------------------------------------------------------------------------
 
@@ -518,8 +456,3 @@ class Shelf:
 def _makes_an_object(record: Record) -> bool:
     """What is taken before anything is proved."""
     return isinstance(record, Epoch) and record.first
-
-
-def _meet(session: Session, object_id: ObjectId, epochs: frozenset[EpochId]) -> bool:
-    """Whether a session proved one of these epochs, and they are newest."""
-    return bool(session.channels[object_id].rights.newest & epochs)

@@ -37,7 +37,7 @@ class Frame(enum.IntEnum):
     SEGMENTS = 4
     """[object, [segment …]]"""
     EPHEMERAL = 5
-    """[object, key (16), counter, sealed]"""
+    """[object, [[key (16), counter, sealed] …]]"""
     RECEIPT = 6
     """[object, number, heads, epochs, signature]: the node says these are durable, see ``receipts``"""
     REFUSED = 7
@@ -98,7 +98,7 @@ _LENGTHS: Final = {
     Frame.CLOSE: 2,
     Frame.RECORDS: 3,
     Frame.SEGMENTS: 3,
-    Frame.EPHEMERAL: 5,
+    Frame.EPHEMERAL: 3,
     Frame.RECEIPT: 6,
     Frame.REFUSED: 4,
     Frame.CAUGHT_UP: 2,

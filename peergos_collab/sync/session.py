@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from ..codec.ids import EpochId, LogId, ObjectId
-from ..codec.shape import blob, many, number, some_bytes, string
+from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..crypto import SigningKey, VerifyKey
 from ..errors import Damaged, RemoteProtocolError
 from ..objects.epoch_keys import EpochKeys, Level
@@ -68,6 +68,9 @@ from .session_mail import MAIL_FRAMES, SessionMail
 
 CREDIT_PARTS: Final = 16
 """A part of the window is worked off before that is told: a credit a keystroke doubles the messages."""
+
+MAX_EPHEMERALS: Final = 32
+"""Messages said in passing in one frame."""
 
 MAX_IDS: Final = 12_000
 """Membership records one object has at most, and items of one frame."""
@@ -192,7 +195,7 @@ class Session:
             self._send(Frame.RECORDS, object_id, frame)
 
     def send_ephemeral(self, object_id: ObjectId, key: bytes, counter: int, sealed: bytes) -> None:
-        self._send(Frame.EPHEMERAL, object_id, key, counter, sealed)
+        self.send_frame(ephemeral_frame(object_id, [(key, counter, sealed)]))
 
     def send_frame(self, frame: bytes) -> None:
         """Sends a frame that was made once for many sessions."""
@@ -368,8 +371,8 @@ class Session:
         return [SegmentsCame(_object(fields[0]), raws, size)]
 
     def _on_ephemeral(self, fields: list[Any], _: int) -> list[SessionEvent]:
-        key, counter = blob(fields[1], 16, "ephemeral key"), number(fields[2], 0, 2**53, "counter")
-        return [EphemeralCame(_object(fields[0]), key, counter, some_bytes(fields[3], 1 << 14, "ephemeral"))]
+        object_id = _object(fields[0])
+        return [_ephemeral(object_id, item) for item in many(fields[1], MAX_EPHEMERALS, "ephemerals")]
 
     def _on_receipt(self, fields: list[Any], _: int) -> list[SessionEvent]:
         if self._their_receipt_key is None:
@@ -568,6 +571,17 @@ def _segment_at(channel: Channel, log: LogId, seq: int) -> tuple[list[bytes], by
         return [], b""
     certificate = book.certificates.get((log, epoch))
     return ([certificate.raw] if certificate is not None else []), raw
+
+
+def ephemeral_frame(object_id: ObjectId, messages: Iterable[tuple[bytes, int, bytes]]) -> bytes:
+    """Messages said in passing, at most ``MAX_EPHEMERALS``: key, counter, sealed."""
+    return encode_frame(Frame.EPHEMERAL, object_id, [list(message) for message in messages])
+
+
+def _ephemeral(object_id: ObjectId, value: object) -> EphemeralCame:
+    key, counter, sealed = array(value, 3, "ephemeral")
+    key, counter = blob(key, 16, "ephemeral key"), number(counter, 0, 2**53, "counter")
+    return EphemeralCame(object_id, key, counter, some_bytes(sealed, 1 << 14, "ephemeral"))
 
 
 def _nothing(_: Record) -> bool:

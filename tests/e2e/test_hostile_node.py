@@ -268,8 +268,9 @@ async def test_swapped_signals(tmp_path: Path) -> None:
     def swapped(message: bytes) -> list[bytes]:
         if not is_frame(message, Frame.EPHEMERAL):
             return [message]
-        kind, object_id, key, counter, sealed = fields(message)
-        return [encode([kind, object_id, key, counter, sealed[:-40] + os.urandom(40)])]
+        kind, object_id, said = fields(message)
+        changed = [[key, counter, sealed[:-40] + os.urandom(40)] for key, counter, sealed in said]
+        return [encode([kind, object_id, changed])]
 
     async with world(tmp_path) as made:
         node = await made.node()

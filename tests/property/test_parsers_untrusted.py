@@ -324,7 +324,7 @@ def _frames() -> list[bytes]:
         Frame.CLOSE: [CIRCLE.object],
         Frame.RECORDS: [CIRCLE.object, [FORGER.certificate]],
         Frame.SEGMENTS: [CIRCLE.object, [SEGMENT]],
-        Frame.EPHEMERAL: [CIRCLE.object, bytes(16), 1, SEALED],
+        Frame.EPHEMERAL: [CIRCLE.object, [[bytes(16), 1, SEALED]]],
         Frame.REFUSED: [CIRCLE.object, "unknown", "words"],
         Frame.CAUGHT_UP: [CIRCLE.object],
         Frame.PUT_DROP: [DROP.raw],

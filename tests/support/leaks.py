@@ -84,7 +84,7 @@ def lengths_of_their_own(observer: Observer) -> Iterator[str]:
             case Frame.PUT_MAIL:
                 wrong = len(decode_untrusted(fields[0], 1 << 17)[2]) not in MAIL_SIZES
             case Frame.EPHEMERAL:
-                wrong = len(fields[3]) not in EPHEMERAL_SIZES
+                wrong = any(len(sealed) not in EPHEMERAL_SIZES for _, _, sealed in fields[1])
             case _:
                 wrong = False
         if wrong:

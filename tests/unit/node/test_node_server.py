@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from peergos_collab.node.passing import BACKLOG
 from peergos_collab.node.server import MAX_BACKLOG, SENT_BYTES
-from peergos_collab.node.shelf import BACKLOG
 from support.homes import RELAYED, online, world
 
 FRAME = bytes(1000)
@@ -65,7 +65,7 @@ async def test_nothing_is_kept_in_memory_for_those_who_left(tmp_path: Path) -> N
         shelf = node._shelf
         assert ana.opened("notes").live.id in shelf._books
         async with asyncio.timeout(60):
-            while not shelf._ephemerals:  # noqa: ASYNC110 the node has no event for it
+            while not shelf.passing._kept:  # noqa: ASYNC110 the node has no event for it
                 await asyncio.sleep(0)
         for person in (ana, ben):
             await made.close(person)
@@ -73,4 +73,5 @@ async def test_nothing_is_kept_in_memory_for_those_who_left(tmp_path: Path) -> N
             while shelf.sessions:  # noqa: ASYNC110 the node has no event for it
                 await asyncio.sleep(0)
 
-        assert (shelf._books, shelf._ephemerals, shelf._ephemeral_bytes, shelf._rates) == ({}, {}, 0, {})
+        passing = shelf.passing
+        assert (shelf._books, passing._kept, passing._bytes, passing._rates) == ({}, {}, 0, {})
