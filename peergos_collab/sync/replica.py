@@ -477,9 +477,10 @@ class Replica:
         lost = {at - len(own) for at in refused if at >= len(own)}
         anew.fold = self.fold
         self.order = self._sealer.order = anew
-        if not lost:
+        if lost:
+            self.problems.append(UNKEPT)
+        elif not self.unsealed.has_gap():
             return []
-        self.problems.append(UNKEPT)
         return self.unsealed.renumber([change for at, change in enumerate(changes) if at not in lost])
 
     def _note_damage(self, words: str) -> None:

@@ -10,7 +10,7 @@ would wait for ever.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain
@@ -108,6 +108,11 @@ class Unsealed:
         while self.journaled and self.journaled[0].number < self._following(self.journaled[0].run):
             self.journaled.popleft()
         return before - len(self.journaled)
+
+    def has_gap(self) -> bool:
+        """Whether numbers would not go on where a run ends: something of it does not count any more."""
+        waiting = Counter(change.run for change in self)
+        return any(number != self._following(run) + waiting[run] for run, number in self._numbers.items())
 
     def renumber(self, changes: list[LocalChange]) -> Batch:
         """These in place of all, without a gap, into the journal again."""

@@ -296,8 +296,10 @@ def test_what_follows_a_damaged_journal_entry_is_numbered_anew() -> None:
     assert not again.store.journal(CIRCLE.object)
 
 
-def test_who_is_back_after_a_removal_writes_in_a_new_log() -> None:
-    """His old one ended before words of his that do not count: what followed them would reach nobody."""
+@pytest.mark.parametrize("starts_again", [True, False])
+def test_who_is_back_after_a_removal_writes_in_a_new_log(starts_again: bool) -> None:
+    """His old one ended before words of his that do not count: what followed them would reach nobody, nor
+    would what follows them in the numbers of his run, if it is the same process still."""
     table = Table("ab")
     table.add("a", "b")
     table.meet()
@@ -308,8 +310,11 @@ def test_who_is_back_after_a_removal_writes_in_a_new_log() -> None:
     table["a"].only_add(table["b"], Level.WRITE, hidden=False)
     table["a"].tell(table["b"])
     table["b"].settle()
-    table["b"].start()
+    if starts_again:
+        table["b"].start()
     table["b"].write(0, "back ")
+    table["b"].write(0, "again ")
+    table.meet()
     table.meet()
 
-    assert table["a"].text == table["b"].text == "back seen "
+    assert table["a"].text == table["b"].text == "again back seen "
