@@ -26,6 +26,7 @@ from peergos_collab.workspace.surroundings import Surroundings
 from support.command_line import PROGRAM, ROOT
 from support.ether import Ether
 from support.homes import Person, World, until, world
+from support.linking import two_devices
 from support.neighbours import connect
 from support.neighbours import near as are_near
 
@@ -98,6 +99,25 @@ async def test_fellow_members_find_each_other(made: World) -> None:
     cyd.append("notes", " two")
     await until(lambda: ben.text("notes") == "one two", ben)
     assert [contact.name for contact in await ben.workspace.contacts()] == ["Ana"]
+
+
+async def test_devices_of_one_account_find_each_other(made: World) -> None:
+    """With all that the account has, what is only its own among it; their node is gone."""
+    laptop, phone = await two_devices(made)
+    ether = Ether()
+    for node in made.nodes:
+        await node.close()  # type: ignore[union-attr]
+    made.nodes.clear()
+    for person in (laptop, phone):
+        person.engine.online.near = Near(person.engine, lambda: ether)
+        await person.workspace.go_online(LAN)
+    await until(lambda: are_near(laptop, phone) and are_near(phone, laptop), laptop, phone)
+
+    await laptop.workspace.new_document("plans", "for summer")
+    laptop.append("notes", " again")
+    await until(lambda: phone.engine.profile.view.find("plans") is not None, phone)
+    await until(lambda: phone.text("plans") == "for summer" and phone.text("notes") == "hello again", phone)
+    assert await phone.workspace.contacts() == []
 
 
 async def test_a_stranger_learns_nothing(made: World) -> None:
