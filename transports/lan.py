@@ -29,6 +29,9 @@ PER_STRING: Final = 31
 
 CONNECT_SECONDS: Final = 3.0
 RESOLVE_MILLISECONDS: Final = 3000
+SEATS: Final = 128
+"""Connections from outside: twice the neighbours one may have. This is no server."""
+
 MAX_RESOLVING: Final = 32
 """Announcements that are looked up at once: anybody in the network can send as many as he likes."""
 
@@ -40,7 +43,7 @@ class MulticastDns:
         self, accept: Callable[[Connection], Awaitable[None]], found: Callable[[Announcement], None]
     ) -> MulticastPlace:
         """See ``ports.LanTransport``."""
-        transport, certificate = WebSocketTransport(kind="lan"), NodeCertificate.generate()
+        transport, certificate = WebSocketTransport(kind="lan", seats=SEATS), NodeCertificate.generate()
         listener = await transport.listen("0.0.0.0", 0, certificate, accept)  # noqa: S104 all of the local network
         try:
             return MulticastPlace(transport, listener, found)

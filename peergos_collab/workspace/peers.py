@@ -174,11 +174,11 @@ class PeerMesh:
         return True
 
     def _let_go(self, present: Present) -> None:
-        """Ends a connection that has not been wanted for a while."""
+        """Ends a connection that has not been wanted for a while, or that a neighbour's does the work of."""
         attempt = self._attempts.get(present.device)
         if attempt is None or _is_idle(attempt):
             return
-        if self._is_wanted(present.device):
+        if self._is_wanted(present.device) and not self.is_near(present.device):
             attempt.wanted = self._loop.time()
         elif self._loop.time() - attempt.wanted > SURPLUS_SECONDS:
             self._cancel(attempt)

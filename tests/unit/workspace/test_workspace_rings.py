@@ -141,3 +141,21 @@ def test_nobody_waits_for_pauses_of_another_network() -> None:
             assert party.degrees() == [1, 1]
 
     in_no_time(moving())
+
+
+def test_a_neighbour_needs_no_second_connection() -> None:
+    """Two who found each other in the local network let go of the one they had for the object."""
+
+    async def nearing() -> None:
+        async with Party(5) as party:
+            party.come(3)
+            await passing(30)
+            one, other, third = party.guests.values()
+            assert party.degrees() == [2, 2, 2]
+            one.mesh.is_near = other.device.__eq__
+            other.mesh.is_near = one.device.__eq__
+            await passing(60)
+            assert [set(guest.open) for guest in (one, other)] == [{third.device}] * 2
+            assert len(third.open) == 2
+
+    in_no_time(nearing())
