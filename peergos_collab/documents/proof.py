@@ -55,17 +55,18 @@ class Proof:
         """Takes an update that was made here."""
         if self._waiting is not None:
             self._waiting.append(update)
-            if self.holds and len(self._waiting) > _MOST_WAITING:
-                self._place_waiting()
+            if self.holds and len(self._waiting) > _MOST_WAITING and not self._place_waiting():
+                self.drop()
 
     def takes(self, update: bytes, structs: int) -> bool:
         """Whether an update of so many structs may come in from elsewhere: where nothing is known, it may."""
-        if self.puts_off and structs > _MOST_AT_ONCE:
-            self.drop()
+        long = self.puts_off and structs > _MOST_AT_ONCE
+        if long or (self.holds and not self._place_waiting()):
+            self.drop()  # what was made here is no reason to refuse what others made
         if self._order is None:
             self.note(update)
             return True
-        return self._place_waiting() and self._order.place(structs_of(update))
+        return self._order.place(structs_of(update))
 
     def _place_waiting(self) -> bool:
         waiting, self._waiting = self._waiting or [], []

@@ -163,6 +163,16 @@ def test_what_takes_long_is_put_off() -> None:
         anew.apply_untrusted(many, BOB)
 
 
+def test_a_false_piece_made_here_stops_nobody_else() -> None:
+    """Should this program itself write what is false, others' updates still come in, and all is in doubt."""
+    document = proved(text_of_ana().state())
+    document.proof.note(written(CAROL, 0, *FALSE["over one"]))
+    document.apply_untrusted(written(BOB, 0, *TRUE["between two"]), BOB)
+
+    assert "x" in document.text
+    assert document.in_doubt
+
+
 def test_one_writer_is_not_in_doubt() -> None:
     """What only one run ever wrote has one order, so nothing is looked at."""
     document = text_of_ana()
