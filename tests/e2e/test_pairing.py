@@ -15,14 +15,15 @@ import pytest
 
 from peergos_collab.codec.ids import MailAddress
 from peergos_collab.crypto import SigningKey
-from peergos_collab.errors import BadPairText, Conflict, NoNode, NotFound, RemoteProtocolError
+from peergos_collab.errors import BadPairText, Conflict, NoNode, NotFound, Offline, RemoteProtocolError
 from peergos_collab.identity.cards import ContactCard
 from peergos_collab.identity.credentials import Credentials, DeviceSecrets
 from peergos_collab.identity.greetings import Greeting
+from peergos_collab.identity.pair_texts import PairText
 from peergos_collab.identity.recovery_code import RecoveryCode
 from peergos_collab.objects.mail import LEAST_WORK, Mail, day_of
 from peergos_collab.testing.transport import memory_pair
-from peergos_collab.workspace import Role, mail_sender, online
+from peergos_collab.workspace import Role, mail_sender, neighbours, online
 from peergos_collab.workspace.machine import now_ms
 from peergos_collab.workspace.mail_session import MailRefusal
 from support.command_line import PROGRAM, ROOT, Home
@@ -119,6 +120,9 @@ async def test_what_goes_wrong_with_texts(made: World) -> None:
     for wrong in ("", "hello", offer.text, foreign.text):
         with pytest.raises(BadPairText):
             await ana.workspace.finish_pairing(offer.id, wrong)
+    old = PairText(False, bytes(8), now_ms() // 1000 - 1, b"").text()
+    with pytest.raises(BadPairText, match="expired"):
+        await ben.workspace.answer_pairing(old)
     await ben.workspace.end_pairing(foreign.id)
     with pytest.raises(NotFound):
         await ben.workspace.finish_pairing(foreign.id)
@@ -257,6 +261,23 @@ async def test_false_greetings_end_the_connection(made: World) -> None:
         with pytest.raises(RemoteProtocolError):
             await ana.engine.online.neighbours.meet(left)
     assert await ana.workspace.contacts() == []
+
+
+async def test_neighbours_are_bounded(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One too many is let go; those who are here stay. A device that comes again takes its own place."""
+    monkeypatch.setattr(neighbours, "MAX_NEIGHBOURS", 1)
+    ana, ben, cyd = await people(made, "Ana", "Ben", "Cyd")
+    await connect(ana, ben)
+    left, right = memory_pair(os.urandom(64))
+    met, _ = await asyncio.gather(
+        ana.engine.online.neighbours.meet(left), cyd.engine.online.neighbours.meet(right)
+    )
+    ana.engine.online.neighbours.serve(met, left)
+    with pytest.raises(Offline):
+        await right.receive()
+    assert near(ana, ben)
+    assert not near(ana, cyd)
+    await connect(ana, ben)
 
 
 async def test_a_removed_device_is_no_neighbour(made: World) -> None:
