@@ -4,7 +4,7 @@ The only package that imports pycrdt. ``documents.client_id`` derives the client
 """
 
 from .difference import difference
-from .document import Change, Document, NotTogether
+from .document import Change, Document, NotTogether, Shown
 from .edits import MOST_EDITS, Edit
 from .firewall import LIMITS, OWN_LIMITS, UpdateLimits, UpdateSummary, check_untrusted
 from .lines import LineIndex
@@ -22,6 +22,7 @@ __all__ = [
     "LineIndex",
     "NotTogether",
     "Past",
+    "Shown",
     "Stretch",
     "UpdateLimits",
     "UpdateSummary",

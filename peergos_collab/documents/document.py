@@ -68,6 +68,14 @@ class Became:
     lost: list[Edit]
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a state shows, kept beside it: the text, and the state vector."""
+
+    text: str
+    clocks: Mapping[int, int]
+
+
 class NotTogether(Exception):
     """The engine does not take together what the firewall let pass. Give it to a new document, one by one."""
 
@@ -82,23 +90,34 @@ class Document:
         client: the client id of this run (see ``client_id``).
         state: a trusted Yjs v1 update, such as an own checkpoint.
         clock: milliseconds, for undo to tell pauses in typing; None leaves pauses out of account.
+        shown: what ``state`` shows, if that is known. Then the engine takes it in when it is first needed:
+            of a text that was long worked on, most of a state is where deleted text was.
 
     Raises:
         Quarantined: ``state`` is not an update.
     """
 
     def __init__(
-        self, client: int, state: bytes | None = None, *, clock: Callable[[], int] | None = None
+        self,
+        client: int,
+        state: bytes | None = None,
+        *,
+        clock: Callable[[], int] | None = None,
+        shown: Shown | None = None,
     ) -> None:
-        try:
-            self._replica = Replica(client, state)
-        except EngineFailed as problem:
-            raise Quarantined(f"The stored state cannot be read: {problem}") from None
+        self.client: Final = client
+        """The client id of this run."""
+        self._stored = state
+        self._engine: Replica | None = None
+        self._tracks_undo = False
+        if shown is None:
+            engine = self._engine = _engine_of(client, state)
+            shown = Shown(engine.text(), engine.clocks()) if state else Shown("", {})
         self._clock = clock
-        self._text: str | None = self._replica.text() if state else ""
+        self._text: str | None = shown.text
         self.lines = LineIndex(self._text)
         """Rows, columns and bytes of the text; read it, never write it."""
-        self._clocks = self._replica.clocks() if state else {}
+        self._clocks = dict(shown.clocks)
         self._own_clock = self._clocks.get(client, 0)
         self._halves = Halves()
         self._unread = [state] if state else []
@@ -111,12 +130,28 @@ class Document:
         self.before_edit: Callable[[], None] = _allowed
         """Called before each local edit, undo and redo; what it raises keeps the text as it is."""
 
-    # Reading
+    def wake(self) -> None:
+        """Has the engine take in the state that was given, if it has not yet.
+
+        Raises:
+            Quarantined: that is not an update, or does not show what was said to be shown.
+        """
+        if self._engine is not None:
+            return
+        engine = _engine_of(self.client, self._stored)
+        if (engine.text(), engine.clocks()) != (self.text, self._known()):
+            raise Quarantined("The stored state does not show what was stored with it.")
+        self._engine = engine
+        if self._tracks_undo:
+            engine.follow()
 
     @property
-    def client(self) -> int:
-        """The client id of this run."""
-        return self._replica.client
+    def _replica(self) -> Replica:
+        self.wake()
+        assert self._engine is not None
+        return self._engine
+
+    # Reading
 
     @property
     def text(self) -> str:
@@ -130,11 +165,15 @@ class Document:
 
     def state(self) -> bytes:
         """The whole state as a Yjs v1 update that any Yjs program reads."""
-        return self._replica.state()
+        return self._engine.state() if self._engine is not None else self._stored or NOTHING
+
+    def shown(self) -> Shown:
+        """What ``state`` shows, to be kept beside it."""
+        return Shown(self.text, self.clocks())
 
     def state_without_deleted(self) -> bytes:
         """The same for others: without the deleted text that is kept so that undo can bring it back."""
-        if not self._replica.follows:
+        if not self._tracks_undo:
             return self.state()
         return Replica(self.client, self.state()).state()
 
@@ -283,7 +322,9 @@ class Document:
         by a third over a long history, and keeps deleted text in memory. Looking at ``can_undo`` or
         calling ``undo`` begins it as well.
         """
-        self._replica.follow()
+        self._tracks_undo = True
+        if self._engine is not None:
+            self._engine.follow()
 
     @property
     def can_undo(self) -> bool:
@@ -466,8 +507,8 @@ class Document:
         return True
 
     def _take_engine(self, other: Document) -> None:
-        follows = self._replica.follows
-        self._replica, self._clocks, self._own_clock = other._replica, other._clocks, other._own_clock
+        follows = self._tracks_undo
+        self._engine, self._clocks, self._own_clock = other._replica, other._clocks, other._own_clock
         self._halves, self._unread = other._halves, other._unread
         self._typing.forget()
         if follows:
@@ -475,6 +516,7 @@ class Document:
 
     def _apply(self, update: bytes, summary: UpdateSummary, *, recount: bool) -> None:
         """``recount``: the update may overlap what is known, and only the engine knows what it took of it."""
+        self.wake()  # it has to agree with what is counted here from the start
         parts = [update] if summary.ranges <= FEW_RANGES else deleting_apart(update)
         if self._gathered is not None:
             self._gathered += parts
@@ -591,6 +633,13 @@ class Document:
                 failed = failed or problem
         if failed is not None:
             raise failed
+
+
+def _engine_of(client: int, state: bytes | None) -> Replica:
+    try:
+        return Replica(client, state)
+    except EngineFailed as problem:
+        raise Quarantined(f"The stored state cannot be read: {problem}") from None
 
 
 def _may_hold_astral(update: bytes) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Self
+from typing import Final, Self
 
 from ..chat.events import ChatEvent, decode_events_untrusted, encode_events
 from ..chat.timeline import Timeline
+from ..codec import decode_untrusted, encode
 from ..codec.ids import DeviceId, ObjectId, RunId
-from ..documents import Document, Edit, merge
+from ..codec.shape import array, some_bytes
+from ..documents import Document, Edit, Shown, merge
 from ..documents.client_id import client_id
-from ..errors import Damaged, Quarantined
+from ..errors import Damaged, Quarantined, RemoteProtocolError
 from ..files.changes import EntryChange, decode_changes_untrusted, encode_changes
 from ..files.entries import EntryMap
 from ..objects.payload import Delivery, Kind
@@ -22,6 +24,10 @@ from ..sync.fold import Missing
 _HEAD = bytes(8)
 """Key of a timeline's first part."""
 
+LIVED: Final = 2
+"""Times as long as its text a document's state is where most of what was written is gone again."""
+
+MAX_STATE: Final = 1 << 30
 _WHOLE = b""
 """Key of a state that is one piece."""
 
@@ -140,18 +146,36 @@ class DocumentFold:
         if not self._changed:
             return {}
         self._changed = False
-        return {_WHOLE: self.document.state()}
+        return {_WHOLE: _encode_document(self.document)}
 
     def load_state(self, load: Callable[[bytes], bytes | None]) -> bool:
-        state = load(_WHOLE)
-        if state is None:
+        stored = load(_WHOLE)
+        if stored is None:
             return False
         try:
-            self.document = Document(self._client, state, clock=self._clock)
-        except Quarantined as error:
+            state, shown = _decode_document(stored)
+            self.document = Document(self._client, state, clock=self._clock, shown=shown)
+        except (Quarantined, RemoteProtocolError) as error:
             raise Damaged("the local state of a document cannot be read") from error
         self.document.on_update(self._note)
         return True
+
+
+def _encode_document(document: Document) -> bytes:
+    """Its state, and what that shows where it is much longer: to show that need not wait for all of it."""
+    state, shown = document.state(), document.shown()
+    if len(state) < LIVED * document.lines.byte_length:
+        return encode([state])
+    return encode([state, shown.text, [list(clock) for clock in shown.clocks.items()]])
+
+
+def _decode_document(stored: bytes) -> tuple[bytes, Shown | None]:
+    """Raises RemoteProtocolError."""
+    value = decode_untrusted(stored, MAX_STATE)
+    is_shown = isinstance(value, list) and len(value) == 3
+    fields = array(value, 3 if is_shown else 1, "state of a document")
+    state = some_bytes(fields[0], MAX_STATE, "state of a document")
+    return state, Shown(fields[1], dict(fields[2])) if is_shown else None
 
 
 class ChatFold:

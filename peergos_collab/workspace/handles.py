@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, cast
@@ -12,7 +13,7 @@ from ..chat.timeline import TimelineMessage
 from ..codec import to_multibase
 from ..codec.shown import show_message
 from ..documents import Document
-from ..errors import NoAccess
+from ..errors import Damaged, NoAccess, Quarantined
 from .api import Message, Presence, Unsubscribe, Writer
 from .callbacks import subscribe
 from .engine import Engine
@@ -21,6 +22,9 @@ from .machine import now_ms
 from .open_object import OpenObject
 from .presence import Present
 from .writers import writer_of
+
+WAKE_SECONDS: Final = 0.1
+"""After a document was opened, until its engine takes in its state: the text is on the screen by then."""
 
 LOOK_BACK: Final = 256
 """Messages among which one that was just sent is looked for."""
@@ -64,6 +68,15 @@ class LocalDocument(_Handle):
     def __init__(self, engine: Engine, opened: OpenObject) -> None:
         super().__init__(engine, opened)
         self._fold = cast(DocumentFold, opened.fold)
+        asyncio.get_running_loop().call_later(WAKE_SECONDS, self._wake)
+
+    def _wake(self) -> None:
+        """Whoever opens it is about to write: the first keystroke should not wait for the engine."""
+        try:
+            self._fold.document.wake()
+        except Quarantined as error:
+            live = self._opened.live
+            self._engine.start_over(live.id, Damaged(f"the local state is damaged ({error.message})"))
 
     @property
     def document(self) -> Document:

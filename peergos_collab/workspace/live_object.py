@@ -35,7 +35,7 @@ from .summaries import SUMMARIES, Summary
 from .told import Shown, Told, name_of, write_shown
 from .writes import Writes
 
-CHECKPOINT: Final = 4
+CHECKPOINT: Final = 5
 """Version of what is saved of an object beside its state."""
 
 CHECKPOINTS: Final = "checkpoints"

@@ -1,0 +1,46 @@
+"""What folds keep of themselves between two starts."""
+
+from __future__ import annotations
+
+import pytest
+
+from peergos_collab.codec import encode
+from peergos_collab.codec.ids import DeviceId, ObjectId, RunId
+from peergos_collab.errors import Damaged
+from peergos_collab.workspace.folds import DocumentFold
+
+
+def fold() -> DocumentFold:
+    return DocumentFold(ObjectId(b"o" * 32), DeviceId(b"d" * 32), RunId(b"r" * 16), lambda: 1)
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 30])
+def test_a_document_is_kept(rounds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one that has lived long what it shows is kept as well, and the engine waits until it is needed."""
+    before = fold()
+    for number in range(rounds):
+        before.document.edit(0, len(before.document), f"round {number} 😀")
+        before.document.edit(0, 0, "x")
+    before.take_attached(before.document.state())
+    kept = before.dirty_state()
+    after = fold()
+    woken: list[bool] = []
+    with monkeypatch.context() as patch:
+        patch.setattr("peergos_collab.documents.document._engine_of", lambda *_: woken.append(True))
+        if rounds == 30:
+            assert after.load_state(kept.get)
+            assert after.document.text == before.document.text
+    if rounds < 30:
+        assert after.load_state(kept.get)
+    assert woken == []
+    after.document.edit(0, 0, "on ")
+
+    assert after.document.text == f"on {before.document.text}"
+    assert after.dirty_state() != {}
+
+
+@pytest.mark.parametrize("stored", [b"", b"nonsense", encode([]), encode([b"\xff" * 9]), encode([1])])
+def test_a_state_that_cannot_be_read(stored: bytes) -> None:
+    """Is rebuilt from the segments."""
+    with pytest.raises(Damaged):
+        fold().load_state(lambda _: stored)
