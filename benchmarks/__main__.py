@@ -14,6 +14,7 @@ from .report import Report, machine, print_report, write_results
 GROUPS = {
     "latency": "latency",
     "stalls": "stalls",
+    "transfer": "transfer",
     "replay": "replay",
     "footprint": "footprint",
     "imports": "imports",

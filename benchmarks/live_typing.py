@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +55,10 @@ async def _type(document: Any, keys: int, pause: float) -> list[int]:
 
 
 async def reader(talk: Talk, home: str, webrtc: bool) -> None:
-    """Says it is online; then, whenever asked: when each character came in ns, and the way it came."""
+    """Says it is online; then, whenever asked: when each character came in ns, and the way it came.
+
+    Told a link, it joins by it meanwhile.
+    """
     workspace = await open_workspace(Path(home))
     handle = await workspace.open_document(DOCUMENT)
     arrivals: list[int] = []
@@ -72,16 +75,22 @@ async def reader(talk: Talk, home: str, webrtc: bool) -> None:
 
     handle.document.on_change(changed)
     watching = asyncio.create_task(watch())
+    joining: asyncio.Task[Any] | None = None
     try:
         await go_online(workspace, webrtc=webrtc)
         talk.say("online")
         while True:
-            await talk.listen()
+            link = await talk.listen()
+            if link is not None:
+                joining = asyncio.create_task(workspace.join(link))
+                continue
             talk.say({"arrivals": arrivals[:], "ways": dict(ways)})
             arrivals.clear()
             ways.clear()
     finally:
         watching.cancel()
+        if joining is not None:
+            joining.cancel()
         await workspace.close()
 
 
@@ -113,11 +122,25 @@ class Typed:
 
 
 @asynccontextmanager
-async def pair_online(place: Path, *, webrtc: bool, text: str = "", module: str = "") -> AsyncIterator[Pair]:
-    """``module``: whose roles the three play, instead of the usual ones."""
+async def pair_online(
+    place: Path,
+    *,
+    webrtc: bool,
+    text: str = "",
+    module: str = "",
+    prepare: Callable[[Path], Awaitable[None]] | None = None,
+) -> AsyncIterator[Pair]:
+    """Starts the three.
+
+    Args:
+        module: whose roles they play, instead of the usual ones.
+        prepare: does something with the homes ``a`` and ``b`` in a directory before they are opened.
+    """
     typing = module or "live_typing"
     async with child(module or "people", "node", home=str(place / "node")) as node:
         await two_homes(place, await node.hear(), text)
+        if prepare is not None:
+            await prepare(place)
         async with (
             child(typing, "writer", home=str(place / "a"), webrtc=webrtc) as a,
             child(typing, "reader", home=str(place / "b"), webrtc=webrtc) as b,

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..objects.chunks import Chunks
 from .events import Reference
-from .rows import ROWS, Key, Row, Rows, texts_of
+from .rows import ROWS, ROWS_BYTES, Key, Row, Rows, texts_of
 
 
 class Order:
@@ -59,6 +59,9 @@ class Order:
         at = self._chunk_for(block[0].key)
         rows = self._rows(at)
         tail = at == len(self._numbers) - 1 and (not rows.rows or rows.rows[-1].key < block[0].key)
+        if tail and rows.size > ROWS_BYTES:
+            self._new(at + 1, block)
+            return
         rows.insert(block)
         self._chunks.touch(self._numbers[at])
         self._update(at)
@@ -112,9 +115,9 @@ class Order:
 
     def _split(self, at: int, size: int) -> None:
         """At the end full chunks are cut off and stay so; in the middle room is left on both sides."""
-        rows = self._rows(at).rows
-        pieces = [rows[start : start + size] for start in range(0, len(rows), size)]
-        rows[:] = pieces[0]
+        whole = self._rows(at)
+        pieces = [whole.rows[start : start + size] for start in range(0, len(whole.rows), size)]
+        whole.keep(pieces[0])
         self._update(at)
         for piece in reversed(pieces[1:]):
             self._new(at + 1, piece)

@@ -17,6 +17,9 @@ from .events import Reference
 ROWS: Final = 512
 """Messages per chunk: a new message rewrites 20-40 KB of local state, and a million make 2,000 chunks."""
 
+ROWS_BYTES: Final = 64 << 10
+"""Of text in a chunk, beyond which the next message begins another: long ones would make it megabytes."""
+
 _LIMIT: Final = 1 << 30
 """Our own sealed state, not a peer's: only a guard against nonsense."""
 
@@ -94,9 +97,16 @@ class Row:
 
 @dataclass(slots=True)
 class Rows:
-    """Up to ``ROWS`` messages, in order."""
+    """Up to ``ROWS`` messages, in order.
+
+    ``size``: characters of text, about: edits are not counted.
+    """
 
     rows: list[Row]
+    size: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self.size = sum(len(row.text) for row in self.rows)
 
     def find(self, reference: Reference) -> int | None:
         """Position of a message, or None."""
@@ -109,11 +119,17 @@ class Rows:
 
     def insert(self, block: list[Row]) -> None:
         """Puts in the messages of one segment, which are neighbours in the order."""
+        self.size += sum(len(row.text) for row in block)
         if not self.rows or self.rows[-1].key < block[0].key:
             self.rows += block
             return
         at = bisect_right(self.rows, block[0].key, key=lambda row: row.key)
         self.rows[at:at] = block
+
+    def keep(self, rows: list[Row]) -> None:
+        """These alone: the others go into chunks of their own."""
+        self.rows = rows
+        self.__post_init__()
 
     def texts(self) -> list[str]:
         return [row.text for row in self.rows]

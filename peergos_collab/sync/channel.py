@@ -46,6 +46,7 @@ class Channel:
         opened_here, opened_there: which sides have opened the object on this session.
         met: it told us which membership records it has.
         heads_owed: it has proved no newest epoch, so it was not told our heads.
+        behind: a frame of segments was sent, and there is more.
         refused: it refused our last OPEN, so it does not know yet what we have and may do.
     """
 
@@ -67,6 +68,7 @@ class Channel:
     met: bool = False
     heads_owed: bool = False
     refused: bool = False
+    behind: bool = False
     told_caught_up: bool = False
     caught_up: bool = False
     _within: int = EVERYTHING

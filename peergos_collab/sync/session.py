@@ -69,6 +69,13 @@ from .session_mail import MAIL_FRAMES, SessionMail
 CREDIT_PARTS: Final = 16
 """A part of the window is worked off before that is told: a credit a keystroke doubles the messages."""
 
+BULK_WINDOW: Final = 2 * WINDOW // CREDIT_PARTS
+"""Bytes on the way beyond which no more goes of an object that has more than one frame to send. A key in
+another object waits behind so much at most; the rest of the window is kept for those."""
+
+BULK_FRAME: Final = 16 << 10
+"""Bytes of its frames, unless a segment is longer: the other side does nothing else while it takes one in."""
+
 MAX_EPHEMERALS: Final = 32
 """Messages said in passing in one frame."""
 
@@ -515,7 +522,7 @@ class Session:
             self._send(Frame.PROVE, object_id, proofs)
 
     def _pump(self) -> None:
-        for object_id in list(self._stirred):
+        for object_id in sorted(self._stirred, key=self._is_behind):
             channel = self.channels.get(object_id)
             if channel is not None and channel.acquainted:
                 self._pump_records(object_id, channel)
@@ -525,9 +532,13 @@ class Session:
                     self._pump_segments(object_id, channel)
                 except Damaged as damage:
                     self.damaged[object_id] = damage
-                if channel.dirty and object_id not in self.damaged:
-                    continue  # out of credit: stays stirred until more is granted
             del self._stirred[object_id]
+            if channel is not None and channel.live and channel.dirty and object_id not in self.damaged:
+                self._stirred[object_id] = None  # out of credit: another comes first once more is granted
+
+    def _is_behind(self, object_id: ObjectId) -> bool:
+        channel = self.channels.get(object_id)
+        return channel is not None and channel.behind
 
     def _pump_records(self, object_id: ObjectId, channel: Channel) -> None:
         """Membership records they lack, each after the proofs it needs; then proofs of what is newest."""
@@ -548,14 +559,16 @@ class Session:
             channel.ours = self._taken_from_us(channel.book, held)
 
     def _pump_segments(self, object_id: ObjectId, channel: Channel) -> None:
-        while channel.dirty and self._credit > 0:
-            certificates, raws = channel.next_segments(self._credit)
+        while channel.dirty and self._credit > (WINDOW - BULK_WINDOW if channel.behind else 0):
+            room = min(self._credit, BULK_FRAME) if channel.behind else self._credit
+            certificates, raws = channel.next_segments(room)
             self.send_records(object_id, [certificate.raw for certificate in certificates])
             if not raws:
                 break
             frame = channel.book.last_sent.frame(raws)
             self._credit -= len(frame)
             self._outgoing.append(frame)
+            channel.behind = bool(channel.dirty)
         if not channel.dirty and not channel.told_caught_up:
             channel.told_caught_up = True
             self._send(Frame.CAUGHT_UP, object_id)

@@ -48,6 +48,9 @@ LOST_SECONDS: Final = 15.0
 PROBE_SECONDS: Final = 3.0
 """The same where there is reason to doubt: after a sleep, or in another network."""
 
+SLICE_SECONDS: Final = 0.002
+"""One connection is served for so long, or one frame if that takes longer; then it is the others' turn."""
+
 MAX_WORDS: Final = 200
 """Characters of a refusal that are shown."""
 
@@ -185,6 +188,7 @@ class SyncLink:
         self._compare_resting()
         self.flush()
         watch = asyncio.create_task(self._watch()) if self.node else None
+        served = 0.0
         try:
             while True:
                 message = await self._connection.receive()
@@ -192,6 +196,10 @@ class SyncLink:
                 for event in self.session.receive_untrusted(message):
                     self._handle_apart(event)
                 self.flush()
+                served += self._loop.time() - self._heard
+                if served > SLICE_SECONDS:
+                    await asyncio.sleep(0)  # what has come already would be taken without a pause
+                    served = 0.0
                 await self._connection.drain()
         finally:
             if watch is not None:

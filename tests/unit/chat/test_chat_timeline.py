@@ -345,6 +345,23 @@ def test_a_new_message_rewrites_one_small_chunk() -> None:
     assert chat.timeline.dirty_chunks() == {}
 
 
+def test_a_long_message_rewrites_no_more_than_a_few() -> None:
+    """Messages of 16 KB fill a chunk sooner, so that storing what is new stays cheap; they stay in order."""
+    store: dict[int, bytes] = {}
+    chat, written = Chat(Timeline(load_chunk=store.__getitem__)), list[int]()
+    for number in range(40):
+        chat.say(ANA, Message(f"{number:02} " + "x" * 16_000))
+        dirty = chat.timeline.dirty_chunks()
+        store.update(dirty)
+        written.append(sum(map(len, dirty.values())))
+    chat.say(BEN, Message("late"), log="late", cites=[])
+
+    assert max(written) < 100_000
+    again = Timeline.from_state(chat.timeline.state())
+    texts = [message.text[:2] for message in again.messages(0, len(again))]
+    assert [text for text in texts if text != "la"] == [f"{number:02}" for number in range(40)]
+
+
 def test_the_end_of_a_stored_chat_opens_without_the_rest() -> None:
     """Opening reads the head, showing the last messages one or two chunks, and all else stays cold."""
     store: dict[int, bytes] = {}

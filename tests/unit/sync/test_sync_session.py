@@ -19,7 +19,7 @@ from peergos_collab.sync.frames import MAX_FRAME, WINDOW, Frame, decode_frame_un
 from peergos_collab.sync.heads import Tip, tips_value
 from peergos_collab.sync.logbook import LogBook
 from peergos_collab.sync.receipts import Receipt
-from peergos_collab.sync.session import Session
+from peergos_collab.sync.session import BULK_WINDOW, Session
 from peergos_collab.sync.session_events import (
     CaughtUp,
     Greeted,
@@ -336,8 +336,35 @@ def test_a_node_shows_a_receipt_key() -> None:
         client.receive_untrusted(encode_frame(Frame.HELLO, 1, RANDOM(16), b""))
 
 
+def test_a_key_does_not_wait_for_a_large_object() -> None:
+    """While one object has much to send, what is new in another goes with the next frames, each time."""
+    small = make_circle(Kind.DOCUMENT, [Level.WRITE], RANDOM)
+    held, member = LogBook(small.object, MemoryStore()), small.members[0]
+    typist = Forger(small, member.actor, RANDOM)
+    held.store.write(held.take_records([*small.records, typist.certificate]).batch)
+    other_side = LogBook(small.object, MemoryStore())
+    other_side.store.write(other_side.take_records([*small.records, typist.certificate]).batch)
+    books = [{small.object: held}, {small.object: other_side}]
+    one, other = (Session(b"channel", each.get, RANDOM) for each in books)
+    for side in (one, other):
+        side.open(small.object, {small.epoch_id: member.keys})
+    talk(one, other)
+    books[0][CIRCLE.object], books[1][CIRCLE.object] = book(written(60, 40_000)), book()
+    one.open(CIRCLE.object, keys_of(ANA))
+    other.open(CIRCLE.object, keys_of(BOB))
+    talk(one, other)  # the window of the large one is used up
+    for number in range(1, 6):
+        typist.write(b"x", first=number)
+        offered = held.take_segments([typist.segments[-1].raw])
+        held.store.write(offered.batch)
+        one.announce(small.object, offered.arrivals)
+        (came,) = of([e for f in one.take_outgoing() for e in other.receive_untrusted(f)], SegmentsCame)
+        assert came.object == small.object
+        books[1][small.object].take_segments(came.raws)
+
+
 def test_no_more_is_sent_than_there_is_credit() -> None:
-    """A slow receiver holds the sender up, and nothing is queued for him."""
+    """A slow receiver holds the sender up: nothing is queued for him, little of one object on the way."""
     log = written(60, 40_000)
     one, other = pair(book(log), book())
     _, there = talk(one, other)
@@ -347,7 +374,7 @@ def test_no_more_is_sent_than_there_is_credit() -> None:
         other.grant_credit(event.size)
     _, more = talk(one, other)
 
-    assert WINDOW <= sent < WINDOW + (64 << 10)
+    assert BULK_WINDOW <= sent < BULK_WINDOW + (64 << 10)
     assert not caught_up
     assert of(more, SegmentsCame)
 
