@@ -131,10 +131,12 @@ class Verdict:
         later = honest if barred else {(one.name, one.version) for one in unseen}
         former = message.former | self._former_in_folders(message)
         former |= {one.name for one in self.devices.values() if one.adder in former}
+        accomplices = [one for one in self.devices.values() if one.person in ACCOMPLICES]
+        handed_on = not barred and any(one.opens(message) for one in accomplices)
         author_counts = message.author in now and not self._is_cut_off(self.devices[message.author], oid)
         for device in self.devices.values():
             out = device.name in former - now and not self._is_readmitted(device, later)
-            if out and device.opens(message):
+            if out and not handed_on and device.opens(message):
                 self.outcome.leaks.append(f"{device.name} reads {oid} of {message.author}")
             if barred and device.person in ACCOMPLICES and device.opens(message):
                 self.outcome.leaks.append(
