@@ -7,9 +7,13 @@ Its methods are replaced on the one connection, not in the library.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any, Final
 
 GATHER_SECONDS: Final = 1
+
+MAPPING_SECONDS: Final = 15.0
+"""Shorter than what any NAT in use keeps (RFC 4787 asks for two minutes, some keep half of one)."""
 
 KNOCK_SECONDS: Final = (0.25, 5.0)
 """First and longest pause between two knocks."""
@@ -62,3 +66,20 @@ async def until_called(connection: Any) -> None:
                 await called.wait()
         except TimeoutError:
             pause = min(longest, 2 * pause)
+
+
+async def keep_mapped(connection: Any) -> None:
+    """Asks the STUN server, if there is one, again and again until cancelled: a NAT keeps what it answered.
+
+    For an offerer: his offer may be minutes on its way, and NATs forget within one.
+    """
+    from aioice.ice import server_reflexive_candidate
+    from aioice.stun import TransactionError
+
+    while connection.stun_server is not None:
+        await asyncio.sleep(MAPPING_SECONDS)
+        for protocol in connection._protocols:
+            if protocol.local_candidate.type == "host" and ":" not in protocol.local_candidate.host:
+                with contextlib.suppress(TransactionError, OSError, KeyError):  # it says nothing, or nonsense
+                    async with asyncio.timeout(GATHER_SECONDS):
+                        await server_reflexive_candidate(protocol, connection.stun_server)

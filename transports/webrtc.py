@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from peergos_collab.errors import Offline, PeergosCollabError, RemoteProtocolError, UsageError, WrongPin
 from peergos_collab.ports.peers import DEFAULT_OPTIONS, PeerOptions
 
-from .ice import gather_quickly, until_called
+from .ice import gather_quickly, keep_mapped, until_called
 from .peer_connection import PIPE_LOW, PeerConnection
 from .session_description import SCTP_PORT, Candidate, CandidateType, SessionDescription, Setup
 from .timers import Timers
@@ -45,7 +45,9 @@ class WebRtcPeers:
         """See ``ports.PeerTransport``. Takes up to a second where a STUN server does not answer."""
         stack = _Stack(options, self._timers or asyncio.get_running_loop(), offering=True)
         await stack.gather()
-        return PendingPeer(stack)
+        pending = PendingPeer(stack)
+        pending.wait()
+        return pending
 
     async def answer(
         self, offer: bytes, options: PeerOptions = DEFAULT_OPTIONS, *, timeout: float = 10.0
@@ -67,13 +69,20 @@ class PendingPeer:
         self._setup = setup
         self._description = stack.describe(setup).to_bytes()
         self._opening: asyncio.Task[PeerConnection] | None = None
+        self._mapping: asyncio.Task[None] | None = None
 
     @property
     def description(self) -> bytes:
         return self._description
 
+    def wait(self) -> None:
+        """Stays reachable where the description says, until ``begin`` or ``close``."""
+        self._mapping = asyncio.get_running_loop().create_task(self._stack.keep_mapped())
+
     def begin(self, remote: SessionDescription, timeout: float) -> None:
         """Starts to open. After ``timeout`` seconds everything is freed, asked for or not."""
+        if self._mapping is not None:
+            self._mapping.cancel()
         # An offerer who left the choice open takes the part that the answer leaves him.
         left_open = self._setup is Setup.ACTPASS
         active = remote.setup is Setup.PASSIVE if left_open else self._setup is Setup.ACTIVE
@@ -105,9 +114,10 @@ class PendingPeer:
 
     async def close(self) -> None:
         """Frees everything, or closes the connection where it is open already."""
-        if self._opening is not None:
-            self._opening.cancel()
-            await asyncio.wait([self._opening])
+        for task in (self._mapping, self._opening):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
         await self._stack.connection.close()
 
     async def _open(self, remote: SessionDescription, active: bool, timeout: float) -> PeerConnection:
@@ -186,6 +196,9 @@ class _Stack:
         except BaseException:
             await asyncio.shield(self.connection.close())
             raise
+
+    async def keep_mapped(self) -> None:
+        await keep_mapped(self._gatherer._connection)
 
     def describe(self, setup: Setup) -> SessionDescription:
         ice = self._gatherer.getLocalParameters()

@@ -29,7 +29,13 @@ CAREFULLY = (
 @click.option(
     "--for", "seconds", type=click.FloatRange(min=0), metavar="S", help="End S seconds after it began."
 )
-def pair(text: str | None, seconds: float | None) -> None:
+@click.option(
+    "--stun",
+    metavar="HOST[:PORT]",
+    multiple=True,
+    help="Ask this server how a NAT shows this device; it sees your address, and no more.",
+)
+def pair(text: str | None, seconds: float | None, stun: tuple[str, ...]) -> None:
     """Connect directly with somebody, without a node.
 
     Without TEXT it prints an offer: send it to the other person, who gives it to 'pgc pair' there and sends
@@ -40,17 +46,17 @@ def pair(text: str | None, seconds: float | None) -> None:
     settings = current()
     if settings.secret_file() == "-":
         refuse("The passphrase cannot come from stdin here: that is where the other's text is read.")
-    run(_pair(settings, text, seconds), lasting=True)
+    run(_pair(settings, text, seconds, stun), lasting=True)
 
 
-async def _pair(settings: Settings, text: str | None, seconds: float | None) -> None:
+async def _pair(settings: Settings, text: str | None, seconds: float | None, stun: tuple[str, ...]) -> None:
     import asyncio  # 'pgc --help' needs no event loop
 
     from ..workspace.api import Options
 
     try:
         async with asyncio.timeout(seconds), opened(settings, lasting=True) as workspace:
-            await workspace.go_online(Options(lan=True))
+            await workspace.go_online(Options(lan=True, stun=tuple(f"stun:{server}" for server in stun)))
             events = asyncio.create_task(print_events(workspace, ""))
             try:
                 paired = await _connect(settings, workspace, text)

@@ -203,6 +203,33 @@ async def test_a_dead_stun_server_holds_nobody_up(monkeypatch: pytest.MonkeyPatc
         await offer.close()
 
 
+async def test_an_offer_stays_reachable_behind_a_nat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until it is answered the STUN server is asked again and again, from the port that the offer names."""
+    monkeypatch.setattr(ice, "MAPPING_SECONDS", 0.01)
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.setblocking(False)
+
+        async def answer() -> tuple[str, int]:
+            raw, address = await loop.sock_recvfrom(server, 2048)
+            asked = stun.parse_message(raw)
+            told = stun.Message(
+                message_method=stun.Method.BINDING,
+                message_class=stun.Class.RESPONSE,
+                transaction_id=asked.transaction_id,
+            )
+            told.attributes["XOR-MAPPED-ADDRESS"] = address
+            await loop.sock_sendto(server, bytes(told), address)
+            return address
+
+        options = PeerOptions(ice_servers=(f"stun:127.0.0.1:{server.getsockname()[1]}",))
+        (offer, first) = await asyncio.gather(WebRtcPeers().offer(options), answer())
+        again = [await answer() for _ in range(3)]
+        assert again == [first] * 3
+        await offer.close()
+
+
 async def test_relay_only_names_no_address() -> None:
     """Without a relay there is nothing to tell, and nothing is told."""
     offer = await WebRtcPeers().offer(PeerOptions(relay_only=True))
