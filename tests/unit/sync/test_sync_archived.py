@@ -8,6 +8,7 @@ import pytest
 
 from peergos_collab.codec.ids import SegmentId
 from peergos_collab.errors import Damaged
+from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.segments import Segment
 from peergos_collab.ports import PutValue
 from peergos_collab.sync import archiving
@@ -18,6 +19,7 @@ from peergos_collab.sync.heads import Tip
 from peergos_collab.sync.logbook import LogBook
 from peergos_collab.sync.rights import Rights
 from support.hidden_texts import Table, Writing
+from support.simulation import copy_store
 
 
 @pytest.fixture(autouse=True)
@@ -112,27 +114,78 @@ def test_who_lacks_all_or_half_is_given_it() -> None:
     assert table["c"].text == a.text
 
 
-def test_a_fork_from_within_an_archive_is_found() -> None:
-    """As from anywhere else: here a home of before writes on."""
+def test_who_has_a_part_of_an_archive_is_recognised() -> None:
+    """Heads within one are known by their ids, and others are not."""
     table = long()
+    a, (own, *_) = table["a"], table["b"].all()[1]
+    assert archive(a) > 0
+    segment = Segment.parse_untrusted(own[3])
+    (branch,) = a.replica.book.branches[segment.log]
+    channel = Channel(a.replica.book, Rights(a.replica.book, b"", trusted=True))
+    channel.set_tips([Tip(segment.log, segment.seq, segment.id)])
+
+    assert channel.has[branch.number] == segment.seq
+    assert a.replica.book.find(segment.log, segment.seq, bytes(32)) is None
+
+
+def test_a_fork_from_within_an_archive_counts() -> None:
+    """Here a home of before writes on: both branches are kept, and both texts."""
+    table = long("ab", 4)
     a, b = table["a"], table["b"]
     old = Writing(table.group, b.person, table.rng)
-    records, logs = b.all()
-    old.store = b.store  # the same log keys
-    own = next(log for log in logs if b.replica.own.owns(Segment.parse_untrusted(log[0]).log))
-    old.replica.own = b.replica.own
-    assert archive(a) > 0
-    log = Segment.parse_untrusted(own[0]).log
-    (branch,) = a.replica.book.branches[log]
-    seq = branch.first + 3
-    assert a.replica.book.find(log, seq, Segment.parse_untrusted(own[3]).id) is branch
-    assert a.replica.book.find(log, seq, bytes(32)) is None
-    tip = Tip(log, seq, Segment.parse_untrusted(own[3]).id)
-    channel = Channel(a.replica.book, Rights(a.replica.book, b"", trusted=True))
-    channel.set_tips([tip])
+    old.store = copy_store(b.store)
+    old.start()
+    for number in range(30):
+        b.write(0, f"b{number + 4} ")
+        b.tell(a)
+    assert archive(a) > 2
+    old.write(0, "forked ")
+    old.tell(a)
 
-    assert channel.has[branch.number] == seq
-    assert records
+    assert len(a.replica.book.numbered) == 3
+    assert "forked " in a.text
+    assert "b33 " in a.text
+    assert a.replica.order.waiting == ()
+    a.start()
+    assert "forked " in a.text
+
+
+def test_a_late_segment_that_cites_what_is_archived() -> None:
+    """It is applied like any other."""
+    table = long("abc", 4)
+    a, c = table["a"], table["c"]
+    table.add("a", "c")
+    a.tell(c)
+    c.write(0, "late ")
+    for number in range(30):
+        a.write(0, f"a{number + 4} ")
+    assert archive(a) > 2
+    c.tell(a)
+
+    assert "late " in a.text
+    assert a.replica.order.waiting == ()
+
+
+def test_a_log_that_ends_within_an_archive() -> None:
+    """What a removed member wrote beyond it, and nobody built upon, falls away as without archives."""
+    table = Table("abcd")
+    for name in "bcd":
+        table.add("a", name, Level.ADMIN if name == "b" else Level.WRITE)
+    table.meet("abcd")
+    a, b, c, d = (table[name] for name in "abcd")
+    c.write(0, "early ")
+    c.tell(b)
+    for number in range(30):
+        c.write(0, f"c{number} ")
+    c.tell(a)
+    c.tell(d)
+    assert archive(a) > 2
+    b.remove(c)
+    for one in (a, d):
+        b.tell(one)
+        one.settle()
+
+    assert a.text == d.text == b.text == "early "
 
 
 def test_an_archive_that_is_damaged_is_fetched_again() -> None:
