@@ -59,7 +59,7 @@ class LogBook(RecordBook):
         rest is left out and named in ``damage``.
         """
         try:
-            return cls._load(object_id, store)
+            return cls.as_stored(object_id, store)
         except Damaged as damage:
             return cls.mend(object_id, store, damage)
 
@@ -70,17 +70,22 @@ class LogBook(RecordBook):
         taken = store.repair(object_id)
         store.write(damaged)
         store.write(cut_at_missing(object_id, store))
-        book = cls._load(object_id, store)
+        book = cls.as_stored(object_id, store)
         copies = [raw for key, raw in _values(store) if key.startswith(object_id)]
         store.write(book.take_records([*taken.records, *copies]).batch)
-        book = cls._load(object_id, store)  # what came after a damaged record counts again, too
+        book = cls.as_stored(object_id, store)  # what came after a damaged record counts again, too
         store.write(book.take_segments(taken.segments).batch)
         kept = f"; the store as it was is kept as {taken.kept}" if taken.kept else ""
         book.damage.append(f"{damage.message} What is missing is fetched again{kept}.")
         return book
 
     @classmethod
-    def _load(cls, object_id: ObjectId, store: SegmentStore) -> LogBook:
+    def as_stored(cls, object_id: ObjectId, store: SegmentStore) -> LogBook:
+        """The book as stored, and nothing is repaired: beside whoever uses it, another thread may do that.
+
+        Raises:
+            Damaged: it has to be repaired first.
+        """
         book = cls(object_id, store)
         stored = [record.raw for record in store.records(object_id)]
         offered = book.take_records(stored)

@@ -159,7 +159,7 @@ class StoredObjects:
         """
         with self.lock(opened):
             current = opened.live.replica
-            book = LogBook.load(current.object, self._engine.store)
+            book = LogBook.as_stored(current.object, self._engine.store)
             fold = self._empty_fold(opened)
             replica = self._replica(book, fold, current.keys, current.actor, new_log=False)
             replica.deliver_stored(strict=True)
@@ -168,13 +168,13 @@ class StoredObjects:
     def fold_anew(self, opened: OpenObject) -> CausalOrder:
         """All that is stored of an object, folded apart in canonical order; for a thread of its own."""
         with self.lock(opened):
-            book = LogBook.load(opened.live.id, self._engine.store)
+            book = LogBook.as_stored(opened.live.id, self._engine.store)
             return opened.live.replica.fold_anew(book, self._empty_fold(opened))
 
     def record(self, opened: OpenObject) -> RecordingFold:
         """All that is stored of a document, as ``fold_anew``, with what each segment changed."""
         with self.lock(opened):
-            book = LogBook.load(opened.live.id, self._engine.store)
+            book = LogBook.as_stored(opened.live.id, self._engine.store)
             device = self._engine.keys.credentials.device_id
             recording = RecordingFold(opened.live.id, device, RunId(os.urandom(16)), now_ms)
             opened.live.replica.fold_anew(book, recording)
@@ -183,13 +183,13 @@ class StoredObjects:
     def check_base(self, opened: OpenObject, base: Base) -> bool:
         """Whether a base holds what the history here holds up to its heads; for a thread of its own."""
         with self.lock(opened):
-            book = LogBook.load(opened.live.id, self._engine.store)
+            book = LogBook.as_stored(opened.live.id, self._engine.store)
             return is_true(opened.live.replica, base, book, lambda: self._empty_fold(opened))
 
     def check_snapshot(self, opened: OpenObject, claimed: Claimed, here: bytes | None) -> bool | None:
         """Whether a snapshot holds what the history here holds up to its heads; for a thread of its own."""
         with self.lock(opened):
-            book = LogBook.load(opened.live.id, self._engine.store)
+            book = LogBook.as_stored(opened.live.id, self._engine.store)
             return is_true_snapshot(
                 opened.live.replica, claimed, book, lambda: self._empty_fold(opened), here
             )
@@ -198,7 +198,7 @@ class StoredObjects:
         """The next archive of a branch; for a thread of its own."""
         replica = opened.live.replica
         with self.lock(opened):
-            book = LogBook.load(opened.live.id, self._engine.store)
+            book = LogBook.as_stored(opened.live.id, self._engine.store)
             book.archived.keys = replica.keys
             return pack_next(book, book.numbered[branch], replica.keys, os.urandom)
 

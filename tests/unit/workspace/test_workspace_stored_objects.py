@@ -9,6 +9,7 @@ import pytest
 
 from peergos_collab.documents.replica import EngineFailed, Replica
 from peergos_collab.errors import Damaged
+from peergos_collab.storage import SqliteStore
 from peergos_collab.workspace.home import STORE
 from peergos_collab.workspace.live_object import LiveObject
 from support.homes import Person, World, agree, copy_home, world
@@ -81,3 +82,26 @@ async def test_a_replay_beside_an_object_in_use_changes_nothing(tmp_path: Path) 
             ana.engine.replay(opened)
 
         assert ana.engine.store.segment_id(branch, 1) is not None
+
+
+async def test_nothing_is_repaired_beside_an_object_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a page of its branches cannot be read, whoever reads it beside its user says so, and no more."""
+
+    def unreadable(*_: object) -> None:
+        raise Damaged("a page cannot be read")
+
+    repaired: list[object] = []
+    async with world(tmp_path) as made:
+        ana = await made.person("Ana")
+        await ana.workspace.new_document("notes", "text")
+        opened, stored = ana.opened("notes"), ana.engine.stored
+        with monkeypatch.context() as patch:
+            patch.setattr(SqliteStore, "branches", unreadable)
+            patch.setattr(SqliteStore, "repair", lambda *the: repaired.append(the))
+            for read in (stored.replay, stored.fold_anew, stored.record):
+                with pytest.raises(Damaged, match="a page"):
+                    read(opened)
+
+        assert repaired == []
