@@ -14,11 +14,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Final
 
+from .seen import Seen
 from .structure import Id, Struct, structs_of
-
-_NOTHING: Final[Mapping[int, int]] = {}
 
 
 class _Piece:
@@ -47,9 +45,9 @@ class _Piece:
 
 
 class _Client:
-    """What one client wrote, and from which clocks on it had seen what."""
+    """What one client wrote."""
 
-    __slots__ = ("end", "from_", "pieces", "right", "seen", "starts")
+    __slots__ = ("end", "pieces", "right", "starts")
 
     def __init__(self) -> None:
         self.end = 0
@@ -58,16 +56,14 @@ class _Client:
         """What its newest piece names to the right."""
         self.starts: list[int] = []
         self.pieces: list[_Piece] = []
-        self.from_: list[int] = []
-        self.seen: list[Mapping[int, int]] = []
 
-    def forget(self, end: int, right: Id | None, views: int) -> None:
+    def forget(self, end: int, right: Id | None) -> None:
         """Goes back to where it ended before."""
         at = bisect_left(self.starts, end)
         for piece in self.pieces[at:]:
             piece.take_out()
         self.end, self.right = end, right
-        del self.starts[at:], self.pieces[at:], self.from_[views:], self.seen[views:]
+        del self.starts[at:], self.pieces[at:]
         if self.pieces:
             self.pieces[-1].end = end
 
@@ -78,6 +74,7 @@ class Neighbours:
     def __init__(self) -> None:
         self._first = _Piece(0, 0, 0, None, None)
         self._clients: dict[int, _Client] = {}
+        self._seen = Seen()
 
     def place(self, structs: Iterable[Struct]) -> bool:
         """Puts structs in their places, each client's in order; False, and none, where one of them is false.
@@ -88,11 +85,12 @@ class Neighbours:
         for struct in structs:
             queues.setdefault(struct.client, deque()).append(struct)
         known = {client: self._clients.setdefault(client, _Client()) for client in queues}
-        ends = [(client, client.end, client.right, len(client.seen)) for client in known.values()]
+        ends = [(id_, client.end, client.right, self._seen.count(id_)) for id_, client in known.items()]
         if all(self._place_queue(client, queues) for client in queues):
             return True
-        for client, end, right, views in ends:
-            client.forget(end, right, views)
+        for client, end, right, named in ends:
+            known[client].forget(end, right)
+            self._seen.forget(client, named)
         return False
 
     def _place_queue(self, client: int, queues: Mapping[int, deque[Struct]]) -> bool:
@@ -132,11 +130,13 @@ class Neighbours:
             clock, left = client.end, (struct.client, client.end - 1)
         # Behind the own piece before, with the same one to the right, it goes on with what was found true.
         goes_on = clock > 0 and left == (struct.client, clock - 1) and right == client.right
-        seen = self._seen(struct.client, client, left, right)
+        self._seen.name(struct.client, clock, left)
+        self._seen.name(struct.client, clock, right)
         stop = None if right is None else self._beginning(right)
         before = self._ending(left)  # second: it keeps the beginning of what it cuts
         piece = _Piece(struct.client, clock, end, left, right)
-        behind = _place_for(piece, before, stop, None if goes_on else seen)
+        look = not goes_on and before.next is not stop
+        behind = _place_for(piece, before, stop, self._seen.by(struct.client) if look else None)
         if behind is None:
             return False
         if goes_on and behind is client.pieces[-1]:
@@ -146,25 +146,7 @@ class Neighbours:
             client.starts.append(clock)
             client.pieces.append(piece)
         client.end, client.right = end, right
-        if not client.seen or seen is not client.seen[-1]:
-            client.from_.append(clock)
-            client.seen.append(seen)
         return True
-
-    def _seen(self, who: int, client: _Client, left: Id | None, right: Id | None) -> Mapping[int, int]:
-        """The next clock of each other client that its author had seen at least."""
-        seen = client.seen[-1] if client.seen else _NOTHING
-        for id_ in (left, right):
-            if id_ is None or id_[0] == who or id_[1] < seen.get(id_[0], 0):
-                continue  # what that one's author had seen is in it, too
-            other = self._clients[id_[0]]
-            theirs = other.seen[bisect_right(other.from_, id_[1]) - 1]
-            more = dict(seen)
-            for each, clock in (*theirs.items(), (id_[0], id_[1] + 1)):
-                if each != who and clock > more.get(each, 0):
-                    more[each] = clock
-            seen = more
-        return seen
 
     def _ending(self, id_: Id | None) -> _Piece:
         """The piece that ends with a character, cut there if need be."""

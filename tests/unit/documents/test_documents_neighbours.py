@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 
 import pytest
 
@@ -121,6 +122,33 @@ def test_an_update_is_placed_whole_or_not_at_all() -> None:
     document.apply_untrusted(written(CAROL, 0, (BOB, 0), (BOB, 1)), CAROL)
 
     assert document.text == "0abyxzde"
+
+
+def test_a_thousand_processes_one_after_the_other() -> None:
+    """Each writes behind the one before: the last has seen them all, and it takes little to keep."""
+    runs = 1_500
+    order = Neighbours()
+    tracemalloc.start()
+    for run in range(runs):
+        left = (run, 0) if run else None
+        assert order.place([Struct(run + 1, 0, 1, left, None, b"x")])
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert kept < 2_000 * runs
+    late = runs + 1
+    assert not order.place([Struct(late, 0, 1, (1, 0), (runs, 0), b"x")])
+    assert order.place([Struct(late, 0, 1, (1, 0), (2, 0), b"x")])
+    assert not order.place([Struct(late, 1, 1, (runs // 2, 0), (1, 0), b"x")])
+
+
+def test_what_was_seen_is_forgotten_with_what_is_refused() -> None:
+    """A piece that was refused leaves no trace in what its author had seen."""
+    order = Neighbours()
+    assert order.place([Struct(ANA, 0, 3, None, None, b"abc"), Struct(BOB, 0, 1, (ANA, 0), (ANA, 1), b"x")])
+    assert not order.place([Struct(CAROL, 0, 1, (BOB, 0), (ANA, 2), b"x")])
+
+    assert order.place([Struct(CAROL, 0, 1, (ANA, 0), (ANA, 1), b"x")])
 
 
 def test_two_that_wait_for_each_other() -> None:
