@@ -7,6 +7,7 @@ behind an entry node each goes by chance, or their mailboxes would be known to h
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 from collections.abc import Callable
@@ -138,10 +139,13 @@ class MailSender:
         """Returns once he has it, if he is here, or one of his nodes keeps it. Raises PeergosCollabError."""
         near = self._engine.online.neighbours.of(known.account)
         if near is not None:
-            address, sealed, _ = self._seal(letter, known)
-            await near.put(await _stamp(address, sealed, LEAST_WORK))
-            self._outbox.note_told(known.account, self._generation)
-            return
+            with contextlib.suppress(
+                PeergosCollabError
+            ):  # he has gone, or has no room: a node keeps it for him
+                address, sealed, _ = self._seal(letter, known)
+                await near.put(await _stamp(address, sealed, LEAST_WORK))
+                self._outbox.note_told(known.account, self._generation)
+                return
         await self._object_saved(letter)
         nodes = known.record.card.nodes or tuple(self._engine.profile.view.nodes())
         failure: PeergosCollabError = NoNode(f"the card of {known.name} names no node")

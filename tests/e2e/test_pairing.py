@@ -263,6 +263,22 @@ async def test_false_greetings_end_the_connection(made: World) -> None:
     assert await ana.workspace.contacts() == []
 
 
+async def test_what_a_neighbour_does_not_take_goes_to_a_node(
+    made: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share as well: then the node has the object before the letter."""
+    node = await made.node()
+    ana, ben = await people(made, "Ana", "Ben")
+    for person in (ana, ben):
+        await person.workspace.add_node(node.address)
+    await connect(ana, ben)
+    monkeypatch.setattr(neighbours, "MAX_MAIL_AT_ONCE", 0)
+    await ana.workspace.new_document("notes", "hello")
+    await ana.workspace.share_with("notes", "Ben", Role.READER)
+    await until(lambda: ben.engine.profile.view.find("notes") is not None, ben)
+    assert ben.text("notes") == "hello"
+
+
 async def test_neighbours_are_bounded(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """One too many is let go; those who are here stay. A device that comes again takes its own place."""
     monkeypatch.setattr(neighbours, "MAX_NEIGHBOURS", 1)
