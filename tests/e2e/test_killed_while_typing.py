@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from support.homes import DIRECT, EngineProcess, agree, online, until, world
+from support.kill_runs import run
 
 ROUNDS = 3
 READS = (7, 23, 40)
@@ -60,3 +61,8 @@ async def test_nothing_that_was_shown_is_gone(tmp_path: Path) -> None:
 def foreign(seen: set[str], name: str) -> set[str]:
     """Words of the other: this one may have been killed before they reached it."""
     return {word for word in seen if not word.startswith(name[0].lower())}
+
+
+async def test_killed_again_and_again(tmp_path: Path) -> None:
+    """A few rounds of ``support.kill_runs``, which looks longer: one home, killed at random moments."""
+    assert await run(tmp_path, seed=5, count=3, told=False) == []
