@@ -48,7 +48,6 @@ class _Added:
     name: str
     version: bytes
     by: str
-    by_person: str
 
 
 class Verdict:
@@ -111,12 +110,12 @@ class Verdict:
 
     def _added(self, oid: Oid) -> Iterator[_Added]:
         """All adds but those that give keys to somebody else than they say."""
-        names = {one.credentials.device_id: one for one in self.devices.values()}
+        names = {one.credentials.device_id: one.name for one in self.devices.values()}
         for entry in self.oracles[oid].history.entries:
             op, author = claimed(entry).op, claimed(entry).author
             if isinstance(op, Add) and entry.id not in self.world.forgers.lies[oid]:
-                by, who = names[author.device], op.principal
-                yield _Added(entry.id, self._name_of(who.id), who.version, by.name, by.person)
+                who = op.principal
+                yield _Added(entry.id, self._name_of(who.id), who.version, names[author.device])
 
     def _name_of(self, id_: bytes) -> str:
         """Who is a member, or which folder."""
@@ -126,13 +125,13 @@ class Verdict:
         oid, now = message.object, self.now[message.object]
         adds = [one for where in self._leading(message, added) for one in added[where]]
         unseen = [one for one in adds if one.id not in message.seen_adds]
-        honest = {(one.name, one.version) for one in unseen if one.by_person not in ACCOMPLICES}
+        accomplices = {name for name, one in self.devices.items() if one.person in ACCOMPLICES}
+        honest = {(one.name, one.version) for one in unseen if one.by not in accomplices | message.removed}
         barred = self._is_barred_from(message, adds, honest)
         later = honest if barred else {(one.name, one.version) for one in unseen}
         former = message.former | self._former_in_folders(message)
         former |= {one.name for one in self.devices.values() if one.adder in former}
-        accomplices = [one for one in self.devices.values() if one.person in ACCOMPLICES]
-        handed_on = not barred and any(one.opens(message) for one in accomplices)
+        handed_on = not barred and any(self.devices[name].opens(message) for name in accomplices)
         author_counts = message.author in now and not self._is_cut_off(self.devices[message.author], oid)
         for device in self.devices.values():
             out = device.name in former - now and not self._is_readmitted(device, later)
