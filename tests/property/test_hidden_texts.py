@@ -14,11 +14,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from peergos_collab.documents import Document
+from peergos_collab.sync import archiving
 from peergos_collab.sync.bases import Bases
 from support.hidden_texts import HiddenTexts, Writing
 
 SEEDS = st.integers(0, 2**32)
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
+ARCHIVED = range(9000, 9004)
 TOLD = range(40)
 """Runs of which some have what a rule is about."""
 
@@ -68,3 +70,19 @@ def test_runs_fail_where_bases_hold_what_undo_keeps(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Document, "state_without_deleted", Document.state)
 
     assert any("took away" in fault for seed in TOLD for fault in HiddenTexts(seed).run().faults)
+
+
+def test_archives_change_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody archives what he can, whenever he comes to rest; members go, and newcomers lack keys."""
+    monkeypatch.setattr(archiving, "KEEP", 1)
+    monkeypatch.setattr(archiving, "MAX_SEGMENTS", 2)
+    settle, made = Writing.settle, []
+
+    def archive_too(self: Writing) -> None:
+        settle(self)
+        made.append(self.archive())
+
+    monkeypatch.setattr(Writing, "settle", archive_too)
+
+    assert [fault for seed in ARCHIVED for fault in HiddenTexts(seed, removals=True).run().faults] == []
+    assert sum(made) > 10

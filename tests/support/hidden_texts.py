@@ -20,6 +20,7 @@ from peergos_collab.objects.op_kinds import Add, Target
 from peergos_collab.objects.payload import Kind, Payload, decode_payload_untrusted
 from peergos_collab.objects.records import MembershipRecord
 from peergos_collab.objects.snapshots import SnapshotPart
+from peergos_collab.sync import archiving
 from peergos_collab.sync.arrivals import BranchState
 from peergos_collab.sync.bases import Base
 from peergos_collab.sync.causal_order import CausalOrder
@@ -171,6 +172,22 @@ class Writing:
         self.fold.put_back()
         self.seal()
         return anew
+
+    def archive(self) -> int:
+        """Archives all that is due, as the workspace does; how many archives that made."""
+        book, made = self.replica.book, 0
+        for branch in list(book.numbered.values()):
+            while archiving.is_due(branch):
+                beside = LogBook.load(book.object, self.store)
+                beside.archived.keys = self.replica.keys
+                there = beside.numbered[branch.number]
+                packed = archiving.pack_next(beside, there, self.replica.keys, self.rng.randbytes)
+                if packed is None:
+                    break
+                self.store.write(archiving.take_packed(book, packed))
+                self.store.flush()
+                made += 1
+        return made
 
     def lie(self, text: str) -> bool:
         """Makes a base that says something else than the history; whether that could be."""

@@ -29,24 +29,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archiving, "MAX_SEGMENTS", 7)
 
 
-def archive(one: Writing) -> int:
-    """Archives all that is due, as the workspace does; how many archives that made."""
-    book, made = one.replica.book, 0
-    for branch in list(book.numbered.values()):
-        while archiving.is_due(branch):
-            beside = LogBook.load(book.object, one.store)
-            beside.archived.keys = one.replica.keys
-            packed = pack_next(beside, beside.numbered[branch.number], one.replica.keys, one.rng.randbytes)
-            if packed is None:
-                break
-            batch = take_packed(book, packed)
-            assert batch
-            one.store.write(batch)
-            one.store.flush()
-            made += 1
-    return made
-
-
 def long(names: str = "ab", count: int = 40) -> Table:
     """Two writers by turns, 40 segments each and more."""
     table = Table(names)
@@ -75,7 +57,7 @@ def test_nothing_is_lost_and_it_takes_less_room() -> None:
     a = table["a"]
     before, text = raws(a), a.text
     stored = sum(len(op.raw) for ops in a.store._durable.segments.values() for op in ops)
-    assert archive(a) == 8
+    assert a.archive() == 8
     left = sum(len(op.raw) for ops in a.store._durable.segments.values() for op in ops)
     packed = sum(len(raw) for space in (ARCHIVES, IDS) for _, raw in a.store.values(space))
 
@@ -100,7 +82,7 @@ def test_who_lacks_all_or_half_is_given_it() -> None:
     table.add("a", "c")
     records, logs = a.all()
     table["c"].take(records, [raw for log in logs for raw in log[:10]])
-    assert archive(a) > 0
+    assert a.archive() > 0
     channel = Channel(a.replica.book, Rights(a.replica.book, b"", trusted=True))
     channel.set_tips(table["c"].replica.book.tips())
     sent: list[bytes] = []
@@ -118,7 +100,7 @@ def test_who_has_a_part_of_an_archive_is_recognised() -> None:
     """Heads within one are known by their ids, and others are not."""
     table = long()
     a, (own, *_) = table["a"], table["b"].all()[1]
-    assert archive(a) > 0
+    assert a.archive() > 0
     segment = Segment.parse_untrusted(own[3])
     (branch,) = a.replica.book.branches[segment.log]
     channel = Channel(a.replica.book, Rights(a.replica.book, b"", trusted=True))
@@ -138,7 +120,7 @@ def test_a_fork_from_within_an_archive_counts() -> None:
     for number in range(30):
         b.write(0, f"b{number + 4} ")
         b.tell(a)
-    assert archive(a) > 2
+    assert a.archive() > 2
     old.write(0, "forked ")
     old.tell(a)
 
@@ -159,7 +141,7 @@ def test_a_late_segment_that_cites_what_is_archived() -> None:
     c.write(0, "late ")
     for number in range(30):
         a.write(0, f"a{number + 4} ")
-    assert archive(a) > 2
+    assert a.archive() > 2
     c.tell(a)
 
     assert "late " in a.text
@@ -179,7 +161,7 @@ def test_a_log_that_ends_within_an_archive() -> None:
         c.write(0, f"c{number} ")
     c.tell(a)
     c.tell(d)
-    assert archive(a) > 2
+    assert a.archive() > 2
     b.remove(c)
     for one in (a, d):
         b.tell(one)
@@ -193,7 +175,7 @@ def test_an_archive_that_is_damaged_is_fetched_again() -> None:
     table = long()
     a, b = table["a"], table["b"]
     before, text = raws(a), a.text
-    assert archive(a) > 4
+    assert a.archive() > 4
     key, raw = list(a.store.values(ARCHIVES))[2]
     a.store.write([PutValue(ARCHIVES, key, raw[:-1] + bytes([raw[-1] ^ 1]))])
     a.store.flush()
@@ -218,7 +200,7 @@ def test_an_archive_that_is_gone_is_fetched_again(which: int, space: str) -> Non
     table = long()
     a, b = table["a"], table["b"]
     before, text = raws(a), a.text
-    assert archive(a) > 4
+    assert a.archive() > 4
     key, _ = list(a.store.values(space))[which]
     a.store.write([PutValue(space, key, None)])
     a.store.flush()
@@ -248,7 +230,7 @@ def test_what_the_disk_refuses_leaves_all_as_it_was() -> None:
     assert branch.kept == branch.first
     assert book.archived.span_at(branch.number, branch.first) is None
     assert raws(a) == before
-    assert archive(a) > 0
+    assert a.archive() > 0
     assert raws(a) == before
 
 
@@ -282,5 +264,5 @@ def test_what_cannot_be_opened_stays_as_it_is() -> None:
     hidden = [branch for branch in book.numbered.values() if archiving.is_due(branch)]
 
     assert hidden
-    assert archive(n) == 0
+    assert n.archive() == 0
     assert n.text == table["a"].text
