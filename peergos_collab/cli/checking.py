@@ -22,8 +22,9 @@ def check(repair: bool) -> int:
     """Look at everything that is kept here.
 
     Reads each row, and proves and opens each record. Changes that break a rule are listed with their authors:
-    they are kept, and change nothing. Nodes that contradicted what they had signed are listed, too; --json
-    shows the receipts that prove it. Ends with 6 where something is damaged, or is still after a repair.
+    they are kept, and change nothing. So are logs that forked, and nodes that contradicted what they had
+    signed; --json shows the receipts that prove it. Ends with 6 where something is damaged, or is still after
+    a repair.
     """
     settings = current()
 
@@ -37,6 +38,7 @@ def check(repair: bool) -> int:
             ("damaged", found.damaged),
             ("taken out", found.taken_out),
             ("refused", found.refused),
+            ("forked", found.forked),
             ("node", found.nodes),
         )
         for flaw in flaws

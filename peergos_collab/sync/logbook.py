@@ -288,6 +288,10 @@ class LogBook(RecordBook):
                 return branch
         return None
 
+    def forked(self) -> list[LogId]:
+        """Logs that go on in more than one way after some segment."""
+        return [log for log, branches in self.branches.items() if len(branches) > 1]
+
     def tips(self) -> list[Tip]:
         """All heads of all logs, forks included."""
         return self.tips_of(self.branches)

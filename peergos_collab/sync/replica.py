@@ -80,6 +80,14 @@ class Taken:
     deliveries: list[Delivery] = field(default_factory=list)
 
 
+def fork_words(name: str) -> str:
+    """What is known of a forked log, whose device is ``name``'s."""
+    return (
+        f"a device of {name} wrote on in two ways from one point, and all of it is kept: it was restored or "
+        "copied, or shows different people different things"
+    )
+
+
 class Replica:
     """See the module's text.
 
@@ -420,10 +428,9 @@ class Replica:
     def _tell_forks(self, logs: Iterable[LogId]) -> None:
         for log in logs:
             who = self.order.introductions.writer_of(log)
-            name = show_person(who.author.name) if who is not None else "somebody"
-            self.problems.append(
-                f"a device of {name} was restored or copied and wrote twice from one point; all of it is kept"
-            )
+            words = fork_words(show_person(who.author.name) if who is not None else "somebody")
+            if words not in self.problems:
+                self.problems.append(words)
 
     def _forget_damaged(self, branch: BranchState, damage: Damaged) -> None:
         bad = self.order.applied.get(branch.number, branch.first - 1) + 1

@@ -414,6 +414,7 @@ class Check:
         objects: how many there are.
         damaged: what is not what was stored.
         refused: changes that break a rule: they are kept, and change nothing.
+        forked: logs that go on in two ways: all of it is kept.
         nodes: what nodes were found to contradict. It says nothing against what is here.
         taken_out: what was damaged before; it is here again where a node or a peer had it.
         unreached: why nothing could be fetched again, where it could not.
@@ -422,6 +423,7 @@ class Check:
     objects: int
     damaged: tuple[Flaw, ...]
     refused: tuple[Flaw, ...]
+    forked: tuple[Flaw, ...] = ()
     nodes: tuple[NodeFault, ...] = ()
     taken_out: tuple[Flaw, ...] = ()
     unreached: str = ""

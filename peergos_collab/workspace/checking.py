@@ -10,7 +10,9 @@ from typing import Final
 from ..codec.shown import show_person
 from ..errors import Damaged, NoNode, Offline, PeergosCollabError, TimedOut
 from ..storage import RowFlaw, ask_for_salvage, row_flaws
+from ..sync.replica import fork_words
 from .api import Check, Flaw
+from .called import Names
 from .engine import Engine
 from .home import STORE
 from .node_faults import node_faults
@@ -32,7 +34,7 @@ async def check_home(engine: Engine, *, since_opening: bool = True) -> Check:
     rows = await asyncio.to_thread(lambda: list(row_flaws(engine.home / STORE)))
     engine.open_all()
     damaged = [Flaw(_path(engine, row), row.what) for row in rows]
-    refused, nodes = [], []
+    refused, forked, nodes = [], [], []
     names = engine.mailroom.book.names()
     for opened in list(engine.objects.values()):
         if since_opening:
@@ -46,8 +48,11 @@ async def check_home(engine: Engine, *, since_opening: bool = True) -> Check:
             Flaw(opened.path or PROFILE, f"a change by {show_person(each.name)}: {each.reason}")
             for each in anew.set_aside
         ]
+        forked += [Flaw(opened.path or PROFILE, fork_words(name)) for name in _forkers(opened, names)]
         nodes += [replace(each, path=each.path or PROFILE) for each in node_faults(opened, names)]
-    return Check(len(engine.objects), tuple(dict.fromkeys(damaged)), tuple(refused), tuple(nodes))
+    return Check(
+        len(engine.objects), tuple(dict.fromkeys(damaged)), tuple(refused), tuple(forked), tuple(nodes)
+    )
 
 
 async def repair_home(engine: Engine, sync: Sync) -> Check:
@@ -72,7 +77,15 @@ async def repair_home(engine: Engine, sync: Sync) -> Check:
     after = await check_home(engine, since_opening=False)
     gone = tuple(flaw for flaw in before.damaged if flaw not in after.damaged)
     words = "" if unreached is None else unreached.message
-    return Check(after.objects, after.damaged, after.refused, after.nodes, gone, words)
+    return Check(after.objects, after.damaged, after.refused, after.forked, after.nodes, gone, words)
+
+
+def _forkers(opened: OpenObject, names: Names) -> list[str]:
+    """Whose logs are forked."""
+    replica = opened.live.replica
+    writers = [replica.order.introductions.writer_of(log) for log in replica.book.forked()]
+    called = [names.of(who.author.account, who.author.name) for who in writers if who is not None]
+    return list(dict.fromkeys("yours" if one.me else one.words for one in called))
 
 
 def _is_named(opened: OpenObject, found: Check) -> bool:

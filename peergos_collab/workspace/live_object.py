@@ -576,6 +576,9 @@ class LiveObject:
 
     def stop(self) -> None:
         """Plans nothing more: an object that was replaced must not save over its successor's state."""
+        if self._told_timer is not None:
+            self._told_timer.cancel()
+            self._write_told()
         self._stopped = True
         if self._gathering is not None:
             self._gathered()  # now, while the store still takes it
@@ -586,10 +589,10 @@ class LiveObject:
         if self._snapshot_timer is not None:
             self._snapshot_timer.cancel()
             self._snapshot_timer = None
-        for timer in (self._duty_timer, self._base_timer, self._told_timer):
+        for timer in (self._duty_timer, self._base_timer):
             if timer is not None:
                 timer.cancel()
-        self._duty_timer = self._base_timer = self._told_timer = None
+        self._duty_timer = self._base_timer = None
 
     async def end(self) -> None:
         """Saves all there is, also what a full disk has room for by now."""

@@ -62,7 +62,8 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     home.pgc("init", "--name", "Ana", "--no-passphrase")
     home.pgc("doc", "new", "notes", "--from", "-", stdin=b"text")
     assert home.json("check") == {
-        "objects": 2, "damaged": [], "refused": [], "nodes": [], "taken_out": [], "unreached": "",
+        "objects": 2, "damaged": [], "refused": [], "forked": [], "nodes": [], "taken_out": [],
+        "unreached": "",
     }  # fmt: skip
     store = home.path / "store.db"
     merge_wal(store)

@@ -125,3 +125,32 @@ async def test_a_copy_runs_beside_its_twin(tmp_path: Path) -> None:
         )  # type: ignore[union-attr]
         assert await said(ana) == await said(twin) == await said(ben)
         assert sorted(await said(ana)) == sorted(words)
+
+
+async def test_a_forked_log_is_told_and_stays_listed(tmp_path: Path) -> None:
+    """Two copies of a home each seal the next segment of one log: others keep both, and are told whose it is;
+    ``check`` lists it after a restart, too."""
+    async with world(tmp_path) as made:
+        node = await made.node()
+        ana, ben = await made.pair(node.address, text="one. ")
+        await ana.workspace.sync()
+        await made.close(ana)
+        copy_home(ana.home, tmp_path / "Twin")
+        ana, twin = await made.person("Ana"), await made.person("Twin")
+        copied = twin.opened("notes").live
+        copied.release()
+        twin.append("notes", "twin. ")
+        await copied.durable()
+        ana.append("notes", "ana. ")
+        await ana.workspace.sync()
+        await ben.workspace.sync()
+        (branch,) = copied.replica.book.numbered.values()
+        ben.opened("notes").live.take_segments(copied.replica.book.read(branch, 1, 1 << 20), "memory", None)
+
+        assert sorted(ben.text("notes").split()) == ["ana.", "one.", "twin."]
+        (told,) = await ben.problems()
+        assert "a device of Ana wrote on in two ways" in told
+        ben = await made.reopen(ben)
+        (flaw,) = (await ben.workspace.check()).forked
+        assert flaw.path == "notes"
+        assert "Ana wrote on in two ways" in flaw.what

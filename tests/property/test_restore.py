@@ -207,4 +207,5 @@ def test_a_fork_is_found_and_healed(kind: Kind) -> None:
     assert world.forks
     assert len(forked) == 1
     assert all(site.replica.own.current.public not in forked for site in (twin, story.ana))  # type: ignore[union-attr]
+    assert story.bob.replica.book.forked() == forked
     assert any("restored or copied" in problem for problem in story.bob.replica.problems)
