@@ -90,6 +90,9 @@ TOLD: Final = "told"
 TOLD_SECONDS: Final = 2.0
 """After a receipt, until what nodes signed is written down: a crash in between forgets that much of it."""
 
+TOLD_BYTES: Final = 4096
+"""Of it that are written in a second: with many logs it is written more seldom."""
+
 GATHER_SECONDS: Final = 0.008
 """After such an append, what comes within it is sealed together: sealing costs as much as 40 changes."""
 
@@ -138,6 +141,7 @@ class LiveObject:
     modified: int = 0
     _told: Told | None = None
     _told_timer: asyncio.TimerHandle | None = None
+    _told_seconds: float = TOLD_SECONDS
     _refusal: Damaged | None = None
     _writes: Writes = field(init=False)
     _stated: bool = False
@@ -478,7 +482,7 @@ class LiveObject:
         if receipt.whole:
             self._show_to_all(name_of(node, self.id), receipt)
         if self._told_timer is None and not self._stopped:
-            self._told_timer = self._loop.call_later(TOLD_SECONDS, self._write_told)
+            self._told_timer = self._loop.call_later(self._told_seconds, self._write_told)
         for callback in list(self.on_durable):
             callback()
 
@@ -523,7 +527,11 @@ class LiveObject:
             self._writes.write(self._told_batch())
 
     def _told_batch(self) -> Batch:
-        return [self._put(TOLD, self.id, encode(self._told.stored()))] if self._told is not None else []
+        if self._told is None:
+            return []
+        raw = encode(self._told.stored())
+        self._told_seconds = max(TOLD_SECONDS, len(raw) / TOLD_BYTES)
+        return [self._put(TOLD, self.id, raw)]
 
     def saved_on(self, node: str) -> bool:
         """Whether the node's receipts cover everything that is here."""

@@ -8,11 +8,14 @@ import random
 import pytest
 
 from peergos_collab.chat import Message
+from peergos_collab.crypto import SigningKey
 from peergos_collab.errors import Damaged, DiskFull
 from peergos_collab.objects.epoch_keys import Level
+from peergos_collab.ports import PutValue
+from peergos_collab.sync.receipts import Receipt
 from peergos_collab.sync.session import Session
 from peergos_collab.testing.store import MemoryStore
-from peergos_collab.workspace.live_object import LiveObject
+from peergos_collab.workspace.live_object import TOLD, TOLD_SECONDS, LiveObject
 from peergos_collab.workspace.writes import RETRY_SECONDS
 from support.jumping_loop import in_no_time, passing
 from support.members import Group
@@ -179,4 +182,38 @@ async def test_what_another_version_saved_is_made_anew(monkeypatch: pytest.Monke
     with pytest.raises(Damaged, match="another version"):
         taken.load()
     for one in (live, taken):
+        one.stop()
+
+
+def test_what_nodes_signed_is_written_after_a_moment_and_at_the_end() -> None:
+    """So that it outlives this process, however it ends; where it is damaged that is told."""
+    in_no_time(_signed())
+
+
+async def _signed() -> None:
+    ana, ben, live, store = chat()
+    ben.say("one")
+    live.take_records(ben.all()[0])
+    live.take_segments(ben.segments(), "memory", None)
+    key, tips = SigningKey.generate(RANDOM), live.replica.book.tips()
+    live.take_receipt("pgc://zOne@here:1", Receipt.issue(key, live.id, 1, tips, live.replica.keys), 0)
+    store.flush()
+    assert store.value(TOLD, live.id) is None
+    await passing(TOLD_SECONDS + 0.1)
+    await flushed(store)
+    first = store.value(TOLD, live.id)
+    live.take_receipt("pgc://zTwo@here:1", Receipt.issue(key, live.id, 2, tips, live.replica.keys), 0)
+    live.stop()
+    await flushed(store)
+    again = LiveObject(ana.again().replica, ana.person.credentials.local, RANDOM)
+    store.write([PutValue(TOLD, live.id, b"damaged")])
+    store.flush()
+    anew = LiveObject(ana.again().replica, ana.person.credentials.local, RANDOM)
+
+    assert first is not None
+    assert again.saved_on("pgc://zOne@there:2")
+    assert again.saved_on("pgc://zTwo@there:2")
+    assert not anew.saved_on("pgc://zOne@there:2")
+    assert any("what nodes signed" in problem for problem in anew.replica.problems)
+    for one in (again, anew):
         one.stop()
