@@ -117,7 +117,7 @@ def _before(version: bytes, vouched: dict[bytes, set[bytes]]) -> frozenset[bytes
             if earlier not in found:
                 found.add(earlier)
                 waiting.append(earlier)
-    return frozenset(found)
+    return frozenset(found - {version})
 
 
 def newer_account(account: Account) -> NewVersion:
@@ -148,7 +148,7 @@ def newer_epoch(
         if side.version == new:
             return NewVersion(side, ())
     epoch = epochs[new]
-    vouching = [EpochId(one.version) for one in ever]
+    vouching = [EpochId(one.version) for one in ever if one.version != new]
     links = [
         epoch.public_link_by(old, keys[old])
         for old in vouching

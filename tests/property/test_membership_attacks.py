@@ -88,6 +88,8 @@ def test_nor_where_he_lists_others_with_keys_of_his_own(shape: Shape, seed: int)
         (800318, {"shape": MOVED}),
         # of a folder that he was added to he had less than the document said of it: he can only wait
         (900550, {"shape": MOVED}),
+        # a folder was added anew at old keys, and nothing showed that what had been listed is newer
+        (1000397, {"hostile": True, "liars": True, "shape": MOVED}),
         # an accomplice who was in gave what he had to somebody who was out
         (1000051, {"hostile": True, "liars": True}),
     ],

@@ -576,6 +576,29 @@ def test_who_has_the_write_key_vouches_in_one_step() -> None:
     assert check_newer(version, [old], [old], [], contested=False) == {ids[0]}
 
 
+def test_a_version_that_was_listed_before_is_shown_to_be_newer_again() -> None:
+    """Where somebody added the object anew at older keys. By the signatures, and by a write key."""
+    who, ids = chain(3)
+    old, new, inside = pinned(who, ids[0]), pinned(who, ids[3]), who["a"].membership
+    reading = {epoch: EpochKeys(Level.READ, keys.read.expose()) for epoch, keys in inside.keys.items()}
+    for keys in (reading, inside.keys):
+        version = newer_epoch([], [old, new], inside.ring.epochs, keys, ids[3])
+        older = check_newer(version, [old], [old, new], [], contested=False)
+
+        assert ids[0] in older
+        assert ids[3] not in older
+
+
+def test_no_version_is_older_than_itself() -> None:
+    """Who has its write key could else have it taken for one that was replaced, for good."""
+    who, ids = chain(3)
+    old, new, inside = pinned(who, ids[0]), pinned(who, ids[3]), who["a"].membership
+    epoch = inside.ring.epochs[ids[3]]
+    links = tuple(epoch.public_link_by(by, inside.keys[by]) for by in (ids[0], ids[3]))
+
+    assert check_newer(NewVersion(new, links), [old], [old, new], [], contested=False) == {ids[0]}
+
+
 def test_who_is_believed_at_no_version_can_show_none() -> None:
     """A way that leads there from the object's first epoch is no proof of what is newer."""
     tree = Tree()
