@@ -10,7 +10,7 @@ from typing import Any, Final
 from ..codec import decode_untrusted, encode
 from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId
 from ..codec.shape import array, many
-from ..crypto import LocalKey, Tag, VerifyKey, Watchword, copen, cseal
+from ..crypto import LocalKey, VerifyKey, Watchword
 from ..errors import Conflict, Damaged, DiskFull, RemoteProtocolError
 from ..objects.bindings import Introduced
 from ..objects.certificates import Certificate
@@ -31,6 +31,7 @@ from ..sync.session import Session
 from ..sync.session_events import ReceiptsShown
 from ..values import dataclass
 from .by_chance import draw
+from .saved_state import put_state, saved_state
 from .summaries import SUMMARIES, Summary
 from .told import Shown, Told, name_of, write_shown
 from .writes import Writes
@@ -653,18 +654,11 @@ class LiveObject:
         return Summary(self.replica.fold.size, self.modified, self.replica.level)
 
     def _put(self, space: str, key: bytes, plaintext: bytes) -> PutValue:
-        ad = space.encode() + key
-        return PutValue(space, key, cseal(self.local, Tag.CHECKPOINT, plaintext, ad, self.random))
+        return put_state(self.local, space, key, plaintext, self.random)
 
     def _value(self, space: str, key: bytes) -> bytes | None:
         """Raises Damaged."""
-        sealed = self.replica.store.value(space, key)
-        if sealed is None:
-            return None
-        try:
-            return copen(self.local, Tag.CHECKPOINT, sealed, space.encode() + key)
-        except RemoteProtocolError as error:
-            raise Damaged(f"what was saved of it on this disk is damaged ({error})") from None
+        return saved_state(self.replica.store, self.local, space, key)
 
     def _checkpoint(self) -> bytes:
         order = self.replica.order

@@ -10,11 +10,12 @@ from typing import Final
 from ..codec import decode_untrusted, encode
 from ..codec.ids import ObjectId
 from ..codec.shape import array, number
-from ..crypto import LocalKey, Tag, copen
+from ..crypto import LocalKey
 from ..errors import Damaged, RemoteProtocolError
 from ..objects.epoch_keys import Level
 from ..ports import SegmentStore
 from ..values import dataclass
+from .saved_state import saved_state
 
 SUMMARIES: Final = "summaries"
 
@@ -34,10 +35,9 @@ class Summary:
 def stored_summary(store: SegmentStore, local: LocalKey, object_id: ObjectId) -> Summary | None:
     """As last saved; None if never, or where it is damaged."""
     try:
-        sealed = store.value(SUMMARIES, object_id)
-        if sealed is None:
+        raw = saved_state(store, local, SUMMARIES, object_id)
+        if raw is None:
             return None
-        raw = copen(local, Tag.CHECKPOINT, sealed, SUMMARIES.encode() + object_id)
         size, modified, level = array(decode_untrusted(raw, 64), 3, "summary")
         size, modified = number(size, 0, 1 << 53, "size"), number(modified, 0, 1 << 53, "time")
         level = number(level, 0, max(Level), "level")
