@@ -13,6 +13,7 @@ import time
 from peergos_collab.objects.segments import Segment
 from peergos_collab.sync.frames import Frame
 
+from . import pycrdt_peer
 from .crowd import Log, Member, Shared, gather
 from .processes import Talk, child, scratch
 from .report import Report
@@ -21,6 +22,8 @@ SEED = 1
 READERS = 200
 WRITERS = 20
 SEGMENTS = 3000
+PEER_SHARE = 5
+"""The peer, which is slower, gets so much less to do."""
 _HEAD = 36
 """Bytes of a frame of segments before its list: a list of 3, the type, the object."""
 
@@ -135,4 +138,13 @@ async def measure(number: int = READERS, segments: int = SEGMENTS) -> Report:
     note = f"{deliveries:,} in {wall:.2f} s, of it {after - before:.2f} s of the node's processor time"
     report.add("deliveries a second", deliveries / wall, "/s", ">= 100000", note)
     report.add("deliveries a second of the node's processor time", deliveries / (after - before), "/s")
+    if not pycrdt_peer.is_installed():
+        report.add(
+            "readers", number, "", "", "pycrdt-websocket is not installed here, so nothing to compare with"
+        )
+        return report
+    rate, of_processor = await pycrdt_peer.measured(number, WRITERS, segments // PEER_SHARE)
+    report.add("pycrdt-websocket: deliveries a second", rate, "/s", "", "plaintext, nothing durable")
+    report.add("pycrdt-websocket: deliveries a second of its processor time", of_processor, "/s")
+    report.add("node / pycrdt-websocket, processor time", deliveries / (after - before) / of_processor, "x")
     return report
