@@ -65,7 +65,6 @@ class EntryView:
         kind: ``doc``, ``chat`` or what later versions bring.
         reference: opaque here, for instance an encoded capability.
         created, modified: ms since 1970, by its authors' clocks.
-        hostile: the name is one that no honest program gives; ``shown`` is safe all the same.
     """
 
     id: EntryId
@@ -75,7 +74,11 @@ class EntryView:
     reference: bytes
     created: int
     modified: int
-    hostile: bool
+
+    @property
+    def hostile(self) -> bool:
+        """Whether the name is one that no honest program gives; ``shown`` is safe all the same."""
+        return is_hostile(self.name)
 
 
 @dataclass(slots=True)
@@ -302,7 +305,7 @@ def _view(id: EntryId, entry: _Entry, shown: str) -> EntryView:
     name, named = entry.name.value
     reference, replaced = entry.reference.value
     kind, created = entry.birth.value
-    return EntryView(id, shown, name, kind, reference, created, max(named, replaced), is_hostile(name))
+    return EntryView(id, shown, name, kind, reference, created, max(named, replaced))
 
 
 def _flat(written: Written[Any] | None) -> list[Any]:

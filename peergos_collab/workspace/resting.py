@@ -98,15 +98,17 @@ class Resting:
             self._gather(self.notes[object_id])
 
     def _gather(self, note: Note) -> None:
-        for node in note.nodes:
-            collection = self.collections.setdefault((note.circle, node), [])
+        places = [(note.circle, node) for node in note.nodes]
+        for place in places:
+            collection = self.collections.setdefault(place, [])
             if len(collection) < MAX_OBJECTS:
                 collection.append(note.object)
             else:
                 self.asleep.pop(note.object, None)  # compared by itself
         if note.object in self.asleep:
             self.entries[note.entry] = note
-            self._asleep_at.update((note.circle, node) for node in note.nodes)
+            for place in places:
+                self._asleep_at[place] += 1
 
     @property
     def places(self) -> list[Place]:
