@@ -120,6 +120,8 @@ class Session:
         self._worked_off = 0
         self._wanted: dict[ObjectId, Mapping[EpochId, EpochKeys]] = {}
         self._stirred: dict[ObjectId, None] = {}
+        self._hungry: dict[ObjectId, None] = {}
+        """Objects that have something to send and wait for credit, of which there may be thousands."""
         self._unproved: set[ObjectId] = set()
         self.damaged: dict[ObjectId, Damaged] = {}
         """Objects of which something stored here could not be read; whoever owns the session repairs them."""
@@ -447,6 +449,7 @@ class Session:
 
     def _on_credit(self, fields: list[Any], _: int) -> list[SessionEvent]:
         self._credit = min(WINDOW, self._credit + number(fields[0], 0, WINDOW * 2, "credit"))
+        self._stirred, self._hungry = self._hungry | self._stirred, {}
         return []
 
     _HANDLERS: Final[dict[Frame, Callable[[Session, list[Any], int], list[SessionEvent]]]] = {
@@ -534,7 +537,7 @@ class Session:
                     self.damaged[object_id] = damage
             del self._stirred[object_id]
             if channel is not None and channel.live and channel.dirty and object_id not in self.damaged:
-                self._stirred[object_id] = None  # out of credit: another comes first once more is granted
+                self._hungry[object_id] = None  # another comes first once more is granted
 
     def _is_behind(self, object_id: ObjectId) -> bool:
         channel = self.channels.get(object_id)

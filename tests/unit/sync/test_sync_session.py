@@ -379,6 +379,20 @@ def test_no_more_is_sent_than_there_is_credit() -> None:
     assert of(more, SegmentsCame)
 
 
+def test_what_waits_for_credit_is_not_looked_at_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be thousands of such objects, and any frame that comes is a reason to send."""
+    one, other = pair(book(written(60, 40_000)), book())
+    _, there = talk(one, other)
+    looked: list[bool] = []
+    monkeypatch.setattr(Session, "_pump_segments", lambda *_: looked.append(True))
+    one.take_outgoing()
+    before = len(looked)
+    other.grant_credit(of(there, SegmentsCame)[0].size * 3)
+    talk(one, other)
+
+    assert (before, len(looked)) == (0, 1)
+
+
 def test_who_sends_beyond_his_credit_is_cut_off() -> None:
     """Memory is bounded against a sender who does not care for credit."""
     one = session(book())
