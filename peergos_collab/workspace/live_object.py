@@ -338,7 +338,10 @@ class LiveObject:
             self._gathered()
             await waiter
         if self._refusal is None:
-            await asyncio.wrap_future(self.replica.store.write([]))
+            try:
+                await asyncio.wrap_future(self.replica.store.write([]))
+            except Damaged as error:  # it may be told here first
+                raise self._refusal or _in_words(error) from None
         if self._refusal is not None:
             raise self._refusal
 

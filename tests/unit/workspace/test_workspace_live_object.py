@@ -146,6 +146,22 @@ async def test_what_is_written_leaves_before_it_is_durable(early: bool) -> None:
     assert live.is_saved
 
 
+async def test_a_refusal_that_comes_after_it_left() -> None:
+    """Whoever waits is told what it means, also where the flush of what had left already is what fails."""
+    ana, _, live, store = chat()
+    live.leave_early = lambda: True
+    live.submit(ana.fold.add_local(Message("one"), 1_000))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    saving = asyncio.create_task(live.durable())
+    await asyncio.sleep(0)
+    store._queue.reverse()  # the answer to who waits overtakes the others
+    store.fail(Damaged("an I/O error"))
+    with pytest.raises(Damaged, match="export the content now"):
+        await saving
+    live.stop()
+
+
 def test_numbers_that_a_full_disk_does_not_give() -> None:
     """Typing on a disk that was full from the start changes nothing but the screen, until there is room."""
     in_no_time(_without_numbers())
