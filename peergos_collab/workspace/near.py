@@ -47,6 +47,9 @@ CALL_SECONDS: Final = 5.0
 LOOK_SECONDS: Final = (20.0, 40.0)
 """Between two tries to reach those who are recognised and not connected."""
 
+SETTLE_SECONDS: Final = 0.5
+"""What changes at once, as where many objects are taken into use, is looked at once."""
+
 YIELD_SECONDS: Final = 3.0
 """Of two who see each other the one with the lower pin calls at once; the other one only if that fails."""
 
@@ -132,6 +135,7 @@ class Near:
                 try:
                     async with asyncio.timeout(draw(LOOK_SECONDS, os.urandom)):
                         await self._changed.wait()
+                        await asyncio.sleep(SETTLE_SECONDS)
                 except TimeoutError:
                     continue
         finally:

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 GREETING_SECONDS: Final = 10.0
 MAX_NEIGHBOURS: Final = 64
+REFRESH_SECONDS: Final = 0.02
+REST: Final = 10
+"""Looking takes 5 us for each object in use: for so many times as long nobody looks again, however many are
+taken into use one after the other."""
+
 MAX_MAIL_AT_ONCE: Final = 4
 """Letters of one neighbour that are being worked off; more are refused, and come again."""
 
@@ -130,6 +135,8 @@ class Neighbours:
         self._here: dict[DeviceId, NeighbourLink] = {}
         self._expected: dict[ObjectId, AccountId] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._planned: asyncio.TimerHandle | None = None
+        self._pause = REFRESH_SECONDS
 
     def of(self, account: AccountId) -> NeighbourLink | None:
         """The session with a device of an account."""
@@ -202,6 +209,7 @@ class Neighbours:
             link.set_objects(self._in_common(link))
             self._engine.wake(list(self._engine.resting.asleep))  # which of them he is in is not known before
             self._engine.mailroom.sender.look_again(met.card.id)
+            self._engine.mailroom.accept_known()  # what he shared, and went before it was here
             await link.run()
         except Offline:
             pass
@@ -215,9 +223,16 @@ class Neighbours:
             self._engine.news.pulse()
 
     def refresh(self) -> None:
-        """Objects, or who is in them, changed."""
+        """Objects, or who is in them, changed: soon that is looked at, with all that changes meanwhile."""
+        if self._here and self._planned is None:
+            self._planned = asyncio.get_running_loop().call_later(self._pause, self._refresh)
+
+    def _refresh(self) -> None:
+        self._planned, loop = None, asyncio.get_running_loop()
+        begun = loop.time()
         for link in self._here.values():
             link.set_objects(self._in_common(link))
+        self._pause = max(REFRESH_SECONDS, REST * (loop.time() - begun))
 
     def _in_common(self, link: NeighbourLink) -> dict[ObjectId, LiveObject]:
         account = link.account
@@ -232,6 +247,9 @@ class Neighbours:
 
     async def close(self) -> None:
         """Ends all sessions; leaves no task."""
+        if self._planned is not None:
+            self._planned.cancel()
+            self._planned = None
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -263,6 +263,25 @@ async def test_false_greetings_end_the_connection(made: World) -> None:
     assert await ana.workspace.contacts() == []
 
 
+async def test_an_invitation_is_accepted_when_he_is_back(
+    made: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """He went right after the letter, before the content was here."""
+    ana, ben = await people(made, "Ana", "Ben")
+    left, _ = await connect(ana, ben)
+    with monkeypatch.context() as patch:
+        patch.setattr(ben.engine.mailroom, "_accept_soon", lambda _: None)
+        await ana.workspace.new_document("notes", "hello")
+        await ana.workspace.share_with("notes", "Ben", Role.READER)
+        left.cut()
+        await until(lambda: not near(ana, ben) and not near(ben, ana), ana, ben)
+    assert [invitation.path for invitation in await ben.workspace.invitations()] == ["notes"]
+
+    await connect(ana, ben)
+    await until(lambda: ben.engine.profile.view.find("notes") is not None, ben)
+    assert ben.text("notes") == "hello"
+
+
 async def test_what_a_neighbour_does_not_take_goes_to_a_node(
     made: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
