@@ -32,6 +32,7 @@ EXIT_CODES = {
     "no_node": 5,
     "timed_out": 5,
     "damaged": 6,
+    "disk_full": 6,
     "newer_format": 1,
     "refused": 7,
     "wrong_pin": 7,
