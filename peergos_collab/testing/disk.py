@@ -2,7 +2,7 @@
 
 A VFS in front of SQLite's own, put into the very library that the ``sqlite3`` module is linked to, so
 what is tested is what the program does: its statements, its pragmas, its SQLite. Where that library is
-built into Python and shows no names, there is ``LookupError``.
+built into Python and shows no names, or the system does not name open files, there is ``LookupError``.
 """
 
 from __future__ import annotations
@@ -207,6 +207,8 @@ class SqliteDisk:
 
 def _library() -> ctypes.CDLL:
     """The SQLite of the ``sqlite3`` module, which has the names it was linked to."""
+    if not Path("/proc/self/fd").exists():
+        raise LookupError("this system does not say which files are open")
     try:
         library = ctypes.CDLL(_sqlite3.__file__)
         library.sqlite3_vfs_find.restype = c_void_p
