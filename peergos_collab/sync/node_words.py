@@ -5,8 +5,8 @@ has lost it or holds it back. Which of these cannot be told from outside, and is
 a node does not have something *yet* is no contradiction: only what it signed for counts. Members who meet
 show each other what it signed to them: so it cannot say one thing to one of them and another to the other.
 
-Kept are the newest whole receipt, a few older ones, and for each branch the first receipt that reached as
-far as any: the sooner a receipt was signed, the more later ones it can be held against.
+Kept are the newest whole receipt, for each branch the first receipt that reached as far as any, and a few
+older ones: the sooner a receipt was signed, the more later ones it can be held against.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .logbook import LogBook
 from .receipts import Receipt
 
 OLDER: Final = 6
-"""Older whole receipts that are kept, the closer together the newer they are."""
+"""Older receipts that are kept, the closer together the newer they are."""
 
 SHOWN_BYTES: Final = 64 << 10
 """Of receipts shown to another member."""
@@ -243,9 +243,9 @@ class NodeWords:
             self._forget([next(each for each in self._words.values() if each is not self._whole)])
         return word
 
-    def _grow_old(self, whole: Word) -> None:
+    def _grow_old(self, word: Word) -> None:
         """Makes room by the one whose neighbours are closest together, beside how long ago that was."""
-        older = self._older = [*self._older, whole]
+        older = self._older = sorted([*self._older, word], key=lambda each: each.receipt.number)
         if len(older) > OLDER:
             numbers = [word.receipt.number for word in older]
             spare = min(
@@ -266,7 +266,8 @@ class NodeWords:
                 word.firsts += 1
                 if first is not None:
                     first.firsts -= 1
-                    self._drop_unless_needed(first)
+                    if not first.firsts and first is not self._whole and first not in self._older:
+                        self._grow_old(first)
         self._drop_unless_needed(word)
 
     def _drop_unless_needed(self, word: Word) -> None:
@@ -307,7 +308,7 @@ class NodeWords:
         fault = None
         for word in words:
             for whole in (*self._older, *filter(None, [self._whole])):
-                if _is_before(word, whole):
+                if whole.receipt.whole and _is_before(word, whole):
                     fault = self._compare(Against.HIDDEN, [word], whole, now)[1] or fault
             if word.receipt.whole:
                 before = [own for own in self._words.values() if _is_before(own, word)]

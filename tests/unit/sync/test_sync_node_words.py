@@ -394,6 +394,18 @@ def test_older_words_show_for_how_long_something_was_hidden() -> None:
     assert here.missing(fault)[0][:2] == ("bob", 2)
 
 
+def test_partial_words_are_kept_for_a_while_too() -> None:
+    """Who writes has few whole receipts, and each segment replaces the receipt before: one that lies between
+    two of what another was told is enough."""
+    here = Scene()
+    there = here.beside()
+    there.take(here.receipt(0, 1, whole=False), 7)
+    here.say(0, 0)
+    there.take(here.receipt(0, 2, whole=False), 7)
+
+    assert here.missing(here.words.take_shown(there.to_show(), 7)) == [("bob", 1, 1)]
+
+
 def test_what_was_hidden_for_a_while_is_found() -> None:
     """Though the node shows all of it again when the members meet."""
     here = Scene()
