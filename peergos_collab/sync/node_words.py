@@ -11,16 +11,15 @@ older ones: the sooner a receipt was signed, the more later ones it can be held 
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import field
 from typing import Any, Final
 
 from ..codec.ids import EpochId, LogId
-from ..codec.shape import array, blob, many, number
-from ..crypto import VerifyKey
+from ..codec.shape import array, many
 from ..values import dataclass
-from .heads import MAX_TIPS, Tip
+from .faults import MAX_PROOFS, Against, Fault, kept_fault, kept_receipt, receipt_value
+from .heads import Tip
 from .logbook import LogBook
 from .receipts import Receipt
 
@@ -36,50 +35,9 @@ MAX_SHOWN: Final = 64
 MAX_FAULTS: Final = 8
 RECEIPT_BYTES: Final = 160
 HEAD_BYTES: Final = 76
-MAX_PROOFS: Final = 64
-"""Receipts that are kept of one fault."""
 
 MAX_HEADS: Final = 20_000
 """Heads in all receipts that are kept. Beyond it the oldest go: a node could sign ever more."""
-
-
-class Against(enum.IntEnum):
-    """Whose receipts contradict each other."""
-
-    HERE = 0
-    """Both came to this device."""
-    HIDDEN = 1
-    """The node signed to another member that it has what it signed to this device not to have."""
-    ELSEWHERE = 2
-    """It signed to another member not to have what it signed to this device to have."""
-
-
-Run = tuple[LogId, int, int]
-"""Segments of a log, from a seq to a seq."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A node said that it has something, and later that it has not.
-
-    Args:
-        time: when it was found, ms since 1970.
-        had: receipts for what is missing.
-        lacks: the whole receipt without it.
-        epochs: newest epochs that it knew of, where it later took older ones for the newest.
-    """
-
-    against: Against
-    time: int
-    had: tuple[Receipt, ...]
-    lacks: Receipt
-    missing: tuple[Run, ...]
-    epochs: tuple[EpochId, ...] = ()
-
-    @property
-    def proved(self) -> bool:
-        """Whether the node's own numbers say which is the later; if not, only this device knows it."""
-        return all(had.number < self.lacks.number and had.key == self.lacks.key for had in self.had)
 
 
 @dataclass(slots=True, eq=False)
@@ -393,49 +351,17 @@ class NodeWords:
 
     def stored(self) -> list[Any]:
         """As a value, for ``restore``."""
-        words = [_receipt_value(word.receipt) for word in self._words.values()]
-        faults = [
-            [
-                int(fault.against),
-                fault.time,
-                [_receipt_value(had) for had in fault.had],
-                _receipt_value(fault.lacks),
-                [list(run) for run in fault.missing],
-                list(fault.epochs),
-            ]
-            for fault in self.faults
-        ]
+        words = [receipt_value(word.receipt) for word in self._words.values()]
+        faults = [fault.value() for fault in self.faults]
         return [words, faults]
 
     def restore(self, value: object) -> None:
         """Raises RemoteProtocolError where it is not what ``stored`` gave. Signatures were checked before."""
         words, faults = array(value, 2, "node words")
         for each in many(words, MAX_HEADS, "receipts"):
-            self._enter(_receipt(each))
-        self.faults = [_fault(each) for each in many(faults, MAX_FAULTS, "faults")]
+            self._enter(kept_receipt(each))
+        self.faults = [kept_fault(each) for each in many(faults, MAX_FAULTS, "faults")]
 
 
 def _is_before(word: Word, whole: Word) -> bool:
     return word.receipt.number < whole.receipt.number and word.receipt.key == whole.receipt.key
-
-
-def _receipt_value(receipt: Receipt) -> list[Any]:
-    return [receipt.key, receipt.fields()]
-
-
-def _receipt(value: object) -> Receipt:
-    key, fields = array(value, 2, "receipt")
-    return Receipt.parse_untrusted(fields).kept(VerifyKey(blob(key, 32, "receipt key")))
-
-
-def _fault(value: object) -> Fault:
-    against, time, had, lacks, missing, epochs = array(value, 6, "fault")
-    runs = [array(run, 3, "run") for run in many(missing, MAX_TIPS, "runs")]
-    return Fault(
-        Against(number(against, 0, 2, "fault")),
-        number(time, 0, 2**53, "time"),
-        tuple(_receipt(each) for each in many(had, MAX_PROOFS, "receipts")),
-        _receipt(lacks),
-        tuple((LogId(log), first, last) for log, first, last in runs),
-        tuple(EpochId(blob(epoch, 32, "epoch id")) for epoch in many(epochs, MAX_HEADS, "epochs")),
-    )

@@ -25,8 +25,8 @@ from ..storage import HomeLock, SqliteStore, ask_for_salvage, hangs_together, op
 from ..sync.archiving import is_due
 from ..sync.bases import Base
 from ..sync.causal_order import CausalOrder
+from ..sync.faults import Fault
 from ..sync.logbook import LogBook
-from ..sync.node_words import Fault
 from ..sync.replica import Replica
 from ..sync.snapshots import Claimed
 from ..values import dataclass

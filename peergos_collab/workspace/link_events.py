@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ..codec.ids import ObjectId
 from ..errors import Damaged, PeergosCollabError, RemoteProtocolError
 from ..objects.snapshots import SnapshotPlace
-from ..sync.node_words import Against
+from ..sync.faults import Against
 from ..sync.receipts import Receipt
 from ..sync.session_events import EphemeralCame, ReceiptsShown, SnapshotCame
 from .api import Event

@@ -22,7 +22,7 @@ from ..sync.arrivals import Arrival, Offered
 from ..sync.causal_order import CausalOrder, SetAside
 from ..sync.collections import object_sum, state_digest, watchword
 from ..sync.epoch_graph import EVERYTHING
-from ..sync.node_words import Fault
+from ..sync.faults import Fault
 from ..sync.receipts import Receipt
 from ..sync.record_book import anybody, record_ids
 from ..sync.replica import Replica, Taken

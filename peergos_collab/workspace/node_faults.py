@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..sync.node_words import Against, Fault
+from ..sync.faults import Against, Fault
 from .api import NodeFault
 from .called import Names
 from .open_object import OpenObject

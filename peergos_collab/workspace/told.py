@@ -10,8 +10,9 @@ from ..codec.ids import LogId, ObjectId
 from ..codec.shape import array, blob, many, string
 from ..crypto import Tag, VerifyKey, hash256
 from ..objects.ephemeral import MAX_EPHEMERAL
+from ..sync.faults import Fault
 from ..sync.logbook import LogBook
-from ..sync.node_words import Fault, NodeWords
+from ..sync.node_words import NodeWords
 from ..sync.receipts import Receipt, shown_untrusted
 from ..sync.session_events import ReceiptsShown
 from ..values import dataclass

@@ -30,10 +30,10 @@ from peergos_collab.objects.segments import Segment
 from peergos_collab.ports import AppendSegment, Batch, PutValue
 from peergos_collab.sync.archived import ARCHIVES
 from peergos_collab.sync.archiving import is_due, pack_next, take_packed
+from peergos_collab.sync.faults import Against
 from peergos_collab.sync.frames import Frame, decode_frame_untrusted
 from peergos_collab.sync.journal import open_entry_untrusted
 from peergos_collab.sync.logbook import LogBook
-from peergos_collab.sync.node_words import Against
 from peergos_collab.sync.receipts import Receipt
 from peergos_collab.sync.replica import UNKEPT, Replica
 from peergos_collab.sync.sealing import Collected

@@ -12,18 +12,10 @@ from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.op_kinds import Rotate
 from peergos_collab.objects.payload import Kind
 from peergos_collab.objects.records import Said, next_epoch
+from peergos_collab.sync.faults import Against, Fault
 from peergos_collab.sync.heads import Tip
 from peergos_collab.sync.logbook import LogBook
-from peergos_collab.sync.node_words import (
-    MAX_FAULTS,
-    MAX_HEADS,
-    MAX_SHOWN,
-    OLDER,
-    SHOWN_BYTES,
-    Against,
-    Fault,
-    NodeWords,
-)
+from peergos_collab.sync.node_words import MAX_FAULTS, MAX_HEADS, MAX_SHOWN, OLDER, SHOWN_BYTES, NodeWords
 from peergos_collab.sync.receipts import Receipt
 from peergos_collab.testing.store import MemoryStore
 from support.circle import make_circle
