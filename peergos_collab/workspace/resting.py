@@ -23,7 +23,7 @@ from ..codec import decode_untrusted, encode
 from ..codec.ids import ObjectId
 from ..codec.shape import array, many, number, string
 from ..crypto import LocalKey, Tag, copen, cseal
-from ..errors import RemoteProtocolError
+from ..errors import Damaged, RemoteProtocolError
 from ..files.changes import EntryId
 from ..objects.epoch_keys import Level
 from ..ports import Batch, PutValue, Random, SegmentStore
@@ -91,9 +91,10 @@ class Resting:
         """By circle and node, in order; the same as long as the home is open."""
         self._asleep_at: Counter[Place] = Counter()
         self._changed: set[int] = set()
-        awake = set(store.keys(AWAKE, b"", b"\xff" * 33, _MOST))
-        for key, sealed in store.values(RESTING):
-            self._load(key, sealed, awake)
+        awake = self._stored_awake()
+        self._doubtful = awake is None
+        for key in self._keys(RESTING):
+            self._load(key, awake)
         for object_id in sorted(self.notes):
             self._gather(self.notes[object_id])
 
@@ -120,14 +121,25 @@ class Resting:
         objects = self.collections.get(place, [])
         return objects, [note.sum if (note := self.asleep.get(id_)) is not None else b"" for id_ in objects]
 
-    def _load(self, key: bytes, sealed: bytes, awake: set[bytes]) -> None:
+    def _keys(self, space: str) -> list[bytes]:
+        return self._store.keys(space, b"", b"\xff" * 33, _MOST)
+
+    def _stored_awake(self) -> set[bytes] | None:
+        """Objects that woke; None where one of the marks is damaged, which may be any object's."""
         try:
+            return {key for key in self._keys(AWAKE) if self._store.value(AWAKE, key)}
+        except Damaged:
+            return None
+
+    def _load(self, key: bytes, awake: set[bytes] | None) -> None:
+        try:
+            sealed = self._store.value(RESTING, key) or b""
             notes, counts = self._read(copen(self._local, Tag.RESTING, sealed, key))
-        except RemoteProtocolError:
+        except (Damaged, RemoteProtocolError):
             return  # they are opened, and noted anew
         for note in notes:
             self.notes[note.object] = note
-            if counts and note.object not in awake:
+            if counts and awake is not None and note.object not in awake:
                 self.asleep[note.object] = note
 
     def _read(self, raw: bytes) -> tuple[list[Note], bool]:
@@ -181,7 +193,12 @@ class Resting:
 
     def save(self, at_rest: Iterable[ObjectId]) -> Batch:
         """What keeps the notes; those of ``at_rest`` count again."""
+        at_rest = set(at_rest)
         batch: Batch = [PutValue(AWAKE, object_id, None) for object_id in at_rest]
+        if self._doubtful:
+            batch = [PutValue(AWAKE, key, None) for key in self._keys(AWAKE)]
+            batch += [PutValue(AWAKE, id_, b"\1") for id_ in self.notes if id_ not in at_rest]
+            self._doubtful = False
         shelves: dict[int, list[Note]] = {shelf: [] for shelf in self._changed}
         for note in self.notes.values():
             shelf = _shelf(note.object)

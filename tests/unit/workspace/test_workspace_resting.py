@@ -6,10 +6,12 @@ import random
 
 from peergos_collab.codec.ids import ObjectId
 from peergos_collab.crypto import LocalKey
+from peergos_collab.errors import Damaged
 from peergos_collab.files.changes import EntryId
 from peergos_collab.objects.epoch_keys import Level
+from peergos_collab.ports import PutValue
 from peergos_collab.testing.store import MemoryStore
-from peergos_collab.workspace.resting import RESTING, AccountState, Note, Resting
+from peergos_collab.workspace.resting import AWAKE, RESTING, AccountState, Note, Resting
 from peergos_collab.workspace.summaries import Summary
 
 RANDOM = random.Random(30).randbytes
@@ -100,3 +102,25 @@ def test_a_damaged_shelf_costs_only_that_its_objects_are_opened() -> None:
 
     assert resting(store).asleep.keys() == {each.object for each in NOTES} - set(gone)
     assert resting(store, local=LocalKey(RANDOM(32))).asleep == {}
+
+
+class Flawed(MemoryStore):
+    """A disk on which the mark of one object that woke is damaged, its name too."""
+
+    def value(self, space: str, key: bytes) -> bytes | None:
+        if space == AWAKE and key == b"flipped":
+            raise Damaged("a value of 'awake' cannot be read")
+        return super().value(space, key)
+
+
+def test_where_a_mark_is_damaged_none_counts_for_once() -> None:
+    """It may be any object's. All are opened; what is not put to rest again then stays awake."""
+    store = Flawed()
+    first = resting(store)
+    first.note(NOTES)
+    store.write([*first.save(each.object for each in NOTES), PutValue(AWAKE, b"flipped", b"\1")])
+    doubtful = resting(store)
+    store.write(doubtful.save([NOTES[0].object]))
+
+    assert doubtful.asleep == {}
+    assert resting(store).asleep.keys() == {NOTES[0].object}
