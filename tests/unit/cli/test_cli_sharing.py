@@ -168,9 +168,10 @@ def test_online(pgc: Any, workspace: FakeWorkspace) -> None:
 @pytest.mark.parametrize(
     ("arguments", "options"),
     [
-        ([], Options()),
-        (["--no-webrtc"], Options(webrtc=False)),
-        (["--relay-only"], Options(relay_only=True)),
+        ([], Options(lan=True)),
+        (["--no-lan"], Options()),
+        (["--no-webrtc"], Options(webrtc=False, lan=True)),
+        (["--relay-only"], Options(relay_only=True, lan=True)),
     ],
 )
 def test_online_options(arguments: list[str], options: Options, pgc: Any, workspace: FakeWorkspace) -> None:

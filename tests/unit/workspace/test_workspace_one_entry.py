@@ -24,7 +24,7 @@ def entry(
     )
     reference = ObjectReference(capability, LinkSeed(bytes(32)) if link else None)
     id_, name = EntryId(bytes([number]) * 16), f"entry {number}"
-    return EntryView(id_, name, name, "doc", b"", created, created, False), reference
+    return EntryView(id_, name, name, "doc", b"", created, created), reference
 
 
 def test_entries_of_different_objects_all_stay() -> None:
