@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import field
-from typing import Any, Final
+from typing import Final
 
 from ..codec import decode_untrusted, encode
-from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId
-from ..codec.shape import array, many
-from ..crypto import LocalKey, VerifyKey, Watchword
+from ..codec.ids import LogId, ObjectId, RunId
+from ..crypto import LocalKey, Watchword
 from ..errors import Conflict, Damaged, DiskFull, RemoteProtocolError
-from ..objects.bindings import Introduced
 from ..objects.certificates import Certificate
-from ..objects.epoch_keys import Level
-from ..objects.payload import MAX_CHANGES, Author, Delivery
+from ..objects.payload import MAX_CHANGES, Delivery
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Batch, PutValue, Random
 from ..sync.arrivals import Arrival, Offered
-from ..sync.causal_order import CausalOrder, SetAside
+from ..sync.causal_order import CausalOrder
 from ..sync.collections import object_sum, state_digest, watchword
 from ..sync.epoch_graph import EVERYTHING
 from ..sync.faults import Fault
@@ -31,13 +28,11 @@ from ..sync.session import Session
 from ..sync.session_events import ReceiptsShown
 from ..values import dataclass
 from .by_chance import draw
+from .checkpoint import encode_checkpoint, restore_checkpoint
 from .saved_state import put_state, saved_state
 from .summaries import SUMMARIES, Summary
 from .told import Shown, Told, name_of, write_shown
 from .writes import Writes
-
-CHECKPOINT: Final = 5
-"""Version of what is saved of an object beside its state."""
 
 CHECKPOINTS: Final = "checkpoints"
 STATES: Final = "states"
@@ -627,7 +622,10 @@ class LiveObject:
         for key, state in self.replica.fold.dirty_state().items():
             batch.append(self._put(STATES, self.id + key, state))
             self._stated = True
-        batch.append(self._put(CHECKPOINTS, self.id, self._checkpoint()))
+        checkpoint = encode_checkpoint(
+            self.replica.order, self.modified, self.unverified, stated=self._stated
+        )
+        batch.append(self._put(CHECKPOINTS, self.id, checkpoint))
         batch.append(self._put(SUMMARIES, self.id, self.summary().encode()))
         batch += self._told_batch()
         self._writes.write(batch)
@@ -643,8 +641,11 @@ class LiveObject:
         try:
             checkpoint = self._value(CHECKPOINTS, self.id)
             self._stated = self.replica.fold.load_state(lambda key: self._value(STATES, self.id + key))
-            if checkpoint is not None and self._restore(checkpoint) and not self._stated:
-                raise Damaged("the state that belongs to it is gone")
+            if checkpoint is not None:
+                known = restore_checkpoint(self.replica.order, checkpoint)
+                self.modified, self.unverified = known.modified, known.unverified
+                if known.stated and not self._stated:
+                    raise Damaged("the state that belongs to it is gone")
         except (Damaged, RemoteProtocolError) as error:
             raise Damaged(f"the local state is damaged ({error}) and is rebuilt from the segments") from None
 
@@ -663,47 +664,6 @@ class LiveObject:
         """Raises Damaged."""
         return saved_state(self.replica.store, self.local, space, key)
 
-    def _checkpoint(self) -> bytes:
-        order = self.replica.order
-        authors = [
-            [number, epoch, seq, *_author_fields(who)]
-            for (number, epoch), (seq, who) in order.introductions.said.items()
-        ]
-        changes = [[device, run, following] for (device, run), following in order.changes.items()]
-        aside = [[s.log, s.seq, s.name, s.reason] for s in order.set_aside]
-        applied = [list(item) for item in order.applied.items()]
-        snapshots = [order.snapshots.stored(), self.unverified.fields() if self.unverified else []]
-        stated = self._stated
-        doubt = [order.unsettled, [list(run) for run in order.contested], [list(m) for m in order.stuck]]
-        bases = order.bases.stored()
-        fields = [applied, changes, authors, aside, self.modified, snapshots, stated, doubt, bases]
-        return encode([CHECKPOINT, *fields])
-
-    def _restore(self, checkpoint: bytes) -> bool:
-        """Says whether a state belongs to the checkpoint."""
-        limit = 1 << 30
-        fields = array(decode_untrusted(checkpoint, limit), 10, "state")
-        if fields[0] != CHECKPOINT:
-            raise Damaged("another version of this program wrote it")
-        _, applied, changes, authors, aside, self.modified, snapshots, stated, doubt, bases = fields
-        order = self.replica.order
-        order.applied = dict(many(applied, limit, "state"))
-        if not order.applied.keys() <= order.book.numbered.keys():
-            raise Damaged("it goes beyond what is stored")
-        for device, run, following in many(changes, limit, "state"):
-            order.changes[DeviceId(device), RunId(run)] = following
-        for branch, epoch, seq, *who in many(authors, limit, "state"):
-            order.introductions.said[branch, EpochId(epoch)] = seq, _author(*who)
-        order.set_aside = [SetAside(LogId(log), seq, name, why) for log, seq, name, why in aside]
-        order.unsettled, contested, stuck = array(doubt, 3, "state")
-        order.contested = {(DeviceId(device), RunId(run)) for device, run in contested}
-        order.stuck = [(client, clock) for client, clock in stuck]
-        known, unverified = array(snapshots, 2, "state")
-        order.snapshots.restore(known)
-        self.unverified = SnapshotPlace.parse_untrusted(unverified) if unverified else None
-        order.bases.restore(bases)
-        return bool(stated)
-
 
 def _in_words(refusal: Damaged) -> Damaged:
     """What it means for the object."""
@@ -713,23 +673,3 @@ def _in_words(refusal: Damaged) -> Damaged:
         return DiskFull(words, hint=hint)
     reason = refusal.message.rstrip(".")
     return Damaged(f"this disk refused to save ({reason}): export the content now, then start again")
-
-
-def _author_fields(who: Introduced) -> list[Any]:
-    author, key = who.author, who.device_key.public
-    return [
-        author.account,
-        author.device,
-        author.principal,
-        author.name,
-        key,
-        int(who.level),
-        sorted(who.adders),
-    ]
-
-
-def _author(
-    account: bytes, device: bytes, principal: bytes, name: str, key: bytes, level: int, adders: list[bytes]
-) -> Introduced:
-    author = Author(AccountId(account), DeviceId(device), PrincipalId(principal), name)
-    return Introduced(author, VerifyKey(key), Level(level), frozenset(map(DeviceId, adders)))

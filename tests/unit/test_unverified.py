@@ -39,7 +39,7 @@ VERIFIED_AT_ONCE = {
 MADE_ELSEWHERE = {
     (
         "Introduced",
-        "peergos_collab.workspace.live_object",
+        "peergos_collab.workspace.checkpoint",
     ): "from a checkpoint, sealed with the device's own key",
 }
 

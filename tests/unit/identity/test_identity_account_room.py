@@ -79,7 +79,7 @@ def test_what_is_left_out_is_cut_off_by_name() -> None:
     assert late.public.id in back.account.standing.gone
     assert thief.user_key.generation in back.account.standing.ended
     assert knows_version(back.account, listed)
-    assert listed.version in check_newer(newer_account(back.account), [listed], [listed], [])
+    assert listed.version in check_newer(newer_account(back.account), [listed], [listed], [], contested=False)
     for merged in (thief.merge(back.account), back.account.merge(thief)):
         assert merged.devices == back.account.devices
         assert merged.user_key == back.account.user_key

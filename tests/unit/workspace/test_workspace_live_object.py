@@ -194,7 +194,7 @@ async def test_what_another_version_saved_is_made_anew(monkeypatch: pytest.Monke
     taken.load()
 
     assert taken.replica.order.introductions.said == live.replica.order.introductions.said
-    monkeypatch.setattr("peergos_collab.workspace.live_object.CHECKPOINT", 1)
+    monkeypatch.setattr("peergos_collab.workspace.checkpoint.VERSION", 1)
     with pytest.raises(Damaged, match="another version"):
         taken.load()
     for one in (live, taken):
