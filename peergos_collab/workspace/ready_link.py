@@ -24,7 +24,9 @@ async def link_ready(engine: Engine, opened: OpenObject, network: Network, addre
             if node_link is not None and node_link.problem:
                 raise (WrongPin if node_link.wrong_pin else Offline)(node_link.problem)
             return None
-        return node_link.link if opened.live.id in node_link.link.ready else None
+        # Whom nodes know to be removed they give nothing, and do not say so.
+        ready = opened.live.id in node_link.link.ready or opened.live.replica.is_removed
+        return node_link.link if ready else None
 
     await engine.news.wait_until(lambda: link() is not None, SHARE_SECONDS, "reaching the node")
     found = link()

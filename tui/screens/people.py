@@ -67,7 +67,7 @@ class PeopleScreen(CommandsInOrder, FullScreen):
         Binding("c", "card", "My card"),
         Binding("v", "verify", "Verify"),
         Binding("i", "introduce", "Introduce"),
-        Binding("n", "pair", "No node"),
+        Binding("n", "pair", "Pair"),
         Binding("e", "devices", "Devices"),
         Binding("r", "rename", "Rename"),
         Binding("delete,d", "remove", "Remove"),
