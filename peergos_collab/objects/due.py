@@ -72,17 +72,18 @@ def due(
         return found
     unfit = [one for one in view.members.values() if not is_wrapped_to(view, one, maker.surroundings)]
     no_epoch = (to_write and usable(maker) is None) or not all_get_newest(maker)
+    # A writer of the parent, but not by the keys of the version that is listed, which he joined after.
+    own, weak = view.members[maker.actor.principal], maker.actor.level < Level.WRITE
     if unfit and (no_epoch or _keeps_keys_from(maker, unfit)):
-        renewed = _re_pin(maker, parents or {}, unfit)
+        renewed = _re_pin(maker, parents or {}, [own, *unfit] if weak and own not in unfit else unfit)
         if renewed is not None:
             return renewed
     if any(not one.contested or one.principal.id == maker.actor.principal for one in unfit):
         # Keys made now would count as open to an outdated version, or to one of several of which none is
         # known to be newest, the author's own: of no use to anybody. Another has the keys that prove more.
         return None
-    if no_epoch and maker.actor.level < Level.WRITE:
-        # A writer of the parent, but not by the keys of the version that is listed, which he joined after.
-        return _re_pin(maker, parents or {}, [view.members[maker.actor.principal]])
+    if no_epoch and weak:
+        return _re_pin(maker, parents or {}, [own])
     return maker.rotate() if no_epoch and _holds_write(maker) else None
 
 

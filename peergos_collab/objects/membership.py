@@ -128,9 +128,13 @@ class View:
         """The ops that ended some access, as a set: keys for writing are made with all of them known.
 
         Epochs made so that somebody could be added with his history hidden are among them: what was made
-        beside such a one he does not get, and what is written under it he would not read.
+        beside such a one he does not get, and what is written under it he would not read. So are the ops that
+        make a key version contested: who knows one of them alone forwards to its version.
         """
         mask = self.cuts
+        for seat in self.seats:
+            for pin in (*seat.pins, *seat.doubts) if seat.contested else ():
+                mask |= 1 << pin.op
         for entry in self.history.entries:
             if not entry.refused and rules.ends_access(entry) and entry.id not in self.void:
                 mask |= entry.bit

@@ -264,11 +264,13 @@ def _is_covering(view: View, entry: Entry) -> bool:
 
 
 def _current_pins(view: View, surroundings: Surroundings, path: frozenset[bytes]) -> set[Pin]:
-    return {
-        member.principal.pin
-        for member in view.members.values()
-        if not member.contested and is_good_version(view, member.principal, surroundings, path)
-    }
+    """The members at their key versions, all of them good; else nobody.
+
+    Whoever does not know that a version is bad may forward to it whatever he has, at any time.
+    """
+    listed = [member.principal for member in view.members.values() if not member.contested]
+    good = all(is_good_version(view, principal, surroundings, path) for principal in listed)
+    return {principal.pin for principal in listed} if good else set()
 
 
 def _who_is_given(view: View, epoch: EpochId, found: dict[Pin, Level], most: Level) -> None:

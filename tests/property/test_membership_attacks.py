@@ -30,7 +30,7 @@ from peergos_collab.objects.membership import Membership, View
 from peergos_collab.objects.op_kinds import Leave, Target
 from peergos_collab.objects.records import Epoch
 from support.circle import account_principal, found
-from support.member_shapes import MOVED, SHAPES, SHARED, Shape
+from support.member_shapes import DEEP, MOVED, SHAPES, SHARED, Shape
 from support.member_world import World
 from support.members import Group
 
@@ -92,6 +92,12 @@ def test_nor_where_he_lists_others_with_keys_of_his_own(shape: Shape, seed: int)
         (1000397, {"hostile": True, "liars": True, "shape": MOVED}),
         # an accomplice who was in gave what he had to somebody who was out
         (1000051, {"hostile": True, "liars": True}),
+        # a folder's epoch was forwarded to a device by who did not know that it was gone, as others did
+        (1200609, {"hostile": True, "liars": True, "shape": DEEP}),
+        # a writer of two folders had, of what one is listed with, no writer's keys to re-pin the other by
+        (1201094, {"shape": SHARED}),
+        # two were added at the same time, and who knew both was gone when one of them wrote
+        (1200781, {"hostile": True, "liars": True}),
     ],
 )
 def test_what_was_a_fault_once_is_none(seed: int, kind: dict[str, Any]) -> None:

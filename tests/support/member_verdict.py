@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -142,7 +142,9 @@ class Verdict:
                     f"{device.name}, let in by a forger, reads {oid} of {message.author}"
                 )
             reads = device.name in now and author_counts and not self._is_cut_off(device, oid)
-            if reads and not device.opens(message):
+            unheard = message.epoch not in device.holds[oid].history
+            stranded = unheard and self._is_stranded(device, oid, {message.epoch})
+            if reads and not stranded and not device.opens(message):
                 self.outcome.unreadable.append(f"{device.name} cannot read {oid} of {message.author}")
 
     def _leading(self, message: Message, added: dict[Oid, list[_Added]]) -> set[Oid]:
@@ -311,21 +313,18 @@ class Verdict:
         authors = (claimed(entry).author for entry in unknown)
         return any(one.principal == id_ and bytes(one.account) not in accounts for one in authors)
 
-    def _is_stranded(self, device: Device, oid: Oid, oracle: Membership) -> bool:
+    def _is_stranded(self, device: Device, oid: Oid, lacked: Collection[EpochId]) -> bool:
         """Whether all who knew of a member, and had keys that he lacks, are members no more.
 
         They left at the same time as somebody was added: the two do not hear of each other.
         """
-        lacked = oracle.keys.keys() - device.holds[oid].keys.keys()
-        way = device.way(oid)
-        id_ = device.principal_of(oid, way)
+        id_ = device.principal_of(oid, device.way(oid))
         able = {
             one.name
             for one in self.devices.values()
-            if id_ in one.holds[oid].view.members and not lacked.isdisjoint(one.holds[oid].keys)
+            if id_ in one.holds[oid].view.members and any(epoch in one.holds[oid].keys for epoch in lacked)
         }
-        unknown = len(device.holds[oid].history.entries) < len(oracle.history.entries)
-        return unknown and bool(able) and able.isdisjoint(self.now[oid])
+        return bool(able) and able.isdisjoint(self.now[oid])
 
     # -- views --------------------------------------------------------------------------------------
 
@@ -338,7 +337,10 @@ class Verdict:
             lost = any(self._is_lost_with_former(one, oid) for one in inside)
             for device in [] if lost else inside:
                 differs = device.holds[oid].view != oracle.view
-                lacks = self._is_cut_off(device, oid) or self._is_stranded(device, oid, oracle)
+                lacked = oracle.keys.keys() - device.holds[oid].keys.keys()
+                unknown = len(device.holds[oid].history.entries) < len(oracle.history.entries)
+                stranded = unknown and self._is_stranded(device, oid, lacked)
+                lacks = self._is_cut_off(device, oid) or stranded
                 if differs and not lacks:
                     self.outcome.diverged.append(f"{device.name} sees {oid} otherwise")
             records = list(self.records[oid].values())

@@ -114,6 +114,47 @@ def test_a_newer_user_key_is_given_to_the_object_before_one_writes() -> None:
     assert listed.version == renewed.account.user_key.generation
 
 
+def test_keys_that_may_still_be_forwarded_to_an_outdated_version_are_not_written_to() -> None:
+    """Made beside the add of somebody who changed his keys since: who has not heard of that forwards them."""
+    who = group()
+    who.add("a", "b", Level.ADMIN)
+    who.meet("a", "b")
+    rotation = who["a"].maker.rotate()
+    who.add("b", "c", Level.WRITE)
+    who.tell(rotation)
+    who.meet("a", "b")
+    assert who["a"].usable == rotation.id
+    renewed = who["c"].credentials.rotate_user_key(who.random)
+    logs = {renewed.account_id: renewed.account}
+    who["a"].maker = replace(who["a"].maker, surroundings=Surroundings(accounts=logs))
+
+    assert who["a"].usable is None
+    who.tell([who["a"].duty(to_write=True)], "a")  # type: ignore[list-item]
+    assert who["a"].usable is not None
+    who.settle("b", "c")
+    assert rotation.id in who["c"].membership.keys
+
+
+def test_nor_those_of_who_did_not_know_that_a_version_is_contested() -> None:
+    """Somebody was added at two versions, beside one another and these keys: who knows one forwards them."""
+    who = group()
+    for name in "bd":
+        who.add("a", name, Level.ADMIN)
+    who.meet("a", "b", "d")
+    rotation = who["d"].maker.rotate()
+    who.add("a", "c", Level.WRITE)
+    renewed = who["c"].credentials.rotate_user_key(who.random)
+    newer = account_principal(renewed)
+    again = who["b"].maker.add(newer, Level.WRITE, proof=renewed.account.raw)
+    who.tell([*who["a"].records, rotation, *again], "d")
+    assert who["d"].view.members[newer.id].contested
+
+    assert who["d"].usable is None
+    who.tell(rotation, "a")
+    who.settle("a", "c")
+    assert rotation.id in who["c"].membership.keys
+
+
 def test_new_keys_are_due_only_to_who_writes() -> None:
     """Otherwise everybody would make some after each removal."""
     who = group()

@@ -493,6 +493,33 @@ def test_what_he_cannot_renew_keeps_him_from_nothing_else() -> None:
     assert versions(made, maker) == {tree.document["o"].id: renewed.account.user_key.generation}
 
 
+def test_who_joined_after_the_listed_version_renews_the_keys_of_others_with_it() -> None:
+    """By the folder's listed keys he only reads: he acts by the newer ones that he gives it.
+
+    What he writes with he has by another way, here as a member himself.
+    """
+    tree = Tree()
+    tree.folder.tell(tree.folder["a"].maker.rotate(), "a")
+    tree.folder.add("a", "b", Level.WRITE)
+    renewed = tree.document["z"].credentials.rotate_user_key(RANDOM)
+    for who in (tree.document["z"], tree.folder["b"]):
+        tree.take(*tree.document["o"].maker.add(account_principal(who.credentials), Level.WRITE))
+    surroundings = Surroundings(
+        {tree.folder.object: tree.folder["b"].view}, {renewed.account_id: renewed.account}
+    )
+    maker = replace(tree.maker("b"), surroundings=surroundings)
+    maker.membership.add_pair(tree.folder["b"].credentials.user.box)
+    maker.membership.ring.deepen(tree.document.first.id)
+    assert maker.actor.level is Level.READ
+    made = duties.due(maker, tree.parents("b"), to_write=True)  # type: ignore[arg-type]
+
+    assert versions(made, maker) == {
+        tree.document["z"].id: renewed.account.user_key.generation,
+        tree.folder.object: tree.folder["b"].usable,
+    }
+    assert duties.usable(maker) == made.id  # type: ignore[union-attr]
+
+
 def test_what_relies_on_the_folder_waits_for_it() -> None:
     """Its people take a record of the document once they have what its author had seen of the folder."""
     tree = Tree()
