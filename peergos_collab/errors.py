@@ -117,7 +117,7 @@ class WrongPassphrase(NoAccess):
     """The passphrase does not open this home; nothing was changed."""
 
     code = "wrong_passphrase"
-    hint = "Try again, or use the recovery code shown at 'pgc init'."
+    hint = "Try again, or set a new one with the recovery code: 'pgc key recover'."
 
 
 class PassphraseNeeded(NoAccess):
