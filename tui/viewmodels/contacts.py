@@ -182,6 +182,7 @@ def empty_words() -> str:
         "Nobody here yet.\n\n"
         "  c   show your own card: give it to somebody, as text or QR code\n"
         "  a   add somebody by their card\n"
+        "  n   connect with somebody directly, by two short texts and without a node\n"
         "  e   the devices of this account\n"
         "  ?   all keys\n\n"
         "With contacts you share without a link: what you share appears on their list, also when they "
