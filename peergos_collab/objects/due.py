@@ -65,15 +65,18 @@ def due(
     if level is None:
         return None
     deepen(maker)
+    own = view.members[maker.actor.principal]
     if not _acts_as_listed(maker):
-        return _re_pin(maker, parents or {}, [view.members[maker.actor.principal]])
+        # And whoever else is outdated: these new keys give nothing to such a version, but the next ones, by
+        # somebody who does not see into it, would.
+        return _re_pin(maker, parents or {}, [own, *(one for one in _unfit(maker) if one is not own)])
     found = next(_complaints(maker), None) or next(_adds(maker), None) or next(_forwards(maker), None)
     if found is not None or level < Level.WRITE:
         return found
-    unfit = [one for one in view.members.values() if not is_wrapped_to(view, one, maker.surroundings)]
+    unfit = _unfit(maker)
     no_epoch = (to_write and usable(maker) is None) or not all_get_newest(maker)
     # A writer of the parent, but not by the keys of the version that is listed, which he joined after.
-    own, weak = view.members[maker.actor.principal], maker.actor.level < Level.WRITE
+    weak = maker.actor.level < Level.WRITE
     if unfit and (no_epoch or _keeps_keys_from(maker, unfit)):
         renewed = _re_pin(maker, parents or {}, [own, *unfit] if weak and own not in unfit else unfit)
         if renewed is not None:
@@ -85,6 +88,12 @@ def due(
     if no_epoch and weak:
         return _re_pin(maker, parents or {}, [own])
     return maker.rotate() if no_epoch and _holds_write(maker) else None
+
+
+def _unfit(maker: Maker) -> list[Member]:
+    """The members at key versions that get no slot."""
+    view = maker.membership.view
+    return [one for one in view.members.values() if not is_wrapped_to(view, one, maker.surroundings)]
 
 
 def _acts_as_listed(maker: Maker) -> bool:

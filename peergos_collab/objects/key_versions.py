@@ -60,7 +60,8 @@ def check_newer(
         listed: the principal as it is listed, normally once.
         ever: all key versions it was listed with before.
         gone: devices that are said to be behind the old version and not behind the new one.
-        contested: it is not known which is the newest, so one that is listed may be chosen.
+        contested: it is not known which is the newest, so one that is listed may be chosen; and one of
+            ``ever`` by its own write key, with which its holder could lead to a newer one as well.
 
     Returns:
         The versions that are shown to be older.
@@ -79,11 +80,13 @@ def check_newer(
         older = _older_epochs(new, version.proof, ever)
     else:
         raise RemoteProtocolError("a key version without a proof")
+    before = older - {new.version}
     if new in listed and contested:
-        return older
-    if new in listed or not any(principal.version in older for principal in ever):
+        return before
+    shown = older if contested else before
+    if new in listed or not any(principal.version in shown for principal in ever):
         raise RemoteProtocolError("a key version that is not newer than one listed before")
-    return older
+    return before
 
 
 def proved_accounts(versions: Iterable[NewVersion]) -> list[Account]:
@@ -117,7 +120,7 @@ def _before(version: bytes, vouched: dict[bytes, set[bytes]]) -> frozenset[bytes
             if earlier not in found:
                 found.add(earlier)
                 waiting.append(earlier)
-    return frozenset(found - {version})
+    return frozenset(found)
 
 
 def newer_account(account: Account) -> NewVersion:
@@ -139,7 +142,8 @@ def newer_epoch(
         ever: the principal at all key versions that it was ever listed with.
         epochs: the object's epochs.
         keys: what one holds of them. Who holds the write key of a version that is listed vouches with it
-            for the new one; else the signatures of the epochs between lead there.
+            for the new one, or chooses it beside ``sides``; else the signatures of the epochs between lead
+            there.
 
     Raises:
         NoAccess: neither is possible.
@@ -148,15 +152,16 @@ def newer_epoch(
         if side.version == new:
             return NewVersion(side, ())
     epoch = epochs[new]
-    vouching = [EpochId(one.version) for one in ever if one.version != new]
+    vouching = [EpochId(one.version) for one in ever if one.version != new or sides]
     links = [
         epoch.public_link_by(old, keys[old])
         for old in vouching
         if old in keys and keys[old].level >= Level.WRITE
     ]
-    if not links and not vouching:
+    earlier = set(vouching) - {new}
+    if not links and not earlier:
         raise NoAccess("who was named as gone from an object cannot show its newer keys")
     if not links:
-        links = signed_way(epochs, new, set(vouching))
+        links = signed_way(epochs, new, earlier)
     principal = Principal.of_object(epoch.object, new, epoch.keys)
     return NewVersion(principal, tuple(links))

@@ -96,6 +96,10 @@ def test_nor_where_he_lists_others_with_keys_of_his_own(shape: Shape, seed: int)
         (1200609, {"hostile": True, "liars": True, "shape": DEEP}),
         # a writer of two folders had, of what one is listed with, no writer's keys to re-pin the other by
         (1201094, {"shape": SHARED}),
+        # named as gone beside a lowering, and back: he had no keys but of a version that a void re-pin gave
+        (2000038, {"shape": DEEP}),
+        # who gave a folder newer keys left another at those of somebody who he knew was gone
+        (2005664, {"shape": SHARED}),
         # two were added at the same time, and who knew both was gone when one of them wrote
         (1200781, {"hostile": True, "liars": True}),
     ],

@@ -626,6 +626,24 @@ def test_no_version_is_older_than_itself() -> None:
     assert check_newer(NewVersion(new, links), [old], [old, new], [], contested=False) == {ids[0]}
 
 
+def test_a_contested_version_is_chosen_by_its_own_write_key() -> None:
+    """By whom is believed at it and at no other: a newer version would say as much. Nothing else does."""
+    who, ids = chain(3)
+    old, new, inside = pinned(who, ids[0]), pinned(who, ids[3]), who["a"].membership
+    epochs = inside.ring.epochs
+    version = newer_epoch([old], [new], epochs, inside.keys, ids[3])
+    assert check_newer(version, [old], [new], [], contested=True) == frozenset()
+
+    with pytest.raises(RemoteProtocolError):
+        check_newer(version, [old], [new], [], contested=False)
+    from_the_first = (*(epochs[epoch].public_link for epoch in ids), *version.proof)
+    with pytest.raises(RemoteProtocolError):  # he is believed at none
+        check_newer(NewVersion(new, from_the_first), [old], [], [], contested=True)  # type: ignore[arg-type]
+    reading = {epoch: EpochKeys(Level.READ, keys.read.expose()) for epoch, keys in inside.keys.items()}
+    with pytest.raises(NoAccess):
+        newer_epoch([old], [new], epochs, reading, ids[3])
+
+
 def test_who_is_believed_at_no_version_can_show_none() -> None:
     """A way that leads there from the object's first epoch is no proof of what is newer."""
     tree = Tree()
