@@ -12,9 +12,17 @@ from ..codec.ids import LogId, ObjectId
 from ..codec.shape import array, blob, many
 from ..crypto import LocalKey, SigningKey, SignSeed, Tag, copen, cseal
 from ..errors import Damaged, RemoteProtocolError
-from ..ports import PutValue, Random, SegmentStore
+from ..ports import Batch, PutValue, Random, SegmentStore
 
 SPACE = "logs"
+DOUBTED = "doubted"
+_MANY = 1 << 26
+
+
+def doubt_all(store: SegmentStore) -> Batch:
+    """After an unclean start others may know more of any log than this disk: none is gone on with, whenever
+    its object is opened next."""
+    return [PutValue(DOUBTED, object_id, b"\1") for object_id in store.keys(SPACE, b"", b"\xff" * 33, _MANY)]
 
 
 class OwnLogs:
@@ -28,6 +36,7 @@ class OwnLogs:
         self._retired = False
         try:
             self._load(store.value(SPACE, object_id))
+            self._retired |= store.value(DOUBTED, object_id) is not None
         except Damaged:
             self._keys = []  # as below
 
@@ -43,12 +52,12 @@ class OwnLogs:
     def current(self) -> SigningKey | None:
         return None if self._retired or not self._keys else self._keys[-1]
 
-    def open_new(self) -> tuple[SigningKey, PutValue]:
+    def open_new(self) -> tuple[SigningKey, Batch]:
         """A new log, and what must be stored with its first segment."""
         key = SigningKey.generate(self._random)
         self._keys.append(key)
         self._retired = False
-        return key, self._put()
+        return key, [self._put(), PutValue(DOUBTED, self._object, None)]
 
     def _put(self) -> PutValue:
         raw = encode([[key.seed.expose() for key in self._keys], self._retired])

@@ -130,7 +130,7 @@ class Sealer:
         log_key = self._own.current
         if log_key is None or self._is_ended(LogId(log_key.public)):
             log_key, put = self._own.open_new()
-            collected.batch.append(put)
+            collected.batch += put
             self.order.uncited = dict.fromkeys(self.order.applied)
             self._told_heads = ()
         log = LogId(log_key.public)

@@ -27,6 +27,7 @@ from ..sync.bases import Base
 from ..sync.causal_order import CausalOrder
 from ..sync.faults import Fault
 from ..sync.logbook import LogBook
+from ..sync.own_log import doubt_all
 from ..sync.replica import Replica
 from ..sync.snapshots import Claimed
 from ..values import dataclass
@@ -67,6 +68,13 @@ def _was_clean(store: SqliteStore) -> bool:
         return store.value(META, CLEAN) is not None
     except Damaged:
         return False
+
+
+def _doubts(store: SqliteStore) -> Batch:
+    try:
+        return doubt_all(store)
+    except Damaged:
+        return []  # its pages are gone through next, and it is salvaged
 
 
 @dataclass(slots=True)
@@ -178,8 +186,8 @@ class Engine:
         loop = asyncio.get_running_loop()
         # Meanwhile, and not asked of a store that was just made from what could be read.
         checking = loop.run_in_executor(None, hangs_together, home / STORE) if report is None else None
-        clean = _was_clean(store)
-        in_use = store.write([PutValue(META, CLEAN, None)])
+        clean = report is None and _was_clean(store)
+        in_use = store.write([PutValue(META, CLEAN, None), *([] if clean else _doubts(store))])
         engine = cls(
             home,
             lock,
@@ -635,7 +643,8 @@ class Engine:
             await self._end_all()
             for opened in self.objects.values():
                 await opened.live.end()
-            if self.objects:
+            await asyncio.gather(asyncio.wrap_future(self.in_use), return_exceptions=True)
+            if self.objects and (self.clean or self.may_leave_early()):  # else the disk lacks doubts
                 self.store.write([PutValue(META, CLEAN, b"\x01"), *self._put_to_rest()])
         finally:  # whatever went wrong, the home can be opened again
             await asyncio.to_thread(self.store.close)

@@ -7,7 +7,7 @@ import random
 from peergos_collab.codec.ids import LogId, ObjectId
 from peergos_collab.crypto import LocalKey
 from peergos_collab.ports import PutValue
-from peergos_collab.sync.own_log import SPACE, OwnLogs
+from peergos_collab.sync.own_log import SPACE, OwnLogs, doubt_all
 from peergos_collab.testing.store import MemoryStore
 
 RANDOM = random.Random(18).randbytes
@@ -20,7 +20,7 @@ def test_a_log_is_found_again() -> None:
     logs = OwnLogs(OBJECT, LOCAL, store, RANDOM)
     before = logs.current
     key, put = logs.open_new()
-    store.write([put])
+    store.write(put)
 
     again = OwnLogs(OBJECT, LOCAL, store, RANDOM)
 
@@ -36,11 +36,11 @@ def test_a_retired_log_stays_retired() -> None:
     store = MemoryStore()
     logs = OwnLogs(OBJECT, LOCAL, store, RANDOM)
     old, put = logs.open_new()
-    store.write([put, logs.retire()])
+    store.write([*put, logs.retire()])
     again = OwnLogs(OBJECT, LOCAL, store, RANDOM)
     retired = again.current
     new, put = again.open_new()
-    store.write([put])
+    store.write(put)
 
     last = OwnLogs(OBJECT, LOCAL, store, RANDOM)
 
@@ -49,13 +49,29 @@ def test_a_retired_log_stays_retired() -> None:
     assert last.owns(LogId(old.public))
 
 
+def test_a_log_in_doubt_is_not_gone_on_with() -> None:
+    """However often its object is opened meanwhile; the log that takes its place is in no doubt."""
+    store = MemoryStore()
+    old, put = OwnLogs(OBJECT, LOCAL, store, RANDOM).open_new()
+    store.write(put)
+    store.write(doubt_all(store))
+    again = [OwnLogs(OBJECT, LOCAL, store, RANDOM) for _ in range(2)]
+    doubted = [logs.current for logs in again]
+    new, put = again[1].open_new()
+    store.write(put)
+
+    assert doubted == [None, None]
+    assert all(logs.owns(LogId(old.public)) for logs in again)
+    assert OwnLogs(OBJECT, LOCAL, store, RANDOM).current == new != old
+
+
 def test_damaged_keys_mean_a_new_log() -> None:
     """A flipped bit, another device's value and another object's: what was written stays readable."""
     for spoil in (lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]), lambda raw: b"", lambda raw: raw[:10]):
         store = MemoryStore()
         logs = OwnLogs(OBJECT, LOCAL, store, RANDOM)
         _, put = logs.open_new()
-        store.write([put])
+        store.write(put)
         store.write([PutValue(SPACE, OBJECT, spoil(store.value(SPACE, OBJECT)))])
 
         again = OwnLogs(OBJECT, LOCAL, store, RANDOM)

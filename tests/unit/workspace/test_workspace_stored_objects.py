@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from peergos_collab.codec.ids import LogId
 from peergos_collab.documents.replica import EngineFailed, Replica
 from peergos_collab.errors import Damaged
 from peergos_collab.storage import SqliteStore
 from peergos_collab.workspace.home import STORE
 from peergos_collab.workspace.live_object import LiveObject
-from support.homes import Person, World, agree, copy_home, world
+from support.homes import RELAYED, Person, World, agree, copy_home, online, world
 
 
 async def left_in_the_midst(made: World, target: Path) -> str:
@@ -105,3 +106,23 @@ async def test_nothing_is_repaired_beside_an_object_in_use(
                     read(opened)
 
         assert repaired == []
+
+
+async def test_a_log_in_doubt_whose_object_is_opened_late(tmp_path: Path) -> None:
+    """After a crash others may know more of a log than this disk, also where a start that opened other things
+    only, and ended in order, lies between."""
+    async with world(tmp_path) as made:
+        node, ana = await made.node(), await made.person("Ana")
+        await ana.workspace.add_node(node.address)
+        await ana.workspace.new_document("notes")
+        await online("notes", RELAYED, ana)
+        ana.append("notes", "one")
+        await ana.opened("notes").live.durable()
+        log = ana.opened("notes").live.replica.own.current
+        await made.crash(ana)
+        await made.close(await made.person("Ana"))
+        own = (await made.person("Ana")).opened("notes").live.replica.own
+
+        assert log is not None
+        assert own.owns(LogId(log.public))
+        assert own.current is None
