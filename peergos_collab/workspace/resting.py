@@ -137,9 +137,12 @@ class Resting:
             notes, counts = self._read(copen(self._local, Tag.RESTING, sealed, key))
         except (Damaged, RemoteProtocolError):
             return  # they are opened, and noted anew
+        if not counts:  # nor ever again: none of their objects is marked when it wakes
+            self._store.write([PutValue(RESTING, key, None)])
+            return
         for note in notes:
             self.notes[note.object] = note
-            if counts and awake is not None and note.object not in awake:
+            if awake is not None and note.object not in awake:
                 self.asleep[note.object] = note
 
     def _read(self, raw: bytes) -> tuple[list[Note], bool]:
@@ -171,8 +174,12 @@ class Resting:
 
     def moved(self, account: AccountState) -> bool:
         """Takes in how the account is now; says whether it was otherwise, so that no note counts."""
-        before, self._account = self._account, account
-        return account != before
+        if account == self._account:
+            return False
+        self._account = account
+        self._changed.update(map(_shelf, self.notes))
+        self.notes.clear()
+        return True
 
     def latest(self, most: int) -> list[ObjectId]:
         """Those asleep that were changed last."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+
+import pytest
 
 from peergos_collab.codec.ids import ObjectId
 from peergos_collab.crypto import LocalKey
@@ -76,12 +79,28 @@ def test_a_place_where_all_are_awake_needs_no_session() -> None:
 
 def test_under_another_state_of_the_account_none_counts() -> None:
     """With another node, or another user key, each object has something to do."""
-    store = noted()
     for account in ((("one", "new"), b"generation"), (("one",), b"newer")):
+        store = noted()
         assert resting(store, account).asleep == {}
-    assert len(resting(store).asleep) == len(NOTES)
-    assert resting(store).moved((("one",), b"newer"))
-    assert not resting(store).moved(ACCOUNT)
+        assert resting(store).asleep == {}  # nor when all is as before: nothing was marked meanwhile
+    again = resting(noted())
+    assert not again.moved(ACCOUNT)
+    assert len(again.asleep) == len(NOTES)
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_what_is_noted_under_a_new_state_makes_no_older_note_count(running: bool) -> None:
+    """A new node has only what was put to rest since: whether it came while this runs, or before."""
+    newer: AccountState = ("one", "new"), b"generation"
+    store = noted()
+    again = resting(store) if running else resting(store, newer)
+    assert again.moved(newer) is running
+    shelf = NOTES[0].object[:1]
+    beside = replace(note("one", "new"), object=ObjectId(shelf + RANDOM(31)))
+    again.note([beside])
+    store.write(again.save([beside.object]))
+
+    assert resting(store, newer).asleep.keys() == {beside.object}
 
 
 def test_what_left_the_profile_is_forgotten() -> None:
