@@ -136,7 +136,7 @@ class Engine:
             credentials = self.keys.credentials
             self._resting = Resting(self.store, credentials.local, os.urandom, self._account())
             if self.salvage:
-                self._resting.wake(*self._resting.asleep)
+                self.store.write(self._resting.wake(*self._resting.asleep))
         return self._resting
 
     def _account(self) -> AccountState:
@@ -270,7 +270,7 @@ class Engine:
     def _use(self, opened: OpenObject) -> OpenObject:
         self.objects[opened.live.id] = opened
         if opened.path != PROFILE_PATH:
-            self.resting.wake(opened.live.id)
+            opened.live.keep(self.resting.wake(opened.live.id))
         self.accounts.take_from(opened)
         opened.live.incomplete = self.recovery.unfinished
         opened.live.on_deliveries.append(lambda deliveries: self._delivered(opened, deliveries))

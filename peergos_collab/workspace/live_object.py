@@ -401,6 +401,11 @@ class LiveObject:
             for callback in list(self.on_members):
                 callback()
 
+    def keep(self, batch: Batch) -> None:
+        """Makes something durable before all else of it that comes later."""
+        if batch:
+            self._writes.write(batch)
+
     def renew(self) -> None:
         """Publishes keys to write in, where there are none that may be used."""
         self._publish(self.replica.renew())

@@ -163,14 +163,20 @@ class Resting:
         ]
         return notes, counts
 
-    def wake(self, *objects: ObjectId) -> None:
-        """Takes objects into use: from now on their notes do not stand for them."""
+    def wake(self, *objects: ObjectId) -> Batch:
+        """Takes objects into use: their notes do not stand for them.
+
+        Returns:
+            What says so after a crash: to be on the disk before anything else of them.
+        """
+        batch: Batch = []
         for object_id in objects:
             note = self.asleep.pop(object_id, None)
             if note is not None:
                 del self.entries[note.entry]
                 self._asleep_at.subtract((note.circle, node) for node in note.nodes)
-                self._store.write([PutValue(AWAKE, object_id, b"\1")])
+                batch.append(PutValue(AWAKE, object_id, b"\1"))
+        return batch
 
     def moved(self, account: AccountState) -> bool:
         """Takes in how the account is now; says whether it was otherwise, so that no note counts."""
@@ -188,7 +194,7 @@ class Resting:
 
     def forget(self, object_id: ObjectId) -> None:
         """The object is no more in the profile."""
-        self.wake(object_id)
+        self._store.write(self.wake(object_id))
         if self.notes.pop(object_id, None) is not None:
             self._changed.add(_shelf(object_id))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
+from peergos_collab.errors import DiskFull
 from peergos_collab.workspace import online as online_module
 from support.homes import RELAYED, Person, World, copy_home, until, world
 
@@ -85,6 +87,27 @@ async def test_what_was_written_here_and_not_sent_is_not_at_rest(tmp_path: Path)
             assert opened(ana) == {SHARED}
             await ana.workspace.sync()
             await made.close(ana)
+        await ben.workspace.sync()
+
+        assert ben.text(SHARED) == "begin offline"
+
+
+async def test_a_full_disk_that_one_wakes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mark that it woke is written with room again, before what is written in it."""
+    async with world(tmp_path) as made:
+        ana, ben = await at_rest(made)
+        full: Future[None] = Future()
+        full.set_exception(DiskFull())
+        with monkeypatch.context() as patch:
+            patch.setattr(ana.engine.store, "write", lambda *_: full)
+            ana.opened(SHARED)
+        ana.append(SHARED, " offline")
+        await until(lambda: ana.opened(SHARED).live.failed, ana)
+        await ana.opened(SHARED).live.end()
+        await ana.opened(SHARED).live.durable()
+        copy_home(ana.home, made.root / "crashed")
+        again = await made.person("crashed")
+        await again.workspace.sync()
         await ben.workspace.sync()
 
         assert ben.text(SHARED) == "begin offline"

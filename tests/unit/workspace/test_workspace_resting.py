@@ -59,7 +59,7 @@ def test_they_are_as_they_were_noted() -> None:
 def test_who_is_awake_is_so_after_a_crash() -> None:
     """Its note does not count any more, from before anything of it changes, until it is put to rest again."""
     store = noted()
-    resting(store).wake(NOTES[0].object, NOTES[9].object)
+    store.write(resting(store).wake(NOTES[0].object, NOTES[9].object))
     again = resting(store)
     objects, sums = again.collection((CIRCLE, "one"))
     store.write(again.save([NOTES[0].object]))
