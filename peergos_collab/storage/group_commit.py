@@ -109,14 +109,20 @@ class GroupCommit:
 
     def _finish(self, group: list[Waiting], failures: dict[int, Exception], size: int) -> None:
         full = any(is_full(error) for error in failures.values())
+        if failures:
+            # What is told to be refused is told after all that was before it, but at once after it is out of
+            # sight: who wrote it would go on with what is not there.
+            self._flusher.drain()
         orphans = self._settled(bool(failures), full)
         committed = [waiting for index, waiting in enumerate(group) if index not in failures]
         for _, _, written in committed:
-            written()
-        self._flusher.put(partial(self._flushed, [future for _, future, _ in committed]), size)
+            # The loop of whoever waits may be closed, and a thread that died would write nothing more.
+            with contextlib.suppress(Exception):
+                written()
+        if committed:
+            self._flusher.put(partial(self._flushed, [future for _, future, _ in committed]), size)
         if failures:
             self._tips.clear()
-            # What is told to be refused is told after all that was before it.
             self._flusher.drain()
         for index, error in failures.items():
             group[index][1].set_exception(error if isinstance(error, Damaged) else writing_error(error))

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from peergos_collab.errors import Damaged
-from peergos_collab.ports import PutValue
+from peergos_collab.codec.ids import LogId, ObjectId, SegmentId
+from peergos_collab.errors import Damaged, DiskFull
+from peergos_collab.ports import AppendSegment, NewBranch, PutValue
 from peergos_collab.storage import SqliteStore, flushing
-from peergos_collab.testing.disk import OK, SYNC_ERROR, Flush, SqliteDisk
+from peergos_collab.testing.disk import FULL, OK, SYNC_ERROR, Flush, SqliteDisk
 from support.power_cuts import below_sqlite
 
 pytestmark = below_sqlite
@@ -98,3 +99,39 @@ def test_a_flush_that_fails(tmp_path: Path) -> None:
         store = SqliteStore(tmp_path / "store.db")
         assert next(store.values("s"))[0] == b"0"
         store.close()
+
+
+def test_a_full_disk_while_a_flush_lasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused stays in sight until its writer is told: what he writes meanwhile still follows it, and
+    is refused for the same reason."""
+    with SqliteDisk() as disk:
+        store = SqliteStore(tmp_path / "store.db")
+        branch = store.next_branch()
+        store.write([NewBranch(branch, ObjectId(bytes(32)), LogId(bytes(32)), 0, 1)]).result(SOON)
+        one, two = ([AppendSegment(branch, seq, SegmentId(bytes(32)), b"raw")] for seq in (1, 2))
+        flusher, waits = store._writer._flusher, threading.Event()
+        drain = flusher.drain
+        monkeypatch.setattr(flusher, "drain", lambda: (waits.set(), drain()))
+        with stalled(disk) as over:
+            assert put(store, b"0")[0].wait(SOON)
+            disk.before = lambda kind, path: OK if kind == "sync" and over.wait(SOON) else FULL
+            refused = [store.write(one)]
+            assert waits.wait(SOON)
+            refused.append(store.write(two))
+        for future in refused:
+            assert isinstance(future.exception(SOON), DiskFull)
+        disk.before = lambda kind, path: OK
+        store.write([*one, *two]).result(SOON)
+        store.close()
+
+
+def test_a_writer_who_is_gone_when_he_is_told(tmp_path: Path) -> None:
+    """As after his loop was closed: what he and others wrote is durable all the same."""
+
+    def gone() -> None:
+        raise RuntimeError("Event loop is closed")
+
+    store = SqliteStore(tmp_path / "store.db")
+    store.write([PutValue("s", b"0", b"")], gone).result(SOON)
+    put(store, b"1")[1].result(SOON)
+    store.close()
