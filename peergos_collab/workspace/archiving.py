@@ -27,7 +27,7 @@ async def archive(stored: Shelves, opened: OpenObject) -> None:
     """Archives what is due of an object."""
     loop, replica = asyncio.get_running_loop(), opened.live.replica
     for branch in list(replica.book.numbered.values()):
-        while is_due(branch) and not opened.live.failed:
+        while is_due(branch) and not opened.live.failed and not opened.live.stopped:
             began = loop.time()
             try:
                 await opened.live.durable()
@@ -43,8 +43,8 @@ async def archive(stored: Shelves, opened: OpenObject) -> None:
 async def _store(stored: Shelves, opened: OpenObject, packed: Packed) -> None:
     """Raises Damaged where the disk refuses; then all is as it was."""
     replica, lock = opened.live.replica, stored.lock(opened)
-    if not lock.acquire(blocking=False):
-        return  # it is tried again
+    if opened.live.stopped or not lock.acquire(blocking=False):
+        return  # another book stands for what is stored, or it is tried again
     try:
         batch = take_packed(replica.book, packed)
         written: Future[None] = replica.store.write(batch)

@@ -114,6 +114,7 @@ class LiveObject:
         on_saved: called when its state was saved.
         incomplete: this home never had all of it, so it publishes nothing that says what of a device counts.
         modified: when the content last changed, by its author's clock, ms since 1970.
+        stopped: its home is closing, or it was opened anew: what is stored is another's from then on.
     """
 
     replica: Replica
@@ -135,6 +136,7 @@ class LiveObject:
     incomplete: bool = False
     leave_early: Callable[[], bool] = lambda: False
     modified: int = 0
+    stopped: bool = False
     _told: Told | None = None
     _told_timer: asyncio.TimerHandle | None = None
     _told_seconds: float = TOLD_SECONDS
@@ -149,7 +151,6 @@ class LiveObject:
     _checkpoint_timer: asyncio.TimerHandle | None = None
     _duty_timer: asyncio.TimerHandle | None = None
     _base_timer: asyncio.TimerHandle | None = None
-    _stopped: bool = False
     _idle: list[asyncio.Future[None]] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
@@ -215,7 +216,7 @@ class LiveObject:
         self._plan_checkpoint()
         if bulk and not self._idle:
             self._gathering = self._loop.call_later(GATHER_SECONDS, self._gathered)
-        elif not self._stopped:
+        elif not self.stopped:
             self.kick()
         if self._in_flight is None:
             self._plan_snapshot()
@@ -255,7 +256,7 @@ class LiveObject:
 
         It waits for a pause, and a moment more: most likely somebody else makes it.
         """
-        if self._stopped or not self._snapshot_is_due():
+        if self.stopped or not self._snapshot_is_due():
             return
         if self._snapshot_timer is not None:
             self._snapshot_timer.cancel()  # typing goes on: the pause begins anew
@@ -281,7 +282,7 @@ class LiveObject:
 
     def plan_base(self) -> None:
         """A base is made after a moment where one is due: most likely somebody else makes it."""
-        if self._base_timer is None and not self._stopped and self.replica.base_is_due:
+        if self._base_timer is None and not self.stopped and self.replica.base_is_due:
             moment = self.random(1)[0] / 255 * BASE_SECONDS
             self._base_timer = self._loop.call_later(moment, self._base_due)
 
@@ -384,7 +385,7 @@ class LiveObject:
         """What is due so that others can go on is done after a moment: most likely somebody else does it."""
         for callback in list(self.on_members):
             callback()
-        if self._duty_timer is None and not self._stopped:
+        if self._duty_timer is None and not self.stopped:
             moment = self.random(1)[0] / 255 * DUTY_SECONDS
             self._duty_timer = self._loop.call_later(moment, self._do_duties)
 
@@ -485,7 +486,7 @@ class LiveObject:
             self._tell_fault(node, fault)
         if receipt.whole:
             self._show_to_all(name_of(node, self.id), receipt)
-        if self._told_timer is None and not self._stopped:
+        if self._told_timer is None and not self.stopped:
             self._told_timer = self._loop.call_later(self._told_seconds, self._write_told)
         for callback in list(self.on_durable):
             callback()
@@ -565,7 +566,7 @@ class LiveObject:
 
     def _plan_checkpoint(self) -> None:
         """Saves the state if opening would have to replay much by now; if not, perhaps after a pause."""
-        if self._stopped:
+        if self.stopped:
             return
         due = max(CHECKPOINT_COST, self.replica.fold.size // CHECKPOINT_BYTES)
         # With a backlog it can wait: saving would put all of that into the journal first.
@@ -591,7 +592,7 @@ class LiveObject:
         if self._told_timer is not None:
             self._told_timer.cancel()
             self._write_told()
-        self._stopped = True
+        self.stopped = True
         if self._gathering is not None:
             self._gathered()  # now, while the store still takes it
         self._writes.stop()

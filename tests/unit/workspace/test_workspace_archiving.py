@@ -54,6 +54,20 @@ async def test_nothing_is_moved_under_a_reader(tmp_path: Path, monkeypatch: pyte
         assert kept(ana) == 5
 
 
+async def test_an_object_that_was_opened_anew_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The book it has now would look for the segments where they were."""
+    async with packed(tmp_path, monkeypatch) as (ana, found):
+        before = ana.opened("notes")
+        await ana.engine.open_anew(before)
+        await _store(ana.engine.stored, before, found)
+        replica = ana.opened("notes").live.replica
+        (branch,) = replica.book.numbered.values()
+
+        assert len(replica.book.read(branch, 1, 1 << 18)) == branch.tip
+
+
 async def test_a_disk_that_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves the segments where they are, and nobody is bothered with it."""
     async with packed(tmp_path, monkeypatch) as (ana, found):
