@@ -77,6 +77,14 @@ def _doubts(store: SqliteStore) -> Batch:
         return []  # its pages are gone through next, and it is salvaged
 
 
+def _journaled(opened: OpenObject) -> Batch:
+    """What was typed and is on its way to nowhere yet."""
+    batch: Batch = []
+    while (collected := opened.live.replica.journal_pending()) is not None:
+        batch += collected.batch
+    return batch
+
+
 @dataclass(slots=True)
 class Engine:
     """See the module's text. Make it with ``open``."""
@@ -360,6 +368,7 @@ class Engine:
     ) -> OpenObject:
         replica = opened.live.replica
         opened.live.failed = True
+        self.store.write(_journaled(opened))
         book = LogBook.load(replica.object, self.store)
         self.forget(replica.object)
         anew = self.stored.build(opened.path, book, replica.fold.kind, keys, actor)
@@ -465,10 +474,7 @@ class Engine:
         opened = self.objects.get(object_id)
         if opened is None:
             raise damage
-        batch: Batch = []
-        while (collected := opened.live.replica.journal_pending()) is not None:
-            batch += collected.batch
-        self.store.write([*batch, PutValue(CHECKPOINTS, object_id, None)])
+        self.store.write([*_journaled(opened), PutValue(CHECKPOINTS, object_id, None)])
         self.forget(object_id)
         self.stored.distrust(object_id, damage)
         if opened.path == PROFILE_PATH:

@@ -126,3 +126,17 @@ async def test_a_log_in_doubt_whose_object_is_opened_late(tmp_path: Path) -> Non
         assert log is not None
         assert own.owns(LogId(log.public))
         assert own.current is None
+
+
+async def test_what_is_typed_just_before_an_object_is_opened_anew(tmp_path: Path) -> None:
+    """Is in it, also what waits for an append that is under way."""
+    async with world(tmp_path) as made:
+        ana = await made.person("Ana")
+        await ana.workspace.new_document("notes")
+        before = ana.opened("notes")
+        for word in ("one ", "two"):
+            ana.append("notes", word)
+        await ana.engine.open_anew(before)
+
+        assert ana.opened("notes") is not before
+        assert ana.text("notes") == "one two"
