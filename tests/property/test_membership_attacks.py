@@ -30,7 +30,7 @@ from peergos_collab.objects.membership import Membership, View
 from peergos_collab.objects.op_kinds import Leave, Target
 from peergos_collab.objects.records import Epoch
 from support.circle import account_principal, found
-from support.member_shapes import DEEP, MOVED, SHAPES, SHARED, Shape
+from support.member_shapes import DEEP, MOVED, NESTED, SHAPES, SHARED, Shape
 from support.member_world import World
 from support.members import Group
 
@@ -100,6 +100,8 @@ def test_nor_where_he_lists_others_with_keys_of_his_own(shape: Shape, seed: int)
         (2000038, {"shape": DEEP}),
         # who gave a folder newer keys left another at those of somebody who he knew was gone
         (2005664, {"shape": SHARED}),
+        # who only read in a folder was the last admin there, and could make no keys for what lists it
+        (2100102, {"shape": NESTED}),
         # two were added at the same time, and who knew both was gone when one of them wrote
         (1200781, {"hostile": True, "liars": True}),
     ],

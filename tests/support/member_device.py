@@ -289,9 +289,9 @@ class Device:
         if all(holds.keys[epoch].level < Level.WRITE for epoch in newest):
             return False
         above = [one for one in self.folders_of(oid) if PrincipalId(self.objects[one]) in holds.view.members]
-        return all(self._has_keys_of(one) and self._leads(oid, one) for one in above)
+        return all(self.has_keys_of(one) and self._leads(oid, one) for one in above)
 
-    def _has_keys_of(self, folder: Oid) -> bool:
+    def has_keys_of(self, folder: Oid) -> bool:
         """Whether a folder has keys that may be used, or this device could make some."""
         maker, role = self.maker(folder), self.level(folder)
         if maker is None or role is None:

@@ -13,6 +13,7 @@ from peergos_collab.objects.key_ring import KeyRing
 from peergos_collab.objects.membership import Membership
 from peergos_collab.objects.op_kinds import Add, Create, RePin
 from peergos_collab.objects.principals import PrincipalKind
+from peergos_collab.objects.usable_epochs import is_good_version
 from support.member_device import Device
 from support.member_message import Message
 from support.member_reference import Reference, claimed
@@ -275,8 +276,8 @@ class Verdict:
 
     def _is_cut_off_by(self, device: Device, oid: Oid, folder: Oid | None) -> bool:
         """Whether the object lists the folder at keys of somebody who is in it no more, and nobody who is
-        left in it can give it others: all who had its write key left before they re-pinned it, or a forger
-        named as gone who is left, and nobody can show that he is back.
+        left in it can give it others: all who had its write key left before they re-pinned it, or only
+        readers are left; or a forger named as gone who is left, and nobody can show that he is back.
         """
         if folder is None:
             return False
@@ -286,6 +287,10 @@ class Verdict:
         inside = [self.devices[name] for name in self.now[folder]]
         if listed.contested:  # it gets no keys until one who may write shows which version is newest
             return not any((one.level(oid) or 0) >= Level.WRITE and one.could_write(oid) for one in inside)
+        view, known = self.oracles[oid].view, [one.surroundings for one in inside]
+        outdated = not any(is_good_version(view, listed.principal, what) for what in known)
+        if outdated and not any(one.has_keys_of(folder) for one in inside):
+            return True  # who knows that it is gives nothing to it
         if any(one.version in device.holds[folder].keys for one in listed.versions):
             return False
         if self.world.hostile:
