@@ -25,10 +25,11 @@ MAX_BODY: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """A verified greeting: ``device``, one of the card's account, is at the other end."""
+    """A verified greeting: ``device``, one of the card's account, is at the other end of ``channel``."""
 
     card: ContactCard
     device: DeviceId
+    channel: bytes
 
     @staticmethod
     def make(card: ContactCard, device: SigningKey, channel: bytes) -> bytes:
@@ -49,4 +50,4 @@ class Greeting:
         device.sign.verify(Tag.SIGN_GREETING, body, blob(signature, 64, "signature"))
         if fields[1] != channel:
             raise RemoteProtocolError("a greeting of another connection")
-        return cls(card, device.id)
+        return cls(card, device.id, channel)

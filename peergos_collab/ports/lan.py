@@ -34,7 +34,7 @@ class LanPlace(Protocol):
         """Tells all who look; replaces what was told before."""
 
     async def connect(self, announcement: Announcement) -> Connection:
-        """A connection of kind ``lan``; its channel is the called's pin. Raises ``Offline``, ``WrongPin``."""
+        """A connection of kind ``lan``; its channel is that pin alone. Raises ``Offline``, ``WrongPin``."""
 
     async def close(self) -> None:
         """Takes the announcement back, and ends the connections that others opened; leaves no task."""

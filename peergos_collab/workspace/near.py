@@ -226,7 +226,7 @@ class Near:
             connection = await place.connect(announcement)
             try:
                 await self._introduce(connection, place.pin, pin, secret)
-                await self._meet(connection, pin, secret)
+                self._devices[pin] = await self._meet(connection, pin + place.pin, secret)
             finally:
                 await connection.close()
         except PeergosCollabError:
@@ -262,15 +262,20 @@ class Near:
         if key is None:
             return
         connection.send(encode([VERSION, called_proof(key, place.pin, pin)]))
-        await self._meet(connection, pin, next(each for each in secrets if each.key is key))
+        await self._meet(connection, place.pin + pin, next(each for each in secrets if each.key is key))
 
-    async def _meet(self, connection: Connection, pin: bytes, secret: _Secret) -> None:
-        """Greets, and syncs until the end; unless that device is a neighbour already."""
+    async def _meet(self, connection: Connection, channel: bytes, secret: _Secret) -> DeviceId:
+        """Greets, and syncs until the end; unless that device, which is returned, is a neighbour already.
+
+        Args:
+            channel: the called's pin and the caller's. By the first alone whom two call could pass the
+                greeting of one on to the other.
+        """
         neighbours = self._engine.online.neighbours
-        met = await neighbours.meet(connection)
-        self._devices[pin] = met.device
+        met = await neighbours.meet(connection, channel)
         if not neighbours.has(met.device):
             await neighbours.serve(met, connection, secret.object)
+        return met.device
 
 
 def _call_untrusted(raw: bytes) -> tuple[bytes, bytes]:

@@ -45,7 +45,7 @@ class NeighbourLink(SyncLink):
     def __init__(
         self, engine: Engine, connection: Connection, met: Greeting, common: ObjectId | None
     ) -> None:
-        super().__init__(connection, {}, engine.link_events, os.urandom, takes_mail=True)
+        super().__init__(connection, {}, engine.link_events, os.urandom, takes_mail=True, channel=met.channel)
         self.account = met.card.id
         self.common = {common} if common is not None else set()
         self._engine = engine
@@ -161,14 +161,21 @@ class Neighbours:
         finally:
             del self._expected[object_id]
 
-    async def meet(self, connection: Connection) -> Greeting:
-        """Exchanges greetings. Raises Offline, RemoteProtocolError; the connection is closed then."""
-        engine = self._engine
-        own = Greeting.make(engine.mailroom.card(), engine.keys.credentials.device_sign, connection.channel)
+    async def meet(self, connection: Connection, channel: bytes = b"") -> Greeting:
+        """Exchanges greetings.
+
+        Args:
+            channel: what names both ends, where that of the connection does not.
+
+        Raises:
+            Offline, RemoteProtocolError: the connection is closed then.
+        """
+        engine, channel = self._engine, channel or connection.channel
+        own = Greeting.make(engine.mailroom.card(), engine.keys.credentials.device_sign, channel)
         try:
             connection.send(own)
             async with asyncio.timeout(GREETING_SECONDS):
-                met = Greeting.parse_untrusted(await connection.receive(), connection.channel)
+                met = Greeting.parse_untrusted(await connection.receive(), channel)
             if met.device == engine.keys.credentials.device_id:
                 raise RemoteProtocolError("our own greeting came back")
             newest = engine.accounts.newest.get(met.card.id)

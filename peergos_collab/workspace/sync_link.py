@@ -94,6 +94,7 @@ class SyncLink:
     Args:
         node: the node's address as text; empty for a peer.
         takes_mail: a peer who greeted may put mail here.
+        channel: what he greeted on, where the connection alone does not name both ends.
         resting: objects that are not open, in their order, and the sum of each.
     """
 
@@ -106,13 +107,13 @@ class SyncLink:
         node: str = "",
         *,
         takes_mail: bool = False,
+        channel: bytes = b"",
         resting: Callable[[], tuple[list[ObjectId], list[bytes]]] = lambda: ([], []),
     ) -> None:
         self.node = node
         self.via = connection.kind
-        self.session = Session(
-            connection.channel, self._book, random, with_node=bool(node), takes_mail=takes_mail
-        )
+        channel = channel or connection.channel
+        self.session = Session(channel, self._book, random, with_node=bool(node), takes_mail=takes_mail)
         self.ready: set[ObjectId] = set()
         self.checked: set[ObjectId] = set()
         """Objects for which the node has said in this very session all that it has."""

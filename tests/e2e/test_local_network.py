@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 
 from peergos_collab.codec import encode
+from peergos_collab.codec.ids import DeviceId
 from peergos_collab.errors import Offline
+from peergos_collab.ports import Connection
+from peergos_collab.ports.lan import Announcement
 from peergos_collab.workspace import Options, Role, near, surroundings
 from peergos_collab.workspace.engine import Engine
 from peergos_collab.workspace.machine import now_ms
@@ -170,6 +173,75 @@ async def test_who_replays_an_announcement_hears_no_name(made: World) -> None:
         assert ana.engine.keys.credentials.account_id not in call
     assert calls[0] == calls[1]
     await thief.close()
+
+
+class Between(Near):
+    """Calls nobody. Of two who call it, it passes on to each what the other says."""
+
+    def __init__(self, engine: Engine, lan: Ether) -> None:
+        super().__init__(engine, lambda: lan)
+        self.callers: list[Connection] = []
+        self.both, self.refused = asyncio.Event(), asyncio.Event()
+
+    def _consider(self, announcement: Announcement) -> None:
+        pass
+
+    async def _meet(self, connection: Connection, *_: object) -> DeviceId:
+        self.callers.append(connection)
+        if len(self.callers) == 2:
+            self.both.set()
+        await self.both.wait()
+        other = next(each for each in self.callers if each is not connection)
+        try:
+            while True:
+                other.send(await connection.receive())
+        finally:
+            self.refused.set()
+
+
+async def test_whom_two_call_cannot_be_one_of_them_to_the_other(made: World) -> None:
+    """Eve is a contact of both. She passes greetings on; they name both ends, so nobody takes them."""
+    ana, ben, eve = await people(made, ether := Ether(), "Ana", "Ben", "Eve")
+    for person in (ana, ben):
+        await acquaint(person, eve, share=False)
+    between = eve.engine.online.near = Between(eve.engine, ether)
+    for person in (eve, ana, ben):
+        await person.workspace.go_online(LAN)
+    await asyncio.wait_for(between.refused.wait(), 20)
+    assert not are_near(ana, ben)
+    assert not are_near(ben, ana)
+
+
+class Posing(Near):
+    """Calls under a pin that is another's; or nobody."""
+
+    pin = bytes(32)
+    calls = True
+
+    def __init__(self, engine: Engine, lan: Ether) -> None:
+        super().__init__(engine, lambda: lan)
+
+    def _consider(self, announcement: Announcement) -> None:
+        if self.calls:
+            super()._consider(announcement)
+
+    async def _introduce(self, connection: Connection, _: bytes, pin: bytes, secret: Any) -> None:
+        await super()._introduce(connection, self.pin, pin, secret)
+
+    async def _meet(self, connection: Connection, channel: bytes, secret: Any) -> DeviceId:
+        return await super()._meet(connection, channel[:32] + self.pin, secret)
+
+
+async def test_who_calls_under_the_pin_of_another_keeps_nobody_from_him(made: World) -> None:
+    """A pin is proved by who is called under it, not by who calls."""
+    ana, eve = await people(made, ether := Ether(), "Ana", "Eve")
+    await acquaint(ana, eve, share=False)
+    near_ana, other = Posing(ana.engine, ether), Posing(eve.engine, ether)
+    near_ana.calls, ana.engine.online.near, eve.engine.online.near = False, near_ana, other
+    for person in (ana, eve):
+        await person.workspace.go_online(LAN)
+    await until(lambda: are_near(ana, eve), ana, eve)
+    assert not near_ana._is_here(Posing.pin)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def forged(at: int, value: object, key: SigningKey = ANA.device_sign) -> bytes:
 
 def test_a_greeting_says_who_is_there() -> None:
     """Account and device, both proved."""
-    assert Greeting.parse_untrusted(RAW, CHANNEL) == Greeting(CARD, ANA.device_id)
+    assert Greeting.parse_untrusted(RAW, CHANNEL) == Greeting(CARD, ANA.device_id, CHANNEL)
 
 
 def test_it_is_good_on_its_own_connection_only() -> None:
