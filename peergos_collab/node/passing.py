@@ -121,9 +121,12 @@ class Passing:
         kept[key] = recent
         self._bytes += len(recent.sealed)
         if len(kept) > KEPT:
-            self._let_go([kept.pop(next(iter(kept)))])
+            oldest = next(iter(kept))
+            self._let_go([kept.pop(oldest)])
+            self._waiting.get(object_id, {}).pop(oldest, None)
         if self._bytes > KEPT_BYTES:
             self._kept.clear()
+            self._waiting.clear()
             self._bytes = 0
         return True
 

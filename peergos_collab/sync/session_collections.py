@@ -101,8 +101,9 @@ class SessionCollections:
         asked = self._asked.pop(0)
         if fields[0] is None:
             return self._not_known(asked)
+        questions = frozenset(asked)
         for differs in _ranges_untrusted(fields[0], len(self._objects)):
-            if differs not in asked:
+            if differs not in questions:
                 raise RemoteProtocolError("an answer about a range that was not asked for")
             if differs.stop - differs.start == 1:
                 self._differ.append(self._objects[differs.start])
@@ -157,6 +158,8 @@ class SessionCollections:
             raise RemoteProtocolError("parts of a collection that do not follow each other")
         before += objects
         if collection_name(before) != name:
+            if len(objects) < OBJECTS_PER_FRAME:  # all but the last are full: at each all are hashed
+                raise RemoteProtocolError("a part of a collection that is too short")
             return []
         if any(later <= earlier for earlier, later in pairwise(before)):
             raise RemoteProtocolError("a collection that is not in order")
@@ -170,6 +173,7 @@ class SessionCollections:
         for item in many(fields[2], MAX_RANGES, "ranges"):
             start, stop, expected = array(item, 3, "range")
             asked.append((_range_untrusted([start, stop], MAX_OBJECTS), blob(expected, SUM, "fingerprint")))
+        _in_order([each for each, _ in asked])
         return [CompareWanted(name, left_out, asked)]
 
     # -- both -----------------------------------------------------------------------------------
@@ -190,7 +194,14 @@ class SessionCollections:
 
 
 def _ranges_untrusted(value: Any, length: int) -> list[Range]:
-    return [_range_untrusted(item, length) for item in many(value, MAX_RANGES, "ranges")]
+    return _in_order([_range_untrusted(item, length) for item in many(value, MAX_RANGES, "ranges")])
+
+
+def _in_order(ranges: list[Range]) -> list[Range]:
+    """Each place is in one of them at most: else a short frame could have all hashed thousands of times."""
+    if any(later.start < earlier.stop for earlier, later in pairwise(ranges)):
+        raise RemoteProtocolError("ranges that overlap, or are not in order")
+    return ranges
 
 
 def _range_untrusted(value: Any, length: int) -> Range:

@@ -74,6 +74,17 @@ def test_in_a_crowd_the_newest_goes_on_with_the_beat(monkeypatch: pytest.MonkeyP
     assert beats == [[b"0 2", b"1 2"], [b"2 2"]]
 
 
+def test_what_is_let_go_does_not_wait_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else who says much under ever new keys would fill the node, and have all others wait for nothing."""
+    monkeypatch.setattr(passing, "CROWD", 1)
+    meeting = Meeting(2)
+    for number in range(passing.KEPT + 5):
+        meeting.node.time += 1000
+        meeting.say(meeting.clients[0], number.to_bytes(16, "big"), 1, bytes(100))
+
+    assert len(meeting.node.shelf.passing._waiting[meeting.object]) == passing.KEPT
+
+
 def test_a_newcomer_to_a_crowd_hears_who_is_there() -> None:
     """All that is fresh, in frames that are not too long."""
     meeting = Meeting(2)

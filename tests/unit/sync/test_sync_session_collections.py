@@ -10,6 +10,7 @@ import pytest
 from peergos_collab.codec.ids import ObjectId
 from peergos_collab.crypto import SigningKey
 from peergos_collab.errors import RemoteProtocolError
+from peergos_collab.sync import session_collections
 from peergos_collab.sync.collections import collection_name
 from peergos_collab.sync.frames import Frame, decode_frame_untrusted, encode_frame
 from peergos_collab.sync.session import Session
@@ -31,11 +32,12 @@ def pair() -> tuple[Session, Session]:
     return client, node
 
 
-def test_a_collection_is_taken_once_it_is_whole() -> None:
-    """In parts that follow each other; a new first part begins anew."""
+def test_a_collection_is_taken_once_it_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In parts that follow each other, all but the last full; a new first part begins anew."""
+    monkeypatch.setattr(session_collections, "OBJECTS_PER_FRAME", 15)
     _, node = pair()
     events = []
-    for start, stop in ((0, 10), (0, 30), (30, 40)):
+    for start, stop in ((0, 15), (0, 15), (15, 30), (30, 40)):
         events += node.receive_untrusted(encode_frame(Frame.COLLECTION, NAME, start, OBJECTS[start:stop]))
 
     assert events == [CollectionOffered(NAME, OBJECTS)]
@@ -50,6 +52,9 @@ TWICE = [OBJECTS[0], OBJECTS[0]]
         (Frame.COLLECTION, NAME, 5, OBJECTS[5:]),
         (Frame.COLLECTION, collection_name(TWICE), 0, TWICE),
         (Frame.COLLECTION, NAME, 0, [b"short"]),
+        (Frame.COLLECTION, NAME, 0, OBJECTS[:39]),
+        (Frame.COMPARE, NAME, [], [[0, 40, bytes(16)], [0, 40, bytes(16)]]),
+        (Frame.COMPARE, NAME, [], [[20, 40, bytes(16)], [0, 20, bytes(16)]]),
         (Frame.COMPARE, NAME, [], [[4, 4, bytes(16)]]),
         (Frame.COMPARE, NAME, [], [[0, 1 << 17, bytes(16)]]),
         (Frame.COMPARE, NAME, [-1], []),
@@ -65,7 +70,7 @@ def test_a_node_refuses_what_no_client_sends(fields: tuple[Any, ...]) -> None:
         node.receive_untrusted(encode_frame(*fields))
 
 
-@pytest.mark.parametrize("differing", [[[0, 39]], [[1, 41]], [[0, 0]], "everything"])
+@pytest.mark.parametrize("differing", [[[0, 39]], [[1, 41]], [[0, 0]], [[0, 40], [0, 40]], "everything"])
 def test_a_client_refuses_answers_to_what_it_did_not_ask(differing: Any) -> None:
     """A node cannot have it open what it likes, or go round for ever."""
     client, _ = pair()
