@@ -649,7 +649,8 @@ class Engine:
             await self._end_all()
             for opened in self.objects.values():
                 await opened.live.end()
-            await asyncio.gather(asyncio.wrap_future(self.in_use), return_exceptions=True)
+            written = asyncio.wrap_future(self.store.write([]))  # what the disk refused is told by then
+            await asyncio.gather(written, return_exceptions=True)
             if self.objects and (self.clean or self.may_leave_early()):  # else the disk lacks doubts
                 self.store.write([PutValue(META, CLEAN, b"\x01"), *self._put_to_rest()])
         finally:  # whatever went wrong, the home can be opened again

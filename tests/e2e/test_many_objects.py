@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from peergos_collab.errors import DiskFull
+from peergos_collab.ports import Batch, PutValue
 from peergos_collab.workspace import online as online_module
+from peergos_collab.workspace.live_object import CHECKPOINTS
 from support.homes import RELAYED, Person, World, copy_home, until, world
 
 SHARED, OTHERS = "notes", [f"private {number}" for number in range(5)]
@@ -111,6 +114,31 @@ async def test_a_full_disk_that_one_wakes_on(tmp_path: Path, monkeypatch: pytest
         await ben.workspace.sync()
 
         assert ben.text(SHARED) == "begin offline"
+
+
+async def test_what_the_disk_refuses_at_the_end_is_not_at_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its note would stand for what is at the node, and not for what is here."""
+    async with world(tmp_path) as made:
+        ana, _ = await at_rest(made)
+        await ana.workspace.sync()
+        id_ = ana.opened(SHARED).live.id
+        await ana.workspace.sync()
+        write, refused = ana.engine.store.write, Future[None]()
+
+        def full(batch: Batch, *told: Callable[[], None]) -> Future[None]:
+            if any(isinstance(op, PutValue) and (op.space, op.key) == (CHECKPOINTS, id_) for op in batch):
+                return refused
+            if not batch and not refused.done():
+                refused.set_exception(DiskFull())
+            return write(batch, *told)
+
+        monkeypatch.setattr(ana.engine.store, "write", full)
+        again = await made.reopen(ana)
+
+        assert again.engine.resting.asleep
+        assert id_ not in again.engine.resting.asleep
 
 
 async def test_a_new_node_of_the_account_gets_all(tmp_path: Path) -> None:
