@@ -120,6 +120,8 @@ class Replica:
         self.run = run
         self.order = CausalOrder(object_id, book, fold, self.keys, self._forget_damaged, actor.principal)
         self.released = False
+        self.over = False
+        """Another one stands for what is stored by now, or none: what was added here would be lost."""
         self.damage: list[str] = list(book.damage)
         """What of it was found damaged on this disk since it was opened."""
         self.problems: list[str] = list(book.damage)
@@ -192,7 +194,9 @@ class Replica:
         return self.view.closed(actor.principal, device=device, account=account) is not None
 
     def check_may_write(self) -> None:
-        """Raises NoAccess where this device may only read."""
+        """Raises NoAccess where this device may only read, or where this is ``over``."""
+        if self.over:
+            raise NoAccess("this was opened anew meanwhile: open it again to change it; nothing was changed")
         if (self.seat.level() or 0) >= Level.WRITE:
             return  # asked at every keystroke, so the common answer comes first
         if self.is_removed:
@@ -240,7 +244,7 @@ class Replica:
         """Takes a local change; ``collect`` makes it durable.
 
         Raises:
-            NoAccess: this device may only read here.
+            NoAccess: see ``check_may_write``.
         """
         self.check_may_write()
         self.unsealed.submit(run or self.run, self._clock(), content)

@@ -592,7 +592,7 @@ class LiveObject:
         if self._told_timer is not None:
             self._told_timer.cancel()
             self._write_told()
-        self.stopped = True
+        self.stopped = self.replica.over = True
         if self._gathering is not None:
             self._gathered()  # now, while the store still takes it
         self._writes.stop()

@@ -9,7 +9,7 @@ import pytest
 
 from peergos_collab.codec.ids import LogId
 from peergos_collab.documents.replica import EngineFailed, Replica
-from peergos_collab.errors import Damaged
+from peergos_collab.errors import Damaged, NoAccess
 from peergos_collab.storage import SqliteStore
 from peergos_collab.workspace.home import STORE
 from peergos_collab.workspace.live_object import LiveObject
@@ -129,7 +129,8 @@ async def test_a_log_in_doubt_whose_object_is_opened_late(tmp_path: Path) -> Non
 
 
 async def test_what_is_typed_just_before_an_object_is_opened_anew(tmp_path: Path) -> None:
-    """Is in it, also what waits for an append that is under way."""
+    """Is in it, also what waits for an append that is under way. Who has the old one opens it again:
+    it would number his changes, and count his letters, as the new one does its own."""
     async with world(tmp_path) as made:
         ana = await made.person("Ana")
         await ana.workspace.new_document("notes")
@@ -137,6 +138,8 @@ async def test_what_is_typed_just_before_an_object_is_opened_anew(tmp_path: Path
         for word in ("one ", "two"):
             ana.append("notes", word)
         await ana.engine.open_anew(before)
+        with pytest.raises(NoAccess, match="opened anew"):
+            before.fold.document.edit(0, 0, "nobody would see this")
 
         assert ana.opened("notes") is not before
         assert ana.text("notes") == "one two"
