@@ -197,9 +197,21 @@ class NodeWords:
             if before is not None:
                 self._grow_old(before)
         self._note(word)
-        while self._heads > MAX_HEADS and len(self._words) > 1:
-            self._forget([next(each for each in self._words.values() if each is not self._whole)])
+        if self._heads > MAX_HEADS:
+            self._forget(self._oldest())
         return word
+
+    def _oldest(self) -> list[Word]:
+        """Words beyond what is kept, and some more: to forget is dear, and not done for each that comes."""
+        oldest: list[Word] = []
+        heads = self._heads
+        for word in self._words.values():
+            if heads <= MAX_HEADS - MAX_HEADS // 8:
+                break
+            if word is not self._whole:
+                oldest.append(word)
+                heads -= len(word.receipt.tips)
+        return oldest
 
     def _grow_old(self, word: Word) -> None:
         """Makes room by the one whose neighbours are closest together, beside how long ago that was."""
@@ -238,8 +250,8 @@ class NodeWords:
         for word in words:
             del self._words[word.at]
             self._heads -= len(word.receipt.tips)
-        self._older = [word for word in self._older if word not in words]
-        self._ahead = [word for word in self._ahead if word not in words]
+        self._older = [word for word in self._older if word.at in self._words]
+        self._ahead = [word for word in self._ahead if word.at in self._words]
         self._first = {}
         rest = list(self._words.values())
         for word in rest:
@@ -271,7 +283,8 @@ class NodeWords:
             if word.receipt.whole:
                 before = [own for own in self._words.values() if _is_before(own, word)]
                 fault = self._compare(Against.ELSEWHERE, before, word, now)[1] or fault
-            if word.ahead or not self._knows_epochs(word) or self._is_open(word):
+            by_it = self.key in (b"", word.receipt.key)  # until it says a word, any key could be its own
+            if by_it and (word.ahead or not self._knows_epochs(word) or self._is_open(word)):
                 self._shown = [*self._shown, word][-MAX_SHOWN:]
         return fault
 
@@ -286,15 +299,16 @@ class NodeWords:
         whole = self._whole
         if whole is None or word.receipt.number <= whole.receipt.number:
             return whole is None
-        lacking = self._lacking(word, whole).items()
+        lacking = self._lacking(word, whole, self._within(whole)).items()
         return bool(word.ahead) or any(self.saved.get(branch, 0) < seq for branch, seq in lacking)
 
     def _compare(
         self, against: Against, before: Iterable[Word], whole: Word, now: int
     ) -> tuple[list[Word], Fault | None]:
         held, farthest, newest = [], dict[int, int](), dict[EpochId, None]()
+        within = self._within(whole)
         for word in before:
-            lacking, newer = self._lacking(word, whole), self._newer(word, whole)
+            lacking, newer = self._lacking(word, whole, within), self._newer(word, whole)
             if lacking or newer:
                 held.append(word)
                 newest.update(dict.fromkeys(newer))
@@ -329,14 +343,20 @@ class NodeWords:
             if epoch in known and any(end != epoch and graph.covers(graph.past([epoch]), end) for end in ends)
         ]
 
-    def _lacking(self, had: Word, whole: Word) -> dict[int, int]:
+    def _within(self, whole: Word) -> int:
+        book = self._book
+        return book.plain_graph.past(epoch for epoch in whole.receipt.epochs if epoch in book.epochs)
+
+    def _lacking(self, had: Word, whole: Word, within: int) -> dict[int, int]:
         """Branches into which one word reaches farther than a whole one, and how far.
+
+        Args:
+            within: the epochs for which it is whole, and their past.
 
         Of logs that the node might not show by what was proved to it nothing is said; nor of those of
         which it has something that is not here yet.
         """
         book = self._book
-        within = book.plain_graph.past(epoch for epoch in whole.receipt.epochs if epoch in book.epochs)
         lacking: dict[int, int] = {}
         for number_, seq in had.reach.items():
             branch = book.numbered[number_]

@@ -38,6 +38,8 @@ class LinkEvents(LinkOwner):
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._doubted: set[tuple[ObjectId, str]] = set()
+        """Nodes that will be asked about an object: once, however much is shown meanwhile."""
 
     def object_open(self, object_id: ObjectId) -> LiveObject | None:
         opened = self.engine.objects.get(object_id)
@@ -80,7 +82,8 @@ class LinkEvents(LinkOwner):
             self.on_problem(live, OTHER_KEY.format(node=found.node))
         if found.fault is not None and found.fault.against is Against.ELSEWHERE:
             reply(list(found.fault.had))  # whom it was kept from should know
-        if found.doubts:
+        if found.doubts and (live.id, found.node) not in self._doubted:
+            self._doubted.add((live.id, found.node))
             loop = asyncio.get_running_loop()
             loop.call_later(DOUBT_SECONDS, self._ask, live, found.node)
 
@@ -97,6 +100,7 @@ class LinkEvents(LinkOwner):
         self.on_shown(opened.live, shown, reply)
 
     def _ask(self, live: LiveObject, node: str) -> None:
+        self._doubted.discard((live.id, node))
         network = self.engine.online.network
         for address in live.nodes if network is not None and live.told.doubts(node) else ():
             node_link = network.link_of(live.id, address) if network is not None else None

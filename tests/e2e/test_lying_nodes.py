@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,10 @@ from peergos_collab.ports import Connection
 from peergos_collab.sync.heads import Tip
 from peergos_collab.sync.receipts import Receipt
 from peergos_collab.sync.session import Session
+from peergos_collab.sync.session_events import ReceiptsShown
+from peergos_collab.workspace import link_events
 from peergos_collab.workspace.api import NodeFault
+from peergos_collab.workspace.told import name_of, pin_of
 from support.homes import DIRECT, RELAYED, NodeProcess, Person, until, world
 from support.lying_nodes import lies
 
@@ -123,6 +128,29 @@ async def test_a_node_that_hides_a_log_from_one(
         assert bool(questions) == asked
         ana, ben = await made.reopen(ana), await made.reopen(ben)
         await both_know(node, last, ana, ben)
+
+
+async def test_what_is_shown_again_and_again_asks_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member and a node that work together could else have everybody ask it for each short message."""
+    monkeypatch.setattr(link_events, "DOUBT_SECONDS", 0)
+    questions, asked = list[object](), asyncio.Event()
+    monkeypatch.setattr(Session, "get_receipt", lambda *the: questions.append(the) or asked.set())
+    async with world(tmp_path) as made:
+        node = await made.node()
+        _, ben = await made.pair(node.address, text="begin. ")
+        await ben.workspace.go_online(RELAYED)
+        await until(lambda: ben.live_over("notes", "node"), ben)
+        live, key = ben.opened("notes").live, node._shelf.receipt_key
+        (last,) = live.replica.book.tips()
+        receipt = Receipt.issue(key, live.id, 2**52, [replace(last, seq=99)])
+        name = name_of(pin_of(node.address), live.id)
+        for _ in range(3):
+            shown = ReceiptsShown(live.id, name, key.public, [receipt])
+            ben.engine.link_events.on_shown(live, shown, lambda _: None)
+        await asyncio.wait_for(asked.wait(), 20)
+    assert len(questions) == 1
 
 
 async def test_a_node_is_found_out_by_way_of_another(tmp_path: Path) -> None:

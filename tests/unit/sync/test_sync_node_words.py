@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 
+import pytest
+
 from peergos_collab.codec.ids import EpochId
 from peergos_collab.crypto import SigningKey
 from peergos_collab.objects.certificates import Certificate
@@ -12,6 +14,7 @@ from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.op_kinds import Rotate
 from peergos_collab.objects.payload import Kind
 from peergos_collab.objects.records import Said, next_epoch
+from peergos_collab.sync import node_words
 from peergos_collab.sync.faults import Against, Fault
 from peergos_collab.sync.heads import Tip
 from peergos_collab.sync.logbook import LogBook
@@ -309,6 +312,20 @@ def test_what_a_node_got_later_is_no_fault() -> None:
     assert not here.words.doubts
 
 
+def test_a_node_that_signs_without_end_costs_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many words are forgotten at once: all that are kept are looked at for it."""
+    monkeypatch.setattr(node_words, "MAX_HEADS", 80)
+    scene = Scene()
+    forget, times = scene.words._forget, list[int]()
+    monkeypatch.setattr(scene.words, "_forget", lambda words: (times.append(len(words)), forget(words)))
+    for number in range(1, 121):
+        tip = Tip(scene.logs[0].log, 6 + number, scene.logs[0].segments[0].id)
+        scene.words.take(Receipt.issue(KEY, CIRCLE.object, number, [tip]), 7)
+
+    assert times == [11] * 4
+    assert len(scene.words.stored()[0]) == 76
+
+
 def test_a_node_that_is_asked_and_has_it_is_not_blamed() -> None:
     """What others were told before counts only against what lacks it."""
     here = Scene()
@@ -327,6 +344,19 @@ def test_receipts_of_a_key_that_is_not_the_nodes_count_for_nothing() -> None:
 
     assert here.words.take_shown([forged], 7) is None
     assert here.words.key == KEY.public
+
+
+def test_what_was_shown_under_a_false_key_is_dropped_at_the_first_true_word() -> None:
+    """Until then any key could be the node's. Else it would be asked for ever for what nobody wrote."""
+    here = Scene()
+    claim = Tip(here.logs[0].log, 99, here.logs[0].segments[0].id)
+    forged = Receipt.issue(SigningKey.generate(RANDOM), CIRCLE.object, 10**6, [claim])
+    here.words.take_shown([forged], 7)
+    assert here.words.doubts
+    here.say(6, 6)
+
+    assert not here.words.doubts
+    assert here.words._shown == []
 
 
 def test_what_is_shown_before_it_came_is_judged_when_it_comes() -> None:
