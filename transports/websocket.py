@@ -252,7 +252,7 @@ class WebSocketListener:
 
 
 class _ServedConnection(WebSocketConnection):
-    """A connection that its listener knows of from TCP accept to loss, opened or not."""
+    """A connection that its listener knows of from the TLS handshake to loss, opened or not."""
 
     __slots__ = ("_deadline", "_host", "_seats")
 
