@@ -210,7 +210,8 @@ def _re_pin(
             return version
         if (version is not None and version.principal.pin != member.principal.pin) or member.contested:
             versions += [version] if version is not None else []
-    if not versions:
+    shown = _acts_as_listed(maker) or any(one.principal.id == maker.actor.principal for one in versions)
+    if not versions or not shown:  # nobody would know the author's keys, by which he signs
         return None
     del versions[MAX_TARGETS:]  # the others are due after that
     targets = [target for version in versions for target in _gone(maker, parents, version)]

@@ -100,6 +100,8 @@ def test_nor_where_he_lists_others_with_keys_of_his_own(shape: Shape, seed: int)
         (2000038, {"shape": DEEP}),
         # who gave a folder newer keys left another at those of somebody who he knew was gone
         (2005664, {"shape": SHARED}),
+        # he signed re-pins of a folder by keys of another one that nothing listed, without end
+        (2200125, {"hostile": True, "liars": True, "shape": SHARED}),
         # who only read in a folder was the last admin there, and could make no keys for what lists it
         (2100102, {"shape": NESTED}),
         # two were added at the same time, and who knew both was gone when one of them wrote
