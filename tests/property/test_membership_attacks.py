@@ -100,6 +100,8 @@ def test_nor_where_he_lists_others_with_keys_of_his_own(shape: Shape, seed: int)
         (2000038, {"shape": DEEP}),
         # who gave a folder newer keys left another at those of somebody who he knew was gone
         (2005664, {"shape": SHARED}),
+        # added to a folder beside the removal of who added him, he waited for that folder's records
+        (2300009, {"hostile": True, "liars": True, "shape": DEEP}),
         # he signed re-pins of a folder by keys of another one that nothing listed, without end
         (2200125, {"hostile": True, "liars": True, "shape": SHARED}),
         # who only read in a folder was the last admin there, and could make no keys for what lists it

@@ -133,7 +133,10 @@ class Verdict:
         former = message.former | self._former_in_folders(message)
         former |= {one.name for one in self.devices.values() if one.adder in former}
         handed_on = not barred and any(self.devices[name].opens(message) for name in accomplices)
-        author_counts = message.author in now and not self._is_cut_off(self.devices[message.author], oid)
+        author = self.devices[message.author]
+        author_counts = author.name in now and not (
+            self._is_cut_off(author, oid) or self._waits_in_vain(author, oid)
+        )
         for device in self.devices.values():
             out = device.name in former - now and not self._is_readmitted(device, later)
             if out and not handed_on and device.opens(message):
@@ -296,6 +299,14 @@ class Verdict:
         if self.world.hostile:
             return not any(one.could_write(oid) for one in inside)
         return not any(keys.level >= Level.WRITE for one in inside for keys in one.holds[oid].keys.values())
+
+    def _waits_in_vain(self, device: Device, oid: Oid) -> bool:
+        """Whether somebody takes himself for a member of a folder, so that he holds back what relies on
+        records there which he never gets: he was added by who was removed at the same time.
+        """
+        lacks = len(device.holds[oid].history.entries) < len(self.oracles[oid].history.entries)
+        above = [folder for folder in self.shape.above(oid) if device.is_in(folder)]
+        return lacks and any(device.name not in self.now[folder] for folder in above)
 
     def _is_lost_with_former(self, device: Device, oid: Oid) -> bool:
         """Whether somebody holds back what relies on records of a folder that no member can open.
