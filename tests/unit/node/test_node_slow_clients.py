@@ -79,8 +79,8 @@ async def test_who_reads_nothing_costs_little_and_delays_nobody(meeting: Meeting
     for _ in range(25):
         meeting.write(writer, *(bytes(SIZE) for _ in range(50)))
         await meeting.settle(writer)
-        await meeting.settle(reader)
-        assert reader.heads == writer.heads
+        while reader.heads != writer.heads:
+            await meeting.settle(reader)
         most = max(most, meeting.held_for(deaf))
     assert most <= WINDOW + SENT_BYTES + 2 * SEGMENTS_PER_FRAME
     assert sum(len(segment.raw) for segment in meeting.log.segments) > 2 * most
