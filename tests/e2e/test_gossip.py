@@ -34,6 +34,8 @@ async def chain(made: World, options: Options) -> list[Person]:
         await connect(before, person)
         await before.workspace.share_with("notes", person.home.name, Role.ADMIN)
         await until(lambda who=person: who.engine.profile.view.find("notes") is not None, person)  # type: ignore[misc]
+    for person in people:  # whoever waits here is told of who comes and goes, as a face that has it open is
+        person.opened("notes").presence.on_change.append(person.engine.news.pulse)
     return people
 
 
