@@ -373,6 +373,7 @@ class Engine:
         self.forget(replica.object)
         anew = self.stored.build(opened.path, book, replica.fold.kind, keys, actor)
         anew.live.nodes, anew.live.replica.problems = nodes, replica.problems
+        anew.live.modified = opened.live.modified
         self._use(anew)
         anew.live.save()
         self.online.bring(anew)

@@ -151,8 +151,10 @@ async def test_a_link_that_gives_more_is_used(made: World) -> None:
     await ben.workspace.join(reading)
     with pytest.raises(NoAccess):
         ben.append("notes", "no. ")
+    changed = ben.opened("notes").live.modified
     for text in (await ana.workspace.share_link("notes", Role.WRITER), reading):
         await ben.workspace.join(text)
+        assert ben.opened("notes").live.modified >= changed > 0
         ben.append("notes", "yes. ")
     await ben.workspace.sync()
     await ana.workspace.sync()
