@@ -2,8 +2,8 @@
 
 - A slot or back-link that opened to garbage: a complaint.
 - A member who lacks a frontier epoch: a forward.
-- A member here that has a newer key version: a re-pin. A key version is replaced before one writes, and
-  at once where a member lacks keys because of it.
+- A member here that has a newer key version: a re-pin; at once for an object. That of an account is replaced
+  before one writes, and at once where it lacks keys because of it.
 - An add in an object's name, by its old keys, beside a re-pin by who did not know of its author: once more.
 - No epoch that may be used for writing: a neutral epoch, before one writes. At once, where there is one that
   a member whose history is hidden does not get: he would not even learn who is in.
@@ -175,14 +175,12 @@ def _forwards(maker: Maker) -> Iterator[MembershipRecord]:
 
 
 def _keeps_keys_from(maker: Maker, unfit: list[Member]) -> bool:
-    """Whether a re-pin cannot wait: somebody lacks keys because his key version is unfit."""
-    view, keys = maker.membership.view, maker.membership.keys
+    """Whether a re-pin cannot wait: somebody lacks keys, or may, because his key version is unfit."""
+    view = maker.membership.view
+    if any(one.principal.kind is PrincipalKind.OBJECT for one in unfit):
+        return True  # who saw into it gave it no slot, of which nothing tells the others
     if maker.actor.for_itself and any(one.principal.id == maker.actor.principal for one in unfit):
         return True  # others know better than to forward to the old version, and of what one cannot tell
-    if any(ObjectId(member.principal.id) in maker.surroundings.objects for member in unfit):
-        linked = set(view.linking)
-        if any(entry.id not in keys and entry.id not in linked for entry in view.epochs):
-            return True
     for epoch in frontier(view, maker.membership.ring):
         have = who_opens(view, epoch)
         if any(one.pin not in have for member in unfit for one in member.versions):

@@ -329,8 +329,7 @@ def never_void(entry: Entry) -> bool:
 def needed_level(entry: Entry) -> Level:
     """The role without which nobody does this."""
     op = entry.signed.op
-    admin_keys = isinstance(entry.record, Epoch) and not entry.record.neutral
-    if admin_keys or isinstance(op, Add | ChangeRole | Remove):
+    if isinstance(op, Add | ChangeRole | Remove):
         return Level.ADMIN
     return Level.WRITE if isinstance(op, Rotate | RePin) else Level.READ
 

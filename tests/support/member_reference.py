@@ -164,12 +164,10 @@ class Reference:
         return not any(one.add for one in left) or has < min(had, self.needs(id_))
 
     def needs(self, id_: bytes) -> int:
-        entry = self.entries[id_]
-        if isinstance(claimed(entry).op, Add | ChangeRole | Remove):
+        op = claimed(self.entries[id_]).op
+        if isinstance(op, Add | ChangeRole | Remove):
             return Level.ADMIN
-        if isinstance(entry.record, Epoch):
-            return Level.WRITE if entry.record.neutral else Level.ADMIN
-        return Level.READ
+        return Level.WRITE if isinstance(op, Rotate | RePin) else Level.READ
 
     def is_void(self, id_: bytes, removals: list[bytes]) -> bool:
         entry = self.entries[id_]
@@ -254,7 +252,8 @@ class Reference:
         level = self._level(before, author.principal)
         if self._acts_for_object(author.principal, entry):
             level = min(level, claimed(entry).level)
-        if level < self.needs(entry.id) or (isinstance(op, Rotate | RePin) and level < Level.WRITE):
+        gives_admin_keys = isinstance(entry.record, Epoch) and not entry.record.neutral
+        if level < (Level.ADMIN if gives_admin_keys else self.needs(entry.id)):
             return False
         if isinstance(op, Remove):
             return all(self._is_senior(before, author.principal, level, t.principal) for t in op.targets)

@@ -280,7 +280,7 @@ class Verdict:
     def _is_cut_off_by(self, device: Device, oid: Oid, folder: Oid | None) -> bool:
         """Whether the object lists the folder at keys of somebody who is in it no more, and nobody who is
         left in it can give it others: all who had its write key left before they re-pinned it, or only
-        readers are left; or a forger named as gone who is left, and nobody can show that he is back.
+        readers are left; or somebody named as gone who is left, and nobody can show that he is back.
         """
         if folder is None:
             return False
@@ -296,9 +296,7 @@ class Verdict:
             return True  # who knows that it is gives nothing to it
         if any(one.version in device.holds[folder].keys for one in listed.versions):
             return False
-        if self.world.hostile:
-            return not any(one.could_write(oid) for one in inside)
-        return not any(keys.level >= Level.WRITE for one in inside for keys in one.holds[oid].keys.values())
+        return not any(one.could_write(oid) for one in inside)
 
     def _waits_in_vain(self, device: Device, oid: Oid) -> bool:
         """Whether somebody takes himself for a member of a folder, so that he holds back what relies on

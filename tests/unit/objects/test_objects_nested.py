@@ -194,6 +194,25 @@ def test_a_re_pin_that_is_void_leaves_the_folder_contested() -> None:
     assert duties.usable(tree.maker("a")) is not None
 
 
+def test_a_re_pin_beside_a_lowering_to_a_writer_counts_whatever_keys_it_makes() -> None:
+    """A writer may re-pin. The admin keys that were made with it nobody uses after the lowering."""
+    tree = Tree(Level.ADMIN)
+    tree.folder.add("a", "b", Level.WRITE)
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]), "a")
+    re_pin = tree.due("a")
+    o = tree.document["o"]
+    lowered = o.maker.lower_role(Target(PrincipalId(tree.folder.object)), Level.WRITE)
+    tree.take(lowered, re_pin)  # type: ignore[arg-type]
+    while (told := o.duty()) is not None:
+        tree.take(told)
+
+    assert isinstance(re_pin, Epoch)
+    assert not re_pin.neutral
+    assert listed(tree).principal.version == tree.folder["a"].usable
+    assert not listed(tree).contested
+    assert lowered.id in tree.maker("a").membership.keys
+
+
 def test_not_by_one_that_somebody_dates_back_who_was_named_as_gone() -> None:
     """Else he could shut the folder out, where nobody in it may write to the document."""
     tree = Tree()
@@ -443,6 +462,25 @@ def test_new_keys_in_the_folder_come_first() -> None:
     tree.folder.tell(tree.folder["b"].maker.leave(Leave()))
 
     assert tree.due("c") == duties.ParentFirst(tree.folder.object)
+
+
+def test_a_folder_gets_its_newer_keys_at_once() -> None:
+    """Who made keys while it was listed at old ones gave it no slot, of which nothing tells the others."""
+    tree = Tree()
+    tree.folder.add("a", "b", Level.WRITE)
+    tree.folder.add("a", "c", Level.READ)
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]), "a", "c")
+    maker = tree.maker("a")
+    made = maker.rotate()
+    maker.membership.take([made])
+    tree.take(made)
+    lacked = tree.maker("c").membership.keys
+    re_pin = duties.due(maker, tree.parents("a"))  # type: ignore[arg-type]
+    assert isinstance(re_pin, Epoch)
+    tree.take(re_pin)
+
+    assert made.id not in lacked
+    assert made.id in tree.maker("c").membership.keys
 
 
 def with_a_reader_of_the_folder() -> tuple[Tree, Maker]:
