@@ -1,7 +1,7 @@
 """A hundred people write one document through one node: how long until each of the others has it.
 
-Twenty segments a second in all, by turns. Each member is a session of its own that checks each segment down
-to its signature, as a device does before it folds it in; they share two processes, and the clock stops
+Twenty segments a second in all, one at a time. Each member is a session of its own that checks each segment
+down to its signature, as a device does before it folds it in; they share two processes, and the clock stops
 when a member has checked it.
 """
 
@@ -24,9 +24,10 @@ RATE = 20.0
 
 
 async def crowd(talk: Talk, address: str, number: int) -> None:
-    """Says it is there; then writes when told, [how many, a second], and says when each was written, in ns.
+    """Says it is there; then writes when told, and says when each was written, in ns.
 
-    When asked once more it says when each segment came to each member, by the segment's id.
+    It is told how many, and how many s from one to the next and until the first. When asked once more it
+    says when each segment came to each member, by the segment's id.
     """
     shared = Shared(SEED)
     came: dict[bytes, list[int]] = {}
@@ -43,10 +44,10 @@ async def crowd(talk: Talk, address: str, number: int) -> None:
     talk.say("here")
     written: dict[str, int] = {}
     loop = asyncio.get_running_loop()
-    segments, rate = await talk.listen()
-    start = loop.time()
+    segments, pause, wait = await talk.listen()
+    start = loop.time() + wait
     for turn in range(segments):
-        await asyncio.sleep(max(0.0, start + turn / rate - loop.time()))
+        await asyncio.sleep(max(0.0, start + turn * pause - loop.time()))
         member, log = members[turn % number], logs[turn % number]
         segment = log.write()
         written[segment.raw[-32:].hex()] = time.perf_counter_ns()
@@ -64,8 +65,8 @@ async def measure(number: int = WRITERS, segments: int = SEGMENTS) -> Report:
             address = await node.hear()
             async with half(address=address) as one, half(address=address) as other:
                 await asyncio.gather(one.hear(), other.hear())
-                for each in (one, other):
-                    each.tell([segments // 2, RATE / 2])
+                for turn, each in enumerate((one, other)):
+                    each.tell([segments // 2, 2 / RATE, turn / RATE])
                 written = {}
                 for each in (one, other):
                     written |= await each.hear()

@@ -38,7 +38,8 @@ from .history import check_bases, check_snapshots
 from .home import LOCK, STORE, HomeKeys, open_keys, remember_nodes
 from .known_accounts import KnownAccounts
 from .link_events import LinkEvents
-from .live_object import CHECKPOINTS, LiveObject
+from .live_object import LiveObject
+from .local_state import CHECKPOINTS
 from .machine import now_ms
 from .network import circle_of
 from .news import News
@@ -287,9 +288,9 @@ class Engine:
         opened.live.on_appended.append(lambda: self._changed_here(opened))
         renewal = self.renewals[opened.live.id] = Renewal(self, opened)
         opened.live.on_unsettled.append(renewal.plan)
-        opened.live.on_show.append(opened.presence.show_when_met)
+        opened.live.receipts.on_show.append(opened.presence.show_when_met)
         opened.presence.on_receipts.append(lambda content: self.link_events.on_receipts(opened, content))
-        opened.live.on_fault.append(lambda node, fault: self._node_fault(opened, node, fault))
+        opened.live.receipts.on_fault.append(lambda node, fault: self._node_fault(opened, node, fault))
         renewal.plan()
         opened.live.on_claims.append(lambda: self.check_claims(opened))
         self.check_claims(opened)

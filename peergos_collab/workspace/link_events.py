@@ -75,7 +75,7 @@ class LinkEvents(LinkOwner):
         self.engine.news.pulse()
 
     def on_shown(self, live: LiveObject, shown: ReceiptsShown, reply: Reply) -> None:
-        found = live.take_shown(shown)
+        found = live.receipts.take_shown(live.nodes, shown)
         if found is None:
             return
         if found.other_key:
@@ -102,7 +102,7 @@ class LinkEvents(LinkOwner):
     def _ask(self, live: LiveObject, node: str) -> None:
         self._doubted.discard((live.id, node))
         network = self.engine.online.network
-        for address in live.nodes if network is not None and live.told.doubts(node) else ():
+        for address in live.nodes if network is not None and live.receipts.told.doubts(node) else ():
             node_link = network.link_of(live.id, address) if network is not None else None
             if pin_of(address) == node and node_link is not None and node_link.link is not None:
                 node_link.link.ask_for_receipt(live.id)

@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import field
 from typing import Final
 
-from ..codec import decode_untrusted, encode
 from ..codec.ids import LogId, ObjectId, RunId
 from ..crypto import LocalKey, Watchword
-from ..errors import Conflict, Damaged, DiskFull, RemoteProtocolError
+from ..errors import Conflict, Damaged, DiskFull
 from ..objects.certificates import Certificate
 from ..objects.payload import MAX_CHANGES, Delivery
 from ..objects.snapshots import SnapshotPlace
-from ..ports import Batch, PutValue, Random
+from ..ports import Batch, Random
 from ..sync.arrivals import Arrival, Offered
 from ..sync.causal_order import CausalOrder
 from ..sync.collections import object_sum, state_digest, watchword
 from ..sync.epoch_graph import EVERYTHING
-from ..sync.faults import Fault
 from ..sync.receipts import Receipt
 from ..sync.record_book import anybody, record_ids
 from ..sync.replica import Replica, Taken
 from ..sync.sealing import Collected
 from ..sync.session import Session
-from ..sync.session_events import ReceiptsShown
 from ..values import dataclass
 from .by_chance import draw
-from .checkpoint import encode_checkpoint, restore_checkpoint
-from .saved_state import put_state, saved_state
-from .summaries import SUMMARIES, Summary
-from .told import Shown, Told, name_of, write_shown
+from .local_state import LocalState
+from .node_receipts import NodeReceipts
+from .states_due import StatesDue
+from .summaries import Summary
 from .writes import Writes
 
-CHECKPOINTS: Final = "checkpoints"
-STATES: Final = "states"
 PASS_ON_SECONDS: Final = 1.0
 """Others' segments go on to third parties after so long, if they have not got them by themselves: their
 author most likely reaches them too, and sending at once would send everything twice."""
@@ -43,18 +38,6 @@ author most likely reaches them too, and sending at once would send everything t
 GOSSIP_SECONDS: Final = (0.05, 0.15)
 """The same where no node is: their author may reach nobody but this device. At random, as whoever is second
 learns from the first that he need not."""
-
-SNAPSHOT_SEGMENTS: Final = 1000
-"""A newcomer replays so many segments in a fraction of a second; beyond, a snapshot helps."""
-
-SNAPSHOT_SHARE: Final = 50
-"""Bytes of text for each segment before the next snapshot, which so adds about as much to each at most."""
-
-QUIET_SECONDS: Final = 0.5
-"""A snapshot costs time in proportion to the document, so it waits for a pause in typing."""
-
-SNAPSHOT_SECONDS: Final = 2.0
-"""Within which each who can, at a moment of its own, makes a snapshot that is due, if nobody has."""
 
 CHECKPOINT_COST: Final = 256
 """What opening would have to replay when the local state is saved again, in segments of one change."""
@@ -75,19 +58,8 @@ BULK_CHANGES: Final = 32
 DUTY_SECONDS: Final = 2.0
 """Within which each member, at a moment of its own, forwards keys that others lack, if nobody has."""
 
-BASE_SECONDS: Final = 1.0
-"""Within which each who can, at a moment of its own, makes a base that is due, if nobody has: whoever waits
-for it sees nothing new until then."""
-
 GIVE_TRIES: Final = 5
 """Something may have begun anew at each."""
-
-TOLD: Final = "told"
-TOLD_SECONDS: Final = 2.0
-"""After a receipt, until what nodes signed is written down: a crash in between forgets that much of it."""
-
-TOLD_BYTES: Final = 4096
-"""Of it that are written in a second: with many logs it is written more seldom."""
 
 GATHER_SECONDS: Final = 0.008
 """After such an append, what comes within it is sealed together: sealing costs as much as 40 changes."""
@@ -104,8 +76,6 @@ class LiveObject:
         on_durable: called when something became durable here, and when receipts arrived.
         on_members: called when membership records came or were made here.
         failed: this disk takes no writes, now or any more; what was typed since is only in memory.
-        on_fault: called when a node contradicts what it signed.
-        on_show: called with a node's name here and what it just signed, to be shown by way of relays.
         on_unsettled: called when the state may depend on what came first.
         unverified: the snapshot that what is shown comes from, as long as its history was not compared.
         on_claims: called when others made bases or snapshots that are to be compared with the history.
@@ -127,8 +97,6 @@ class LiveObject:
     on_durable: list[Callable[[], None]] = field(default_factory=list)
     on_members: list[Callable[[], None]] = field(default_factory=list)
     on_unsettled: list[Callable[[], None]] = field(default_factory=list)
-    on_show: list[Callable[[bytes, bytes], None]] = field(default_factory=list)
-    on_fault: list[Callable[[str, Fault], None]] = field(default_factory=list)
     on_claims: list[Callable[[], None]] = field(default_factory=list)
     on_saved: list[Callable[[], None]] = field(default_factory=list)
     failed: bool = False
@@ -137,25 +105,25 @@ class LiveObject:
     leave_early: Callable[[], bool] = lambda: False
     modified: int = 0
     stopped: bool = False
-    _told: Told | None = None
-    _told_timer: asyncio.TimerHandle | None = None
-    _told_seconds: float = TOLD_SECONDS
     _refusal: Damaged | None = None
+    receipts: NodeReceipts = field(init=False)
+    _state: LocalState = field(init=False)
+    _states_due: StatesDue = field(init=False)
     _writes: Writes = field(init=False)
-    _stated: bool = False
     _in_flight: Collected | None = None
     _unsaved: int = 0
     _gathering: asyncio.TimerHandle | None = None
-    _snapshot_timer: asyncio.TimerHandle | None = None
     _since_checkpoint: int = 0
     _checkpoint_timer: asyncio.TimerHandle | None = None
     _duty_timer: asyncio.TimerHandle | None = None
-    _base_timer: asyncio.TimerHandle | None = None
     _idle: list[asyncio.Future[None]] = field(default_factory=list)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
     def __post_init__(self) -> None:
         self._writes = Writes(self.replica.store, self._disk_told)
+        self.receipts = NodeReceipts(self.replica, self.local, self.random, self.links, self._write_later)
+        self._state = LocalState(self.replica, self.local, self.random)
+        self._states_due = StatesDue(self.replica, self.random, self._is_free, self._append)
 
     @property
     def id(self) -> ObjectId:
@@ -219,8 +187,8 @@ class LiveObject:
         elif not self.stopped:
             self.kick()
         if self._in_flight is None:
-            self._plan_snapshot()
-            self.plan_base()
+            self._states_due.plan_snapshot()
+            self._states_due.plan_base()
 
     def _disk_told(self, refusal: Damaged | None) -> None:
         """What is only in memory stays there, and nothing of it is sent, until there is room; after any other
@@ -251,67 +219,23 @@ class LiveObject:
             self._gathering = None
         self.kick()
 
-    def _plan_snapshot(self) -> None:
-        """A snapshot is due once enough came since the last one that its cost is small beside it.
-
-        It waits for a pause, and a moment more: most likely somebody else makes it.
-        """
-        if self.stopped or not self._snapshot_is_due():
-            return
-        if self._snapshot_timer is not None:
-            self._snapshot_timer.cancel()  # typing goes on: the pause begins anew
-        moment = self.random(1)[0] / 255 * SNAPSHOT_SECONDS
-        self._snapshot_timer = self._loop.call_later(QUIET_SECONDS + moment, self._snapshot_due)
-
-    def _snapshot_is_due(self) -> bool:
-        share = self.replica.fold.size // SNAPSHOT_SHARE
-        return self.replica.order.snapshots.is_due(max(SNAPSHOT_SEGMENTS, share))
-
-    def _snapshot_due(self) -> None:
-        if self._snapshot_is_due():
-            self.snapshot()
+    def _is_free(self) -> bool:
+        busy = self._in_flight is not None or self._gathering is not None
+        return not (busy or self.unverified or self.failed)
 
     def snapshot(self) -> None:
         """Makes a snapshot, unless something is under way or the history is not verified."""
-        self._snapshot_timer = None
-        if self._in_flight is not None or self._gathering is not None or self.unverified or self.failed:
-            return
-        collected = self.replica.make_snapshot()
-        if collected is not None:
-            self._append(collected)
+        self._states_due.snapshot()
 
     def plan_base(self) -> None:
-        """A base is made after a moment where one is due: most likely somebody else makes it."""
-        if self._base_timer is None and not self.stopped and self.replica.base_is_due:
-            moment = self.random(1)[0] / 255 * BASE_SECONDS
-            self._base_timer = self._loop.call_later(moment, self._base_due)
-
-    def _base_due(self) -> None:
-        self._base_timer = None
-        if self.replica.base_is_due:
-            try:
-                self._begin_base()
-            except Conflict as error:
-                self._tell_once(f"somebody who was added from now on waits for it: {error.message}")
-
-    def _begin_base(self) -> bool:
-        """Makes a base, unless something is under way: after that it is planned again."""
-        if self._in_flight is not None or self._gathering is not None or self.unverified or self.failed:
-            return False
-        collected = self.replica.make_base()
-        if collected is not None:
-            self._append(collected)
-        return collected is not None
-
-    def _tell_once(self, words: str) -> None:
-        if words not in self.replica.problems:
-            self.replica.problems.append(words)
+        """A base is made after a moment where one is due."""
+        self._states_due.plan_base()
 
     async def give_base(self) -> None:
         """Returns once a base of everything here is durable. Raises Conflict where it cannot be made now."""
         for _ in range(GIVE_TRIES):
             await self.durable()
-            if self._begin_base():
+            if self._states_due.base():
                 await self.durable()
                 return
         raise Conflict(
@@ -360,9 +284,9 @@ class LiveObject:
             origin.note_taken(self.id, taken.offered.arrivals, taken.offered.known)
         self._pass_on(taken.offered)
         self._tell(taken.deliveries)
-        self.plan_base()
+        self._states_due.plan_base()
         if taken.offered.arrivals:
-            self._look_at_receipts({arrival.segment.log for arrival in taken.offered.arrivals})
+            self.receipts.arrived({arrival.segment.log for arrival in taken.offered.arrivals})
         self._plan_checkpoint()
         return taken
 
@@ -374,7 +298,7 @@ class LiveObject:
         if offered.batch:
             self._writes.write(offered.batch)
         if offered.records:
-            self._look_at_receipts()
+            self.receipts.arrived()
             self.spread(())
             self._tell(self.replica.deliver_waiting(via))
             if any(not isinstance(record, Certificate) for record in offered.records):
@@ -393,7 +317,7 @@ class LiveObject:
         self._duty_timer = None
         self._publish(self.replica.enter() if self.incomplete else self.replica.do_duties())
         self.kick()  # there may be an epoch to write in now
-        self.plan_base()
+        self._states_due.plan_base()
 
     def _publish(self, batch: Batch) -> None:
         if batch:
@@ -432,7 +356,7 @@ class LiveObject:
         self._writes.write(self.replica.adopt(anew))
         self.save()
         self.kick()
-        self.plan_base()
+        self._states_due.plan_base()
         for callback in list(self.on_durable):
             callback()
 
@@ -459,88 +383,24 @@ class LiveObject:
         self.replica.released = True
         self.incomplete = False
         self.kick()
-        self.plan_base()
+        self._states_due.plan_base()
 
     # -- where it is durable --------------------------------------------------------------------
 
-    @property
-    def told(self) -> Told:
-        """What each node signed about it; read when it is first asked for."""
-        if self._told is None:
-            self._told = Told(self.replica.book)
-            try:
-                value = self._value(TOLD, self.id)
-                if value is not None:
-                    self._told.restore(decode_untrusted(value, 1 << 30))
-            except (Damaged, RemoteProtocolError) as error:
-                self.replica.problems.append(f"what nodes signed for was forgotten: {error}")
-        return self._told
-
     def take_receipt(self, node: str, receipt: Receipt, since: int) -> None:
-        """Notes a node's receipt, whose signature was checked; ``since`` is the mark of its session.
-
-        It may name segments that come only now, in the same session: it counts for them once they are here.
-        """
-        fault = self.told.take(node, receipt, since)
-        if fault is not None:
-            self._tell_fault(node, fault)
-        if receipt.whole:
-            self._show_to_all(name_of(node, self.id), receipt)
-        if self._told_timer is None and not self.stopped:
-            self._told_timer = self._loop.call_later(self._told_seconds, self._write_told)
+        """Notes a node's receipt, whose signature was checked; ``since`` is the mark of its session."""
+        self.receipts.take(node, receipt, since)
         for callback in list(self.on_durable):
             callback()
 
-    def _show_to_all(self, name: bytes, receipt: Receipt) -> None:
-        for session, via, flush in self.links.values():
-            if via != "node":
-                self.show(session, name, [receipt])
-                flush()
-        for show in list(self.on_show):
-            show(name, write_shown(name, [receipt]))
-
-    def show_all(self, session: Session) -> None:
-        """Shows a member what nodes signed: so they cannot tell one this and another that."""
-        for name, receipts in self.told.to_show():
-            self.show(session, name, receipts)
-
-    def show(self, session: Session, name: bytes, receipts: list[Receipt]) -> None:
-        """Shows a member some receipts, if he proved that he may see all of this object."""
-        if session.may_see_all(self.id):
-            session.show_receipts(self.id, name, receipts)
-
-    def take_shown(self, shown: ReceiptsShown) -> Shown | None:
-        """Notes what a node signed to another member, who shows it."""
-        found = self.told.take_shown(self.nodes, shown)
-        if found is not None and found.fault is not None:
-            self._tell_fault(found.node, found.fault)
-        return found
-
-    def _tell_fault(self, node: str, fault: Fault) -> None:
-        for callback in list(self.on_fault):
-            callback(node, fault)
-
-    def _look_at_receipts(self, logs: Collection[LogId] = ()) -> None:
-        """Receipts that were ahead of what was here count for what has come."""
-        if self._told is not None:
-            for node, fault in self._told.arrived(logs):
-                self._tell_fault(node, fault)
-
-    def _write_told(self) -> None:
-        self._told_timer = None
+    def _write_later(self, batch: Batch) -> None:
+        """Writes what is lost to nobody where the disk refuses: it is written again with the next."""
         if self._writes.ready():
-            self._writes.write(self._told_batch())
-
-    def _told_batch(self) -> Batch:
-        if self._told is None:
-            return []
-        raw = encode(self._told.stored())
-        self._told_seconds = max(TOLD_SECONDS, len(raw) / TOLD_BYTES)
-        return [self._put(TOLD, self.id, raw)]
+            self._writes.write(batch)
 
     def saved_on(self, node: str) -> bool:
         """Whether the node's receipts cover everything that is here."""
-        return not self.replica.unsealed and self.told.covers_all(node)
+        return not self.replica.unsealed and self.receipts.told.covers_all(node)
 
     # -- at rest --------------------------------------------------------------------------------
 
@@ -555,7 +415,7 @@ class LiveObject:
         replica, word = self.replica, self.watchword()
         busy = replica.unsettled or replica.is_removed or replica.base_is_due or replica.order.bases.unchecked
         told = any((replica.problems, replica.damage, replica.order.set_aside, replica.view.void))
-        told = told or bool(self.told.faults())
+        told = told or bool(self.receipts.told.faults())
         kept = self.nodes and not replica.unsealed.pending and all(map(self.saved_on, self.nodes))
         if word is None or busy or told or not kept or self.failed or self.unverified or self.incomplete:
             return b""
@@ -589,9 +449,7 @@ class LiveObject:
 
     def stop(self) -> None:
         """Plans nothing more: an object that was replaced must not save over its successor's state."""
-        if self._told_timer is not None:
-            self._told_timer.cancel()
-            self._write_told()
+        self.receipts.stop()
         self.stopped = self.replica.over = True
         if self._gathering is not None:
             self._gathered()  # now, while the store still takes it
@@ -599,13 +457,10 @@ class LiveObject:
         if self._checkpoint_timer is not None:
             self._checkpoint_timer.cancel()
             self._checkpoint_timer = None
-        if self._snapshot_timer is not None:
-            self._snapshot_timer.cancel()
-            self._snapshot_timer = None
-        for timer in (self._duty_timer, self._base_timer):
-            if timer is not None:
-                timer.cancel()
-        self._duty_timer = self._base_timer = None
+        self._states_due.stop()
+        if self._duty_timer is not None:
+            self._duty_timer.cancel()
+            self._duty_timer = None
 
     async def end(self) -> None:
         """Saves all there is, also what a full disk has room for by now."""
@@ -613,47 +468,19 @@ class LiveObject:
         self.save()
 
     def save(self) -> None:
-        """Writes the state, sealed for this device, so that opening need not replay.
-
-        Local changes that are in the state but not durable yet are written before it: a state must
-        never hold something that neither journal nor segments have. So what this disk refused is not saved
-        as part of it either.
-        """
+        """Saves its state, but for what this disk refused."""
         if not self._writes.ready():
             return
         self._since_checkpoint = 0
-        batch: Batch = []
-        while (collected := self.replica.journal_pending()) is not None:
-            batch += collected.batch
-        for key, state in self.replica.fold.dirty_state().items():
-            batch.append(self._put(STATES, self.id + key, state))
-            self._stated = True
-        checkpoint = encode_checkpoint(
-            self.replica.order, self.modified, self.unverified, stated=self._stated
-        )
-        batch.append(self._put(CHECKPOINTS, self.id, checkpoint))
-        batch.append(self._put(SUMMARIES, self.id, self.summary().encode()))
-        batch += self._told_batch()
-        self._writes.write(batch)
+        self._writes.write([*self._state.batch(self.summary(), self.unverified), *self.receipts.batch()])
         for callback in list(self.on_saved):
             callback()
 
     def load(self) -> None:
-        """Takes back what ``save`` wrote; what came after it has to be delivered.
-
-        Raises:
-            Damaged: something of it is; make it anew, and replay the segments if need be.
-        """
-        try:
-            checkpoint = self._value(CHECKPOINTS, self.id)
-            self._stated = self.replica.fold.load_state(lambda key: self._value(STATES, self.id + key))
-            if checkpoint is not None:
-                known = restore_checkpoint(self.replica.order, checkpoint)
-                self.modified, self.unverified = known.modified, known.unverified
-                if known.stated and not self._stated:
-                    raise Damaged("the state that belongs to it is gone")
-        except (Damaged, RemoteProtocolError) as error:
-            raise Damaged(f"the local state is damaged ({error}) and is rebuilt from the segments") from None
+        """Takes back what ``save`` wrote; what came after it has to be delivered. Raises Damaged."""
+        known = self._state.load()
+        if known is not None:
+            self.modified, self.unverified = known.modified, known.unverified
 
     @property
     def is_saved(self) -> bool:
@@ -662,13 +489,6 @@ class LiveObject:
 
     def summary(self) -> Summary:
         return Summary(self.replica.fold.size, self.modified, self.replica.level)
-
-    def _put(self, space: str, key: bytes, plaintext: bytes) -> PutValue:
-        return put_state(self.local, space, key, plaintext, self.random)
-
-    def _value(self, space: str, key: bytes) -> bytes | None:
-        """Raises Damaged."""
-        return saved_state(self.replica.store, self.local, space, key)
 
 
 def _in_words(refusal: Damaged) -> Damaged:

@@ -34,7 +34,7 @@ def node_faults(opened: OpenObject, names: Names) -> list[NodeFault]:
             sum(last - first + 1 for _, first, last in fault.missing),
             tuple(receipt.evidence.hex() for receipt in (*fault.had, fault.lacks)),
         )
-        for node, fault, has_again in opened.live.told.faults()
+        for node, fault, has_again in opened.live.receipts.told.faults()
     ]
 
 

@@ -162,7 +162,7 @@ class SyncLink:
     def _enter(self, live: LiveObject) -> None:
         live.links[id(self)] = (self.session, self.via, self.flush)
         if self.node:
-            self._marks[live.id] = live.told.mark(self.node)
+            self._marks[live.id] = live.receipts.told.mark(self.node)
         self.session.open(live.id, live.replica.keys)
 
     def _leave(self, object_id: ObjectId) -> None:
@@ -371,12 +371,12 @@ class SyncLink:
             self.session.get_snapshot(object_id, place)
         self._receipts.setdefault(object_id, []).extend(self._asked.pop(object_id, []))
         if not self.node:
-            live.show_all(self.session)
+            live.receipts.show_all(self.session)
 
     def _shown(self, event: ReceiptsShown) -> None:
         live = self._objects.get(event.object)
         if live is not None:
-            self._owner.on_shown(live, event, partial(live.show, self.session, event.node))
+            self._owner.on_shown(live, event, partial(live.receipts.show, self.session, event.node))
 
     def ask_for_receipt(self, object_id: ObjectId) -> None:
         """The node is to say what it has, before it hears what is here."""

@@ -124,7 +124,7 @@ async def test_a_node_that_hides_a_log_from_one(
         await ana.workspace.go_online(DIRECT)
         await ben.workspace.go_online(DIRECT)
         await until(lambda: ben.text("notes") == "begin. hidden. ", ana, ben, what="met directly")
-        await until(lambda: all(p.opened("notes").live.told.faults() for p in (ana, ben)), ana, ben)
+        await until(lambda: all(p.opened("notes").live.receipts.told.faults() for p in (ana, ben)), ana, ben)
         assert bool(questions) == asked
         ana, ben = await made.reopen(ana), await made.reopen(ben)
         await both_know(node, last, ana, ben)
@@ -169,7 +169,7 @@ async def test_a_node_is_found_out_by_way_of_another(tmp_path: Path) -> None:
             await person.workspace.go_online(RELAYED)
 
         await until(lambda: ben.text("notes") == "begin. hidden. ", ana, ben, what="the honest node's")
-        await until(lambda: all(p.opened("notes").live.told.faults() for p in (ana, ben)), ana, ben)
+        await until(lambda: all(p.opened("notes").live.receipts.told.faults() for p in (ana, ben)), ana, ben)
         await both_know(node, last, *[await made.reopen(person) for person in (ana, ben)])
 
 

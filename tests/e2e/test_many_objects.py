@@ -11,7 +11,7 @@ import pytest
 from peergos_collab.errors import DiskFull
 from peergos_collab.ports import Batch, PutValue
 from peergos_collab.workspace import online as online_module
-from peergos_collab.workspace.live_object import CHECKPOINTS
+from peergos_collab.workspace.local_state import CHECKPOINTS
 from support.homes import RELAYED, Person, World, copy_home, until, world
 
 SHARED, OTHERS = "notes", [f"private {number}" for number in range(5)]

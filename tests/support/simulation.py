@@ -50,7 +50,7 @@ from peergos_collab.sync.snapshots import stored_snapshot_untrusted
 from peergos_collab.testing.store import MemoryStore, _copy
 from peergos_collab.workspace.folds import ChatFold, DocumentFold, EntriesFold
 from peergos_collab.workspace.history import is_true_snapshot
-from peergos_collab.workspace.live_object import TOLD
+from peergos_collab.workspace.node_receipts import TOLD
 from peergos_collab.workspace.told import Told, name_of
 from support.circle import Circle, Membership, make_circle
 

@@ -15,7 +15,8 @@ from peergos_collab.ports import PutValue
 from peergos_collab.sync.receipts import Receipt
 from peergos_collab.sync.session import Session
 from peergos_collab.testing.store import MemoryStore
-from peergos_collab.workspace.live_object import TOLD, TOLD_SECONDS, LiveObject
+from peergos_collab.workspace.live_object import LiveObject
+from peergos_collab.workspace.node_receipts import TOLD, TOLD_SECONDS
 from peergos_collab.workspace.writes import RETRY_SECONDS
 from support.jumping_loop import in_no_time, passing
 from support.members import Group

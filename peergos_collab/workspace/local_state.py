@@ -1,0 +1,66 @@
+"""The saved state of one object, sealed for this device: opening it need not replay its segments."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..crypto import LocalKey
+from ..errors import Damaged, RemoteProtocolError
+from ..objects.snapshots import SnapshotPlace
+from ..ports import Batch, Random
+from ..sync.replica import Replica
+from .checkpoint import Known, encode_checkpoint, restore_checkpoint
+from .saved_state import put_state, saved_state
+from .summaries import SUMMARIES, Summary
+
+CHECKPOINTS: Final = "checkpoints"
+STATES: Final = "states"
+
+
+class LocalState:
+    """See the module's text."""
+
+    def __init__(self, replica: Replica, local: LocalKey, random: Random) -> None:
+        self._replica = replica
+        self._local = local
+        self._random = random
+        self._stated = False
+
+    def batch(self, summary: Summary, unverified: SnapshotPlace | None) -> Batch:
+        """What saves it.
+
+        Local changes that are in the state but not durable yet are written before it: a state must
+        never hold something that neither journal nor segments have.
+        """
+        replica = self._replica
+        batch: Batch = []
+        while (collected := replica.journal_pending()) is not None:
+            batch += collected.batch
+        for key, state in replica.fold.dirty_state().items():
+            batch.append(put_state(self._local, STATES, replica.object + key, state, self._random))
+            self._stated = True
+        checkpoint = encode_checkpoint(replica.order, summary.modified, unverified, stated=self._stated)
+        for space, plaintext in ((CHECKPOINTS, checkpoint), (SUMMARIES, summary.encode())):
+            batch.append(put_state(self._local, space, replica.object, plaintext, self._random))
+        return batch
+
+    def load(self) -> Known | None:
+        """Takes back what ``batch`` saved; what came after it has to be delivered. None where nothing is.
+
+        Raises:
+            Damaged: something of it is; make it anew, and replay the segments if need be.
+        """
+        replica = self._replica
+        try:
+            checkpoint = saved_state(replica.store, self._local, CHECKPOINTS, replica.object)
+            self._stated = replica.fold.load_state(
+                lambda key: saved_state(replica.store, self._local, STATES, replica.object + key)
+            )
+            if checkpoint is None:
+                return None
+            known = restore_checkpoint(replica.order, checkpoint)
+            if known.stated and not self._stated:
+                raise Damaged("the state that belongs to it is gone")
+        except (Damaged, RemoteProtocolError) as error:
+            raise Damaged(f"the local state is damaged ({error}) and is rebuilt from the segments") from None
+        return known
