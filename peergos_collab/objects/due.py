@@ -240,13 +240,13 @@ def _newest_version(
     parent = parents.get(ObjectId(principal.id))
     if parent is None:
         return None
-    history, holds = maker.membership.history, parent.membership
+    history, holds, actor = maker.membership.history, parent.membership, maker.actor
     role = holds.view.level(parent.actor.principal) or Level.READ
     epoch = usable(parent, min(role, Level.WRITE))
     if epoch is None:
         # Who only reads there cannot make new keys; what else is due here does not wait for who can.
         return ParentFirst(ObjectId(principal.id)) if role >= Level.WRITE else None
-    pins = history.pins_believed(principal.id, maker.actor.account.id, history.everything)
+    pins = history.pins_believed(principal.id, actor.principal, actor.account.id, history.everything)
     ever = [pin.principal for pin in pins]
     if epoch == principal.version and not member.contested:
         return None

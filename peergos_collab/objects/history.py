@@ -14,7 +14,9 @@ from ..errors import RemoteProtocolError
 from ..identity.account import Account
 from ..values import dataclass
 from . import rules
+from .op_kinds import RePin
 from .operations import SignedOp, UnverifiedOp, log_digest
+from .principals import PrincipalKind
 from .records import MembershipRecord
 from .seats import Pin, Seats
 
@@ -130,17 +132,23 @@ class History:
         """The key versions of a principal that the proofs in a set of ops show to be older than others."""
         return frozenset[bytes]().union(*(pin.older for pin in self.pins_of(principal, past)))
 
-    def pins_believed(self, principal: PrincipalId, account: bytes, past: int) -> list[Pin]:
-        """Those of them from which ``account`` may lead to newer ones.
+    def pins_believed(self, principal: PrincipalId, by: PrincipalId, account: bytes, past: int) -> list[Pin]:
+        """Those of them from which ``account``, acting as ``by``, may lead to newer ones.
 
         Once it was named as gone it holds no key of what was listed since, unless it is back. Two who name
         it at the same time say one thing: what is listed with either known, or is shown to follow the
         version that the other gave, which it had no key of, was listed since.
+
+        Who has an object's old keys may say to be any account. So one that had not acted for it when it was
+        re-pinned is taken to be named there.
         """
+        pins = self.pins_of(principal, past)
         named = list(self.members_of(self._gone.get((principal, account), 0) & past))
-        return [
-            pin for pin in self.pins_of(principal, past) if all(self.is_listed_since(pin, op) for op in named)
-        ]
+        if bytes(by) != account:
+            acts = self.acts_of(by, account)
+            given = [self.entries[pin.op] for pin in pins if pin.principal.kind is PrincipalKind.OBJECT]
+            named += [op for op in given if isinstance(op.signed.op, RePin) and not acts & op.past]
+        return [pin for pin in pins if all(self.is_listed_since(pin, op) for op in named)]
 
     def is_listed_since(self, pin: Pin, naming: Entry) -> bool:
         """Whether a key version was given by an op that named somebody as gone, or after it."""

@@ -136,7 +136,7 @@ class View:
             for pin in (*seat.pins, *seat.doubts) if seat.contested else ():
                 mask |= 1 << pin.op
         for entry in self.history.entries:
-            if not entry.refused and rules.ends_access(entry) and entry.id not in self.void:
+            if not entry.refused and rules.ends_access(entry):
                 mask |= entry.bit
         return mask
 

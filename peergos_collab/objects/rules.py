@@ -8,7 +8,7 @@ depend on the set alone, never on the order in which it arrived.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final
 
 from ..codec.ids import AccountId, PrincipalId
@@ -287,8 +287,8 @@ def _judge_re_pin(history: History, entry: Entry, level: Level) -> None:
         seat = entry.before.get(version.principal.id)
         if seat is None:
             raise RemoteProtocolError("a key version of somebody who is no member")
-        id_, account = version.principal.id, entry.signed.author.account
-        ever = history.pins_believed(id_, account, entry.past)
+        id_, author = version.principal.id, entry.signed.author
+        ever = history.pins_believed(id_, author.principal, author.account, entry.past)
         listed = [pin.principal for pin in seat.pins]
         gone = [target.who for target in op.targets if target.principal == version.principal.id]
         if version.principal.version in history.replaced(id_, entry.past):
@@ -341,12 +341,14 @@ class Table:
     Args:
         removals: those that count, by whom they are of.
         versions: the key versions that re-pins gave to objects.
+        named: those of re-pins that are void because their author was removed.
     """
 
     history: History
     entries: list[Entry]
     removals: dict[PrincipalId, list[Removal]]
-    versions: dict[PrincipalId, list[Pin]]
+    versions: dict[PrincipalId, list[Pin]] = field(default_factory=dict)
+    named: dict[PrincipalId, list[Removal]] = field(default_factory=dict)
 
     def removals_of(self, principal: PrincipalId) -> list[Removal]:
         return self.removals.get(principal, [])
@@ -415,24 +417,42 @@ def is_void(table: Table, entry: Entry) -> bool:
 
     So is what was given in an object's name by keys that were replaced beside that, by an account not known.
     """
-    return _is_taken(table, entry) or bool(_unheard_by(table, entry))
+    return _is_taken(table, entry) or _is_disowned(table, entry) or bool(_unheard_by(table, entry))
 
 
 def is_only_unheard(table: Table, entry: Entry) -> bool:
     """Whether something given in an object's name is void for no other reason."""
-    return bool(_unheard_by(table, entry)) and not _is_taken(table, entry)
+    taken = _is_taken(table, entry) or _is_disowned(table, entry)
+    return bool(_unheard_by(table, entry)) and not taken
+
+
+def _is_disowned(table: Table, entry: Entry) -> bool:
+    """Whether something was given by whom a re-pin that is void named as gone from behind his principal.
+
+    Who removed that one had perhaps seen what was given, and not that its author was behind it no more.
+    """
+    return isinstance(entry.signed.op, Add | ChangeRole) and any(
+        _ends(table, entry, removal) and not _is_taken(table, removal.by, behind=True)
+        for removal in table.named.get(entry.signed.author.principal, ())
+    )
 
 
 def _is_taken(table: Table, entry: Entry, *, behind: bool = False) -> bool:
     """Whether a removal makes an op void; ``behind``: one of an account or device behind its principal."""
     return any(
+        (not behind or bool(removal.target.who)) and _ends(table, entry, removal)
+        for removal in table.removals_of(entry.signed.author.principal)
+    )
+
+
+def _ends(table: Table, entry: Entry, removal: Removal) -> bool:
+    """Whether a removal reaches what its target did at the same time."""
+    return (
         removal.concerns(entry)
-        and (not behind or bool(removal.target.who))
         and table.history.concurrent(entry, removal.by)
         and entry.id not in removal.accepted
         and needed_level(entry) > removal.leaves
         and not _all_deaf(table, entry, removal)
-        for removal in table.removals_of(entry.signed.author.principal)
     )
 
 
@@ -495,7 +515,7 @@ def table_of(history: History, entries: Iterable[Entry]) -> Table:
 
     A re-pin is no removal of a member, so it can be void itself; all other removals never are.
     """
-    table = Table(history, list(entries), {}, {})
+    table = Table(history, list(entries), {})
     for entry in table.entries:
         if not entry.refused and never_void(entry):
             for removal in entry.removals:
@@ -504,6 +524,8 @@ def table_of(history: History, entries: Iterable[Entry]) -> Table:
     void = _void_by(table) if re_pins else set()
     for entry in re_pins:
         if entry.index in void:
+            for removal in () if lacks_role(entry, void) else entry.removals:
+                table.named.setdefault(removal.target.principal, []).append(removal)
             continue
         for removal in entry.removals:
             table.removals.setdefault(removal.target.principal, []).append(removal)
@@ -522,7 +544,7 @@ def void_in(table: Table) -> set[int]:
     never = {
         principal: [r for r in removals if never_void(r.by)] for principal, removals in table.removals.items()
     }
-    return (void - re_pins) | (_void_by(Table(table.history, table.entries, never, {})) & re_pins)
+    return (void - re_pins) | (_void_by(Table(table.history, table.entries, never)) & re_pins)
 
 
 def _void_by(table: Table) -> set[int]:

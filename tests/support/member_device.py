@@ -310,8 +310,14 @@ class Device:
             return True
         if not member.contested and member.principal.version == epoch:
             return True
-        account, history = bytes(self.credentials.account_id), self.holds[oid].history
-        if leads_to_newer(history, self.holds[folder], account, epoch):
+        account, history, acting = (
+            bytes(self.credentials.account_id),
+            self.holds[oid].history,
+            self.actor(oid),
+        )
+        if acting is not None and leads_to_newer(
+            history, self.holds[folder], acting.principal, account, epoch
+        ):
             return True
         sides = [side.version for side in member.contested]
         actor = self._actor_by(oid, folder)

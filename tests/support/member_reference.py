@@ -110,6 +110,20 @@ class Reference:
         pins = [id_ for id_ in ops if self.allowed[id_] and isinstance(claimed(self.entries[id_]).op, RePin)]
         return sure + [id_ for id_ in pins if not self.is_void(id_, sure)]
 
+    def namings(self, sure: list[bytes], removals: list[bytes], ops: frozenset[bytes]) -> list[bytes]:
+        """The re-pins that are void because their author was removed, and not named as gone himself."""
+        found = []
+        for id_ in ops - set(removals):
+            if not self.allowed[id_] or not isinstance(claimed(self.entries[id_]).op, RePin):
+                continue
+            sat_on = self._sat_on(id_)
+            lacks = self._lacks(id_, sat_on, [one for one in sat_on if not self.is_void(one.by, sure)])
+            pins = [one for one in removals if isinstance(claimed(self.entries[one]).op, RePin)]
+            named = [one for one in pins if self.takes_from(one, self.entries[id_]) is not None]
+            if not lacks and not any(self._ends(one, id_, removals, 0) for one in named):
+                found.append(id_)
+        return found
+
     def is_deaf(self, given: bytes, removal: bytes, removals: list[bytes]) -> bool:
         """Whether who gave something knew that the removal's author was gone, or who had let him in."""
         return self._is_ended(removal, [one for one in removals if one in self.pasts[given]])
@@ -169,31 +183,37 @@ class Reference:
             return Level.ADMIN
         return Level.WRITE if isinstance(op, Rotate | RePin) else Level.READ
 
-    def is_void(self, id_: bytes, removals: list[bytes]) -> bool:
+    def is_void(self, id_: bytes, removals: list[bytes], namings: Iterable[bytes] = ()) -> bool:
         entry = self.entries[id_]
         if self.targets(id_) or isinstance(claimed(entry).op, Create):
             return False
         sat_on = self._sat_on(id_)
-        if self._lacks(id_, sat_on, [one for one in sat_on if not self.is_void(one.by, removals)]):
+        if self._lacks(id_, sat_on, [one for one in sat_on if not self.is_void(one.by, removals, namings)]):
             return True
         gives = isinstance(claimed(entry).op, Add | ChangeRole)
         unheard = self._unheard_by(id_, removals) if gives else []
-        for removal in removals:
+        for removal in [*removals, *(namings if gives else ())]:
             left = 0 if removal in unheard else self.takes_from(removal, entry)
-            if left is None or not self.beside(id_, removal) or id_ in self.accepted(removal):
-                continue
-            reached = not sat_on or any(not self.is_deaf(one.by, removal, removals) for one in sat_on)
-            if self.needs(id_) > left and reached:
+            if left is not None and self._ends(removal, id_, removals, left):
                 return True
         return False
 
+    def _ends(self, removal: bytes, id_: bytes, removals: list[bytes], left: int) -> bool:
+        """Whether a removal that leaves the author of an op so much reaches that."""
+        if not self.beside(id_, removal) or id_ in self.accepted(removal) or self.needs(id_) <= left:
+            return False
+        sat_on = self._sat_on(id_)
+        return not sat_on or any(not self.is_deaf(one.by, removal, removals) for one in sat_on)
+
     def _members(self, ops: frozenset[bytes]) -> dict[PrincipalId, list[Given]]:
         removals, sure = self.removals(ops), self.removals(ops, re_pins=False)
+        namings = self.namings(sure, removals, ops)
         found: dict[PrincipalId, list[Given]] = {}
         for id_ in ops:
             entry = self.entries[id_]
             op = claimed(entry).op
-            if not self.allowed[id_] or self.is_void(id_, sure if isinstance(op, RePin) else removals):
+            known = (sure, ()) if isinstance(op, RePin) else (removals, namings)
+            if not self.allowed[id_] or self.is_void(id_, *known):
                 continue
             if isinstance(op, Create):
                 found.setdefault(op.creator.id, []).append(Given(id_, Level.ADMIN, True))
@@ -299,22 +319,37 @@ class Reference:
         return seat is not None and seat.pins[0].principal.kind is PrincipalKind.OBJECT
 
 
-def leads_to_newer(history: History, folder: Membership, account: bytes, epoch: EpochId) -> bool:
+def leads_to_newer(
+    history: History, folder: Membership, by: PrincipalId, account: bytes, epoch: EpochId
+) -> bool:
     """Whether somebody can prove that ``epoch`` of a folder is newer than a key version it has below.
 
     Args:
         history: of the object below.
         folder: his records and keys of the folder.
+        by: as whom he acts there.
         account: who he is.
     """
     id_ = PrincipalId(folder.object)
     listed = [(entry, pin) for entry in history.entries for pin in entry.pins if pin.principal.id == id_]
     if any(epoch in pin.older for _, pin in listed):
         return False  # more is known of the folder there than he has of it
+    acts = [
+        entry.bit
+        for entry in history.entries
+        if not entry.refused
+        and (claimed(entry).author.principal, bytes(claimed(entry).author.account)) == (by, account)
+    ]
     named = [
         entry
         for entry in history.entries
         if any(gone.target.principal == id_ and gone.target.who == account for gone in entry.removals)
+        or (
+            bytes(by) != account
+            and isinstance(claimed(entry).op, RePin)
+            and any(pin.principal.id == id_ for pin in entry.pins)
+            and not any(entry.past & act for act in acts)
+        )
     ]
 
     def is_since(entry: Entry, version: bytes, older: frozenset[bytes], naming: Entry) -> bool:

@@ -16,7 +16,7 @@ from peergos_collab.objects.key_ring import KeyRing
 from peergos_collab.objects.key_versions import check_newer, newer_account, newer_epoch
 from peergos_collab.objects.member_changes import Maker
 from peergos_collab.objects.membership import Member, Membership, View
-from peergos_collab.objects.nested import actor_in, parent_pairs
+from peergos_collab.objects.nested import acting_for, actor_in, parent_pairs
 from peergos_collab.objects.op_kinds import Leave, News, NewVersion, RePin, Target
 from peergos_collab.objects.principals import Principal
 from peergos_collab.objects.records import (
@@ -383,6 +383,115 @@ def test_who_acted_for_the_folder_before_adds_beside_a_re_pin() -> None:
     tree.take(re_pin, *adding)
 
     assert account_principal(tree.document["z"].credentials).id in tree.document["o"].view.members
+
+
+def re_pinned_by(tree: Tree, maker: Maker, by: str, *gone: str) -> Epoch:
+    """A re-pin of the folder to keys that ``by`` makes now, by the write key of its first ones."""
+    inside = tree.folder[by].membership
+    made = tree.folder[by].maker.rotate()
+    tree.folder.tell(made, by)
+    folder = PrincipalId(tree.folder.object)
+    first = Principal.of_object(tree.folder.object, tree.folder.first.id, tree.folder.first.keys)
+    version = newer_epoch([], [first], inside.ring.epochs, inside.keys, made.id)
+    if maker.actor.principal == folder:
+        maker = replace(maker, actor=acting_for(maker.actor, inside, made.id))
+    return maker.re_pin([version], [Target(folder, bytes(tree.folder[one].id)) for one in gone])
+
+
+def re_pinned_without(tree: Tree, gone: str) -> MembershipRecord:
+    """``a`` removes somebody from the folder, who does not hear of it, and re-pins."""
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder[gone].id)]), "a")
+    made = tree.due("a")
+    assert isinstance(made, MembershipRecord)
+    return made
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_only_who_acted_for_the_folder_before_leads_on_from_keys_that_were_replaced(known: bool) -> None:
+    """Whoever has them may call himself anybody."""
+    tree = Tree()
+    for name in "bc":
+        tree.folder.add("a", name, Level.ADMIN)
+    tree.take(tree.maker("c").tell_news())
+    tree.take(re_pinned_without(tree, "b"))
+    true = listed(tree).principal.version
+    by = "c" if known else "b"
+    false = re_pinned_by(tree, tree.maker(by) if known else by_another_account(tree, by), by)
+    tree.take(false)
+
+    assert (false.id in tree.document["o"].view.void) is not known
+    assert (listed(tree).principal.version == true) is not known
+
+
+def test_whom_a_void_re_pin_names_as_gone_lets_nobody_in() -> None:
+    """Who removed the folder beside that had seen whom he let in, and not that he was gone from it."""
+    tree = Tree(Level.ADMIN)
+    re_pin, adding = add_beside_a_re_pin(tree, "b")
+    o, z = tree.document["o"], account_principal(tree.document["z"].credentials).id
+    tree.take(*adding)
+    tree.take(o.maker.remove([Target(PrincipalId(tree.folder.object))]))
+    before = z in o.view.members
+    tree.take(re_pin)
+
+    assert before
+    assert re_pin.id in o.view.void
+    assert z not in o.view.members
+
+
+def test_new_keys_are_made_once_such_a_re_pin_is_known() -> None:
+    """Who has not heard of it forwards those of before to whom somebody it names let in."""
+    tree = Tree()
+    tree.folder.add("a", "b", Level.ADMIN)
+    re_pin, o = re_pinned_without(tree, "b"), tree.document["o"]
+    tree.take(o.maker.remove([Target(PrincipalId(tree.folder.object))]))
+    before = o.usable
+    tree.take(re_pin)
+
+    assert before is not None
+    assert o.usable is None
+
+
+def with_two_adds() -> Tree:
+    """``b`` was removed from the folder; ``a`` re-pinned the document without him, and added y."""
+    tree = Tree(Level.ADMIN)
+    tree.document.people["y"] = Group("y", RANDOM)["y"]
+    tree.folder.add("a", "b", Level.ADMIN)
+    return tree
+
+
+def add_y(tree: Tree) -> None:
+    tree.take(*tree.maker("a").add(account_principal(tree.document["y"].credentials), Level.READ))
+
+
+def test_but_not_one_by_whom_another_names_as_gone() -> None:
+    """He dates it back, to throw out whom the folder's members let in, when that is removed."""
+    tree = with_two_adds()
+    false = re_pinned_by(tree, tree.maker("b"), "b", "a")
+    tree.take(re_pinned_without(tree, "b"))
+    add_y(tree)
+    o = tree.document["o"]
+    tree.take(o.maker.remove([Target(PrincipalId(tree.folder.object))]))
+    tree.take(false)
+
+    assert false.id in o.view.void
+    assert account_principal(tree.document["y"].credentials).id in o.view.members
+
+
+def test_nor_one_by_whom_a_removed_admin_let_in() -> None:
+    """He is no member, and never was."""
+    tree = with_two_adds()
+    o, z, ex = tree.document["o"], tree.document["z"], Group("x", RANDOM)["x"]
+    tree.document.people["x"] = replace(ex, maker=replace(ex.maker, membership=o.membership))
+    tree.take(*o.maker.add(account_principal(ex.credentials), Level.ADMIN))
+    letting_in = tree.document["x"].maker.add(account_principal(z.credentials), Level.ADMIN)
+    z.take(*tree.records, *letting_in)
+    false = re_pinned_by(tree, z.maker, "b", "a")
+    tree.take(o.maker.remove([Target(account_principal(ex.credentials).id)]))
+    add_y(tree)
+    tree.take(*letting_in, false)
+
+    assert false.id in o.view.void
+    assert account_principal(tree.document["y"].credentials).id in o.view.members
 
 
 def test_who_cannot_show_the_newest_of_several_versions_makes_no_keys(
