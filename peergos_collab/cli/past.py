@@ -11,13 +11,13 @@ import click
 from ..codec.shown import escape_hidden
 from .output import local_time, print_bytes, print_result, table
 from .session import in_workspace
-from .settings import Command, current
+from .settings import Command, current, refuse
 
 if TYPE_CHECKING:
     from ..workspace.api import Passage, Version, Workspace
 
 SHOWN: int = 12
-"""Characters of a version's name in a table; any begin that names one version will do."""
+"""Characters of a version's id in a table; any begin that only one version has will do."""
 
 
 @click.command("history", cls=Command)
@@ -26,6 +26,7 @@ def history(path: str) -> None:
     """List the versions of PATH, the newest first.
 
     A version is what one person wrote without a pause of five minutes, and without anybody else in between.
+    One that has a name ends where that says, and is told with who gave it.
     """
     settings = current()
 
@@ -34,10 +35,39 @@ def history(path: str) -> None:
 
     versions = in_workspace(settings, read)
     rows = [
-        (each.id[:SHOWN], local_time(each.time), _who(each), f"+{each.added}", f"-{each.removed}")
+        (
+            each.id[:SHOWN],
+            local_time(each.time),
+            _who(each),
+            f"+{each.added}",
+            f"-{each.removed}",
+            _name(each),
+        )
         for each in versions
     ]
     print_result(settings, {"versions": [dataclasses.asdict(each) for each in versions]}, table(rows))
+
+
+@click.command("name", cls=Command)
+@click.argument("path")
+@click.argument("version")
+@click.argument("name", default="")
+@click.option("--remove", is_flag=True, help="Take the name of VERSION away instead.")
+def name(path: str, version: str, name: str, *, remove: bool) -> None:
+    """Call VERSION of PATH NAME from now on, for everybody in it.
+
+    The name stands wherever a version is asked for, as 'now' does. Who wrote since, and what comes in late,
+    changes nothing in what has a name. A version has one name: another takes its place.
+    """
+    settings = current()
+    if remove == bool(name):
+        refuse("A version is given a name, or --remove takes it away; nothing was changed.")
+
+    async def write(workspace: Workspace) -> str:
+        return await workspace.name_version(path, version, name)
+
+    id_ = in_workspace(settings, write)
+    print_result(settings, {"path": path, "version": id_, "name": name})
 
 
 @click.command("at", cls=Command)
@@ -113,7 +143,16 @@ def restore(path: str, version: str) -> None:
 
 
 def _who(each: Version | Passage) -> str:
-    return f"{each.author} (unverified)" if each.unverified else each.author
+    return _person(each.author, unverified=each.unverified)
+
+
+def _person(who: str, *, unverified: bool) -> str:
+    return f"{who} (unverified)" if unverified else who
+
+
+def _name(each: Version) -> str:
+    by = _person(each.named_by, unverified=each.named_by_unverified)
+    return f"“{each.name}”, by {by}, {local_time(each.named)}" if each.name else ""
 
 
 def _lines(text: str, passages: list[Passage]) -> Iterator[tuple[str, Passage | None]]:

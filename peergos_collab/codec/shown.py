@@ -37,6 +37,19 @@ def escape_hidden(text: str, keep: str = "") -> str:
     return "".join(f"<U+{ord(c):04X}>" if is_hidden(c) and c not in keep else c for c in text)
 
 
+def name_problem(name: str) -> str | None:
+    """What is wrong with a name that somebody gives to something, in words; None where nothing is."""
+    if not name:
+        return "it is empty"
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        return "it is not valid Unicode"
+    if any(map(is_hidden, name)):
+        return "it holds characters that cannot be seen or that turn text around"
+    if name != name.strip():
+        return "it starts or ends with a space"
+    return None
+
+
 def show_person(name: str) -> str:
     """A person's own name for himself, as shown: one line, at most 64 code points, never empty."""
     shown = " ".join(escape_hidden(name).split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
-from ..codec.shown import escape_hidden, is_hidden
+from ..codec.shown import escape_hidden, name_problem
 from ..errors import UsageError
 
 MAX_NAME: Final = 255
@@ -44,18 +44,13 @@ def _escaped(spaces: str) -> str:
 
 
 def _problem(name: str) -> str | None:
-    if not name:
-        return "it is empty"
-    if any("\ud800" <= character <= "\udfff" for character in name):
-        return "it is not valid Unicode"
+    problem = name_problem(name)
+    if problem is not None:
+        return problem
     if len(unicodedata.normalize("NFC", name).encode()) > MAX_NAME:
         return f"it has more than {MAX_NAME} bytes"
     if name in {".", ".."}:
         return "it means a folder itself"
     if "/" in name:
         return "it holds '/'"
-    if any(map(is_hidden, name)):
-        return "it holds characters that cannot be seen or that turn text around"
-    if name != name.strip():
-        return "it starts or ends with a space"
     return None

@@ -38,6 +38,8 @@ class Kind(enum.IntEnum):
     """Changes to a map of entries: the profile, later folders."""
     SNAPSHOT = 4
     """Merged state up to given heads."""
+    NAME = 5
+    """What a version of a document is called."""
 
 
 _FIRST_KIND: Final = min(Kind)
@@ -172,7 +174,7 @@ def decode_payload_untrusted(raw: bytes) -> Payload:
         number(fields[3], 0, MAX_CHANGES, "change count"),
         tuple(_cite(item) for item in many(fields[4], MAX_CITES, "cites")),
         tuple(blob(item, 32, "membership head") for item in many(fields[5], 64, "membership heads")),
-        _kind(fields[6]),
+        kind_untrusted(fields[6]),
         number(fields[7], 0, 2**53, "time"),
         content,
         fields[10],
@@ -186,7 +188,8 @@ def _cite(value: Any) -> Cite:
     )
 
 
-def _kind(value: Any) -> Kind:
+def kind_untrusted(value: Any) -> Kind:
+    """Raises RemoteProtocolError."""
     return Kind(number(value, _FIRST_KIND, _LAST_KIND, "payload kind"))
 
 

@@ -419,7 +419,7 @@ class CausalOrder:
         self._count(delivery.author, payload)
 
     def _hand_over(self, delivery: Delivery, *, own: bool = False) -> None:
-        if delivery.kind is not self.fold.kind:
+        if delivery.kind not in self.fold.kinds:
             self.fold.pass_by(delivery)
         elif own:
             self.fold.take_own(delivery)

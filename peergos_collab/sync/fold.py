@@ -20,7 +20,12 @@ class Fold(Protocol):
     """
 
     @property
-    def kind(self) -> Kind: ...
+    def kind(self) -> Kind:
+        """What its object is."""
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """What payloads it takes."""
 
     @property
     def size(self) -> int:

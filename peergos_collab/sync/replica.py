@@ -240,14 +240,14 @@ class Replica:
     def store(self) -> SegmentStore:
         return self.book.store
 
-    def submit(self, content: bytes, run: RunId | None = None) -> None:
-        """Takes a local change; ``collect`` makes it durable.
+    def submit(self, content: bytes, run: RunId | None = None, kind: Kind | None = None) -> None:
+        """Takes a local change, of the fold's kind unless it says another; ``collect`` makes it durable.
 
         Raises:
             NoAccess: see ``check_may_write``.
         """
         self.check_may_write()
-        self.unsealed.submit(run or self.run, self._clock(), content)
+        self.unsealed.submit(run or self.run, self._clock(), kind or self.fold.kind, content)
 
     def _next_number(self, run: RunId) -> int:
         """Of the changes of a run of this device, the first that is in no segment yet."""
@@ -296,7 +296,7 @@ class Replica:
         content = self.fold.combine([change.content for change in changes])
         first, last = changes[0], changes[-1]
         collected = self._sealer.seal(
-            Content(first.run, first.number, len(changes), self.fold.kind, last.time, content)
+            Content(first.run, first.number, len(changes), first.kind, last.time, content)
         )
         collected.batch += self.unsealed.take(changes)
         return self._with_published(collected)
@@ -484,8 +484,9 @@ class Replica:
         # everywhere: it is refused here, too, and its words are put in anew.
         own = [content for device, content in anew.given_up if device == self.author.device]
         changes = list(self.unsealed)
-        refused = self.fold.adopt(anew.fold, [*own, *(change.content for change in changes)])
-        lost = {at - len(own) for at in refused if at >= len(own)}
+        folded = [at for at, change in enumerate(changes) if change.kind is self.fold.kind]
+        refused = self.fold.adopt(anew.fold, [*own, *(changes[at].content for at in folded)])
+        lost = {folded[at - len(own)] for at in refused if at >= len(own)}
         anew.fold = self.fold
         self.order = self._sealer.order = anew
         if lost:

@@ -19,7 +19,7 @@ from typing import Final
 from ..codec.ids import ObjectId, RunId
 from ..crypto import LocalKey
 from ..errors import Quarantined, RemoteProtocolError
-from ..objects.payload import MAX_CHANGES
+from ..objects.payload import MAX_CHANGES, Kind
 from ..ports import Batch, DropJournal, PutJournal, Random, SegmentStore
 from .fold import Fold
 from .journal import ENTRY_CHANGES, ENTRY_CONTENT, LocalChange, open_entry_untrusted, seal_entry
@@ -62,9 +62,9 @@ class Unsealed:
         """In the order in which they were made."""
         return chain(self.journaled, self.pending)
 
-    def submit(self, run: RunId, time: int, content: bytes) -> None:
+    def submit(self, run: RunId, time: int, kind: Kind, content: bytes) -> None:
         """Takes a change that was just made. ``time`` is in ms since 1970."""
-        self.pending.append(LocalChange(run, self._number(run), time, content))
+        self.pending.append(LocalChange(run, self._number(run), time, kind, content))
 
     def _number(self, run: RunId) -> int:
         number = self._numbers.get(run) or self._following(run)
@@ -72,7 +72,7 @@ class Unsealed:
         return number
 
     def journal(self) -> Batch:
-        """Pending changes of one run, as a journal entry to make durable."""
+        """Pending changes of one run and kind, as a journal entry to make durable."""
         if not self.pending:
             return []
         changes = _same_run(self.pending, ENTRY_CHANGES, ENTRY_CONTENT)
@@ -142,7 +142,8 @@ class Unsealed:
                 if change.number < self._following(change.run):
                     continue
                 try:
-                    fold.restore(change.content, change.time)
+                    if change.kind is fold.kind:
+                        fold.restore(change.content, change.time)
                 except (RemoteProtocolError, Quarantined) as error:
                     refused.append(f"an unsent local change cannot be taken back ({error})")
                     continue
@@ -167,7 +168,8 @@ def _same_run(queue: deque[LocalChange], most: int, most_bytes: int) -> list[Loc
     for change in queue:
         size += len(change.content)
         if changes and (
-            change.run != changes[0].run
+            (change.run, change.kind) != (changes[0].run, changes[0].kind)
+            or change.kind is Kind.NAME  # what it names ends with the segment before it
             or len(changes) >= most
             or size > most_bytes
             or change.time - changes[-1].time >= SITTING

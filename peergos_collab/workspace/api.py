@@ -346,6 +346,9 @@ class Version:
         added, removed: characters, since the version before.
         me: by this account, on whichever device.
         unverified: no contact; the name is what they say of themselves.
+        name: what it is called, safe to show; empty where it has no name.
+        named_by, named_by_me, named_by_unverified: who called it so, as for ``author``.
+        named: when, by that one's clock, ms since 1970.
     """
 
     id: str
@@ -356,6 +359,11 @@ class Version:
     removed: int
     me: bool = False
     unverified: bool = False
+    name: str = ""
+    named_by: str = ""
+    named: int = 0
+    named_by_me: bool = False
+    named_by_unverified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -567,10 +575,16 @@ class Workspace(Protocol):
         """Its versions, the newest first. Raises Offline while its history is not all here."""
 
     async def document_at(self, path: str, version: str) -> str:
-        """The text of a version, by its id, a begin of that, or ``now``. Raises as the next."""
+        """The text of a version, by its name, its id, a begin of that, or ``now``. Raises as the next."""
 
     async def blame(self, path: str, version: str = "now") -> list[Passage]:
         """Who wrote which part of a version, and when. Raises NotFound, UsageError, Offline."""
+
+    async def name_version(self, path: str, version: str, name: str) -> str:
+        """Gives a version a name for all members, or another one; empty takes it away. Returns its id.
+
+        Raises NotFound, UsageError, Conflict, Offline, NoAccess; then nothing was changed.
+        """
 
     async def restore_document(self, path: str, version: str) -> None:
         """Makes the text what it was, by edits like any other: all that came since stays in the history.

@@ -322,6 +322,7 @@ _PLAIN: Final = (
     "read_document",
     "export_document",
     "document_versions",
+    "name_version",
     "document_at",
     "blame",
     "restore_document",

@@ -28,5 +28,8 @@ class AttachedPast:
         found: list[Passage] = from_wire(list[Passage], await self._calls.call("blame", path, version))
         return found
 
+    async def name_version(self, path: str, version: str, name: str) -> str:
+        return str(await self._calls.call("name_version", path, version, name))
+
     async def restore_document(self, path: str, version: str) -> None:
         await self._calls.call("restore_document", path, version)

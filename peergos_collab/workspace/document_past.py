@@ -2,166 +2,216 @@
 
 All stored segments are delivered once more, apart and in canonical order, to a document that keeps what each
 of them changed. So all members see the same past. A version is named by the last local change in it, of the
-process that made it; what comes later, but stands before it in that order, comes into it as well.
+process that made it; what comes later, but stands before it in that order, comes into it as well. One that
+somebody gave a name stays what it was for him.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterator
+from dataclasses import replace
 from typing import Final
 
-from ..codec import encode, to_multibase
-from ..codec.ids import AccountId, DeviceId, ObjectId, PrincipalId, RunId
-from ..crypto import Tag, hash256
-from ..documents import Change, Past
-from ..errors import NotFound, UsageError
-from ..objects.payload import Author, Delivery
-from ..ports import Clock
-from ..sync.bases import Base
-from ..sync.journal import LocalChange
+from ..codec import to_multibase
+from ..codec.ids import PrincipalId
+from ..documents import Past
+from ..documents.version_names import MOST_NAMES, NOW, Given, NamedVersion, Naming, check_version_name
+from ..errors import Conflict, NotFound, UsageError
+from ..objects.payload import MAX_CITES
 from ..sync.unsealed import SITTING
 from ..values import dataclass
 from .api import Passage, Version
 from .called import Names
-from .folds import DocumentFold
-
-NOW: Final = "now"
-"""Names the newest version, whichever that is."""
-BEFORE: Final = Author(
-    AccountId(bytes(32)), DeviceId(bytes(32)), PrincipalId(bytes(32)), "before you were added"
-)
-"""Stands for all who wrote what somebody was given with a document that was shared with him from now on."""
+from .recording import BEFORE, RecordingFold, Step, change_id, named_id
 
 LEAST_PREFIX: Final = 6
-_NAME_BYTES: Final = 8
+_FEW: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """What is known beside its edits of a segment, or of a local change that is in none yet.
+class _Chosen:
+    """A version that somebody means: where in the past it ends, and its name, if that tells it."""
 
-    Args:
-        first, last: numbers, within the run, of the changes in it.
-    """
-
-    run: RunId
-    first: int
-    last: int
-    author: Author
-    time: int
-
-    @property
-    def id(self) -> str:
-        return _name(self.run, self.last)
-
-
-class RecordingFold(DocumentFold):
-    """A document that keeps what each segment changed."""
-
-    def __init__(self, object_id: ObjectId, device: DeviceId, run: RunId, clock: Clock) -> None:
-        super().__init__(object_id, device, run, clock)
-        self.past = Past()
-        self.told: list[_Told] = []
-        self._change: Change | None = None
-        self.document.on_change(self._keep)
-
-    def _keep(self, change: Change) -> None:
-        self._change = change
-
-    def take_untrusted(self, delivery: Delivery) -> None:
-        super().take_untrusted(delivery)
-        last = delivery.first + delivery.count - 1
-        self._record(_Told(delivery.run, delivery.first, last, delivery.author, delivery.time))
-
-    def take_base_untrusted(self, base: Base, state: bytes) -> None:
-        super().take_base_untrusted(base, state)
-        self._record(_Told(RunId(base.id[:16]), 0, 0, BEFORE, base.time))
-
-    def take_unsealed(self, changes: Iterable[LocalChange], author: Author) -> None:
-        """Takes local changes that are in no segment yet."""
-        for change in changes:
-            self.document.apply_own(change.content)
-            self._record(_Told(change.run, change.number, change.number, author, change.time))
-
-    def _record(self, told: _Told) -> None:
-        change, self._change = self._change, None
-        if change is not None:
-            self.past.add(change.edits)
-            self.told.append(told)
+    place: int
+    given: Given | None = None
 
 
 class DocumentPast:
     """What a ``RecordingFold`` kept, as people are shown it."""
 
     def __init__(self, recorded: RecordingFold, names: Names) -> None:
-        self._past = recorded.past
+        self._recorded = recorded
         self._told = recorded.told
         self._names = names
+        self._ids = [step.id for step in self._told]
+        self._named = list(self._those_here())
+        self._last_shown: tuple[Given, tuple[Past, list[Step]]] | None = None
+
+    def _those_here(self) -> Iterator[_Chosen]:
+        """What has a name and is here, the last named at the end."""
+        for given in self._recorded.names:
+            step = self._recorded.find(given.version)
+            if step is not None and step.place:
+                yield _Chosen(step.place, given)
+
+    # -- what there is --------------------------------------------------------------------------
 
     def versions(self) -> list[Version]:
         """The newest first."""
-        return [self._version(start, stop) for start, stop in self._sittings()][::-1]
+        named: dict[int, list[Given | None]] = {}
+        for each in self._named:
+            named.setdefault(each.place, []).append(each.given)
+        found = []
+        for start, stop in self._sittings(named.keys()):
+            first, *more = named.get(stop, [None])
+            found.append(self._version(start, stop, first))
+            found += [self._version(stop, stop, given) for given in more]
+        return found[::-1]
 
-    def _sittings(self) -> Iterator[tuple[int, int]]:
-        """Changes that belong together, as ranges of their numbers."""
+    def _sittings(self, ends: Container[int]) -> Iterator[tuple[int, int]]:
+        """Changes that belong together, as ranges of their numbers; what has a name ends one."""
         start = 0
         for number in range(1, len(self._told) + 1):
-            if number == len(self._told) or not _together(self._told[number - 1], self._told[number]):
+            together = number < len(self._told) and _together(self._told[number - 1], self._told[number])
+            if not together or number in ends:
                 yield start, number
                 start = number
 
-    def _version(self, start: int, stop: int) -> Version:
+    def _version(self, start: int, stop: int, given: Given | None) -> Version:
         last = self._told[stop - 1]
-        added, removed = self._past.size(start, stop)
+        added, removed = self._recorded.past.size(start, stop)
         called = self._names.of(last.author.account, last.author.name)
-        return Version(
-            last.id, last.time, called.name, to_multibase(last.author.account), added, removed,
+        version = Version(
+            self._ids[stop - 1], last.time, called.name, to_multibase(last.author.account), added, removed,
             me=called.me, unverified=called.unverified,
         )  # fmt: skip
+        if given is None:
+            return version
+        by = self._names.of(given.author.account, given.author.name)
+        return replace(
+            version, id=named_id(given.version), name=given.shown, named_by=by.name, named=given.time,
+            named_by_me=by.me, named_by_unverified=by.unverified,
+        )  # fmt: skip
+
+    # -- one of them ----------------------------------------------------------------------------
 
     def text(self, version: str) -> str:
         """What the text was. Raises NotFound, UsageError."""
-        return self._past.text(self._find(version))
+        past, _, place = self._past(self._find(version))
+        return past.text(place)
 
     def passages(self, version: str) -> list[Passage]:
         """Who wrote which part of a version's text, and when. Raises NotFound, UsageError."""
+        past, told, place = self._past(self._find(version))
         passages = []
-        for stretch in self._past.stretches(self._find(version)):
-            told = self._told[stretch.change]
-            called = self._names.of(told.author.account, told.author.name)
+        for stretch in past.stretches(place):
+            step = told[stretch.change]
+            called = self._names.of(step.author.account, step.author.name)
             passages.append(Passage(
-                stretch.start, stretch.end, told.id, told.time, called.name,
-                to_multibase(told.author.account), me=called.me, unverified=called.unverified,
+                stretch.start, stretch.end, step.id, step.time, called.name,
+                to_multibase(step.author.account), me=called.me, unverified=called.unverified,
             ))  # fmt: skip
         return passages
 
-    def _find(self, version: str) -> int:
-        """How many changes a version holds, by its name or the begin of it."""
+    def _past(self, chosen: _Chosen) -> tuple[Past, list[Step], int]:
+        given = chosen.given
+        if given is None:
+            return self._recorded.past, self._told, chosen.place
+        if self._last_shown is None or self._last_shown[0] is not given:
+            self._last_shown = given, self._recorded.of_version(given.version)
+        past, told = self._last_shown[1]
+        return past, told, len(past)
+
+    def _find(self, version: str) -> _Chosen:
+        """What is meant by a name, by an id or the begin of one, or by ``now``."""
         if version == NOW:
-            return len(self._told)
-        found = [number for number, told in enumerate(self._told, 1) if told.id.startswith(version)]
-        # A name from before its change was sealed, together with later ones.
-        found = found or [
-            number
-            for number, told in enumerate(self._told, 1)
-            if any(_name(told.run, change).startswith(version) for change in range(told.first, told.last))
-        ]
-        if len(version) < LEAST_PREFIX or len(found) > 1:
+            return _Chosen(len(self._told))
+        by_id = self._by_id(version)
+        whole = [each for each in by_id if self._id(each) == version]
+        found = whole or [*(each for each in self._named if _is_called(each, version)), *by_id]
+        found = list(dict.fromkeys(found))  # its name may be the begin of its id
+        if len(found) == 1:
+            return found[0]
+        if found:
+            ids = ", ".join(map(self._id, found[:_FEW]))
+            more = " and others" if len(found) > _FEW else ""
+            raise UsageError(
+                f"{version!r} may be several versions: {ids}{more}; nothing was changed",
+                hint="Write the whole id of the one you mean.",
+            )
+        if len(version) < LEAST_PREFIX and any(id_.startswith(version) for id_ in self._ids):
             raise UsageError(
                 f"{version!r} is too short to name one version; nothing was changed",
-                hint="Write more of the name that 'pgc doc history --json' gives.",
+                hint="Write more of the id that 'pgc doc history --json' gives.",
             )
-        if not found:
-            raise NotFound(
-                f"there is no version {version!r} here; nothing was changed",
-                hint="'pgc doc history' shows those there are.",
+        raise NotFound(
+            f"there is no version {version!r} here; nothing was changed",
+            hint="'pgc doc history' shows those there are.",
+        )
+
+    def _id(self, chosen: _Chosen) -> str:
+        given = chosen.given
+        return self._ids[chosen.place - 1] if given is None else named_id(given.version)
+
+    def _by_id(self, begin: str) -> list[_Chosen]:
+        if len(begin) < LEAST_PREFIX:
+            return []
+        found = [_Chosen(place) for place, id_ in enumerate(self._ids, 1) if id_.startswith(begin)]
+        found += [each for each in self._named if self._id(each).startswith(begin)]
+        # An id from before its change was sealed, together with later ones.
+        return found or [
+            _Chosen(place)
+            for place, step in enumerate(self._told, 1)
+            if any(change_id(step.run, number).startswith(begin) for number in range(step.first, step.last))
+        ]
+
+    # -- names ----------------------------------------------------------------------------------
+
+    def naming(self, version: str, name: str, by: PrincipalId) -> tuple[str, Naming | None]:
+        """What gives a version another name, or none where that is empty; None where it has it already.
+
+        Args:
+            by: who is to give it.
+
+        Returns:
+            That, and the id of the version then.
+
+        Raises:
+            NotFound, UsageError, Conflict
+        """
+        name = check_version_name(name) if name else ""
+        chosen = self._find(version)
+        if not chosen.place:
+            raise NotFound("nothing was written here yet that could have a name; nothing was changed")
+        given = chosen.given or self._recorded.names.of(self._recorded.version(chosen.place))
+        meant = given.version if given is not None else self._recorded.version(chosen.place)
+        if name:
+            self._check_free(name, meant)
+            if given is None or given.author.principal != by:
+                self._check_room(by)
+        if self._told[chosen.place - 1].author is BEFORE or len(meant.heads) > MAX_CITES:
+            raise Conflict("others could not tell which version that is; nothing was changed")
+        id_ = named_id(meant) if name else self._ids[chosen.place - 1]
+        return id_, None if name == (given.name if given is not None else "") else Naming(meant, name)
+
+    def _check_free(self, name: str, meant: NamedVersion) -> None:
+        taken = any(
+            each.given and each.given.version != meant for each in self._named if _is_called(each, name)
+        )
+        if taken or self._by_id(name):
+            raise Conflict(f"{name!r} means another version already; nothing was changed")
+
+    def _check_room(self, by: PrincipalId) -> None:
+        if self._recorded.names.count(by) >= MOST_NAMES:
+            raise Conflict(
+                f"you gave {MOST_NAMES} versions a name, and more are not kept; nothing was changed",
+                hint="Take one away first.",
             )
-        return found[0]
 
 
-def _together(one: _Told, two: _Told) -> bool:
+def _together(one: Step, two: Step) -> bool:
     return one.run == two.run and abs(two.time - one.time) < SITTING
 
 
-def _name(run: RunId, change: int) -> str:
-    return to_multibase(hash256(Tag.CHANGE_ID, encode([run, change]))[:_NAME_BYTES])
+def _is_called(chosen: _Chosen, name: str) -> bool:
+    return chosen.given is not None and chosen.given.is_called(name)

@@ -575,7 +575,7 @@ class Engine:
         for delivery in deliveries:
             present = opened.presence.present.get(delivery.author.device)
             delay = float(now - delivery.time) if present is not None and present.same_clock else None
-            event = "message" if delivery.kind is Kind.CHAT else "change"
+            event = {Kind.CHAT: "message", Kind.NAME: "name"}.get(delivery.kind, "change")
             called = names.of(delivery.author.account, delivery.author.name)
             self.news.tell(
                 Event(

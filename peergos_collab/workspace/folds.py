@@ -13,6 +13,7 @@ from ..codec.ids import DeviceId, ObjectId, RunId
 from ..codec.shape import array, some_bytes
 from ..documents import Document, Edit, Shown, merge
 from ..documents.client_id import client_id
+from ..documents.version_names import naming_in_untrusted
 from ..errors import Damaged, Quarantined, RemoteProtocolError
 from ..files.changes import EntryChange, decode_changes_untrusted, encode_changes
 from ..files.entries import EntryMap
@@ -40,6 +41,7 @@ class DocumentFold:
     """
 
     kind = Kind.DOCUMENT
+    kinds = frozenset({Kind.DOCUMENT, Kind.NAME})
 
     def __init__(self, object_id: ObjectId, device: DeviceId, run: RunId, clock: Clock) -> None:
         self._object = object_id
@@ -67,6 +69,9 @@ class DocumentFold:
         return self.document.lines.byte_length
 
     def take_untrusted(self, delivery: Delivery) -> None:
+        if delivery.kind is Kind.NAME:
+            naming_in_untrusted(delivery)  # only whoever reads the past keeps names
+            return
         author = client_id(self._object, delivery.author.device, delivery.run)
         # A restored journal may hold the first part of what this device had sealed before.
         overlap = delivery.contested or delivery.skip > 0 or delivery.author.device == self._device
@@ -182,6 +187,7 @@ class ChatFold:
     """Chat events, folded into a timeline. Local events wait in ``unsealed`` until they have a place."""
 
     kind = Kind.CHAT
+    kinds = frozenset({kind})
     in_doubt = False
 
     def __init__(self) -> None:
@@ -258,6 +264,7 @@ class EntriesFold:
     """Changes of entries, folded into a map. ``view`` shows local changes that are not sealed yet, too."""
 
     kind = Kind.ENTRIES
+    kinds = frozenset({kind})
     in_doubt = False
 
     def __init__(self, device: DeviceId) -> None:

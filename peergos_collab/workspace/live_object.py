@@ -11,7 +11,7 @@ from ..codec.ids import LogId, ObjectId, RunId
 from ..crypto import LocalKey, Watchword
 from ..errors import Conflict, Damaged, DiskFull
 from ..objects.certificates import Certificate
-from ..objects.payload import MAX_CHANGES, Delivery
+from ..objects.payload import MAX_CHANGES, Delivery, Kind
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Batch, Random
 from ..sync.arrivals import Arrival, Offered
@@ -131,9 +131,9 @@ class LiveObject:
 
     # -- local changes --------------------------------------------------------------------------
 
-    def submit(self, change: bytes, run: RunId | None = None) -> None:
+    def submit(self, change: bytes, run: RunId | None = None, kind: Kind | None = None) -> None:
         """Takes a local change; it is on its way to disk and to others when this returns."""
-        self.replica.submit(change, run)
+        self.replica.submit(change, run, kind)
         self.modified = self.replica.unsealed.pending[-1].time
         self.kick()
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from ..errors import Damaged, Offline, UsageError
+from ..objects.payload import Kind
 from .apart import write_apart
 from .api import Passage, Version
 from .document_past import DocumentPast
@@ -31,6 +32,19 @@ class LocalPast:
     async def blame(self, path: str, version: str = "now") -> list[Passage]:
         past = await self._past(path)
         return await asyncio.to_thread(past.passages, version)
+
+    async def name_version(self, path: str, version: str, name: str) -> str:
+        opened, _ = self._document(path)
+        self.engine.devices.check_stands()
+        opened.live.replica.check_may_write()
+        past = await self._past(path)
+        by = opened.live.replica.author.principal
+        id_, naming = await asyncio.to_thread(past.naming, version, name, by)
+        if naming is not None:
+            opened, _ = self._document(path)  # it may have been opened anew meanwhile
+            opened.live.submit(naming.encode(), kind=Kind.NAME)
+            await opened.live.durable()
+        return id_
 
     async def restore_document(self, path: str, version: str) -> None:
         then = await self.document_at(path, version)

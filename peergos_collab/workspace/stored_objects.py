@@ -21,7 +21,6 @@ from ..sync.causal_order import CausalOrder
 from ..sync.logbook import LogBook
 from ..sync.replica import Replica
 from ..sync.snapshots import Claimed
-from .document_past import RecordingFold
 from .folds import ChatFold, DocumentFold, EntriesFold
 from .history import is_true, is_true_snapshot
 from .home import STORE
@@ -29,6 +28,7 @@ from .live_object import LiveObject
 from .machine import machine_name, now_ms
 from .open_object import AnyFold, OpenObject
 from .presence import PresenceBook
+from .recording import RecordingFold
 
 if TYPE_CHECKING:
     from .engine import Engine

@@ -90,9 +90,14 @@ async def test_a_contact_who_is_away_gets_the_text_and_nothing_of_before(made: W
     first = (await ben.workspace.document_versions("notes"))[-1]
     assert await ben.workspace.document_at("notes", first.id) == "Hello. "
     assert first.author == "before you were added"
+    with pytest.raises(Conflict):
+        await ben.workspace.name_version("notes", first.id, "Given")
+    await ben.workspace.name_version("notes", "now", "Welcome")
     ben.append("notes", " Thanks.")
     await ben.workspace.sync()
     await until(lambda: "Thanks" in ana.text("notes"), ana)
+    for person in (ana, ben):
+        assert await person.workspace.document_at("notes", "Welcome") == "Hello. Ben was here. Welcome."
 
     secret = runs(SECRET.encode())
     assert any(runs_in(content, secret) for content in opened_by(ana, "notes"))

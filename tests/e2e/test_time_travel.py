@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from peergos_collab.errors import NotFound, UsageError
-from peergos_collab.workspace import open_workspace
+from peergos_collab.errors import NoAccess, NotFound, UsageError
+from peergos_collab.workspace import Role, open_workspace
 from peergos_collab.workspace.api import Passage, Version, Workspace
 from support.command_line import Home
 from support.homes import agree, world, written_by_both
@@ -52,6 +52,32 @@ async def test_both_see_one_past(tmp_path: Path) -> None:
         again = await ben.workspace.document_versions("notes")
         assert [each.id for each in again[1:]] == [each.id for each in versions]
         assert await ben.workspace.document_at("notes", "now") == texts[1]
+
+
+async def test_a_name_is_seen_by_all(tmp_path: Path) -> None:
+    """Given on one side, it is a version on the other, attached and after a restart; a reader gives none."""
+    async with world(tmp_path) as made:
+        node = await made.node()
+        ana, ben = await made.pair(node.address, text="one\n", role=Role.READER)
+        attached = await open_workspace(ana.home)
+        id_ = await attached.name_version("notes", "now", "Draft")
+        ana.append("notes", "two\n")
+        await attached.close()
+        await ana.workspace.sync()
+        await ben.workspace.sync()
+
+        newest, draft = await ben.workspace.document_versions("notes")
+        assert (draft.id, draft.name, draft.named_by, draft.named_by_me) == (id_, "Draft", "Ana", False)
+        assert (draft.named_by_unverified, draft.named > draft.time, newest.name) == (True, True, "")
+        for version in ("Draft", id_, id_[:8]):
+            assert await ben.workspace.document_at("notes", version) == "one\n"
+        with pytest.raises(NoAccess):
+            await ben.workspace.name_version("notes", "Draft", "Ben's")
+        ana = await made.reopen(ana)
+        await ana.workspace.restore_document("notes", "Draft")
+        assert ana.text("notes") == "one\n"
+        assert await ana.workspace.name_version("notes", "Draft", "") != id_
+        assert [each.name for each in await ana.workspace.document_versions("notes")] == ["", ""]
 
 
 async def _as_seen_by(workspace: Workspace, versions: list[Version]) -> list[Version]:
@@ -119,7 +145,17 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     home.pgc("doc", "restore", "notes", begin)
     assert home.pgc("doc", "cat", "notes") == red
     home.pgc("doc", "restore", "notes", version["id"])
-    home.fails(2, "doc", "restore", "notes", "zzz")
+    home.fails(3, "doc", "restore", "notes", "zzz")
+    named = home.json("doc", "name", "notes", begin, "As it was")
+    assert named["name"] == "As it was"
+    line = home.pgc("doc", "history", "notes").decode().splitlines()[-1].split("  ")
+    assert (line[0], line[5][:20]) == (named["version"], "“As it was”, by Ana,")
+    assert b"--- notes@As it was\n" in home.pgc("doc", "diff", "notes", "As it was")
+    home.fails(8, "doc", "name", "notes", "now", "As it was")
+    home.fails(2, "doc", "name", "notes", "now", "x\u202e")
+    home.fails(2, "doc", "name", "notes", "now", "x", "--remove")
+    home.pgc("doc", "name", "notes", "As it was", "--remove")
+    home.fails(3, "doc", "at", "notes", "As it was")
     assert home.pgc("doc", "cat", "notes") == b"first\nsecond\n\nlast"
 
 

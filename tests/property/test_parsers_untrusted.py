@@ -15,6 +15,7 @@ from peergos_collab.chat import Message, encode_events
 from peergos_collab.codec import encode
 from peergos_collab.codec.ids import MailAddress, ObjectId
 from peergos_collab.crypto import BoxPair, EphemeralKey, LocalKey, SigningKey
+from peergos_collab.documents.version_names import NamedVersion, Naming
 from peergos_collab.errors import PeergosCollabError
 from peergos_collab.identity.account import Account
 from peergos_collab.identity.cards import ContactCard
@@ -60,7 +61,7 @@ PAYLOAD = FORGER.segments[0].open(ANA.keys.content)
 INTRODUCTION = FORGER.introduction()
 VIEW = replica_of(CIRCLE, ANA, RANDOM).view
 LOCAL = LocalKey.generate(RANDOM)
-ENTRY = seal_entry(CIRCLE.object, 7, [LocalChange(FORGER.run, 1, 5, b"change")], LOCAL, RANDOM)
+ENTRY = seal_entry(CIRCLE.object, 7, [LocalChange(FORGER.run, 1, 5, Kind.CHAT, b"change")], LOCAL, RANDOM)
 EPHEMERAL = EphemeralKey.generate(RANDOM)
 BOX = BoxPair.generate(RANDOM)
 LINK = Link.generate(Address(RANDOM(32), "127.0.0.1", 1), False, RANDOM)
@@ -137,6 +138,7 @@ OP_SIGNATURE = sign_op(BOB.actor.device, OP_HASH)
 WRAPS = wrap(ANA.keys, [Recipient(BOX.public_key, Level.WRITE)], RANDOM)
 RECEIPT_TIPS = [Tip(FORGER.log, 1, FORGER.segments[0].id)]
 RECEIPT = Receipt.issue(SigningKey.generate(RANDOM), CIRCLE.object, 1, RECEIPT_TIPS, [CIRCLE.epoch_id])
+NAMING = Naming(NamedVersion((FORGER.segments[0].id,), None, FORGER.run, 7), "Draft")
 SHOWN = write_shown(bytes(32), [RECEIPT])
 PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "account": (Account.parse_untrusted, BOB.actor.account.raw),
@@ -174,6 +176,7 @@ PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     ),
     "letter": (lambda raw: read_letter_untrusted(raw, BOB.credentials.account_id), LETTER),
     "journal entry": (lambda raw: open_entry_untrusted(CIRCLE.object, 7, raw, LOCAL), ENTRY),
+    "naming": (Naming.decode_untrusted, NAMING.encode()),
     "receipts": (lambda raw: read_shown_untrusted(raw, CIRCLE.object), SHOWN),
     "heads": (_from_bytes(tips_untrusted), encode([[FORGER.log, 1, FORGER.segments[0].id]])),
 }  # fmt: skip

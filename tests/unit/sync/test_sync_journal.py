@@ -11,11 +11,12 @@ from peergos_collab.codec import encode
 from peergos_collab.codec.ids import ObjectId, RunId
 from peergos_collab.crypto import LocalKey, Tag, cseal
 from peergos_collab.errors import RemoteProtocolError
+from peergos_collab.objects.payload import Kind
 from peergos_collab.sync.journal import LocalChange, open_entry_untrusted, seal_entry
 
 RANDOM = random.Random(17).randbytes
 OBJECT, RUN, LOCAL = ObjectId(RANDOM(32)), RunId(RANDOM(16)), LocalKey.generate(RANDOM)
-CHANGES = [LocalChange(RUN, 4, 100, b"a", 9), LocalChange(RUN, 5, 100, b"b", 9)]
+CHANGES = [LocalChange(RUN, 4, 100, Kind.CHAT, b"a", 9), LocalChange(RUN, 5, 100, Kind.CHAT, b"b", 9)]
 SEALED = seal_entry(OBJECT, 9, CHANGES, LOCAL, RANDOM)
 
 
@@ -41,16 +42,17 @@ def test_an_entry_stands_in_one_place() -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        [2, RUN, 1, 1, []],
-        [1, b"x", 1, 1, []],
-        [1, RUN, 0, 1, []],
-        [1, RUN, 1, -1, []],
-        [1, RUN, 1, 1, ["x"]],
-        [1],
+        [1, RUN, 1, 1, 1, []],
+        [2, b"x", 1, 1, 1, []],
+        [2, RUN, 0, 1, 1, []],
+        [2, RUN, 1, -1, 1, []],
+        [2, RUN, 1, 1, 9, []],
+        [2, RUN, 1, 1, 1, ["x"]],
+        [2],
     ],
 )
 def test_an_entry_has_one_form(fields: list[Any]) -> None:
-    """Version, run, number, time and changes."""
+    """Version, run, number, time, kind and changes."""
     sealed = cseal(LOCAL, Tag.JOURNAL, encode(fields), OBJECT + (9).to_bytes(8, "big"), RANDOM)
     with pytest.raises(RemoteProtocolError):
         open_entry_untrusted(OBJECT, 9, sealed, LOCAL)
