@@ -70,7 +70,8 @@ def role(path: str, who: str, wanted: str) -> None:
 
 @click.command(cls=Command)
 @click.argument("path")
-def leave(path: str) -> None:
+@click.option("--force", is_flag=True, help="Also if nobody who stays could write.")
+def leave(path: str, *, force: bool) -> None:
     """Leave PATH.
 
     The others see that you went, and it goes off your list.
@@ -78,7 +79,7 @@ def leave(path: str) -> None:
     settings = current()
 
     async def go(workspace: Workspace) -> None:
-        await workspace.leave(path)
+        await workspace.leave(path, force=force)
 
     in_workspace(settings, go)
     print_result(settings, {"left": path}, [f"you left {path}"])

@@ -59,7 +59,7 @@ async def change_role(engine: Engine, path: str, who: str, role: Role) -> None:
     await _publish(opened, records)
 
 
-async def leave(engine: Engine, path: str) -> None:
+async def leave(engine: Engine, path: str, *, force: bool = False) -> None:
     """See ``Workspace.leave``."""
     opened = engine.find(path)
     replica = opened.live.replica
@@ -70,6 +70,9 @@ async def leave(engine: Engine, path: str) -> None:
                 f"you are in {path!r} through a link, which others may use too; nothing was changed",
                 hint="Take it off your list with 'pgc rm'; whoever made the link can end it.",
             )
+        if not force:
+            _check_others_write(opened, path)
+        opened.live.renew()  # he may be the last who has what others lack, or knows whose keys are outdated
         maker = replica.seat.maker
         await _publish(opened, [maker.leave(Leave(tuple(maker.closes(principal, b""))))])
         if opened.live.nodes:
@@ -123,6 +126,17 @@ def _check_may(opened: OpenObject, principal: PrincipalId, deed: str) -> None:
         raise NoAccess(
             f"you cannot {deed}, who was an admin before you; nothing was changed",
             hint="Somebody who has been an admin for longer can.",
+        )
+
+
+def _check_others_write(opened: OpenObject, path: str) -> None:
+    """Raises Conflict where the last one who can write would leave readers behind, who can make no keys."""
+    replica = opened.live.replica
+    others = [one for one in replica.view.members.values() if one.principal.id != replica.actor.principal]
+    if replica.can_write and all(one.level < Level.WRITE for one in others):
+        raise Conflict(
+            f"nobody who stays in {path!r} could write in it or change who is in it; nothing was changed",
+            hint="Make one of them a writer first ('pgc role'), or leave all the same with --force.",
         )
 
 

@@ -634,8 +634,15 @@ class Workspace(Protocol):
     async def change_role(self, path: str, who: str, role: Role) -> None:
         """As ``unshare``, but he stays, with another role; lowering one makes new keys."""
 
-    async def leave(self, path: str) -> None:
-        """Goes, and takes it off this account's list once a node knows. Raises Offline, UsageError."""
+    async def leave(self, path: str, *, force: bool = False) -> None:
+        """Goes, and takes it off this account's list once a node knows.
+
+        Args:
+            force: also where nobody who stays could write.
+
+        Raises:
+            Conflict (only readers would be left), Offline, UsageError.
+        """
 
     async def share_with(self, path: str, contact: str, role: Role, *, from_now: bool = False) -> str:
         """Makes a contact a member, and tells him; returns his name once a node keeps the invitation.

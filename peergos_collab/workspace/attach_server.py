@@ -190,6 +190,9 @@ class AttachedClient:
     async def change_role(self, path: str, who: str, role: str) -> None:
         await self.workspace.change_role(path, who, Role(role))
 
+    async def leave(self, path: str, force: bool) -> None:
+        await self.workspace.leave(path, force=force)
+
     async def join(self, link: str, path: str, password: str, timeout: int) -> str:
         return await self.workspace.join(link, path, password=password, timeout=timeout / 1000)
 
@@ -334,7 +337,6 @@ _PLAIN: Final = (
     "links",
     "change_passphrase",
     "unshare",
-    "leave",
     "contact_card",
     "add_contact",
     "accept_contact",
@@ -361,6 +363,7 @@ _CALLS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
     "share_link": AttachedClient.share_link,
     "share_with": AttachedClient.share_with,
     "change_role": AttachedClient.change_role,
+    "leave": AttachedClient.leave,
     "join": AttachedClient.join,
     "finish_linking": AttachedClient.finish_linking,
     "remove_device": AttachedClient.remove_device,

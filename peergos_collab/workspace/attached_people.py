@@ -28,8 +28,8 @@ class AttachedPeople:
     async def change_role(self, path: str, who: str, role: Role) -> None:
         await self._calls.call("change_role", path, who, role)
 
-    async def leave(self, path: str) -> None:
-        await self._calls.call("leave", path)
+    async def leave(self, path: str, *, force: bool = False) -> None:
+        await self._calls.call("leave", path, force)
 
     async def contact_card(self) -> str:
         return str(await self._calls.call("contact_card"))

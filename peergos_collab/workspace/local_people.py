@@ -61,8 +61,8 @@ class LocalPeople:
     async def change_role(self, path: str, who: str, role: Role) -> None:
         await change_role(self.engine, path, who, role)
 
-    async def leave(self, path: str) -> None:
-        await leave(self.engine, path)
+    async def leave(self, path: str, *, force: bool = False) -> None:
+        await leave(self.engine, path, force=force)
 
     async def contact_card(self) -> str:
         return self._mailroom.card().text()

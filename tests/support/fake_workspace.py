@@ -193,8 +193,8 @@ class FakeWorkspace:
     async def change_role(self, path: str, who: str, role: Role) -> None:
         self._called("change_role", path, who, role)
 
-    async def leave(self, path: str) -> None:
-        self._called("leave", path)
+    async def leave(self, path: str, *, force: bool = False) -> None:
+        self._called("leave", path, *(["force"] if force else []))
 
     async def contact_card(self) -> str:
         self._called("contact_card")

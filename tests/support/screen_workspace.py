@@ -320,9 +320,9 @@ class FakeWorkspace:
         self.people = [replace(one, role=role) if one.id == who else one for one in self.people]
         self.done.append(("change_role", path, who, role))
 
-    async def leave(self, path: str) -> None:
+    async def leave(self, path: str, *, force: bool = False) -> None:
         await self.remove(path)
-        self.done.append(("leave", path))
+        self.done.append(("leave", path, *(["force"] if force else [])))
 
     def _contact(self, name: str) -> Contact:
         found = next((one for one in self.known if one.name == name), None)

@@ -480,6 +480,24 @@ async def test_who_is_no_admin_can_only_leave() -> None:
     assert workspace.done == [("leave", "notes")]
 
 
+async def test_the_last_who_can_write_is_told_so_before_leaving() -> None:
+    """Those who stay could only read; leaving goes all the same."""
+    workspace = await peopled()
+    workspace.people = [
+        Member("Me", Role.ADMIN, "account", "id", me=True),
+        Member("Ben", Role.READER, "account", "zben"),
+    ]
+    async with running(workspace) as pilot:
+        await pilot.press("m")
+        await settle(pilot, "Me   admin   you")
+        await pilot.press("delete")
+        await reads(pilot, "Nobody who stays could write in it")
+        await pilot.press("tab", "enter")
+        await settle(pilot, "notes", gone=True)
+
+    assert workspace.done == [("leave", "notes", "force")]
+
+
 # Everywhere
 
 

@@ -18,6 +18,7 @@ from peergos_collab.workspace.api import Member, Role, ShareLink, Workspace
 from ..viewmodels.cells import shown
 from ..viewmodels.members import (
     guest_words,
+    is_last_writer,
     leaving_words,
     may_manage,
     member_lines,
@@ -183,8 +184,11 @@ Removed people can still see what they already saw; what is written afterwards h
             await self._show()
 
     async def _leave(self) -> None:
-        asked = Confirm("Leave", leaving_words(self._path), "Leave")
-        if await self.app.push_screen_wait(asked) and await self._changed(self._workspace.leave(self._path)):
+        last = is_last_writer(self._members)
+        asked = Confirm("Leave", leaving_words(self._path, last=last), "Leave")
+        if await self.app.push_screen_wait(asked) and await self._changed(
+            self._workspace.leave(self._path, force=last)
+        ):
             self.dismiss(None)
 
     async def _changed(self, change: Coroutine[Any, Any, None]) -> bool:

@@ -115,10 +115,22 @@ def removal_words(member: Member, path: str, members: list[Member]) -> str:
     )
 
 
-def leaving_words(path: str) -> str:
+def is_last_writer(members: list[Member]) -> bool:
+    """Whether others are in it, and this account is the only one that may write."""
+    others = [member.role for member in members if not member.me and member.kind != "guest"]
+    own = [member.role for member in members if member.me]
+    return bool(others) and set(others) == {Role.READER} and own != [Role.READER]
+
+
+def leaving_words(path: str, *, last: bool) -> str:
+    """Asked before this account goes; ``last``: nobody who stays may write."""
+    stuck = (
+        "\n\nNobody who stays could write in it or change who is in it. Make one of them a writer first, "
+        "if anybody is to go on with it."
+    )
     return (
         f"Leave {title_of(path)}? It goes off your list, and the others see that you left. "
-        "What you wrote in it stays with them."
+        f"What you wrote in it stays with them.{stuck if last else ''}"
     )
 
 

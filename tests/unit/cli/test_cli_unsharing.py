@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from peergos_collab.errors import NoAccess, NoNode, NotFound, PeergosCollabError
+from peergos_collab.errors import Conflict, NoAccess, NoNode, NotFound, PeergosCollabError
 from peergos_collab.workspace.api import Role
 from support.fake_workspace import FakeWorkspace
 
@@ -67,3 +67,15 @@ def test_leave(pgc: Any, workspace: FakeWorkspace) -> None:
 
     assert ran.document == {"v": 1, "left": "notes"}
     assert ("leave", "notes") in workspace.calls
+
+
+def test_leave_as_the_last_who_can_write(pgc: Any, workspace: FakeWorkspace) -> None:
+    """Is refused with the way out, and done where that is asked for."""
+    workspace.failure = Conflict("nobody could write", hint="--force")
+    refused = pgc("leave", "notes", "--json")
+    workspace.failure = None
+    ran = pgc("leave", "notes", "--force")
+
+    assert (refused.code, refused.failure["hint"]) == (8, "--force")
+    assert ran.code == 0
+    assert workspace.calls[-1] == ("leave", "notes", "force")
