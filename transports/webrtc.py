@@ -156,6 +156,7 @@ class _Stack:
         except ValueError as error:
             raise UsageError(f"An ICE server is not understood: {error}.") from error
         gather_quickly(self._gatherer._connection, relay_only=options.relay_only)
+        self._reflexive = options.reflexive
         self._ice = RTCIceTransport(self._gatherer)
         self._offering = self._ice._connection.ice_controlling = offering
         # A fresh certificate for each connection, so that nobody can link two of them.
@@ -204,6 +205,7 @@ class _Stack:
         ice = self._gatherer.getLocalParameters()
         assert ice.usernameFragment is not None
         assert ice.password is not None
+        found = sorted(self._gatherer.getLocalCandidates(), key=lambda c: -c.priority)
         return SessionDescription(
             ufrag=ice.usernameFragment,
             password=ice.password,
@@ -211,7 +213,9 @@ class _Stack:
             setup=setup,
             candidates=tuple(
                 Candidate(CandidateType[c.type.upper()], c.ip, c.port)
-                for c in sorted(self._gatherer.getLocalCandidates(), key=lambda c: -c.priority)
+                for at, c in enumerate(found)
+                # Behind no NAT a STUN server tells what is known already (RFC 8445, 5.1.3).
+                if (c.ip, c.port) not in [(better.ip, better.port) for better in found[:at]]
             ),
         )
 
@@ -226,6 +230,8 @@ class _Stack:
         from aiortc import RTCIceCandidate, RTCIceParameters
 
         for at, c in enumerate(remote.candidates):
+            if c.type is CandidateType.SRFLX and not self._reflexive:
+                continue
             await self._ice.addRemoteCandidate(
                 RTCIceCandidate(
                     component=1,

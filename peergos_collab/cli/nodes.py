@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import narrate, print_json, print_line, print_result, table
+from .output import narrate, print_json, print_line, print_result, table, warn
 from .session import in_workspace, run
 from .settings import Group, Settings, current, refuse
 
@@ -39,11 +39,13 @@ def node() -> None:
 @click.option(
     "--relay-private", is_flag=True, help="Carry them to addresses of this machine and its networks too."
 )
-def serve(listen: str, relay: bool, relay_private: bool) -> None:
+@click.option("--no-stun", is_flag=True, help="Do not tell clients behind a NAT how the world sees them.")
+def serve(listen: str, relay: bool, relay_private: bool, no_stun: bool) -> None:
     """Run a blind node until interrupted. Needs no account.
 
     The first line of stdout is its address, to be given to 'pgc node add'. Keeps its data in --home, or
-    in 'node' within the default home.
+    in 'node' within the default home. Clients behind NATs connect directly where the UDP port of the same
+    number can be reached as well.
     """
     settings = current()
     host, port = _host_and_port(listen)
@@ -52,7 +54,7 @@ def serve(listen: str, relay: bool, relay_private: bool) -> None:
     from ..ports.installed import installed_tunnels
 
     tunnels = installed_tunnels(private=relay_private) if relay else None
-    run(_serve(settings, _node_home(settings), host, port, tunnels), lasting=True)
+    run(_serve(settings, _node_home(settings), host, port, tunnels, stun=not no_stun), lasting=True)
 
 
 def _node_home(settings: Settings) -> Path:
@@ -71,18 +73,23 @@ def _host_and_port(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-async def _serve(settings: Settings, home: Path, host: str, port: int, tunnels: Tunnels | None) -> None:
+async def _serve(
+    settings: Settings, home: Path, host: str, port: int, tunnels: Tunnels | None, *, stun: bool
+) -> None:
     from ..node import serve_node
 
     _allow_many_files()
-    running = await serve_node(home, host, port, tunnels=tunnels)
+    running = await serve_node(home, host, port, tunnels=tunnels, stun=stun)
     try:
         if settings.json:
-            print_json({"event": "listening", "address": running.address})
+            fields = {"address": running.address, "stun": running.tells_addresses}
+            print_json({"event": "listening", **fields})
         else:
             print_line(running.address)
         also = ", and carrying others' sessions to other nodes" if tunnels is not None else ""
         narrate(settings, f"Serving from {str(home)!r}{also}; Ctrl+C ends it.")
+        if stun and not running.tells_addresses:
+            warn(f"UDP port {running.port} is taken: clients behind NATs are not told how they are seen.")
         await running.closed()
     finally:
         await running.close()

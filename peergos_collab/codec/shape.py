@@ -42,6 +42,13 @@ def number(value: Any, least: int, most: int, what: str) -> int:
     return value
 
 
+def boolean(value: Any, what: str) -> bool:
+    """``value`` as true or false."""
+    if type(value) is not bool:
+        raise RemoteProtocolError(f"{what}: expected true or false")
+    return value
+
+
 def string(value: Any, most: int, what: str) -> str:
     """``value`` as a string of at most ``most`` code points."""
     if type(value) is not str or len(value) > most:

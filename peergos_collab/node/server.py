@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from contextlib import AsyncExitStack
@@ -19,6 +20,7 @@ from ..sync.session import Session
 from .commits import Commit
 from .keys import NodeKeys
 from .shelf import BEAT_SECONDS, Shelf
+from .stun import answer_stun
 
 KEY_FILE: Final = "node.key"
 STORE_FILE: Final = "node.db"
@@ -57,6 +59,7 @@ class RunningNode:
         self._ending: set[asyncio.Task[None]] = set()
         self._draining: dict[int, asyncio.Task[None]] = {}
         self._listener: Listener | None = None
+        self._stun: asyncio.DatagramTransport | None = None
         self._loop = asyncio.get_running_loop()
         self._flushing = False
         self._beat: asyncio.TimerHandle | None = None
@@ -75,6 +78,15 @@ class RunningNode:
 
     async def listen(self, transport: Transport, host: str, port: int, certificate: object) -> None:
         self._listener = await transport.listen(host, port, certificate, self.accept)
+
+    async def tell_addresses(self, host: str) -> None:
+        """Answers STUN from now on, at the UDP port of the number that it listens at. Raises Offline."""
+        self._stun = await answer_stun(host, self.port)
+        self._shelf.stun = True
+
+    @property
+    def tells_addresses(self) -> bool:
+        return self._shelf.stun
 
     async def accept(self, connection: Connection) -> None:
         """Serves one connection until it ends."""
@@ -211,6 +223,8 @@ class RunningNode:
             return
         if self._listener is not None:
             await self._listener.close()
+        if self._stun is not None:
+            self._stun.close()
         if self._beat is not None:
             self._beat.cancel()
         for task in list(self._draining.values()):
@@ -230,6 +244,7 @@ async def serve_node(
     *,
     transport: Transport | None = None,
     tunnels: Tunnels | None = None,
+    stun: bool = False,
 ) -> RunningNode:
     """Starts a node whose key and store live in ``home``; makes them at the first start.
 
@@ -238,6 +253,7 @@ async def serve_node(
         port: 0 takes the port used before, or a free one.
         transport: for tests; the installed WebSocket transport otherwise.
         tunnels: makes it an entry node for others too.
+        stun: answer STUN as well, unless the UDP port of the same number is taken.
 
     Raises:
         Conflict: a node is running there already.
@@ -254,6 +270,9 @@ async def serve_node(
         undo.push_async_callback(node.close)
         await node.listen(transport or installed_transport(), host, port or keys.port, keys.certificate)
         replace(keys, port=node.port).save(home / KEY_FILE)
+        if stun:
+            with contextlib.suppress(Offline):
+                await node.tell_addresses(host)
         undo.pop_all()
     return node
 

@@ -87,6 +87,7 @@ class Shelf:
 
     Args:
         receipt_key: signs what is durable.
+        stun: whether clients are told that the node answers STUN.
         touched: sessions that may have frames to send; the shell empties it.
     """
 
@@ -94,6 +95,7 @@ class Shelf:
     receipt_key: SigningKey
     clock: Clock
     random: Random
+    stun: bool = False
     sessions: dict[int, Session] = field(default_factory=dict)
     touched: dict[int, Session] = field(default_factory=dict)
     mailboxes: Mailboxes = field(init=False)
@@ -116,7 +118,14 @@ class Shelf:
 
     def attach(self, channel: bytes) -> Session:
         """A session for a new connection."""
-        session = Session(channel, self.find_book, self.random, serving=True, receipt_key=self.receipt_key)
+        session = Session(
+            channel,
+            self.find_book,
+            self.random,
+            serving=True,
+            receipt_key=self.receipt_key,
+            stun=self.stun,
+        )
         self.sessions[id(session)] = session
         self._touch(session)
         return session

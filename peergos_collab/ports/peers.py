@@ -22,10 +22,13 @@ class PeerOptions:
             party is ever asked unless the user named it.
         relay_only: gather no address of this machine, only relayed ones, so that the peer
             learns none. Without a ``turn:`` server no connection opens.
+        reflexive: send to addresses that a server told the peer, too. Such a server can name its
+            own, and see from where somebody comes.
     """
 
     ice_servers: tuple[str, ...] = field(default=(), repr=False)
     relay_only: bool = False
+    reflexive: bool = True
 
 
 DEFAULT_OPTIONS: Final = PeerOptions()

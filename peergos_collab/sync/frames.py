@@ -26,7 +26,7 @@ WINDOW: Final = 1 << 20
 
 class Frame(enum.IntEnum):
     HELLO = 0
-    """[version, nonce (16), receipt key (32, a node's) or empty]"""
+    """[version, nonce (16), receipt key (32, a node's) or empty, whether a node answers STUN]"""
     OPEN = 1
     """[object, proofs [[epoch, level, signature] …], membership record ids, heads]; a node that got no
     proof of a newest epoch does not tell its heads: null"""
@@ -93,7 +93,7 @@ class Frame(enum.IntEnum):
 
 
 _LENGTHS: Final = {
-    Frame.HELLO: 4,
+    Frame.HELLO: 5,
     Frame.OPEN: 5,
     Frame.CLOSE: 2,
     Frame.RECORDS: 3,

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from ..codec.ids import EpochId, LogId, ObjectId
-from ..codec.shape import array, blob, many, number, some_bytes, string
+from ..codec.shape import array, blob, boolean, many, number, some_bytes, string
 from ..crypto import SigningKey, VerifyKey
 from ..errors import Damaged, RemoteProtocolError
 from ..objects.epoch_keys import EpochKeys, Level
@@ -93,6 +93,7 @@ class Session:
         with_node: True for a client's side of a session with a node.
         takes_mail: for a peer's side: mail may be put here.
         receipt_key: what a node signs receipts with.
+        stun: whether a node tells clients, at the UDP port of its number, from where it sees them.
     """
 
     def __init__(
@@ -105,8 +106,11 @@ class Session:
         with_node: bool = False,
         takes_mail: bool = False,
         receipt_key: SigningKey | None = None,
+        stun: bool = False,
     ) -> None:
         self.channels: dict[ObjectId, Channel] = {}
+        self.their_stun = False
+        """Whether the node on the other side answers STUN."""
         self._channel = channel
         self._find_book = find_book
         self._serving = serving
@@ -128,7 +132,7 @@ class Session:
         self.mail = SessionMail(channel, self._nonce, self._send, serving=serving, takes_mail=takes_mail)
         self.collections = SessionCollections(self._send, serving=serving)
         key = receipt_key.public if receipt_key is not None else b""
-        self._send(Frame.HELLO, PROTOCOL_VERSION, self._nonce, key)
+        self._send(Frame.HELLO, PROTOCOL_VERSION, self._nonce, key, stun)
 
     @property
     def greeted(self) -> bool:
@@ -304,8 +308,10 @@ class Session:
         if self._their_nonce == self._nonce:
             raise RemoteProtocolError("our own nonce: our proofs would be played back to us")
         key = some_bytes(fields[2], 32, "receipt key")
+        stun = boolean(fields[3], "STUN")
         if self._with_node:
             self._their_receipt_key = VerifyKey(blob(key, 32, "receipt key"))
+            self.their_stun = stun
         self.mail.greeted(self._their_nonce)
         for object_id in self._wanted:
             self._send_open(object_id)

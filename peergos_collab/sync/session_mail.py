@@ -21,7 +21,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from ..codec.ids import MailAddress
-from ..codec.shape import array, blob, many, number, some_bytes
+from ..codec.shape import array, blob, boolean, many, number, some_bytes
 from ..crypto import BadSignature, SigningKey
 from ..errors import LocalProtocolError, RemoteProtocolError
 from ..objects.mail import MAX_MAIL, Mail, check_reader, prove_reader
@@ -179,14 +179,13 @@ class SessionMail:
         wanted = self._open.get(address)
         if wanted is None:
             raise RemoteProtocolError("mail of a mailbox that is not open here")
-        if type(fields[2]) is not bool:
-            raise RemoteProtocolError("mail: expected whether there is more")
+        more = boolean(fields[2], "whether there is more mail")
         items = [_numbered_untrusted(item, address) for item in many(fields[1], MAX_NUMBERS, "mail")]
         numbers = _numbers_untrusted([number_ for number_, _ in items])
         wanted.last = max([wanted.last, *numbers])
-        if fields[2]:
+        if more:
             self._send_open(wanted)
-        return [MailCame(address, items, fields[2])]
+        return [MailCame(address, items, more)]
 
     def _on_kept(self, fields: list[Any]) -> list[SessionEvent]:
         id_ = blob(fields[0], 32, "mail id")

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field
 from typing import Final
 
@@ -174,6 +174,17 @@ class Network:
     def link_of(self, object_id: ObjectId, address: str) -> NodeLink | None:
         """The session with a node on which an object is, or should be, open."""
         return next((link for link in self.node_links(address) if object_id in link.objects), None)
+
+    def stun_servers(self, object_id: ObjectId) -> Iterator[str]:
+        """The nodes on which an object is open now and which say that they answer STUN, as ICE servers.
+
+        IPv6 alone needs none: it has no NATs.
+        """
+        for node_link in self.links.values():
+            link, address = node_link.link, parse_address(node_link.address)
+            tells = link is not None and link.session.their_stun and ":" not in address.host
+            if tells and object_id in node_link.objects:
+                yield f"stun:{address.host}:{address.port}"
 
     async def _keep_up(self, node_link: NodeLink) -> None:
         pause = RETRY_SECONDS[0]

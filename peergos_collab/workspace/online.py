@@ -10,6 +10,8 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from ..codec.ids import ObjectId
@@ -156,6 +158,9 @@ class Online:
         if self.network is not None:
             self.network.start_over()
         self._engine.mailroom.start_over()
+        for opened in self._engine.objects.values():
+            if opened.mesh is not None:
+                opened.mesh.give_up_tries()  # they go on asking the node how it sees this device
         self._engine.spawn(self._near_as_wanted())
 
     @property
@@ -190,7 +195,7 @@ class Online:
             opened.mesh = PeerMesh(
                 opened.presence,
                 self._engine.peers(),
-                options,
+                lambda: self.peer_options_in(opened.live) or options,
                 serve,
                 os.urandom,
                 self.neighbours.has,
@@ -230,6 +235,18 @@ class Online:
             return None
         stun = dict.fromkeys(server for options in self._stays for server in options.stun)
         return PeerOptions(tuple(stun), any(options.relay_only for options in self._stays))
+
+    def peer_options_in(self, live: LiveObject) -> PeerOptions | None:
+        """The same for who is in an object: unless somebody named servers, a node of it says how the world
+        sees this device. Where nodes are reached through an entry it asks none, and sends nothing to where
+        one may have led others: nodes would see its address."""
+        options = self.peer_options()
+        if options is not None and self._engine.entry_node():
+            return replace(options, reflexive=False)
+        if options is None or options.ice_servers or options.relay_only:
+            return options
+        servers = self.network.stun_servers(live.id) if self.network is not None else ()
+        return replace(options, ice_servers=tuple(islice(servers, 1)))
 
     async def _near_as_wanted(self) -> None:
         """In the local network nobody is announced who hides behind an entry node, or shows no address."""

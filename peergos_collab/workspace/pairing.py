@@ -75,7 +75,8 @@ class Pairings:
             await self.end(id_)  # whoever showed it is gone
         if len(self._running) >= MAX_PAIRINGS:
             raise Conflict("other people are being paired with; finish or end that first")
-        options = self._engine.online.peer_options()
+        engine = self._engine
+        options = engine.online.peer_options_in(engine.objects[engine.keys.profile].live)
         if options is None:
             raise Conflict("pairing needs direct connections, and this workspace was told to make none")
         return options

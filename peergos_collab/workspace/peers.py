@@ -59,6 +59,7 @@ class _Attempt:
         offered: when its newest offer was made, by its clock.
         answered: when an offer of that device was last answered, whichever its process.
         wanted: when it was last seen to be wanted.
+        connected: whether the connection is open.
     """
 
     run: RunId
@@ -71,6 +72,7 @@ class _Attempt:
     failures: int = 0
     not_before: float = 0.0
     wanted: float = float("-inf")
+    connected: bool = False
 
 
 @dataclass(slots=True)
@@ -78,13 +80,14 @@ class PeerMesh:
     """Keeps one direct connection to each device in an object that ``rings`` chooses.
 
     Args:
+        options: asked at each try.
         serve: runs a connection until it ends.
         is_near: whether a device is connected directly already, for all objects.
     """
 
     presence: PresenceBook
     transport: PeerTransport
-    options: PeerOptions
+    options: Callable[[], PeerOptions]
     serve: Callable[[Connection], Awaitable[None]]
     random_bytes: Random
     is_near: Callable[[DeviceId], bool] = lambda _: False
@@ -136,7 +139,7 @@ class PeerMesh:
 
     def _start(self, attempt: _Attempt, opening: Callable[[], Awaitable[Connection]]) -> None:
         self._cancel(attempt)
-        attempt.wanted = self._loop.time()
+        attempt.wanted, attempt.connected = self._loop.time(), False
         attempt.task = self._loop.create_task(self._run(attempt, opening))
 
     def _cancel(self, attempt: _Attempt) -> None:
@@ -144,6 +147,12 @@ class PeerMesh:
             attempt.task.cancel()
             self._ending.add(attempt.task)
             attempt.task.add_done_callback(self._ending.discard)
+
+    def give_up_tries(self) -> None:
+        """Ends what is not connected yet; it is tried again under the options of then."""
+        for attempt in self._attempts.values():
+            if not attempt.connected:
+                self._cancel(attempt)
 
     def hurry(self) -> None:
         """What failed before may succeed now."""
@@ -239,7 +248,7 @@ class PeerMesh:
         """Opens a connection and serves it to its end; decides when to try again."""
         try:
             connection = await opening()
-            attempt.failures = 0
+            attempt.failures, attempt.connected = 0, True
             await self.serve(connection)
         except (PeergosCollabError, TimeoutError):
             attempt.failures += 1
@@ -253,7 +262,7 @@ class PeerMesh:
         self._loop.call_at(attempt.not_before, self._try_again, attempt)
 
     async def _offer(self, attempt: _Attempt, present: Present) -> Connection:
-        pending: PendingOffer = await self.transport.offer(self.options)
+        pending: PendingOffer = await self.transport.offer(self.options())
         attempt.nonce, attempt.offer = self.random_bytes(16), pending.description
         attempt.answer = self._loop.create_future()
         try:
@@ -271,7 +280,7 @@ class PeerMesh:
         await asyncio.sleep(attempt.answered + ANSWER_SECONDS - self._loop.time())
         attempt.answered = self._loop.time()
         pending: PendingAnswer
-        description, pending = await self.transport.answer(offer, self.options, timeout=OPEN_SECONDS)
+        description, pending = await self.transport.answer(offer, self.options(), timeout=OPEN_SECONDS)
         try:
             self._signal(sender, ANSWER, nonce, description)
             return await pending.opened(timeout=OPEN_SECONDS)

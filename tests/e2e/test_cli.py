@@ -294,6 +294,14 @@ def test_node_serve_prints_its_address(tmp_path: Path) -> None:
     assert addresses[0] == addresses[1]
 
 
+def test_a_node_that_answers_no_stun(tmp_path: Path) -> None:
+    """If that is what its operator wants; it says so."""
+    options = ("--listen", "127.0.0.1:0", "--no-stun", "--json")
+    with Home(tmp_path / "node").start("node", "serve", *options) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["stun"] is False
+
+
 def test_prompts_on_a_terminal(tmp_path: Path) -> None:
     """With a terminal ``init`` asks for a passphrase twice, shows nothing of it, and it opens the home."""
     arguments = ["--home", str(tmp_path / "home"), "init", "--name", "Ana"]

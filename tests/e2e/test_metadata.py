@@ -357,7 +357,7 @@ def account_in_the_hello(patch: pytest.MonkeyPatch) -> None:
             (hello,) = self.session.take_outgoing()
             nonce = decode_untrusted(hello, MAX_FRAME)[2]
             account = owner.engine.keys.credentials.account_id
-            self.session.send_frame(encode_frame(Frame.HELLO, PROTOCOL_VERSION, nonce, account))
+            self.session.send_frame(encode_frame(Frame.HELLO, PROTOCOL_VERSION, nonce, account, False))
 
     patch.setattr(network, "SyncLink", Named)
 

@@ -321,7 +321,7 @@ def _frames() -> list[bytes]:
     """One valid frame of each type."""
     tips = tips_value([])
     fields: dict[Frame, list[Any]] = {
-        Frame.HELLO: [1, RANDOM(16), RECEIPT.key],
+        Frame.HELLO: [1, RANDOM(16), RECEIPT.key, True],
         Frame.OPEN: [CIRCLE.object, [[CIRCLE.epoch_id, 2, bytes(64)]], [CIRCLE.epoch_id], tips],
         Frame.PROVE: [CIRCLE.object, [[CIRCLE.epoch_id, 1, bytes(64)]]],
         Frame.CLOSE: [CIRCLE.object],

@@ -14,7 +14,7 @@ from transports.relay import TunnelTransport
 from transports.tunnels import EntryTunnels, Limits
 from transports.websocket import WebSocketTransport
 
-HELLO = encode_frame(Frame.HELLO, 1, bytes(16), bytes(32))
+HELLO = encode_frame(Frame.HELLO, 1, bytes(16), bytes(32), False)
 SECONDS = 60.0
 
 Accept = Callable[[Connection], Awaitable[None]]

@@ -19,7 +19,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +30,7 @@ from peergos_collab.documents import Document
 from peergos_collab.node import RunningNode, serve_node
 from peergos_collab.ports import Address, Connection, Transport
 from peergos_collab.ports.installed import installed_tunnels
-from peergos_collab.workspace import Options, Role, create_workspace
+from peergos_collab.workspace import Options, Role, create_workspace, peers
 from peergos_collab.workspace.api import Event
 from peergos_collab.workspace.engine import Engine
 from peergos_collab.workspace.engine_workspace import EngineWorkspace
@@ -55,9 +55,11 @@ class _Process:
         self.process = process
 
     @staticmethod
-    async def launch(*arguments: str) -> asyncio.subprocess.Process:
+    async def launch(*arguments: str, on: Sequence[str] = ()) -> asyncio.subprocess.Process:
+        """``on``: what to put before the command."""
         environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
         return await asyncio.create_subprocess_exec(
+            *on,
             sys.executable,
             str(Path(__file__)),
             *arguments,
@@ -132,8 +134,8 @@ class EngineProcess(_Process):
     """A workspace in a process of its own."""
 
     @classmethod
-    async def start(cls, home: Path) -> EngineProcess:
-        engine = cls(await cls.launch("engine", str(home)))
+    async def start(cls, home: Path, *, on: Sequence[str] = ()) -> EngineProcess:
+        engine = cls(await cls.launch("engine", str(home), on=on))
         assert await engine.line() == '[0, "ready", null]\n'
         return engine
 
@@ -258,9 +260,11 @@ class World:
         copy.rename(person.home)
         assert engine.home == person.home
 
-    async def node(self, name: str = "node", port: int = 0, *, entry: bool = False) -> RunningNode:
+    async def node(
+        self, name: str = "node", port: int = 0, *, entry: bool = False, stun: bool = False
+    ) -> RunningNode:
         tunnels = installed_tunnels(private=True) if entry else None
-        node = await serve_node(self.root / name, "127.0.0.1", port, tunnels=tunnels)
+        node = await serve_node(self.root / name, "127.0.0.1", port, tunnels=tunnels, stun=stun)
         self.nodes.append(node)
         return node
 
@@ -478,6 +482,14 @@ class Child:
         while via not in {way for _, way, _ in live.links.values()}:
             await queue.get()
         self.workspace.engine.news.unsubscribe(queue)
+
+    async def tried(self, path: str, seconds: float) -> list[str]:
+        """Returns, once a direct connection was given up after so long, over what an object is connected."""
+        peers.OPEN_SECONDS = seconds  # type: ignore[misc]
+        opened = self.workspace.engine.find(path)
+        while opened.mesh is None or not any(each.failures for each in opened.mesh._attempts.values()):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)  # there is no event for what did not happen
+        return sorted({way for _, way, _ in opened.live.links.values()})
 
     async def type(self, path: str, word: str) -> None:
         """Types and reads for ever, and tells each text that ``read_document`` returned."""

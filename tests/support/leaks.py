@@ -41,8 +41,8 @@ def hellos_that_name_somebody(observer: Observer) -> Iterator[str]:
     nonces = set()
     for seen in observer.record:
         if seen.inward and seen.frame is Frame.HELLO:
-            _, nonce, key = seen.fields
-            if key != b"":
+            _, nonce, key, stun = seen.fields
+            if key != b"" or stun:
                 yield "a hello with something in it"
             if nonce in nonces:
                 yield "a nonce that was there before"

@@ -45,9 +45,7 @@ class Guest:
             ),
         )
         transport = cast(Any, Transport(self))
-        self.mesh = PeerMesh(
-            self.book, transport, cast(PeerOptions, None), self._serve, party.random.randbytes
-        )
+        self.mesh = PeerMesh(self.book, transport, PeerOptions, self._serve, party.random.randbytes)
         self.mesh.start()
 
     def hear(self, other: Guest) -> None:

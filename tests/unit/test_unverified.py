@@ -110,6 +110,7 @@ NOTHING_TO_VERIFY: dict[str, tuple[str, ...]] = {
         "transports.session_description:_candidate_untrusted",
         "transports.lan:announcement_untrusted",
         "workspace.near:_call_untrusted",
+        "node.stun:answer_untrusted",
         "transports.tunnel_messages:parse_ask_untrusted",
         "transports.tunnel_messages:parse_answer_untrusted",
         "transports.relay:_is_hello_untrusted",

@@ -196,7 +196,7 @@ def test_our_own_proofs_are_not_played_back() -> None:
     """Who has no key could otherwise mirror our nonce, and then our proof."""
     one = session(book())
     with pytest.raises(RemoteProtocolError, match="nonce"):
-        one.receive_untrusted(encode_frame(Frame.HELLO, 1, one._nonce, b""))
+        one.receive_untrusted(encode_frame(Frame.HELLO, 1, one._nonce, b"", False))
 
 
 def test_a_newcomer_learns_the_records_and_is_then_believed() -> None:
@@ -333,7 +333,7 @@ def test_a_node_shows_a_receipt_key() -> None:
     """A client of a node does not go on without one."""
     client = session(book(), with_node=True)
     with pytest.raises(RemoteProtocolError):
-        client.receive_untrusted(encode_frame(Frame.HELLO, 1, RANDOM(16), b""))
+        client.receive_untrusted(encode_frame(Frame.HELLO, 1, RANDOM(16), b"", False))
 
 
 def test_a_key_does_not_wait_for_a_large_object() -> None:
@@ -396,7 +396,7 @@ def test_what_waits_for_credit_is_not_looked_at_meanwhile(monkeypatch: pytest.Mo
 def test_who_sends_beyond_his_credit_is_cut_off() -> None:
     """Memory is bounded against a sender who does not care for credit."""
     one = session(book())
-    one.receive_untrusted(encode_frame(Frame.HELLO, 1, RANDOM(16), b""))
+    one.receive_untrusted(encode_frame(Frame.HELLO, 1, RANDOM(16), b"", False))
     frame = encode_frame(Frame.SEGMENTS, CIRCLE.object, [bytes(MAX_FRAME - 100)])
     one.receive_untrusted(frame)
     one.receive_untrusted(frame)
@@ -437,9 +437,10 @@ def test_ping_is_answered() -> None:
 @pytest.mark.parametrize(
     "frame",
     [
-        encode_frame(Frame.HELLO, 2, bytes(16), b""),
-        encode_frame(Frame.HELLO, 1, bytes(15), b""),
-        encode_frame(Frame.HELLO, 1, bytes(16), bytes(33)),
+        encode_frame(Frame.HELLO, 2, bytes(16), b"", False),
+        encode_frame(Frame.HELLO, 1, bytes(15), b"", False),
+        encode_frame(Frame.HELLO, 1, bytes(16), bytes(33), False),
+        encode_frame(Frame.HELLO, 1, bytes(16), b"", 0),
         encode_frame(Frame.PING, 1),
     ],
 )
@@ -452,7 +453,7 @@ def test_the_first_frame_is_a_hello(frame: bytes) -> None:
 @pytest.mark.parametrize(
     ("kind", "fields"),
     [
-        (Frame.HELLO, [1, bytes(range(16)), b""]),
+        (Frame.HELLO, [1, bytes(range(16)), b"", False]),
         (Frame.OPEN, [CIRCLE.object, [[CIRCLE.epoch_id, 2, bytes(64)]] * 17, [], []]),
         (Frame.OPEN, [CIRCLE.object, [[CIRCLE.epoch_id, 3, bytes(64)]], [], []]),
         (Frame.OPEN, [CIRCLE.object, [[CIRCLE.epoch_id, 2, bytes(63)]], [], []]),
@@ -479,7 +480,7 @@ def test_the_first_frame_is_a_hello(frame: bytes) -> None:
 def test_each_frame_has_one_form(kind: Frame, fields: list[Any]) -> None:
     """Anything else ends the connection."""
     one = session(book())
-    one.receive_untrusted(encode_frame(Frame.HELLO, 1, bytes(16), b""))
+    one.receive_untrusted(encode_frame(Frame.HELLO, 1, bytes(16), b"", False))
     with pytest.raises(RemoteProtocolError):
         one.receive_untrusted(encode_frame(kind, *fields))
 

@@ -45,7 +45,7 @@ def test_a_request_as_specified() -> None:
 
 def test_no_frame_of_the_sync_protocol_is_a_request() -> None:
     """A node that is both cannot take the one for the other."""
-    assert not is_ask(encode_frame(Frame.HELLO, 1, bytes(16), b""))
+    assert not is_ask(encode_frame(Frame.HELLO, 1, bytes(16), b"", False))
     assert all(encode([33, int(kind)])[:1] != encode_ask(Address(PIN, "x", 1))[:1] for kind in Frame)
     assert 32 not in set(Frame)
     assert 33 not in set(Frame)
