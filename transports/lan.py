@@ -7,6 +7,7 @@ name is random; its text holds the pin of a certificate that was made for this p
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
@@ -32,6 +33,10 @@ RESOLVE_MILLISECONDS: Final = 3000
 SEATS: Final = 128
 """Connections from outside: twice the neighbours one may have. This is no server."""
 
+MAX_IPV4: Final = 4
+MAX_IPV6: Final = 2
+"""Addresses of one announcement that are tried, one after the other."""
+
 MAX_RESOLVING: Final = 32
 """Announcements that are looked up at once: anybody in the network can send as many as he likes."""
 
@@ -45,6 +50,10 @@ class MulticastDns:
         """See ``ports.LanTransport``."""
         transport, certificate = WebSocketTransport(kind="lan", seats=SEATS), NodeCertificate.generate()
         listener = await transport.listen("0.0.0.0", 0, certificate, accept)  # noqa: S104 all of the local network
+        for address in own_addresses():
+            if "%" in address:  # not on all of IPv6: there the whole world could call
+                with contextlib.suppress(Offline):
+                    await listener.start(address, listener.address.port)
         try:
             return MulticastPlace(transport, listener, found)
         except BaseException as error:
@@ -63,7 +72,6 @@ class MulticastPlace:
         listener: WebSocketListener,
         found: Callable[[Announcement], None],
     ) -> None:
-        from zeroconf import IPVersion
         from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
 
         self._transport = transport
@@ -72,7 +80,7 @@ class MulticastPlace:
         self._name = f"{self.pin[:16].hex()}.{SERVICE}"
         self._info: AsyncServiceInfo | None = None
         self._resolving: set[asyncio.Task[None]] = set()
-        self._dns: AsyncZeroconf = AsyncZeroconf(ip_version=IPVersion.V4Only)
+        self._dns: AsyncZeroconf = AsyncZeroconf(zc=_multicast())
         self._browser: AsyncServiceBrowser = AsyncServiceBrowser(
             self._dns.zeroconf, [SERVICE], handlers=[self._changed]
         )
@@ -90,7 +98,7 @@ class MulticastPlace:
         info = AsyncServiceInfo(
             SERVICE,
             self._name,
-            parsed_addresses=own_addresses(),
+            parsed_addresses=[address.partition("%")[0] for address in own_addresses()],
             port=self._listener.address.port,
             properties=properties,
             server=f"{self.pin[16:].hex()}.local.",
@@ -137,7 +145,7 @@ class MulticastPlace:
         if not await info.async_request(zeroconf, RESOLVE_MILLISECONDS):
             return
         try:
-            found = announcement_untrusted(info.properties, info.port, info.parsed_addresses())
+            found = announcement_untrusted(info.properties, info.port, info.parsed_scoped_addresses())
         except RemoteProtocolError:
             return  # some other program's, or nonsense
         self._found(found)
@@ -153,21 +161,46 @@ def announcement_untrusted(
     marks = b"".join(properties.get(key) or b"" for key in (b"0", b"1"))
     if len(marks) % MARK:
         raise RemoteProtocolError("an announcement with a part of a mark")
-    # What it names lies in this network: nobody makes us call somebody anywhere else.
-    near = [text for text in addresses if not ipaddress.ip_address(text).is_global]
+    near = [text for text in addresses if _is_near(text)]
+    near = [text for text in near if ":" not in text][:MAX_IPV4] + [text for text in near if ":" in text][
+        :MAX_IPV6
+    ]
     if not near:
         raise RemoteProtocolError("an announcement without an address in this network")
     return Announcement(
         pin,
         tuple(marks[at : at + MARK] for at in range(0, len(marks), MARK)),
-        tuple(Address(pin, text, port) for text in near[:4]),
+        tuple(Address(pin, text, port) for text in near),
     )
 
 
+def _is_near(text: str) -> bool:
+    """Whether an address lies in this network: nobody makes us call somebody anywhere else.
+
+    Of IPv6 only what is link-local, with the link it was heard on: others may stand for any of IPv4.
+    """
+    address = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        return address.is_link_local and address.scope_id is not None
+    return not address.is_global
+
+
 def own_addresses() -> list[str]:
-    """This machine's IPv4 addresses; 127.0.0.1 where there is nothing else."""
+    """This machine's own in its networks, those of IPv6 with their link; 127.0.0.1 where it has no other."""
     import ifaddr
 
-    found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if isinstance(ip.ip, str)]
-    others = [text for text in found if not ipaddress.ip_address(text).is_loopback]
-    return others or found
+    found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips]
+    four = [ip for ip in found if isinstance(ip, str)]
+    six = [f"{ip[0]}%{ip[2]}" for ip in found if not isinstance(ip, str)]
+    others = [text for text in four + six if not ipaddress.ip_address(text).is_loopback]
+    return [text for text in others if _is_near(text)] or four
+
+
+def _multicast() -> Zeroconf:
+    """On all links, by IPv6 as well where this machine has it."""
+    from zeroconf import IPVersion, Zeroconf
+
+    try:
+        return Zeroconf(ip_version=IPVersion.All)
+    except OSError:
+        return Zeroconf(ip_version=IPVersion.V4Only)

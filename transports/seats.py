@@ -27,12 +27,14 @@ def seats_here(most: int) -> int:
 
 
 def whose(host: str) -> str:
-    """What counts as one address: of IPv6 a /64, which each customer has."""
+    """What counts as one address: of IPv6 a /64, which each customer has. Not of link-local ones, which all
+    machines of a network have from one /64."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return host
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+    is_six = isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None
+    if is_six and not address.is_link_local:
         return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
     return host
 

@@ -186,7 +186,7 @@ class WebSocketListener:
         self._keepalive = keepalive
         self._seats = Seats[WebSocketConnection](seats_here(seats))
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._address = Address(pin=certificate.pin, host="", port=0)
 
     @property
@@ -194,10 +194,11 @@ class WebSocketListener:
         return self._address
 
     async def start(self, host: str, port: int) -> None:
+        """Listens there; a second time, there as well. Raises Offline."""
         _shrink_tls_buffers()
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(
+            server = await loop.create_server(
                 self._new_connection,
                 await _one_address(host) if port == 0 else host,
                 port,
@@ -207,13 +208,14 @@ class WebSocketListener:
             )
         except (OSError, UnicodeError, OverflowError) as error:
             raise Offline(f"Cannot listen on {host} port {port}: {error}.") from error
-        real_port = cast(int, self._server.sockets[0].getsockname()[1])
+        self._servers.append(server)
+        real_port = cast(int, server.sockets[0].getsockname()[1])
         self._address = Address(pin=self._certificate.pin, host=host, port=real_port)
 
     async def close(self) -> None:
         """Idempotent. ``accept`` calls get ``Offline`` from their connections, then are cancelled."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         await asyncio.gather(*(connection.close() for connection in self._seats))
         if self._tasks:
             _, pending = await asyncio.wait(list(self._tasks), timeout=_SHUTDOWN_SECONDS)

@@ -316,11 +316,20 @@ TWO_MACHINES = """
     ip link set lo up
     ip link add name near type veth peer name far
     ip link set far netns $other
-    ip address add 192.0.2.1/24 dev near
+    there="nsenter --target $other --net"
+    if [ $FAMILY = IPv4 ]; then
+        echo 1 >/proc/sys/net/ipv6/conf/near/disable_ipv6
+        $there sh -c 'echo 1 >/proc/sys/net/ipv6/conf/far/disable_ipv6'
+        ip address add 192.0.2.1/24 dev near
+        $there ip address add 192.0.2.2/24 dev far
+    else
+        # Nobody else can have the address: so it need not be asked for a second.
+        echo 0 >/proc/sys/net/ipv6/conf/near/accept_dad
+        $there sh -c 'echo 0 >/proc/sys/net/ipv6/conf/far/accept_dad'
+    fi
     ip link set near up
-    nsenter --target $other --net sh -c \\
-        'ip link set lo up; ip address add 192.0.2.2/24 dev far; ip link set far up'
-    nsenter --target $other --net "$@" --home "$BEN" online &
+    $there sh -c 'ip link set lo up; ip link set far up'
+    $there "$@" --home "$BEN" online &
     ben=$!
     "$@" --home "$ANA" online &
     trap 'kill $! $ben $other; wait' EXIT
@@ -328,8 +337,10 @@ TWO_MACHINES = """
 """
 
 
-def test_two_machines_with_a_cable(tmp_path: Path) -> None:
-    """Two processes in two network namespaces, real multicast, no node: what one types the other gets."""
+@pytest.mark.parametrize("family", ["IPv4", "IPv6"])
+def test_two_machines_with_a_cable(tmp_path: Path, family: str) -> None:
+    """Two processes in two network namespaces, real multicast, no node: what one types the other gets. With
+    nobody to give out addresses they have those that IPv6 makes itself."""
     namespace = ["unshare", "--user", "--map-root-user", "--net"]
     probe = "unshare --net ip link add name near type veth peer name far && nsenter --target $$ --net true"
     try:
@@ -347,7 +358,7 @@ def test_two_machines_with_a_cable(tmp_path: Path) -> None:
             await acquaint(ana, ben, share=True)
 
     asyncio.run(prepare())
-    environment = {**os.environ, "ANA": str(tmp_path / "Ana"), "BEN": str(tmp_path / "Ben")}
+    environment = {**os.environ, "ANA": str(tmp_path / "Ana"), "BEN": str(tmp_path / "Ben"), "FAMILY": family}
     del environment[NO_LAN]
     running = subprocess.Popen(
         [*namespace, "sh", "-c", textwrap.dedent(TWO_MACHINES), "sh", *PROGRAM],

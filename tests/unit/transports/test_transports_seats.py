@@ -56,6 +56,7 @@ def test_one_customer_counts_as_one() -> None:
     """However many addresses of his 2⁶⁴ he comes from."""
     assert whose("2001:db8:1:2:3::4") == whose("2001:db8:1:2::9") == "2001:db8:1:2::/64"
     assert whose("2001:db8:1:3::4") != whose("2001:db8:1:2::4")
+    assert whose("fe80::4%eth0") != whose("fe80::5%eth0")
     assert [whose(host) for host in ("192.0.2.1", "::ffff:192.0.2.1", "")] == [
         "192.0.2.1",
         "::ffff:192.0.2.1",
