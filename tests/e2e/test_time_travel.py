@@ -160,7 +160,7 @@ def test_on_the_command_line(tmp_path: Path) -> None:
 
 
 async def test_in_the_terminal_interface(tmp_path: Path) -> None:
-    """F7 lists the versions; up and down show what the text was; Enter goes back, once confirmed."""
+    """F7 lists the versions; up and down show what was, N names it, Enter goes back once confirmed."""
     async with world(tmp_path) as made:
         ana, ben = await written_by_both(made, "one two\n", "drei\n")
         ana.document("notes").edit(0, 7, "eins")
@@ -173,7 +173,7 @@ async def test_in_the_terminal_interface(tmp_path: Path) -> None:
             await settle(pilot, "drei")
             await pilot.press("f7")
             shown = await settle(pilot, "eins")
-            assert [line.split("│")[0].split()[3:] for line in shown.splitlines()[2:5]] == [
+            assert [line.split("│")[0].split()[3:] for line in shown.splitlines()[3:6]] == [
                 ["you", "+4", "-7"], ["Ben", "(unverified)", "+5", "-0"], ["you", "+8", "-0"],
             ]  # fmt: skip
             await pilot.press("down")
@@ -183,11 +183,14 @@ async def test_in_the_terminal_interface(tmp_path: Path) -> None:
             await pilot.press("down")
             await settle(pilot, "drei", gone=True)
             await pilot.press("x")
-            await pilot.press("up", "enter")
+            await pilot.press("up", "n", *"Both", "enter")
+            await settle(pilot, "◆ Both")
+            await pilot.press("enter")
             await settle(pilot, "Go back to")
             await pilot.press("tab", "enter")
             await settle(pilot, "Find")  # the editor's keys
             await settle(pilot, "one two")
         await app.close_workspace()
         assert await agree("notes", ana, ben) == "one two\ndrei\n"
-        assert len(await ben.workspace.document_versions("notes")) == 4
+        await ben.workspace.sync()
+        assert [each.name for each in await ben.workspace.document_versions("notes")] == ["", "", "Both", ""]

@@ -1,0 +1,141 @@
+"""The versions of a document on the screen: their names, and what changed between them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from peergos_collab.documents import Document
+from peergos_collab.errors import Conflict
+from peergos_collab.workspace.api import Passage, Role, Version
+from support.screen_workspace import START, FakeWorkspace
+from support.screens import painted, running, settle
+from tui.viewmodels.past import Changes, changed, version_lines, version_words
+
+TEXTS = {"z3": "The red bed\nand a tank", "z2": "The bed\nand a tank", "z1": "A bed\n", "z0": "A"}
+
+
+class Remembering(FakeWorkspace):
+    """Has a document of four versions; the third has a name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.versions = [Version(id_, START, "Ann", "zann", 3, 0) for id_ in TEXTS]
+        self._call("z1", "First draft", "Ben", me=False)
+
+    def _call(self, version: str, name: str, by: str, *, me: bool) -> None:
+        self.versions = [
+            replace(each, name=name, named_by=by, named_by_me=me) if each.id == version else each
+            for each in self.versions
+        ]
+
+    async def document_versions(self, path: str) -> list[Version]:
+        return list(self.versions)
+
+    async def document_at(self, path: str, version: str) -> str:
+        return TEXTS[version]
+
+    async def blame(self, path: str, version: str) -> list[Passage]:
+        return [Passage(0, len(TEXTS[version]), version, START, "Ann", "zann")]
+
+    async def name_version(self, path: str, version: str, name: str) -> str:
+        if any(each.name == name for each in self.versions if name and each.id != version):
+            raise Conflict(f"{name!r} means another version already")
+        self._call(version, name, "Me" if name else "", me=True)
+        return version
+
+
+async def test_names_are_marked_and_found() -> None:
+    """J goes to the next older version with a name, K to the next newer; the name stands above the text."""
+    workspace = Remembering()
+    await workspace.new_document("notes", "now")
+    async with running(workspace, size=(110, 20)) as pilot:
+        await pilot.press("enter")
+        await settle(pilot, "now")
+        await pilot.press("f7")
+        assert "◆ First draft" in await settle(pilot, "red bed")
+        await pilot.press("j")
+        shown = await settle(pilot, "“First draft”, named by Ben")
+        assert "red bed" not in shown
+        await pilot.press("j")
+        await settle(pilot, "No older version has a name")
+        await pilot.press("end", "k")
+        assert "A bed" in await settle(pilot, "named by Ben")
+
+
+async def test_a_version_is_named() -> None:
+    """N asks for a name, once more where it is taken; Delete takes it away."""
+    workspace = Remembering()
+    await workspace.new_document("notes", "now")
+    async with running(workspace, size=(110, 24)) as pilot:
+        await pilot.press("enter")
+        await settle(pilot, "now")
+        await pilot.press("f7")
+        await settle(pilot, "red bed")
+        await pilot.press("n", *"First draft", "enter")
+        await settle(pilot, "another version already")
+        await pilot.press("end", "2", "enter")
+        await settle(pilot, "◆ First draft2")
+        await settle(pilot, "named by you")
+        await pilot.press("delete")
+        await settle(pilot, "No more")
+        await pilot.press("tab", "enter")
+        await settle(pilot, "◆ First draft2", gone=True)
+
+
+async def test_what_changed_is_shown() -> None:
+    """D shows what came and went since the version before, Space since the one where it is pressed."""
+    workspace = Remembering()
+    await workspace.new_document("notes", "now")
+    async with running(workspace, size=(110, 20)) as pilot:
+        await pilot.press("enter")
+        await settle(pilot, "now")
+        await pilot.press("f7")
+        await settle(pilot, "red bed")
+        await pilot.press("d", "down")
+        shown = await settle(pilot, "AThe bed")
+        assert "“First draft”, named by Ben ▌came ▌went" in shown.splitlines()[1]
+        await pilot.press("end", "space", "home")
+        shown = await settle(pilot, "AThe red bed")
+        assert "“First draft”" not in shown.splitlines()[1]
+        await pilot.press("d")
+        await settle(pilot, "text by")
+        assert "AThe" not in painted(pilot.app)  # type: ignore[arg-type]
+
+
+async def test_a_reader_names_nothing() -> None:
+    """He is told."""
+    workspace = Remembering()
+    await workspace.new_document("notes", "now")
+    workspace.roles["notes"] = Role.READER
+    async with running(workspace, size=(110, 20)) as pilot:
+        await pilot.press("enter")
+        await settle(pilot, "now")
+        await pilot.press("f7")
+        await settle(pilot, "red bed")
+        await pilot.press("n")
+        await settle(pilot, "not change it")
+
+
+def test_a_text_with_all_that_came_and_went() -> None:
+    """Word by word; each mark in a colour, and only those that are there in the legend."""
+    text, marks = changed("A bed.\n", "The bed, red.\n")
+
+    assert text == "AThe bed, red.\n"
+    assert "".join(" -+"[{None: 0, 2: 1, 1: 2}[mark]] for mark in marks) == "-+++    +++++  "
+    document = Document(1)
+    document.edit(0, 0, text)
+    assert [word for word, _ in Changes(document, marks).legend()] == ["came", "went"]
+    assert Changes(document, [None] * len(text)).legend() == []
+    colours = [one.colour for one in Changes(document, marks).stretches(0, 5)]
+    assert len(set(colours)) == 3
+
+
+def test_a_hostile_name_is_shown_on_one_line() -> None:
+    """In the list as much of it as there is room for, above the text whole; its controls as marks."""
+    version = Version(
+        "z1", START, "Ann", "zann", 3, 0, name="x\x1b[2J" + "y" * 60, named_by="Ben", named_by_unverified=True
+    )
+    [line] = version_lines([version])
+
+    assert line.cells[1] == f"◆ x␛[2J{'y' * 16}…"
+    assert f"“x␛[2J{'y' * 60}”, named by Ben (unverified)" in version_words(version)
