@@ -9,6 +9,7 @@ import click
 
 from ..codec.shown import escape_hidden, show_person
 from ..errors import Conflict, NotFound, PassphraseNeeded
+from .nodes import LAN_WORDS
 from .output import local_time, narrate, print_result, table, warn
 from .passphrases import WITHOUT_PASSPHRASE, new_passphrase
 from .session import in_workspace, known_passphrase
@@ -77,6 +78,7 @@ def _status_lines(found: Status) -> list[str]:
         ("node", f"{each.address}  {_node_words(each.connected, each.problem)}") for each in found.nodes
     ]
     heads += [("entry node", found.entry_node)] if found.entry_node else []
+    heads += [("lan", LAN_WORDS[found.lan])] if found.online or found.lan == "off" else []
     lines = table(heads) + [f"! {escape_hidden(problem)}" for problem in found.problems]
     for each in found.objects:
         places = ", ".join(each.saved) or "nowhere yet"

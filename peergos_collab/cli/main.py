@@ -21,7 +21,7 @@ from .documents import doc
 from .failures import INTERRUPTED, report
 from .home import init, key, list_entries, move, remove, status
 from .live import online, sync, watch
-from .nodes import node
+from .nodes import lan, node
 from .output import print_result
 from .pairing import pair
 from .recovering import recover
@@ -134,6 +134,6 @@ def _open_tui(settings: Settings) -> int:
 for command in (
     *(init, recover, status, list_entries, move, remove, doc, chat, share, join),
     *(members, unshare, role, leave, contact, invitation, device),
-    *(node, pair, sync, online, watch, key, check, doctor, demo),
+    *(node, lan, pair, sync, online, watch, key, check, doctor, demo),
 ):
     main.add_command(command)

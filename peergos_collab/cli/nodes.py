@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from .output import narrate, print_json, print_line, print_result, table, warn
 from .session import in_workspace, run
-from .settings import Group, Settings, current, refuse
+from .settings import Command, Group, Settings, current, refuse
 
 if TYPE_CHECKING:
     from ..ports import Tunnels
@@ -20,6 +20,13 @@ DEFAULT_LISTEN = "127.0.0.1:8470"
 
 MANY_FILES = 8192
 """Enough for as many connections as a node serves at most."""
+
+
+LAN_WORDS: Final = {
+    "announced": "contacts and fellow members find this device",
+    "quiet": "nothing is announced now",
+    "off": "off; 'pgc lan on' ends that",
+}
 
 
 @click.group(cls=Group)
@@ -172,3 +179,22 @@ def remove(address: str) -> None:
 
     in_workspace(settings, stop)
     print_result(settings, {"address": address})
+
+
+@click.command(cls=Command)
+@click.argument("wanted", required=False, metavar="[on|off]", type=click.Choice(["on", "off"]))
+def lan(wanted: str | None) -> None:
+    """Be found by contacts in the local network, or not.
+
+    And by fellow members. On at first; kept in the home, for each later start of whatever uses it.
+    Without an argument, shows it.
+    """
+    settings = current()
+
+    async def use(workspace: Workspace) -> str:
+        if wanted is not None:
+            await workspace.set_lan(wanted == "on")
+        return (await workspace.status()).lan
+
+    found = in_workspace(settings, use)
+    print_result(settings, {"lan": found}, [LAN_WORDS[found]])

@@ -26,6 +26,16 @@ class Role(enum.StrEnum):
     ADMIN = "admin"
 
 
+class Lan(enum.StrEnum):
+    """Whether contacts and fellow members in the local network find this device."""
+
+    ANNOUNCED = "announced"
+    QUIET = "quiet"
+    """Not now: it is not online, hides behind an entry node, or whoever stays online wants none of it."""
+    OFF = "off"
+    """The home's setting forbids it."""
+
+
 class Path(enum.StrEnum):
     """How an object reaches its other members right now."""
 
@@ -252,6 +262,7 @@ class Status:
     online: bool
     problems: tuple[str, ...] = ()
     entry_node: str = ""
+    lan: Lan = Lan.QUIET
 
 
 @dataclass(frozen=True, slots=True)
@@ -555,6 +566,12 @@ class Workspace(Protocol):
         """From now on every session with a node goes through this one; empty: directly, as at first.
 
         Checks that it answers and relays. Raises UsageError, WrongPin, Offline, Refused.
+        """
+
+    async def set_lan(self, allowed: bool) -> None:
+        """Whether this device may be announced in the local network, from now on and at each later start.
+
+        Where it may, what ``Options`` and the environment forbid stays forbidden.
         """
 
     async def new_document(self, path: str, text: str = "") -> None:

@@ -320,6 +320,7 @@ _PLAIN: Final = (
     "add_node",
     "remove_node",
     "set_entry_node",
+    "set_lan",
     "nodes",
     "new_document",
     "read_document",

@@ -61,6 +61,9 @@ class AttachedWorkspace(AttachedPeople, AttachedDevices, AttachedPast):
     async def set_entry_node(self, address: str) -> None:
         await self._socket.call("set_entry_node", address)
 
+    async def set_lan(self, allowed: bool) -> None:
+        await self._socket.call("set_lan", allowed)
+
     async def nodes(self) -> list[NodeState]:
         states: list[NodeState] = from_wire(list[NodeState], await self._socket.call("nodes"))
         return states

@@ -104,6 +104,7 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
             engine.online.network is not None,
             (*engine.problems, *self._profile_faults()),
             engine.entry_node(),
+            engine.online.lan,
         )
 
     def _profile_faults(self) -> list[str]:
@@ -212,6 +213,9 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
 
     async def set_entry_node(self, address: str) -> None:
         await use_entry_node(self.engine, address)
+
+    async def set_lan(self, allowed: bool) -> None:
+        await self.engine.online.set_lan(allowed)
 
     async def nodes(self) -> list[NodeState]:
         states = []

@@ -89,6 +89,10 @@ class Near:
         self._task: asyncio.Task[None] | None = None
         self._place: LanPlace | None = None
 
+    @property
+    def announced(self) -> bool:
+        return self._place is not None
+
     def start(self) -> None:
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())

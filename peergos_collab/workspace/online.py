@@ -19,7 +19,8 @@ from ..errors import RemoteProtocolError
 from ..ports import Connection
 from ..ports.installed import installed_lan
 from ..ports.peers import PeerOptions
-from .api import Event, Options
+from .api import Event, Lan, Options
+from .lan_setting import allow_lan, lan_allowed
 from .live_object import LiveObject
 from .machine import now_ms
 from .near import Near
@@ -248,10 +249,22 @@ class Online:
         servers = self.network.stun_servers(live.id) if self.network is not None else ()
         return replace(options, ice_servers=tuple(islice(servers, 1)))
 
+    async def set_lan(self, allowed: bool) -> None:
+        """See ``Workspace.set_lan``."""
+        await allow_lan(self._engine.store, allowed)
+        await self._near_as_wanted()
+
+    @property
+    def lan(self) -> Lan:
+        if not lan_allowed(self._engine.store):
+            return Lan.OFF
+        return Lan.ANNOUNCED if self.near.announced else Lan.QUIET
+
     async def _near_as_wanted(self) -> None:
         """In the local network nobody is announced who hides behind an entry node, or shows no address."""
         wanted = all(options.lan and options.webrtc and not options.relay_only for options in self._stays)
-        if self._stays and wanted and not self._engine.entry_node() and NO_LAN not in os.environ:
+        forbidden = NO_LAN in os.environ or self.lan is Lan.OFF
+        if self._stays and wanted and not self._engine.entry_node() and not forbidden:
             self.near.start()
         else:
             await self.near.stop()

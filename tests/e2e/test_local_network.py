@@ -20,6 +20,7 @@ from peergos_collab.errors import Offline
 from peergos_collab.ports import Connection
 from peergos_collab.ports.lan import Announcement
 from peergos_collab.workspace import Options, Role, near, surroundings
+from peergos_collab.workspace.api import Lan
 from peergos_collab.workspace.engine import Engine
 from peergos_collab.workspace.machine import now_ms
 from peergos_collab.workspace.near import Near
@@ -257,6 +258,24 @@ async def test_nothing_is_announced_unless_it_is_wanted(made: World, options: Op
     await ana.workspace.go_online(options)
     assert ether.places == {}
     await ana.engine.online.leave(options)
+    await ether.until(lambda: len(ether.places) == 1)
+
+
+async def test_a_home_can_forbid_it_for_good(made: World) -> None:
+    """At once, and at each later start, whatever is asked for; and allow it again."""
+    [ana] = await people(made, ether := Ether(), "Ana")
+    await ana.workspace.go_online(LAN)
+    await ether.until(lambda: len(ether.places) == 1)
+    assert (await ana.workspace.status()).lan is Lan.ANNOUNCED
+    await ana.workspace.set_lan(False)
+    assert ether.places == {}
+
+    ana = await made.reopen(ana)
+    ana.engine.online.near = Near(ana.engine, lambda: ether)
+    await ana.workspace.go_online(LAN)
+    assert ana.engine.online.near._task is None
+    assert (await ana.workspace.status()).lan is Lan.OFF
+    await ana.workspace.set_lan(True)
     await ether.until(lambda: len(ether.places) == 1)
 
 

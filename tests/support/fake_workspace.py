@@ -15,6 +15,7 @@ from peergos_collab.workspace.api import (
     Entry,
     Event,
     Invitation,
+    Lan,
     Member,
     Message,
     NodeState,
@@ -63,6 +64,7 @@ class FakeWorkspace:
     attached: bool = False
     salvage: str = ""
     entry_node: str = ""
+    lan: Lan = Lan.QUIET
     texts: dict[str, str] = field(default_factory=dict)
     chats: dict[str, FakeChat] = field(default_factory=dict)
     addresses: list[str] = field(default_factory=list)
@@ -89,7 +91,7 @@ class FakeWorkspace:
         state = ObjectState("notes", "doc", ("here", NODE), 2, Way.NODE, 1, ("a fork was found",))
         nodes = (NodeState(NODE, True), NodeState("pgc://z6Other@h:1", False, "does not answer"))
         status = Status("z6Account", "z6Device", "Ana", nodes, (state,), 1, True)
-        return replace(status, entry_node=self.entry_node)
+        return replace(status, entry_node=self.entry_node, lan=self.lan)
 
     async def list_entries(self) -> list[Entry]:
         self._called("list_entries")
@@ -114,6 +116,10 @@ class FakeWorkspace:
     async def set_entry_node(self, address: str) -> None:
         self._called("set_entry_node", address)
         self.entry_node = address
+
+    async def set_lan(self, allowed: bool) -> None:
+        self._called("set_lan", allowed)
+        self.lan = Lan.ANNOUNCED if allowed else Lan.OFF
 
     async def remove_node(self, address: str) -> None:
         self._called("remove_node", address)

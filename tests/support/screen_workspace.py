@@ -27,6 +27,7 @@ from peergos_collab.workspace.api import (
     Entry,
     Event,
     Invitation,
+    Lan,
     Member,
     Message,
     NodeState,
@@ -169,6 +170,7 @@ class FakeWorkspace:
         self.done: list[tuple[str, ...]] = []
         self.online = False
         self.entry_node = ""
+        self.lan = Lan.QUIET
         self.problems: list[str] = []
         self.closed = False
         self._queues: list[asyncio.Queue[Event]] = []
@@ -188,7 +190,8 @@ class FakeWorkspace:
             for path in paths
         )
         nodes, problems = tuple(self.node_states), tuple(self.problems)
-        return Status("account", "device", "Me", nodes, objects, 0, self.online, problems, self.entry_node)
+        found = Status("account", "device", "Me", nodes, objects, 0, self.online, problems, self.entry_node)
+        return replace(found, lan=self.lan)
 
     async def list_entries(self) -> list[Entry]:
         role = Role.ADMIN

@@ -18,6 +18,7 @@ from textual.widgets import Button, Input, OptionList, Static
 from peergos_collab.errors import Damaged, NoAccess, Offline
 from peergos_collab.workspace.api import (
     Event,
+    Lan,
     Member,
     Message,
     NodeState,
@@ -191,6 +192,9 @@ async def test_the_entry_node_is_set_named_and_taken_away() -> None:
     async with running(workspace) as pilot:
         await pilot.press("o")
         await settle(pilot, "Use as entry node")
+        await reads(pilot, "Local network: nothing is announced now.")
+        workspace.lan = Lan.OFF
+        await reads(pilot, "'pgc lan on' ends that")
         pilot.app.screen.query_one("#entry", Button).press()
         await settle(pilot, "Paste the address of a node first.")
         pilot.app.screen.query_one("#address", Input).value = "entry.example"

@@ -15,7 +15,7 @@ from peergos_collab.errors import PeergosCollabError
 from peergos_collab.workspace.api import NodeState, Status, Workspace
 
 from ..viewmodels.cells import shown
-from ..viewmodels.status import directly_words, entry_words, node_name
+from ..viewmodels.status import LAN, directly_words, entry_words, node_name
 from ..widgets.field import Field
 from .dialog import Confirm, Dialog, words
 
@@ -43,6 +43,7 @@ do not see your network address. While it cannot be reached nothing is sent. Del
             "A node keeps encrypted copies and passes changes on while others are away. It can read nothing."
         )
         yield OptionList(id="nodes", compact=True)
+        yield Label(id="lan")
         yield Label("Address of a node")
         yield Field(id="address", placeholder="pgc://…@host:port")
         with Horizontal(classes="buttons"):
@@ -57,14 +58,20 @@ do not see your network address. While it cannot be reached nothing is sent. Del
 
     async def _show(self) -> None:
         try:
-            self._list(await self._workspace.status())
+            status = await self._workspace.status()
+            self._show_lan(status)
+            self._list(status)
         except PeergosCollabError as problem:
             self.show_error(problem)
 
     def status_changed(self, status: Status) -> None:
         """A node came or went, perhaps."""
+        self._show_lan(status)
         if (list(status.nodes), status.entry_node) != (self._listed, self._entry):
             self._list(status)
+
+    def _show_lan(self, status: Status) -> None:
+        self.query_one("#lan", Label).update(LAN[status.lan])
 
     def _list(self, status: Status) -> None:
         self._listed, self._entry = list(status.nodes), status.entry_node

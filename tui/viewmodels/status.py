@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from peergos_collab.values import dataclass
-from peergos_collab.workspace.api import ObjectState, Path, Status
+from peergos_collab.workspace.api import Lan, ObjectState, Path, Status
 
 from .cells import shown
 
@@ -21,6 +21,14 @@ def node_name(address: str) -> str:
 def entry_words(entry: str) -> str:
     """A line of the list of nodes."""
     return f"{node_name(entry)}  entry: all others are reached through it, and see no address of yours"
+
+
+LAN = {
+    Lan.ANNOUNCED: "Local network: contacts and fellow members find this device. 'pgc lan off' ends that.",
+    Lan.QUIET: "Local network: nothing is announced now.",
+    Lan.OFF: "Local network: off. 'pgc lan on' ends that.",
+}
+"""A line below the list of nodes."""
 
 
 def directly_words(entry: str) -> str:

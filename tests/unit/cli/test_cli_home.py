@@ -211,6 +211,20 @@ def test_the_entry_node(pgc: Any, workspace: FakeWorkspace) -> None:
     assert pgc("node", "entry", "--none", "--json").document == {"v": 1, "entry_node": ""}
 
 
+def test_the_local_network(pgc: Any, workspace: FakeWorkspace) -> None:
+    """Shown and switched, and in the status while there is something to say."""
+    assert pgc("lan", "--json").document == {"v": 1, "lan": "quiet"}
+    assert "lan      nothing is announced now" in pgc("status").out.decode()
+    assert pgc("lan", "off", "--json").document == {"v": 1, "lan": "off"}
+    assert "lan      off; 'pgc lan on' ends that" in pgc("status").out.decode()
+    assert pgc("lan", "on").out.decode() == "contacts and fellow members find this device\n"
+    assert pgc("lan", "maybe").code == 2
+    assert [call for call in workspace.calls if call[0] == "set_lan"] == [
+        ("set_lan", False),
+        ("set_lan", True),
+    ]
+
+
 def test_relaying_to_private_addresses_needs_relaying(pgc: Any) -> None:
     """The one option alone would do nothing, which is said before anything starts."""
     ran = pgc("node", "serve", "--relay-private", "--json")
