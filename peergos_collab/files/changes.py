@@ -5,7 +5,7 @@ The format is specified in docs/spec/entries.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NewType, TypeAlias
 
 from ..codec import decode_untrusted, encode
@@ -100,6 +100,12 @@ class SetEntryNode:
 EntryChange: TypeAlias = (
     PutEntry | RenameEntry | ReplaceReference | RemoveEntry | SetNode | SetOwnName | SetEntryNode
 )
+
+
+def touched(changes: Iterable[EntryChange]) -> set[EntryId]:
+    """The entries that changes are about."""
+    about = (PutEntry, RenameEntry, ReplaceReference, RemoveEntry)
+    return {change.id for change in changes if isinstance(change, about)}
 
 
 def put_entry(id: bytes, name: str, kind: str, reference: bytes, *, now: int, created: int = 0) -> PutEntry:

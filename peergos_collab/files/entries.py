@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+import re
+from collections.abc import Callable, Iterator, Mapping
+from itertools import dropwhile, islice, takewhile
+from typing import Final
 
 from ..codec import decode_untrusted, encode
 from ..codec.ids import DeviceId, SegmentId
 from ..codec.shown import show_person
 from ..errors import Damaged, Quarantined, RemoteProtocolError
-from ..objects.chunks import Chunks
+from ..objects.chunks import HEAD, Chunks
 from ..objects.lamport import LamportClock
 from ..objects.payload import Delivery
 from ..values import dataclass
@@ -25,34 +27,29 @@ from .changes import (
     SetOwnName,
     decode_changes_untrusted,
 )
-from .names import is_hostile, show_name
+from .names import is_hostile
+from .sorted_pages import Key
+from .stored_entries import (
+    GONE,
+    THINGS,
+    ChangedEntries,
+    Entries,
+    Entry,
+    Fields,
+    Stamp,
+    StoredEntries,
+    Written,
+    flat,
+    newer,
+    unflat,
+)
 
-APART: Final = frozenset({"contact", "device", "invitation", "link", "recovery"})
-"""Kinds that are no things with a path: they are listed each by itself, with names of their own."""
-
-_VERSION: Final = 1
+_VERSION: Final = 2
 
 _STATE_LIMIT: Final = 1 << 32
 """Our own sealed state, not a peer's: only a guard against nonsense."""
 
-V = TypeVar("V")
-
-
-class Stamp(NamedTuple):
-    """When a change was made, in an order that is total and the same everywhere."""
-
-    lamport: int
-    device: DeviceId
-    segment: SegmentId
-    at: int
-
-
-@dataclass(frozen=True, slots=True)
-class Written(Generic[V]):
-    """A value and the stamp of the change that wrote it."""
-
-    stamp: Stamp
-    value: V
+_NUMBERED: Final = re.compile(r"(.*) \([0-9]+\)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +62,7 @@ class EntryView:
         kind: ``doc``, ``chat`` or what later versions bring.
         reference: opaque here, for instance an encoded capability.
         created, modified: ms since 1970, by its authors' clocks.
+        key: its place among all.
     """
 
     id: EntryId
@@ -74,30 +72,12 @@ class EntryView:
     reference: bytes
     created: int
     modified: int
+    key: Key = ()
 
     @property
     def hostile(self) -> bool:
         """Whether the name is one that no honest program gives; ``shown`` is safe all the same."""
         return is_hostile(self.name)
-
-
-@dataclass(slots=True)
-class _Entry:
-    """What was last written to each group of fields; there while its put is newer than its removal."""
-
-    birth: Written[tuple[str, int]] | None = None  # kind, created
-    name: Written[tuple[str, int]] | None = None  # name, modified
-    reference: Written[tuple[bytes, int]] | None = None  # reference, modified
-    removed: Stamp | None = None
-
-    @property
-    def alive(self) -> bool:
-        return self.birth is not None and (self.removed is None or self.birth.stamp > self.removed)
-
-    def put(self, stamp: Stamp, change: PutEntry) -> None:
-        self.birth = _newer(self.birth, Written(stamp, (change.kind, change.created)))
-        self.name = _newer(self.name, Written(stamp, (change.name, change.modified)))
-        self.reference = _newer(self.reference, Written(stamp, (change.reference, change.modified)))
 
 
 class EntryMap:
@@ -109,17 +89,24 @@ class EntryMap:
     - an entry is there if its last put comes after its last removal. A rename or a new reference never
       brings it back, however late; only a new put does;
     - an address is there if the last change to it added it; the last own name and entry node win.
+
+    Entries are read when they are asked for; all else is small, and read at once.
+
+    Args:
+        load_chunk: gives what ``dirty_chunks`` once handed out under a number.
     """
 
-    def __init__(self) -> None:
-        self._chunks = Chunks()
+    def __init__(self, load_chunk: Callable[[int], bytes] | None = None) -> None:
+        self._chunks = Chunks(load_chunk)
         self._clock = LamportClock(self._chunks)
-        self._entries: dict[EntryId, _Entry] = {}
+        self._entries: Entries = StoredEntries(self._chunks)
         self._nodes: dict[str, Written[bool]] = {}
         self._name: Written[str] | None = None
         self._entry_node: Written[str] | None = None
         self._shown: dict[str, EntryView] | None = None
         self._apart: dict[str, dict[str, EntryView]] = {}
+        self._touched: set[EntryId] = set()
+        self._changed = False
 
     def next_lamport(self) -> int:
         """The Lamport time for a segment that cites everything delivered so far."""
@@ -135,7 +122,7 @@ class EntryMap:
         """
         if self._clock.knows(delivery):
             return
-        past = self._clock.past(delivery)
+        past, self._changed = self._clock.past(delivery), True
         try:
             lamport, changes = decode_changes_untrusted(delivery.content)
             if lamport != past.latest + 1:
@@ -147,19 +134,29 @@ class EntryMap:
         self._clock.note(delivery, past, lamport)
         for at, change in enumerate(changes):
             self._apply(change, Stamp(lamport, delivery.author.device, delivery.segment, at))
-        self._shown, self._apart = None, {}
+        self._chunks.trim()
 
     def pass_by(self, delivery: Delivery) -> None:
         """Notes a segment without changes: a greeting, or one that was set aside elsewhere."""
         if not self._clock.knows(delivery):
+            self._changed = True
             self._clock.note(delivery, self._clock.past(delivery))
 
-    def preview(self, changes: Iterable[EntryChange], device: DeviceId) -> EntryMap:
-        """A copy with local changes on top that have no segment yet; O(entries)."""
-        copy = EntryMap.from_state(self.state())
-        for at, change in enumerate(changes):
-            copy._apply(change, Stamp(self.next_lamport(), device, SegmentId(b""), at))  # noqa: SLF001 - its own class
-        return copy
+    def preview(self) -> EntryMap:
+        """The same, to put local changes on top that have no segment yet. True until this one changes."""
+        above = EntryMap()
+        above._clock, above._entries = self._clock, ChangedEntries(self._entries)
+        above._nodes, above._name, above._entry_node = dict(self._nodes), self._name, self._entry_node
+        return above
+
+    def put_on_top(self, change: EntryChange, device: DeviceId, at: int) -> None:
+        """Makes a local change, the one of number ``at``, in a preview."""
+        self._apply(change, Stamp(self.next_lamport(), device, SegmentId(b""), at))
+
+    def take_touched(self) -> set[EntryId]:
+        """Entries that changed since the last call."""
+        touched, self._touched = self._touched, set()
+        return touched
 
     @property
     def name(self) -> str:
@@ -175,150 +172,150 @@ class EntryMap:
         """Addresses of nodes, sorted."""
         return sorted(address for address, written in self._nodes.items() if written.value)
 
+    def __len__(self) -> int:
+        """Things with a path."""
+        return self._entries.count(THINGS)
+
     def entries(self) -> dict[str, EntryView]:
-        """All entries by shown name, sorted. Of equal names all but one have a suffix like `` (2)``."""
+        """All things with a path by shown name, in the order of names.
+
+        Of equal names all but one have a suffix like `` (2)``.
+        """
         if self._shown is None:
-            alive = [(key, entry) for key, entry in self._alive() if _kind(entry) not in APART]
-            self._shown = {view.shown: view for view in _views(alive, _by_id)}
+            self._shown = {view.shown: view for view in self._views((THINGS,))}
         return dict(self._shown)
+
+    def rows(self, after: str, most: int) -> list[EntryView]:
+        """The things with a path that follow a shown name, however many there are."""
+        before = self.find(after) if after else None
+        start = (THINGS, before.key[1] if before is not None else after)
+        views = self._views(start)
+        if before is not None:
+            views = dropwhile(lambda view: view.key <= before.key, views)
+        return list(islice(views, most))
 
     def apart(self, kind: str) -> Mapping[str, EntryView]:
         """Entries of a kind in ``APART``. Of equal names the one that was here first has no suffix.
 
-        The same mapping as before for as long as nothing changed.
+        The same mapping as before for as long as nothing of its kind changed.
         """
         if kind not in self._apart:
-            alive = [(key, entry) for key, entry in self._alive() if _kind(entry) == kind]
-            self._apart[kind] = {view.shown: view for view in _views(alive, _by_age)}
+            self._apart[kind] = {view.shown: view for view in self._views((kind,))}
         return self._apart[kind]
 
-    def _alive(self) -> Iterable[tuple[EntryId, _Entry]]:
-        return ((key, entry) for key, entry in self._entries.items() if entry.alive)
-
     def find(self, shown: str) -> EntryView | None:
-        """The entry of a shown name, or None."""
-        return self.entries().get(shown)
+        """The thing of a shown name, or None."""
+        if self._shown is not None:
+            return self._shown.get(shown)
+        numbered = _NUMBERED.fullmatch(shown)
+        for name in (shown, numbered[1]) if numbered else (shown,):
+            for view in takewhile(lambda view: view.key[1] == name, self._views((THINGS, name))):  # noqa: B023
+                if view.shown == shown:
+                    return view
+        return None
 
-    def state(self) -> bytes:
-        """Everything in one piece, for the sealed local checkpoint."""
-        entries = [
-            [key, _flat(e.birth), _flat(e.name), _flat(e.reference), list(e.removed or ())]
-            for key, e in sorted(self._entries.items())
-        ]
-        nodes = [[address, *_flat(written)] for address, written in sorted(self._nodes.items())]
-        clock = [self._chunks.following, self._clock.head(), [[n, raw] for n, raw in self._chunks.all()]]
-        return encode([_VERSION, clock, entries, nodes, _flat(self._name), _flat(self._entry_node)])
+    def view(self, id_: EntryId) -> EntryView | None:
+        """An entry, or None where it is not there or no thing with a path."""
+        entry = self._entries.get(id_)
+        key = entry.key(id_) if entry is not None else (GONE,)
+        views = self._views(key[:2]) if key[0] == THINGS else iter(())
+        return next((view for view in views if view.id == id_), None)
+
+    def _views(self, start: Key) -> Iterator[EntryView]:
+        """From the first of a name on, each with a name of its own."""
+        name, number = None, 1
+        for key, fields in self._entries.since(start):
+            shown = key[1]
+            if shown != name:
+                name, number = shown, 1
+            else:
+                number += 1
+                while self._is_name((key[0], f"{name} ({number})")):
+                    number += 1
+                shown = f"{name} ({number})"
+            yield _view(key, fields, shown)
+
+    def _is_name(self, start: Key) -> bool:
+        found = next(self._entries.since(start), None)
+        return found is not None and found[0][1] == start[1]
+
+    def dirty_chunks(self) -> dict[int, bytes]:
+        """What to store since the last call, by number; empty when nothing changed. Number 0 is the head.
+
+        From now on ``load_chunk`` is asked for these: store them before the next call to this map.
+        """
+        if not self._changed:
+            return {}
+        self._changed = False
+        return {HEAD: self._head(), **self._chunks.take_dirty()}
 
     @classmethod
-    def from_state(cls, state: bytes) -> EntryMap:
-        """Raises Damaged."""
+    def from_chunks(cls, load_chunk: Callable[[int], bytes]) -> EntryMap:
+        """Opens a stored map. Reads the head now, and others when needed, but all of a small one.
+
+        Raises:
+            Damaged: what is read now cannot be. Another damaged chunk raises when it is needed.
+        """
+        entry_map = cls(load_chunk)
+        entry_map._restore(load_chunk(HEAD))
+        entry_map._chunks.read_few()
+        return entry_map
+
+    def _head(self) -> bytes:
+        assert isinstance(self._entries, StoredEntries)
+        nodes = [[address, *flat(written)] for address, written in sorted(self._nodes.items())]
+        order = self._chunks.following, self._clock.head(), self._entries.head()
+        return encode([_VERSION, *order, nodes, flat(self._name), flat(self._entry_node)])
+
+    def _restore(self, raw: bytes) -> None:
+        assert isinstance(self._entries, StoredEntries)
         try:
-            _, (following, head, pages), entries, nodes, name, entry = decode_untrusted(state, _STATE_LIMIT)
-            entry_map = cls()
-            entry_map._chunks.following = following
-            for number, raw in pages:
-                entry_map._chunks.put(number, raw)
-            entry_map._clock.restore(head)
-            entry_map._entries = {EntryId(key): _restored(fields) for key, *fields in entries}
-            entry_map._nodes = {address: Written(Stamp(*stamp), on) for address, stamp, on in nodes}
-            entry_map._name = _unflat(name)
-            entry_map._entry_node = _unflat(entry)
+            version, following, clock, entries, nodes, name, entry = decode_untrusted(raw, _STATE_LIMIT)
+            if version != _VERSION:
+                raise Damaged("another version of this program wrote it")
+            self._chunks.following = following
+            self._clock.restore(clock)
+            self._entries.restore(entries)
+            self._nodes = {address: Written(Stamp(*stamp), on) for address, stamp, on in nodes}
+            self._name, self._entry_node = unflat(name), unflat(entry)
         except (RemoteProtocolError, ValueError, TypeError) as error:
             raise Damaged("the local state of a map of entries cannot be read") from error
-        return entry_map
 
     def _apply(self, change: EntryChange, stamp: Stamp) -> None:
         match change:
             case SetNode(address, on):
-                self._nodes[address] = _newer(self._nodes.get(address), Written(stamp, on))
+                self._nodes[address] = newer(self._nodes.get(address), Written(stamp, on))
             case SetOwnName(name):
-                self._name = _newer(self._name, Written(stamp, name))
+                self._name = newer(self._name, Written(stamp, name))
             case SetEntryNode(address):
-                self._entry_node = _newer(self._entry_node, Written(stamp, address))
+                self._entry_node = newer(self._entry_node, Written(stamp, address))
             case _:
-                self._apply_to(self._entries.setdefault(change.id, _Entry()), change, stamp)
+                self._apply_to(change.id, change, stamp)
 
     def _apply_to(
-        self,
-        entry: _Entry,
-        change: PutEntry | RenameEntry | ReplaceReference | RemoveEntry,
-        stamp: Stamp,
+        self, id_: EntryId, change: PutEntry | RenameEntry | ReplaceReference | RemoveEntry, stamp: Stamp
     ) -> None:
+        entry = self._entries.get(id_) or Entry()
+        groups = {entry.key(id_)[0]}
         match change:
             case PutEntry():
                 entry.put(stamp, change)
             case RenameEntry(_, name, modified):
-                entry.name = _newer(entry.name, Written(stamp, (name, modified)))
+                entry.name = newer(entry.name, Written(stamp, (name, modified)))
             case ReplaceReference(_, reference, modified):
-                entry.reference = _newer(entry.reference, Written(stamp, (reference, modified)))
+                entry.reference = newer(entry.reference, Written(stamp, (reference, modified)))
             case RemoveEntry():
                 entry.removed = max(entry.removed or stamp, stamp)
+        self._entries.put(id_, entry)
+        groups.add(entry.key(id_)[0])
+        for kind in groups & self._apart.keys():
+            del self._apart[kind]
+        if THINGS in groups:
+            self._shown = None
+            self._touched.add(id_)
 
 
-def _newer(old: Written[V] | None, new: Written[V]) -> Written[V]:
-    return new if old is None or new.stamp > old.stamp else old
-
-
-def _kind(entry: _Entry) -> str:
-    return entry.birth.value[0] if entry.birth else ""
-
-
-def _by_id(key: EntryId, entry: _Entry) -> Any:
-    return key
-
-
-def _by_age(key: EntryId, entry: _Entry) -> Any:
-    return entry.birth.stamp if entry.birth else key
-
-
-def _views(
-    entries: Iterable[tuple[EntryId, _Entry]], rank: Callable[[EntryId, _Entry], Any]
-) -> list[EntryView]:
-    """Views with unique shown names: of equal ones that of the lowest rank keeps the name as it is."""
-    plain = sorted(
-        (
-            (show_name(entry.name.value[0]), rank(key, entry), key, entry)
-            for key, entry in entries
-            if entry.name
-        ),
-        key=lambda item: item[:3],
-    )
-    first: dict[str, EntryId] = {}
-    for shown, _, key, _ in plain:
-        first.setdefault(shown, key)
-    taken, last = set(first), dict.fromkeys(first, 1)
-    views = []
-    for shown, _, key, entry in plain:
-        unique = shown
-        while key != first[shown] and unique in taken:
-            last[shown] += 1
-            unique = f"{shown} ({last[shown]})"
-        taken.add(unique)
-        views.append(_view(key, entry, unique))
-    return sorted(views, key=lambda view: view.shown)
-
-
-def _view(id: EntryId, entry: _Entry, shown: str) -> EntryView:
-    assert entry.birth
-    assert entry.name
-    assert entry.reference
-    name, named = entry.name.value
-    reference, replaced = entry.reference.value
-    kind, created = entry.birth.value
-    return EntryView(id, shown, name, kind, reference, created, max(named, replaced))
-
-
-def _flat(written: Written[Any] | None) -> list[Any]:
-    return [] if written is None else [list(written.stamp), written.value]
-
-
-def _unflat(fields: list[Any]) -> Written[Any] | None:
-    if not fields:
-        return None
-    stamp, value = fields
-    return Written(Stamp(*stamp), tuple(value) if type(value) is list else value)
-
-
-def _restored(fields: list[Any]) -> _Entry:
-    birth, name, reference, removed = fields
-    return _Entry(_unflat(birth), _unflat(name), _unflat(reference), Stamp(*removed) if removed else None)
+def _view(key: Key, fields: Fields, shown: str) -> EntryView:
+    kind, created, name, named = *fields[4:6], *fields[10:12]
+    reference, replaced = fields[16:18]
+    return EntryView(key[-1], shown, name, kind, reference, created, max(named, replaced), key)

@@ -50,6 +50,12 @@ class Chunks:
         self._dirty.add(number)
         return number
 
+    def replace(self, number: int, chunk: Chunk) -> None:
+        """Puts a new chunk in the place of one that nobody needs any more."""
+        self._raw.pop(number, None)
+        self._open[number] = chunk
+        self._dirty.add(number)
+
     def get(self, number: int, kind: type[C]) -> C:
         """The live chunk; call ``touch`` after changing it.
 
@@ -93,6 +99,11 @@ class Chunks:
         if self._load is not None:
             self._raw.clear()
         return taken
+
+    def read_few(self) -> None:
+        """Reads all chunks where they are few, so that it shows now if one is damaged. Raises Damaged."""
+        if self.following <= KEEP:
+            self._raw.update(self.all())
 
     def all(self) -> Iterator[tuple[int, bytes]]:
         """Number and bytes of every chunk there is."""

@@ -547,7 +547,13 @@ class Workspace(Protocol):
 
     async def status(self) -> Status: ...
 
-    async def list_entries(self) -> list[Entry]: ...
+    async def list_entries(self, after: str = "", most: int = 0) -> list[Entry]:
+        """Documents and chats in the order of their names.
+
+        Args:
+            after: a name; those that follow it are given.
+            most: of them, which costs no more however many there are; 0 for all.
+        """
 
     async def move(self, source: str, target: str) -> None:
         """Raises NotFound, Conflict."""

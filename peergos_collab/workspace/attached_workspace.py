@@ -42,8 +42,9 @@ class AttachedWorkspace(AttachedPeople, AttachedDevices, AttachedPast):
         status: Status = from_wire(Status, await self._socket.call("status"))
         return status
 
-    async def list_entries(self) -> list[Entry]:
-        entries: list[Entry] = from_wire(list[Entry], await self._socket.call("list_entries"))
+    async def list_entries(self, after: str = "", most: int = 0) -> list[Entry]:
+        answer = await self._socket.call("list_entries", after, most)
+        entries: list[Entry] = from_wire(list[Entry], answer)
         return entries
 
     async def move(self, source: str, target: str) -> None:

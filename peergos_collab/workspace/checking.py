@@ -32,7 +32,7 @@ async def check_home(engine: Engine, *, since_opening: bool = True) -> Check:
     """
     await asyncio.wrap_future(engine.store.write([]))
     rows = await asyncio.to_thread(lambda: list(row_flaws(engine.home / STORE)))
-    engine.open_all()
+    engine.waking.open_all()
     damaged = [Flaw(_path(engine, row), row.what) for row in rows]
     refused, forked, nodes = [], [], []
     names = engine.mailroom.book.names()

@@ -186,7 +186,7 @@ class DeviceBook:
         device, engine = self.find(who), self._engine
         id_ = DeviceId(from_multibase_untrusted(device.id))
         self.keep(engine.keys.credentials.remove_device(id_, os.urandom))
-        engine.open_all()
+        engine.waking.open_all()
         for opened in self._most_urgent_first():
             self.renew(opened)
             await asyncio.sleep(0)

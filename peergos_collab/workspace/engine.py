@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from ..codec.ids import EpochId, ObjectId, RunId
+from ..codec.ids import ObjectId, RunId
 from ..codec.shown import show_person
 from ..errors import Damaged, NotFound, PeergosCollabError
-from ..files.changes import EntryChange, EntryId, remove
+from ..files.changes import EntryChange
 from ..files.entries import EntryView
-from ..objects.epoch_keys import EpochKeys
-from ..objects.operations import Actor
 from ..objects.payload import Author, Delivery, Kind
 from ..ports import Address, Batch, PutValue, Transport
 from ..ports.installed import installed_peers, installed_relay, installed_transport
@@ -26,7 +24,6 @@ from ..sync.archiving import is_due
 from ..sync.bases import Base
 from ..sync.causal_order import CausalOrder
 from ..sync.faults import Fault
-from ..sync.logbook import LogBook
 from ..sync.own_log import doubt_all
 from ..sync.replica import Replica
 from ..sync.snapshots import Claimed
@@ -39,25 +36,22 @@ from .home import LOCK, STORE, HomeKeys, open_keys, remember_nodes
 from .known_accounts import KnownAccounts
 from .link_events import LinkEvents
 from .live_object import LiveObject
-from .local_state import CHECKPOINTS
 from .machine import now_ms
-from .network import circle_of
 from .news import News
 from .node_faults import fault_words
-from .one_entry import surplus
 from .online import Online
 from .open_object import PROFILE_PATH, OpenObject
+from .profile_changes import ProfileChanges
 from .references import ObjectReference
 from .renewal import Renewal
-from .resting import AccountState, Note, Resting
+from .reopening import Reopening
+from .resting import AccountState, Resting
 from .stored_objects import StoredObjects
+from .waking import Waking
 from .way_out import WayOut
 
 META: Final = "meta"
 CLEAN: Final = b"clean"
-
-WAKE_AT_ONCE: Final = 8
-"""Objects taken into use before others have their turn: about 10 ms."""
 
 MAX_PROBLEMS: Final = 64
 """Of one object. Whoever sends more false things than that need not be quoted on all of them."""
@@ -76,14 +70,6 @@ def _doubts(store: SqliteStore) -> Batch:
         return doubt_all(store)
     except Damaged:
         return []  # its pages are gone through next, and it is salvaged
-
-
-def _journaled(opened: OpenObject) -> Batch:
-    """What was typed and is on its way to nowhere yet."""
-    batch: Batch = []
-    while (collected := opened.live.replica.journal_pending()) is not None:
-        batch += collected.batch
-    return batch
 
 
 @dataclass(slots=True)
@@ -114,11 +100,12 @@ class Engine:
     accounts: KnownAccounts = field(init=False)
     devices: DeviceBook = field(init=False)
     recovery: RecoveryKeeper = field(init=False)
+    waking: Waking = field(init=False)
+    reopening: Reopening = field(init=False)
+    profile_changes: ProfileChanges = field(init=False)
     _resting: Resting | None = None
-    _waking: dict[ObjectId, None] = field(default_factory=dict)
     _linkings: Linkings | None = None
     _pairings: Pairings | None = None
-    _taking_out: bool = False
     _ending: list[Renewal] = field(default_factory=list)
     _beside: set[asyncio.Task[None]] = field(default_factory=set)
     _running: set[tuple[ObjectId, str]] = field(default_factory=set)
@@ -137,19 +124,23 @@ class Engine:
         self.accounts.take([self.keys.credentials.account])
         self.devices = DeviceBook(self)
         self.recovery = RecoveryKeeper(self)
+        self.waking = Waking(self)
+        self.reopening = Reopening(self)
+        self.profile_changes = ProfileChanges(self)
 
     @property
     def resting(self) -> Resting:
         """The objects that are not in use; read once the profile is open."""
         if self._resting is None:
             credentials = self.keys.credentials
-            self._resting = Resting(self.store, credentials.local, os.urandom, self._account())
+            self._resting = Resting(self.store, credentials.local, os.urandom, self.account())
             if self.salvage:
                 self.store.write(self._resting.wake(*self._resting.asleep))
         return self._resting
 
-    def _account(self) -> AccountState:
-        return self._own_nodes(), self.keys.credentials.account.user_key.generation
+    def account(self) -> AccountState:
+        """What the notes of objects at rest depend on."""
+        return self.own_nodes(), self.keys.credentials.account.user_key.generation
 
     @property
     def linkings(self) -> Linkings:
@@ -241,22 +232,34 @@ class Engine:
     def _try_profile(self) -> Damaged | None:
         """Opens the profile; gives what stands against it."""
         try:
-            self._open_profile()
+            self.open_profile()
         except Damaged as damage:
             return damage
         return None
 
-    def _open_profile(self) -> None:
+    def open_profile(self) -> None:
+        """Raises Damaged."""
         keys = self.keys
         book = self.stored.book(keys.profile)
         if not book.epochs:
             self.store.write(book.take_records([keys.profile_record]).batch)
         secrets = {keys.profile_epoch: keys.profile_keys}
-        opened = self._use(self.stored.open(PROFILE_PATH, book, Kind.ENTRIES, secrets, keys.actor))
-        opened.live.nodes = self._own_nodes()
+        opened = self.use(self.stored.open(PROFILE_PATH, book, Kind.ENTRIES, secrets, keys.actor))
+        opened.live.nodes = self.own_nodes()
+        self.profile.on_damage.append(self._profile_damaged)
         self.devices.take_seen()
 
-    def _own_nodes(self) -> tuple[str, ...]:
+    def _profile_damaged(self, damage: Damaged) -> None:
+        """Who needed the damaged part is told, and finds it mended when he asks again."""
+        loop, profile = asyncio.get_running_loop(), self.objects[self.keys.profile]
+
+        def mend() -> None:
+            if self.objects.get(self.keys.profile) is profile and not self._closed:
+                self.start_over(self.keys.profile, damage)
+
+        loop.call_soon(mend)
+
+    def own_nodes(self) -> tuple[str, ...]:
         """This account's nodes: from the profile, or, while that is damaged, as last remembered."""
         nodes, entry = tuple(self.profile.view.nodes()), self.profile.view.entry_node
         if self._profile_incomplete():
@@ -276,7 +279,8 @@ class Engine:
         damaged = not replica.released and (bool(self.salvage) or bool(replica.book.damage))
         return damaged or not (replica.book.branches or replica.unsealed)
 
-    def _use(self, opened: OpenObject) -> OpenObject:
+    def use(self, opened: OpenObject) -> OpenObject:
+        """Takes an object into use that was just made ready."""
         self.objects[opened.live.id] = opened
         if opened.path != PROFILE_PATH:
             opened.live.keep(self.resting.wake(opened.live.id))
@@ -348,54 +352,40 @@ class Engine:
         """An object was folded anew."""
         self.news.pulse()
         if opened.path == PROFILE_PATH:
-            self.profile_changed()
+            self.profile_changes.take()
 
     async def open_anew(self, opened: OpenObject) -> None:
-        """Opens an object from its history alone; handles of the old one take no more edits."""
-        self._replace(opened, opened.live.replica.keys, opened.live.replica.actor, opened.live.nodes)
+        """See ``Reopening.anew``."""
+        await self.reopening.anew(opened)
 
-    def open_as(self, opened: OpenObject, reference: ObjectReference) -> OpenObject:
-        """Opens an object as another member, from its history; handles of the old one take no more edits."""
-        capability = reference.capability
-        keys = {**opened.live.replica.keys, capability.epoch: capability.keys}
-        return self._replace(opened, keys, reference.actor(self.keys.credentials), self._nodes_of(reference))
+    def start_over(self, object_id: ObjectId, damage: Damaged) -> None:
+        """See ``Reopening.start_over``."""
+        self.reopening.start_over(object_id, damage)
 
-    def _replace(
-        self,
-        opened: OpenObject,
-        keys: Mapping[EpochId, EpochKeys],
-        actor: Actor,
-        nodes: tuple[str, ...],
-    ) -> OpenObject:
-        replica = opened.live.replica
-        opened.live.failed = True
-        self.store.write(_journaled(opened))
-        book = LogBook.load(replica.object, self.store)
-        self.forget(replica.object)
-        anew = self.stored.build(opened.path, book, replica.fold.kind, keys, actor)
-        anew.live.nodes, anew.live.replica.problems = nodes, replica.problems
-        anew.live.modified = opened.live.modified
-        self._use(anew)
-        anew.live.save()
-        self.online.bring(anew)
-        self.online.refresh()
-        return anew
+    def is_busy_with(self, object_id: ObjectId) -> bool:
+        """Whether something is computed of an object beside the rest."""
+        return any(id_ == object_id for id_, _ in self._running)
 
     def open_entry(self, view: EntryView) -> OpenObject:
         """The object behind an entry of the profile, opened if it was not. Raises Damaged."""
-        opened = self._open_entry(view)
+        opened = self.open_view(view)
+        opened.used = asyncio.get_running_loop().time()
         self.online.refresh()
         return opened
 
-    def _open_entry(self, view: EntryView) -> OpenObject:
+    def open_view(self, view: EntryView) -> OpenObject:
+        """The same where nobody asked for it; ``online`` is to be refreshed then. Raises Damaged."""
         try:
             reference = ObjectReference.decode_untrusted(view.reference)
         except PeergosCollabError as error:
             raise Damaged(f"the entry {view.shown!r} of the profile is damaged: {error}") from None
-        return self._open(view.shown, reference)
+        opened = self._open(view.shown, reference)
+        self.waking.opened(view.id)
+        return opened
 
     def open_reference(self, path: str, reference: ObjectReference) -> OpenObject:
         opened = self._open(path, reference)
+        opened.used = asyncio.get_running_loop().time()
         self.online.refresh()
         return opened
 
@@ -408,13 +398,14 @@ class Engine:
         book = self.stored.book(capability.object)
         secrets = {capability.epoch: capability.keys}
         actor = reference.actor(self.keys.credentials)
-        opened = self._use(self.stored.open(path, book, Kind(capability.kind), secrets, actor))
-        opened.live.nodes = self._nodes_of(reference)
+        opened = self.use(self.stored.open(path, book, Kind(capability.kind), secrets, actor))
+        opened.live.nodes = self.nodes_of(reference)
         self.online.bring(opened)
         return opened
 
-    def _nodes_of(self, reference: ObjectReference) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self._own_nodes(), *reference.capability.nodes)))
+    def nodes_of(self, reference: ObjectReference) -> tuple[str, ...]:
+        """Where an object is to be: at this account's nodes, and those it came with."""
+        return tuple(dict.fromkeys((*self.own_nodes(), *reference.capability.nodes)))
 
     def find(self, path: str) -> OpenObject:
         """The object of a name in the profile. Raises NotFound, Damaged."""
@@ -423,79 +414,23 @@ class Engine:
             raise NotFound(f"there is no {path!r} here")
         return self.open_entry(view)
 
-    def open_all(self) -> None:
-        """Opens every object of the profile; damaged entries are named in ``problems``."""
-        self._open_each(self.profile.view.entries().values())
-
-    def open_awake(self) -> None:
-        """The same without those at rest."""
-        asleep = self.resting.entries
-        self._open_each(view for view in self.profile.view.entries().values() if view.id not in asleep)
-
-    def _open_each(self, views: Iterable[EntryView]) -> None:
-        for view in views:
-            try:
-                self._open_entry(view)
-            except PeergosCollabError as error:
-                if error.message not in self.problems:
-                    self.problems.append(error.message)
+    def forget(self, *objects: ObjectId) -> None:
+        """Stops using objects in this process; what is stored stays."""
+        for object_id in objects:
+            opened = self.objects.pop(object_id, None)
+            if opened is not None:
+                self._forget(opened)
         self.online.refresh()
 
-    def wake(self, objects: Iterable[ObjectId]) -> None:
-        """Takes objects into use that are at rest, a few at a time."""
-        begun = bool(self._waking)
-        self._waking.update((id_, None) for id_ in objects if id_ in self.resting.asleep)
-        if self._waking and not begun:
-            self.spawn(self._wake())
-        self.news.pulse()
-
-    async def _wake(self) -> None:
-        views = {view.id: view for view in self.profile.view.entries().values()}
-        while self._waking:
-            few = list(self._waking)[:WAKE_AT_ONCE]
-            notes = [self.resting.asleep[id_] for id_ in few if id_ in self.resting.asleep]
-            self._open_each(views[note.entry] for note in notes if note.entry in views)
-            for id_ in few:
-                del self._waking[id_]
-                if id_ in self.resting.asleep:  # nothing in the profile leads to it
-                    self.resting.forget(id_)
-            self.news.pulse()
-            await asyncio.sleep(0)
-
-    @property
-    def waking(self) -> bool:
-        """Whether objects are being taken into use."""
-        return bool(self._waking)
-
-    def start_over(self, object_id: ObjectId, damage: Damaged) -> None:
-        """Opens an object anew after a repair: something stored of it turned out to be damaged while in use.
-
-        Raises:
-            Damaged: it cannot be opened either.
-        """
-        opened = self.objects.get(object_id)
-        if opened is None:
-            raise damage
-        self.store.write([*_journaled(opened), PutValue(CHECKPOINTS, object_id, None)])
-        self.forget(object_id)
-        self.stored.distrust(object_id, damage)
-        if opened.path == PROFILE_PATH:
-            self._open_profile()
-        else:
-            self.find(opened.path)
-        self.objects[object_id].live.save()
-        self.online.refresh()
-
-    def forget(self, object_id: ObjectId) -> None:
-        """Stops using an object in this process; what is stored stays."""
-        opened = self.objects.pop(object_id, None)
-        if opened is not None:
-            opened.live.stop()
-            self._end_renewal(object_id)
-            opened.presence.leave()
-            if opened.mesh is not None:
-                self.spawn(opened.mesh.close())
-        self.online.refresh()
+    def _forget(self, opened: OpenObject) -> None:
+        opened.live.stop()
+        self._end_renewal(opened.live.id)
+        opened.presence.leave()
+        if opened.mesh is not None:
+            self.spawn(opened.mesh.close())
+        view = self.profile.view.find(opened.path) if opened.path != PROFILE_PATH else None
+        if view is not None:
+            self.waking.entries_changed({view.id: view})
 
     def _end_renewal(self, object_id: ObjectId) -> None:
         renewal = self.renewals.pop(object_id)
@@ -508,66 +443,14 @@ class Engine:
         for change in changes:
             opened.live.submit(self.profile.add_local(change))
         await opened.live.durable()
-        self.profile_changed()
-
-    def profile_changed(self) -> None:
-        """Takes in what the profile says by now: names, nodes, objects, devices."""
-        self.devices.take_logs()
-        self.online.enter_by(self.entry_node())
-        self.objects[self.keys.profile].live.nodes = self._own_nodes()
-        references = list(self._references())
-        extra = surplus(references)
-        for view, reference in references:
-            opened = self.objects.get(reference.capability.object)
-            if opened is not None and view.id not in extra:
-                opened.path = view.shown
-                opened.live.nodes = self._nodes_of(reference)
-                self._act_as_it_says(opened, reference)
-        if extra and not self._taking_out:
-            self.spawn(self._take_out(extra))
-        if self.resting.moved(self._account()):
-            self.wake(list(self.resting.asleep))
-        if self.online.network is not None:
-            self.open_awake()
-        self.mailroom.refresh()
-
-    def _act_as_it_says(self, opened: OpenObject, reference: ObjectReference) -> None:
-        """Another device may have come in another way. Whoever has it open goes on as he began."""
-
-        def due() -> bool:
-            used = opened.handles or self.objects.get(opened.live.id) is not opened
-            actor = reference.actor(self.keys.credentials)
-            return not used and actor.principal != opened.live.replica.actor.principal
-
-        async def act() -> None:
-            await opened.live.durable()
-            if due():
-                self.open_as(opened, reference)
-
-        if due():
-            self.spawn(act())
-
-    def _references(self) -> Iterator[tuple[EntryView, ObjectReference]]:
-        """The entries that can be read, and what they refer to."""
-        for view in self.profile.view.entries().values():
-            try:
-                yield view, ObjectReference.decode_untrusted(view.reference)
-            except PeergosCollabError:
-                continue
-
-    async def _take_out(self, entries: set[EntryId]) -> None:
-        self._taking_out = True
-        try:
-            await self.change_profile(*(remove(entry) for entry in sorted(entries)))
-        finally:
-            self._taking_out = False
+        self.profile_changes.take()
 
     # -- events ---------------------------------------------------------------------------------
 
     def _delivered(self, opened: OpenObject, deliveries: list[Delivery]) -> None:
         self.news.pulse()
         if opened.path == PROFILE_PATH:
-            self.profile_changed()
+            self.profile_changes.take()
             return
         if not self.news.followed:
             return
@@ -654,30 +537,10 @@ class Engine:
             written = asyncio.wrap_future(self.store.write([]))  # what the disk refused is told by then
             await asyncio.gather(written, return_exceptions=True)
             if self.objects and (self.clean or self.may_leave_early()):  # else the disk lacks doubts
-                self.store.write([PutValue(META, CLEAN, b"\x01"), *self._put_to_rest()])
+                self.store.write([PutValue(META, CLEAN, b"\x01"), *self.waking.at_end()])
         finally:  # whatever went wrong, the home can be opened again
             await asyncio.to_thread(self.store.close)
             self.lock.release()
-
-    def _put_to_rest(self) -> Batch:
-        """Notes what need not be opened at the next start."""
-        notes = [note for opened in self.objects.values() if (note := self._note(opened)) is not None]
-        self.resting.note(notes)
-        return self.resting.save(note.object for note in notes)
-
-    def _note(self, opened: OpenObject) -> Note | None:
-        live, view = opened.live, self.profile.view.find(opened.path)
-        sum_ = live.resting_sum() if view is not None and not self.devices.is_outdated(opened) else b""
-        if view is None or not sum_ or self._referred(view) != live.id:
-            return None
-        return Note(live.id, view.id, sum_, circle_of(live), live.nodes, live.summary())
-
-    @staticmethod
-    def _referred(view: EntryView) -> ObjectId | None:
-        try:
-            return ObjectReference.decode_untrusted(view.reference).capability.object
-        except PeergosCollabError:
-            return None
 
     async def _end_all(self) -> None:
         """Ends everything that uses the store."""

@@ -15,7 +15,7 @@ from ..documents import Document, Edit, Shown, merge
 from ..documents.client_id import client_id
 from ..documents.version_names import naming_in_untrusted
 from ..errors import Damaged, Quarantined, RemoteProtocolError
-from ..files.changes import EntryChange, decode_changes_untrusted, encode_changes
+from ..files.changes import EntryChange, EntryId, decode_changes_untrusted, encode_changes, touched
 from ..files.entries import EntryMap
 from ..objects.payload import Delivery, Kind
 from ..ports import Clock
@@ -23,7 +23,7 @@ from ..sync.bases import Base
 from ..sync.fold import Missing
 
 _HEAD = bytes(8)
-"""Key of a timeline's first part."""
+"""Key of the first part of a timeline or a map of entries."""
 
 LIVED: Final = 2
 """Times as long as its text a document's state is where most of what was written is gone again."""
@@ -249,13 +249,8 @@ class ChatFold:
         return {number.to_bytes(8, "big"): raw for number, raw in self.timeline.dirty_chunks().items()}
 
     def load_state(self, load: Callable[[bytes], bytes | None]) -> bool:
-        def load_chunk(number: int) -> bytes:
-            chunk = load(number.to_bytes(8, "big"))
-            if chunk is None:
-                raise Damaged("a part of a chat's local state is missing")
-            return chunk
-
         stored = load(_HEAD) is not None
+        load_chunk = _numbered(load, "a chat")
         self.timeline = Timeline.from_chunks(load_chunk) if stored else Timeline(load_chunk=load_chunk)
         return stored
 
@@ -272,28 +267,41 @@ class EntriesFold:
         self._map = EntryMap()
         self._unsealed: list[EntryChange] = []
         self._view: EntryMap | None = None
-        self._changed = False
+        self._touched: set[EntryId] = set()
+        self.on_damage: list[Callable[[Damaged], None]] = []
+        """Called when a part of the stored state cannot be read that was not needed till then."""
 
     @property
     def view(self) -> EntryMap:
         """The map as this user sees it; read it, do not keep it."""
+        if not self._unsealed:
+            return self._map
         if self._view is None:
-            self._view = self._map.preview(self._unsealed, self._device) if self._unsealed else self._map
+            self._view = self._map.preview()
+            for at, change in enumerate(self._unsealed):
+                self._view.put_on_top(change, self._device, at)
         return self._view
 
     def add_local(self, change: EntryChange) -> bytes:
         """The change to submit for a local change."""
         raw = encode_changes(0, [change])
+        if self._view is not None:
+            self._view.put_on_top(change, self._device, len(self._unsealed))
         self._unsealed.append(change)
-        self._view = None
+        self._touched |= touched([change])
         return raw
+
+    def take_touched(self) -> set[EntryId]:
+        """Entries that may be otherwise than at the last call, here or once they are sealed."""
+        taken, self._touched = self._touched | self._map.take_touched(), set()
+        return taken
 
     @property
     def size(self) -> int:
-        return len(self.view.entries())
+        return len(self.view)
 
     def take_untrusted(self, delivery: Delivery) -> None:
-        self._touch()
+        self._view = None
         self._map.add_untrusted(delivery)
 
     def begin_anew(self) -> None:
@@ -307,12 +315,11 @@ class EntriesFold:
         return True
 
     def adopt(self, anew: Self, unsealed: Sequence[bytes]) -> list[int]:
-        self._touch()
-        self._map = anew._map
+        self._view, self._map = None, anew._map
         return []
 
     def take_own(self, delivery: Delivery) -> None:
-        self._touch()
+        self._view = None
         del self._unsealed[: len(decode_changes_untrusted(delivery.content)[1])]
         self._map.add_untrusted(delivery)
 
@@ -320,7 +327,7 @@ class EntriesFold:
         raise Quarantined("a map of entries has no states that stand for its history")
 
     def pass_by(self, delivery: Delivery) -> None:
-        self._touch()
+        self._view = None
         self._map.pass_by(delivery)
 
     def combine(self, changes: Sequence[bytes]) -> bytes:
@@ -328,8 +335,10 @@ class EntriesFold:
         return encode_changes(self._map.next_lamport(), merged)
 
     def restore(self, change: bytes, time: int) -> None:
-        self._unsealed += decode_changes_untrusted(change)[1]
+        changes = decode_changes_untrusted(change)[1]
+        self._unsealed += changes
         self._view = None
+        self._touched |= touched(changes)
 
     def forget(self, count: int) -> None:
         del self._unsealed[:count]
@@ -339,19 +348,32 @@ class EntriesFold:
         return None
 
     def dirty_state(self) -> dict[bytes, bytes]:
-        if not self._changed:
-            return {}
-        self._changed = False
-        return {_WHOLE: self._map.state()}
+        return {number.to_bytes(8, "big"): raw for number, raw in self._map.dirty_chunks().items()}
 
     def load_state(self, load: Callable[[bytes], bytes | None]) -> bool:
-        state = load(_WHOLE)
-        if state is None:
-            return False
-        self._map = EntryMap.from_state(state)
-        self._view = None
-        return True
+        stored = load(_HEAD) is not None
+        load_chunk = _numbered(load, "a map of entries")
 
-    def _touch(self) -> None:
-        self._changed = True
+        def load_later(number: int) -> bytes:
+            try:
+                return load_chunk(number)
+            except Damaged as damage:
+                for callback in list(self.on_damage):
+                    callback(damage)
+                raise
+
+        self._map = EntryMap.from_chunks(load_later) if stored else EntryMap(load_later)
         self._view = None
+        return stored
+
+
+def _numbered(load: Callable[[bytes], bytes | None], what: str) -> Callable[[int], bytes]:
+    """Gives the parts of a state that is stored in parts."""
+
+    def load_chunk(number: int) -> bytes:
+        chunk = load(number.to_bytes(8, "big"))
+        if chunk is None:
+            raise Damaged(f"a part of the local state of {what} is missing")
+        return chunk
+
+    return load_chunk

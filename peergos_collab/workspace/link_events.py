@@ -62,14 +62,14 @@ class LinkEvents(LinkOwner):
             return
         if opened.path != PROFILE_PATH and link.node:
             self.engine.news.tell(Event("connected", opened.path, via=link.via))
-        opened.presence.start()
+        self.engine.online.greet(opened)
         self.engine.devices.renew(opened)
         opened.preview = None  # all of it is here, so there is nothing left to hurry for
         if live.unverified and not opened.settling:
             opened.settling = True
             self.engine.spawn(settle(self.engine, opened))
         if opened.path == PROFILE_PATH:
-            self.engine.profile_changed()
+            self.engine.profile_changes.take()
             self.engine.spawn(forget_ended(self.engine))
             self.engine.spawn(self.engine.recovery.keep())
         self.engine.news.pulse()
@@ -108,7 +108,7 @@ class LinkEvents(LinkOwner):
                 node_link.link.ask_for_receipt(live.id)
 
     def on_stirred(self, objects: list[ObjectId]) -> None:
-        self.engine.wake(objects)
+        self.engine.waking.wake(objects)
 
     def wanted_snapshot(self, live: LiveObject) -> SnapshotPlace | None:
         opened = self.engine.objects.get(live.id)

@@ -66,7 +66,7 @@ from .node_faults import node_faults
 from .open_object import OpenObject
 from .preview import NOT_VERIFIED
 from .references import ObjectReference
-from .resting import Place
+from .resting import Note, Place
 from .sharing import KIND_NAMES, ROLES, join, links, members, share_link
 from .summaries import Summary, stored_summary
 
@@ -89,7 +89,7 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
 
     async def status(self) -> Status:
         engine = self.engine
-        engine.open_awake()
+        engine.waking.open_awake()
         credentials = engine.keys.credentials
         opened = [self._state(opened) for opened in engine.objects.values() if opened.path]
         objects = (*opened, *self._states_at_rest())
@@ -114,11 +114,10 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
 
     def _states_at_rest(self) -> Iterator[ObjectState]:
         """All that is to be said of them is that all is well."""
-        asleep = self.engine.resting.entries
         network = self.engine.online.network
         connected = {place for place, link in network.links.items() if link.connected} if network else set()
         for view in self.engine.profile.view.entries().values():
-            note = asleep.get(view.id)
+            note = self.engine.resting.note_at(view.id)
             if note is not None:
                 reached = any((note.circle, node) in connected for node in note.nodes)
                 path = Path.NODE if reached else Path.OFFLINE
@@ -148,11 +147,14 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
             opened.path, kind, tuple(saved), len(replica.unsealed), path, direct, tuple(problems), removed
         )
 
-    async def list_entries(self) -> list[Entry]:
-        return [self._entry(view) for view in self.engine.profile.view.entries().values()]
+    async def list_entries(self, after: str = "", most: int = 0) -> list[Entry]:
+        entries = self.engine.profile.view
+        if most:
+            return [self._entry(view, None) for view in entries.rows(after, most)]
+        noted = self.engine.resting.note_at  # read at once, where each summary by itself takes longer
+        return [self._entry(view, noted(view.id)) for view in entries.entries().values()]
 
-    def _entry(self, view: EntryView) -> Entry:
-        note = self.engine.resting.entries.get(view.id)
+    def _entry(self, view: EntryView, note: Note | None) -> Entry:
         try:
             summary = note.summary if note is not None else self._summary(view.reference)
         except RemoteProtocolError:
@@ -389,7 +391,9 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
 
         def done() -> bool:
             engine.devices.check_stands()
-            compared = not engine.waking and all(self._compared(network, at) for at in engine.resting.places)
+            if engine.waking.busy:
+                return False
+            compared = all(self._compared(network, at) for at in engine.resting.places)
             synced = compared and all(self._synced(opened) for opened in engine.objects.values())
             return synced and engine.mailroom.settled()
 

@@ -142,6 +142,11 @@ class Neighbours:
         """The session with a device of an account."""
         return next((link for link in self._here.values() if link.account == account), None)
 
+    @property
+    def here(self) -> bool:
+        """Whether there are any."""
+        return bool(self._here)
+
     def has(self, device: DeviceId) -> bool:
         return device in self._here
 
@@ -214,7 +219,8 @@ class Neighbours:
         self._engine.news.tell(Event("connected", author=name, via=link.via))
         try:
             link.set_objects(self._in_common(link))
-            self._engine.wake(list(self._engine.resting.asleep))  # which of them he is in is not known before
+            # Which of them he is in is not known before.
+            self._engine.waking.wake(list(self._engine.resting.asleep))
             self._engine.mailroom.sender.look_again(met.card.id)
             self._engine.mailroom.accept_known()  # what he shared, and went before it was here
             await link.run()

@@ -114,6 +114,13 @@ class Network:
                     known.link.set_objects(objects)
         self.stir()
 
+    def compare(self, places: Iterable[Place]) -> None:
+        """Objects came to rest at these places."""
+        for place in places:
+            node_link = self.links.get(place)
+            if node_link is not None and node_link.link is not None:
+                node_link.link.compare_resting_soon()
+
     def stir(self) -> None:
         """Somebody may wait for what nobody waited for before."""
         for node_link in self.links.values():

@@ -28,6 +28,7 @@ from .neighbours import Neighbours
 from .network import Network, NodeLink
 from .open_object import PROFILE_PATH, OpenObject
 from .peers import PeerMesh
+from .resting import Note
 from .surroundings import Surroundings
 from .sync_link import SyncLink
 
@@ -37,10 +38,6 @@ if TYPE_CHECKING:
 
 NO_LAN: Final = "PGC_NO_LAN"
 """In the environment: nothing is announced in the local network, and nobody looked for."""
-
-LIVELY: Final = 64
-"""Objects that were changed last: while somebody stays online they are in use, so that others in them are
-seen, and reached directly. The rest is woken by whatever comes."""
 
 
 class Online:
@@ -75,7 +72,7 @@ class Online:
         before = self.peer_options()
         self._stays.append(options)
         self._connected()
-        self._engine.wake(self._engine.resting.latest(LIVELY))
+        self._engine.waking.wake_lively()
         await self._mesh_as_wanted(before)
         await self._near_as_wanted()
         self.surroundings.start()
@@ -151,6 +148,11 @@ class Online:
             self.neighbours.refresh()
             self.near.refresh()
 
+    def rested(self, notes: Iterable[Note]) -> None:
+        """Objects came to rest: nodes are to tell what comes for them from now on."""
+        if self.network is not None:
+            self.network.compare({(note.circle, node) for note in notes for node in note.nodes})
+
     def enter_by(self, entry: str) -> None:
         """Sessions that go through another entry node, or directly, end; they come back the new way."""
         if entry == self._entered_by:
@@ -203,7 +205,12 @@ class Online:
             )
             opened.mesh.start()
             opened.presence.webrtc = True
-        opened.presence.start()
+        self.greet(opened)
+
+    def greet(self, opened: OpenObject) -> None:
+        """Shows this device in an object; in one of very many that are opened after each other not yet."""
+        if opened.used > 0 or not self._engine.waking.busy:
+            opened.presence.start()
 
     def _connected(self) -> Network:
         if self.network is not None:
@@ -224,7 +231,7 @@ class Online:
             self._wanted,
             lambda: bool(self._stays),
         )
-        engine.open_awake()
+        engine.waking.open_awake()
         for opened in engine.objects.values():
             self.bring(opened)
         network.refresh()

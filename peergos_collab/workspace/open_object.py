@@ -26,6 +26,7 @@ class OpenObject:
         path: its name in the profile; empty for the profile itself.
         mesh: direct connections to others in it, while online.
         handles: how many faces have it open.
+        used: when somebody last asked for it, by the loop's clock.
         preview: the snapshot that is to be shown until the history is here.
         settling: its snapshot is being compared with its history.
     """
@@ -36,6 +37,7 @@ class OpenObject:
     presence: PresenceBook
     mesh: PeerMesh | None = None
     handles: int = 0
+    used: float = float("-inf")
     preview: Preview | None = None
     settling: bool = False
 

@@ -137,7 +137,8 @@ class PresenceBook:
 
     def leave(self) -> None:
         self.stop()
-        self._send(EphemeralKind.LEFT, b"")
+        if self._counter:  # else nobody was greeted
+            self._send(EphemeralKind.LEFT, b"")
 
     def set_cursor(self, anchor: bytes, head: bytes, typing: bool) -> None:
         """Tells where this user's selection is; what comes within a moment is sent once."""

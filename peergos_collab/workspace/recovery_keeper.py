@@ -131,7 +131,7 @@ class RecoveryKeeper:
             await self.note()
             await engine.mailroom.tell_card()
             await self._mark(TOLD)
-        engine.open_all()
+        engine.waking.open_all()
         if not any(map(self._is_incomplete, engine.objects)):
             await self._mark(None)
             self.unfinished = False

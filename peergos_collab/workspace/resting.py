@@ -1,39 +1,44 @@
-"""Objects at rest: saved at all their nodes when they were closed, and not opened since.
+"""Objects at rest: saved at all their nodes when they were put to rest, and not opened since.
 
 Of each there is a short note, from which many are compared with a node at once (``sync.collections``) and
-listed, without a look at anything else of them. An object wakes when somebody opens it or when a node has
-something new of it.
+listed, without a look at anything else of them. Ten thousand notes are read in 10 ms: as bytes, of which a
+note is made when somebody asks for it. An object wakes when somebody opens it or when a node has something
+new of it.
 
-    note  = object (32) ‖ entry (16) ‖ sum (16) ‖ circle (16) ‖ group of nodes (2) ‖ size, time (8) ‖ role (1)
+    note = object (32) ‖ entry (16) ‖ sum (16) ‖ circle (16) ‖ group of nodes (2) ‖ size, time (8) ‖ role (1)
     shelf = cseal(local key, [1, own nodes, generation of the user key, [[node …] …], notes], ad = key)
+    others = cseal(local key, [1, [entry …]], ad = key): entries of the profile of which no note counts
 
-Notes lie on ``SHELVES`` shelves by the first bits of their object. A note counts only while nothing is stored
-of its object that it does not stand for: before that is, a value of the space ``awake`` says so.
+Notes lie on ``SHELVES`` shelves by the first bits of their object, in their order. A note counts only while
+nothing is stored of its object that it does not stand for: before that is, a value of the space ``awake``
+says so. What is said of the others is true while the home is not in use.
 """
 
 from __future__ import annotations
 
 import heapq
 import struct
+from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Final, NamedTuple
 
 from ..codec import decode_untrusted, encode
 from ..codec.ids import ObjectId
-from ..codec.shape import array, many, number, string
+from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..crypto import LocalKey, Tag, copen, cseal
 from ..errors import Damaged, RemoteProtocolError
-from ..files.changes import EntryId
+from ..files.changes import ENTRY_ID_LENGTH, EntryId
 from ..objects.epoch_keys import Level
 from ..ports import Batch, PutValue, Random, SegmentStore
 from ..sync.collections import MAX_OBJECTS, SUM
-from ..values import dataclass
 from .summaries import Summary
 
 RESTING: Final = "resting"
 AWAKE: Final = "awake"
 SHELVES: Final = 64
+OTHERS: Final = b"others"
 VERSION: Final = 1
 
 CIRCLE: Final = 16
@@ -43,20 +48,25 @@ AccountState = tuple[tuple[str, ...], bytes]
 """Its own nodes, which all its objects are on, and the generation of its user key, which all have to be
 sealed to."""
 
+Group = tuple[str, ...]
+"""Nodes that have the same as this home."""
+
 Place = tuple[bytes, str]
 """A circle and a node."""
 
 _NOTE: Final = struct.Struct(f">32s16s{SUM}s{CIRCLE}sHQQB")
+_ENTRY: Final = slice(32, 48)
+_SUM: Final = slice(48, 48 + SUM)
+_WHERE: Final = slice(_SUM.stop, _SUM.stop + CIRCLE + 2)
+_TIME: Final = slice(_WHERE.stop + 8, _WHERE.stop + 16)
 _MOST: Final = 1 << 26
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """What is noted of an object at rest.
 
     Args:
         entry: of the profile, which says the rest.
-        sum: empty once it is awake.
         circle: names the circle it is in.
         nodes: those that have the same as this home.
         summary: as of an object in use.
@@ -66,8 +76,48 @@ class Note:
     entry: EntryId
     sum: bytes
     circle: bytes
-    nodes: tuple[str, ...]
+    nodes: Group
     summary: Summary
+
+
+class _Shelf:
+    """Notes as they are stored. ``groups``: what they refer to by number."""
+
+    def __init__(self, groups: list[Group], packed: bytes) -> None:
+        self.groups = groups
+        size = _NOTE.size
+        if len(packed) % size:
+            raise RemoteProtocolError("notes of a wrong length")
+        starts = range(0, len(packed), size)
+        self.raws = {ObjectId(packed[at : at + 32]): packed[at : at + size] for at in starts}
+
+    def check(self) -> None:
+        """Raises Damaged."""
+        for raw in {raw[_WHERE]: raw for raw in self.raws.values()}.values():
+            self.places(raw)
+
+    def put(self, note: Note) -> None:
+        if note.nodes not in self.groups:
+            self.groups.append(note.nodes)
+        group, summary = self.groups.index(note.nodes), note.summary
+        fields = summary.size, summary.modified, summary.level or 0
+        self.raws[note.object] = _NOTE.pack(note.object, note.entry, note.sum, note.circle, group, *fields)
+
+    def note(self, object_id: ObjectId) -> Note:
+        _, entry, sum_, circle, group, size, modified, level = _NOTE.unpack(self.raws[object_id])
+        summary = Summary(size, modified, Level(level) if level else None)
+        return Note(object_id, EntryId(entry), sum_, circle, self.groups[group], summary)
+
+    def places(self, raw: bytes) -> list[Place]:
+        """Of a note. Raises Damaged."""
+        where = raw[_WHERE]
+        group = int.from_bytes(where[CIRCLE:])
+        if group >= len(self.groups):
+            raise Damaged("a note without nodes")
+        return [(where[:CIRCLE], node) for node in self.groups[group]]
+
+    def packed(self, without: set[ObjectId]) -> bytes:
+        return b"".join(raw for id_, raw in sorted(self.raws.items()) if id_ not in without)
 
 
 class Resting:
@@ -82,34 +132,88 @@ class Resting:
         self._local = local
         self._random = random
         self._account = account
-        self.notes: dict[ObjectId, Note] = {}
-        """Of all objects that were at rest when the home was closed, those included that woke since."""
-        self.asleep: dict[ObjectId, Note] = {}
-        self.entries: dict[EntryId, Note] = {}
-        """Those asleep, by their entry of the profile."""
+        self.asleep: set[ObjectId] = set()
         self.collections: dict[Place, list[ObjectId]] = {}
         """By circle and node, in order; the same as long as the home is open."""
+        self._shelves: dict[int, _Shelf] = {}
+        """Of all objects that were at rest, those included that woke since."""
+        self._entries: dict[EntryId, ObjectId] = {}
         self._asleep_at: Counter[Place] = Counter()
         self._changed: set[int] = set()
+        self._outdated: set[ObjectId] = set()
+        """What was noted under another state of the account: it is not kept."""
         awake = self._stored_awake()
-        self._doubtful = awake is None
-        for key in self._keys(RESTING):
-            self._load(key, awake)
-        for object_id in sorted(self.notes):
-            self._gather(self.notes[object_id])
+        self._doubtful = self._partial = awake is None
+        self._beyond: set[EntryId] = set()
+        """More than fit into a collection: each is compared by itself."""
+        for number_ in range(SHELVES):
+            self._load(number_, awake)
+        self.others = self._stored_others()
+        """Entries of which no note counted when the home was closed; None where that is not known."""
 
-    def _gather(self, note: Note) -> None:
-        places = [(note.circle, node) for node in note.nodes]
+    def _load(self, number_: int, awake: set[bytes] | None) -> None:
+        key = bytes([number_])
+        try:
+            sealed = self._store.value(RESTING, key)
+            if sealed is None:
+                return
+            shelf, counts = self._read(copen(self._local, Tag.RESTING, sealed, key))
+            shelf.check()
+        except (Damaged, RemoteProtocolError):
+            self._partial = True
+            return  # they are opened, and noted anew
+        if not counts:  # nor ever again: none of their objects is marked when it wakes
+            self._store.write([PutValue(RESTING, key, None)])
+            self._partial = True
+            return
+        self._shelves[number_] = shelf
+        self._gather(shelf, shelf.raws.keys() - awake if awake is not None else set())
+
+    def _gather(self, shelf: _Shelf, asleep: AbstractSet[ObjectId]) -> None:
+        """Puts a shelf's objects, which are in their order, into collections."""
+        known: dict[bytes, tuple[list[Place], list[list[ObjectId]]]] = {}
+        for object_id, raw in shelf.raws.items():
+            at = known.get(raw[_WHERE])
+            if at is None:
+                places = shelf.places(raw)
+                at = known[raw[_WHERE]] = places, [self.collections.setdefault(each, []) for each in places]
+            places, collections = at
+            if any(len(each) >= MAX_OBJECTS for each in collections):
+                self._beyond.add(EntryId(raw[_ENTRY]))
+                continue
+            for collection in collections:
+                collection.append(object_id)
+            if object_id in asleep:
+                self._fall_asleep(object_id, raw, places)
+
+    def _fall_asleep(self, object_id: ObjectId, raw: bytes, places: list[Place]) -> None:
+        self.asleep.add(object_id)
+        self._entries[EntryId(raw[_ENTRY])] = object_id
         for place in places:
-            collection = self.collections.setdefault(place, [])
-            if len(collection) < MAX_OBJECTS:
-                collection.append(note.object)
-            else:
-                self.asleep.pop(note.object, None)  # compared by itself
-        if note.object in self.asleep:
-            self.entries[note.entry] = note
-            for place in places:
-                self._asleep_at[place] += 1
+            self._asleep_at[place] += 1
+
+    def _shelf(self, object_id: ObjectId) -> _Shelf:
+        number_ = _number(object_id)
+        if number_ not in self._shelves:
+            self._shelves[number_] = _Shelf([], b"")
+        return self._shelves[number_]
+
+    def note_of(self, object_id: ObjectId) -> Note | None:
+        """The note of an object that is asleep."""
+        return self._shelf(object_id).note(object_id) if object_id in self.asleep else None
+
+    def note_at(self, entry: EntryId) -> Note | None:
+        """The note of the object that is behind an entry of the profile, if it is asleep."""
+        object_id = self._entries.get(entry)
+        return self.note_of(object_id) if object_id is not None else None
+
+    @property
+    def notes(self) -> Mapping[ObjectId, Note]:
+        """Those of all objects, awake or not."""
+        kept = (
+            (shelf, id_) for shelf in self._shelves.values() for id_ in shelf.raws.keys() - self._outdated
+        )
+        return {id_: shelf.note(id_) for shelf, id_ in kept}
 
     @property
     def places(self) -> list[Place]:
@@ -118,8 +222,11 @@ class Resting:
 
     def collection(self, place: Place) -> tuple[list[ObjectId], list[bytes]]:
         """The objects of a circle at a node, and the sum of each; empty of those that are awake."""
-        objects = self.collections.get(place, [])
-        return objects, [note.sum if (note := self.asleep.get(id_)) is not None else b"" for id_ in objects]
+        objects, shelves = self.collections.get(place, []), self._shelves
+        sums = [
+            shelves[id_[0] * SHELVES // 256].raws[id_][_SUM] if id_ in self.asleep else b"" for id_ in objects
+        ]
+        return objects, sums
 
     def _keys(self, space: str) -> list[bytes]:
         return self._store.keys(space, b"", b"\xff" * 33, _MOST)
@@ -131,37 +238,12 @@ class Resting:
         except Damaged:
             return None
 
-    def _load(self, key: bytes, awake: set[bytes] | None) -> None:
-        try:
-            sealed = self._store.value(RESTING, key) or b""
-            notes, counts = self._read(copen(self._local, Tag.RESTING, sealed, key))
-        except (Damaged, RemoteProtocolError):
-            return  # they are opened, and noted anew
-        if not counts:  # nor ever again: none of their objects is marked when it wakes
-            self._store.write([PutValue(RESTING, key, None)])
-            return
-        for note in notes:
-            self.notes[note.object] = note
-            if awake is not None and note.object not in awake:
-                self.asleep[note.object] = note
-
-    def _read(self, raw: bytes) -> tuple[list[Note], bool]:
+    def _read(self, raw: bytes) -> tuple[_Shelf, bool]:
         version, nodes, generation, groups, packed = array(decode_untrusted(raw, _MOST), 5, "notes")
         number(version, VERSION, VERSION, "version of notes")
         named = [tuple(string(node, 512, "node") for node in many(group, 64, "nodes")) for group in groups]
         counts = (tuple(nodes), generation) == self._account
-        notes = [
-            Note(
-                ObjectId(id_),
-                EntryId(entry),
-                sum_,
-                circle,
-                named[group],
-                Summary(size, modified, Level(level) if level else None),
-            )
-            for id_, entry, sum_, circle, group, size, modified, level in _NOTE.iter_unpack(packed)
-        ]
-        return notes, counts
+        return _Shelf(named, some_bytes(packed, _MOST, "notes")), counts
 
     def wake(self, *objects: ObjectId) -> Batch:
         """Takes objects into use: their notes do not stand for them.
@@ -169,40 +251,57 @@ class Resting:
         Returns:
             What says so after a crash: to be on the disk before anything else of them.
         """
-        batch: Batch = []
-        for object_id in objects:
-            note = self.asleep.pop(object_id, None)
-            if note is not None:
-                del self.entries[note.entry]
-                self._asleep_at.subtract((note.circle, node) for node in note.nodes)
-                batch.append(PutValue(AWAKE, object_id, b"\1"))
-        return batch
+        woken = [object_id for object_id in objects if object_id in self.asleep]
+        for object_id in woken:
+            self.asleep.discard(object_id)
+            shelf = self._shelf(object_id)
+            raw = shelf.raws[object_id]
+            del self._entries[EntryId(raw[_ENTRY])]
+            self._asleep_at.subtract(shelf.places(raw))
+        return [PutValue(AWAKE, object_id, b"\1") for object_id in woken]
 
     def moved(self, account: AccountState) -> bool:
         """Takes in how the account is now; says whether it was otherwise, so that no note counts."""
         if account == self._account:
             return False
         self._account = account
-        self._changed.update(map(_shelf, self.notes))
-        self.notes.clear()
+        self._changed.update(self._shelves)
+        self._outdated.update(*(shelf.raws for shelf in self._shelves.values()))
         return True
 
     def latest(self, most: int) -> list[ObjectId]:
         """Those asleep that were changed last."""
-        newest = heapq.nlargest(most, self.asleep.values(), key=lambda note: note.summary.modified)
-        return [note.object for note in newest]
+        return heapq.nlargest(most, self.asleep, key=lambda id_: self._shelf(id_).raws[id_][_TIME])
 
     def forget(self, object_id: ObjectId) -> None:
         """The object is no more in the profile."""
         self._store.write(self.wake(object_id))
-        if self.notes.pop(object_id, None) is not None:
-            self._changed.add(_shelf(object_id))
+        if self._shelf(object_id).raws.pop(object_id, None) is not None:
+            self._changed.add(_number(object_id))
 
     def note(self, notes: Iterable[Note]) -> None:
-        """These are at rest now."""
+        """These are at rest from the next start on."""
         for note in notes:
-            self.notes[note.object] = note
-            self._changed.add(_shelf(note.object))
+            self._shelf(note.object).put(note)
+            self._outdated.discard(note.object)
+            self._changed.add(_number(note.object))
+
+    def rest(self, notes: Iterable[Note]) -> Batch:
+        """These are at rest from now on; gives what keeps that."""
+        notes = list(notes)
+        for note in notes:
+            before = self._shelf(note.object)
+            for place in before.places(raw) if (raw := before.raws.get(note.object)) is not None else ():
+                collection = self.collections[place]
+                at = bisect_left(collection, note.object)
+                if at < len(collection) and collection[at] == note.object:
+                    del collection[at]
+            self.note([note])
+            places = [(note.circle, node) for node in note.nodes]
+            for place in places:
+                insort(self.collections.setdefault(place, []), note.object)
+            self._fall_asleep(note.object, before.raws[note.object], places)
+        return self.save(note.object for note in notes)
 
     def save(self, at_rest: Iterable[ObjectId]) -> Batch:
         """What keeps the notes; those of ``at_rest`` count again."""
@@ -212,31 +311,46 @@ class Resting:
             batch = [PutValue(AWAKE, key, None) for key in self._keys(AWAKE)]
             batch += [PutValue(AWAKE, id_, b"\1") for id_ in self.notes if id_ not in at_rest]
             self._doubtful = False
-        shelves: dict[int, list[Note]] = {shelf: [] for shelf in self._changed}
-        for note in self.notes.values():
-            shelf = _shelf(note.object)
-            if shelf in shelves:
-                shelves[shelf].append(note)
-        for shelf, notes in shelves.items():
-            key = bytes([shelf])
-            sealed = cseal(self._local, Tag.RESTING, self._packed(notes), key, self._random)
-            batch.append(PutValue(RESTING, key, sealed if notes else None))
+        for number_ in sorted(self._changed):
+            key, shelf = bytes([number_]), self._shelves[number_]
+            packed = shelf.packed(self._outdated)
+            sealed = cseal(self._local, Tag.RESTING, self._encoded(shelf.groups, packed), key, self._random)
+            batch.append(PutValue(RESTING, key, sealed if packed else None))
         self._changed.clear()
         return batch
 
-    def _packed(self, notes: list[Note]) -> bytes:
-        groups = {group: at for at, group in enumerate(dict.fromkeys(note.nodes for note in notes))}
-        packed = b"".join(
-            _NOTE.pack(n.object, n.entry, n.sum, n.circle, groups[n.nodes], *_fields(n.summary))
-            for n in notes
-        )
+    def _encoded(self, groups: list[Group], packed: bytes) -> bytes:
         nodes, generation = self._account
         return encode([VERSION, list(nodes), generation, [list(group) for group in groups], packed])
 
+    # -- the others -----------------------------------------------------------------------------
 
-def _shelf(object_id: ObjectId) -> int:
+    def unkept(self) -> set[EntryId]:
+        """Entries of objects of which a note is here that will not count."""
+        raws = (self._shelf(id_).raws[id_] for id_ in self._outdated)
+        return self._beyond | {EntryId(raw[_ENTRY]) for raw in raws}
+
+    def _stored_others(self) -> set[EntryId] | None:
+        try:
+            sealed = self._store.value(RESTING, OTHERS)
+            if sealed is None or self._partial:
+                return None
+            opened = decode_untrusted(copen(self._local, Tag.RESTING, sealed, OTHERS), _MOST)
+            version, entries = array(opened, 2, "others")
+            number(version, VERSION, VERSION, "version of others")
+            ids = [EntryId(blob(id_, ENTRY_ID_LENGTH, "entry id")) for id_ in many(entries, _MOST, "others")]
+            return self._beyond.union(ids)
+        except (Damaged, RemoteProtocolError):
+            return None
+
+    def save_others(self, entries: Iterable[EntryId] | None) -> Batch:
+        """What keeps them."""
+        if entries is None:
+            return [PutValue(RESTING, OTHERS, None)]
+        sealed = cseal(self._local, Tag.RESTING, encode([VERSION, sorted(entries)]), OTHERS, self._random)
+        return [PutValue(RESTING, OTHERS, sealed)]
+
+
+def _number(object_id: ObjectId) -> int:
+    """The number of the shelf of an object."""
     return object_id[0] * SHELVES // 256
-
-
-def _fields(summary: Summary) -> tuple[int, int, int]:
-    return summary.size, summary.modified, summary.level or 0

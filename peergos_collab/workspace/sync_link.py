@@ -60,6 +60,8 @@ ANSWER_SECONDS: Final = 30.0
 MAX_COMPARES: Final = 3
 """How often heads are compared anew in a row because a segment's predecessor was missing."""
 
+COMPARE_SECONDS: Final = 1.0
+"""After an object came to rest, until all that are at rest are compared anew."""
 
 Reply = Callable[[list[Receipt]], None]
 """Shows receipts of the same node to who showed some."""
@@ -128,6 +130,8 @@ class SyncLink:
         self._told: dict[ObjectId, Watchword] = {}
         self._owner = owner
         self._loop = asyncio.get_running_loop()
+        self._comparing: asyncio.TimerHandle | None = None
+        self._more_rest = False
         self._flushing = False
         self._ended = False
         self._heard = self._loop.time()
@@ -205,17 +209,36 @@ class SyncLink:
         finally:
             if watch is not None:
                 watch.cancel()
+            if self._comparing is not None:
+                self._comparing.cancel()
             for object_id in list(self._objects):
                 self._leave(object_id)
             self._fail_waiting()
             await self._connection.close()
 
     def _compare_resting(self) -> None:
+        self._comparing = None
         objects, sums = self._resting()
         if any(sums):
             self.session.collections.compare(objects, sums)
+            self.flush()
         else:
             self.compared = True
+
+    def compare_resting_soon(self) -> None:
+        """More objects are at rest: they are compared, too, with those that come to rest meanwhile."""
+        if self.compared:
+            self._comparing = self._loop.call_later(COMPARE_SECONDS, self._compare_resting)
+        elif self._comparing is None:
+            self._more_rest = True  # a comparison is on its way
+        self.compared = False
+
+    def _take_compared(self, differ: list[ObjectId]) -> None:
+        self.compared = True
+        if self._more_rest:
+            self._more_rest = False
+            self.compare_resting_soon()
+        self._owner.on_stirred(differ)
 
     def _fail_waiting(self) -> None:
         self._ended = True
@@ -320,8 +343,7 @@ class SyncLink:
                 if waiter is not None and not waiter.done():
                     waiter.set_result(event.raw)
             case CollectionCompared():
-                self.compared = True
-                self._owner.on_stirred(event.differ)
+                self._take_compared(event.differ)
             case Stirred():
                 self._owner.on_stirred([event.object])
             case Greeted() | Ponged() | Met() | Closed():

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from peergos_collab.errors import DiskFull
+from peergos_collab.errors import Damaged, DiskFull
+from peergos_collab.objects import chunks as chunks_module
 from peergos_collab.ports import Batch, PutValue
-from peergos_collab.workspace import online as online_module
-from peergos_collab.workspace.local_state import CHECKPOINTS
+from peergos_collab.workspace import waking as waking_module
+from peergos_collab.workspace.local_state import CHECKPOINTS, STATES
+from support.damage import cells, flip, merge_wal
 from support.homes import RELAYED, Person, World, copy_home, until, world
 
 SHARED, OTHERS = "notes", [f"private {number}" for number in range(5)]
@@ -59,7 +63,7 @@ async def test_what_others_wrote_meanwhile_is_found(tmp_path: Path) -> None:
 
 async def test_what_others_write_now_wakes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While she is online, without an open document."""
-    monkeypatch.setattr(online_module, "LIVELY", 0)
+    monkeypatch.setattr(waking_module, "LIVELY", 0)
     async with world(tmp_path) as made:
         ana, ben = await at_rest(made)
         await ana.workspace.go_online(RELAYED)
@@ -86,7 +90,7 @@ async def test_what_was_written_here_and_not_sent_is_not_at_rest(tmp_path: Path)
         copy_home(ana.home, made.root / "crashed")
         for home in ("Ana", "crashed"):
             ana = await made.reopen(ana) if home == "Ana" else await made.person(home)
-            ana.engine.open_awake()
+            ana.engine.waking.open_awake()
             assert opened(ana) == {SHARED}
             await ana.workspace.sync()
             await made.close(ana)
@@ -153,3 +157,63 @@ async def test_a_new_node_of_the_account_gets_all(tmp_path: Path) -> None:
 
         assert {len(state.saved) for state in before.objects} == {2}
         assert {len(state.saved) for state in status.objects} == {3}
+
+
+async def test_objects_come_to_rest_while_others_are_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that few are open at a time. The node watches them from then on: what is written wakes them."""
+    for name, value in (("ROOM", 4), ("LIVELY", 0), ("AT_ONCE", 0), ("UNUSED_SECONDS", 0.0)):
+        monkeypatch.setattr(waking_module, name, value)
+    async with world(tmp_path) as made:
+        ana, ben = await made.pair((await made.node()).address, SHARED, "begin")
+        for number in range(20):
+            await ana.workspace.new_document(f"private {number}", "x")
+        await ana.workspace.sync()
+        ana = await made.reopen(ana)
+        ana.engine.store.write(ana.engine.resting.wake(*ana.engine.resting.asleep))  # as after a crash
+        ana.engine.resting.others = None
+        await ana.workspace.go_online(RELAYED)
+        ana.append(SHARED, " again")
+        await ana.workspace.sync()
+        ana.engine.waking.wake(list(ana.engine.resting.asleep))
+        await until(lambda: SHARED not in opened(ana) and not ana.engine.waking.busy, ana)
+        await ana.workspace.sync()
+        in_use = opened(ana)
+        ben.append(SHARED, " now")
+        await ben.workspace.sync()
+        await until(lambda: SHARED in opened(ana), ana)
+        await until(lambda: sorted(ana.text(SHARED)) == sorted("begin again now"), ana)
+        asleep = set(ana.engine.resting.asleep)
+        await ana.workspace.sync()
+        ana = await made.reopen(ana)
+
+        assert len(in_use) <= 12
+        assert len(asleep) >= 21 - 12
+        assert len(ana.engine.resting.asleep) == 21
+        assert len(await ana.workspace.list_entries()) == 21
+
+
+async def test_a_large_profile_with_a_damaged_part_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As soon as somebody needs that part. It is said, and all is there when he asks again."""
+    monkeypatch.setattr(chunks_module, "KEEP", 0)
+    async with world(tmp_path) as made:
+        ana, _ = await at_rest(made)
+        profile, home = ana.engine.keys.profile, ana.home
+        await made.close(ana)
+        merge_wal(home / "store.db")
+        found = [cell for cell in cells(home / "store.db", 99) if cell[1][0] == STATES]
+        damaged = [cell for cell in found if cell[1][1] > profile + bytes(8) and cell[1][1][:32] == profile]
+        for cell in damaged:
+            flip(home / "store.db", cell)
+        ana = await made.person("Ana")
+        with suppress(Damaged):
+            await ana.workspace.list_entries(SHARED, 2)
+        await asyncio.sleep(0)
+
+        assert len(damaged) >= 2
+        assert await ana.problems()
+        assert [entry.name for entry in await ana.workspace.list_entries(SHARED, 2)] == OTHERS[:2]
+        assert {entry.name for entry in await ana.workspace.list_entries()} == {SHARED, *OTHERS}

@@ -23,7 +23,7 @@ from peergos_collab.identity.pair_texts import PairText
 from peergos_collab.identity.recovery_code import RecoveryCode
 from peergos_collab.objects.mail import LEAST_WORK, Mail, day_of
 from peergos_collab.testing.transport import memory_pair
-from peergos_collab.workspace import Role, mail_sender, neighbours, online
+from peergos_collab.workspace import Role, mail_sender, neighbours, waking
 from peergos_collab.workspace.machine import now_ms
 from peergos_collab.workspace.mail_session import MailRefusal
 from support.command_line import PROGRAM, ROOT, Home
@@ -209,7 +209,7 @@ async def test_letters_that_wait_go_when_he_comes(made: World, monkeypatch: pyte
 
 async def test_what_is_at_rest_wakes_for_a_neighbour(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Saved at a node that is gone. Ben came by a link: only his proof says that he is in it."""
-    monkeypatch.setattr(online, "LIVELY", 0)
+    monkeypatch.setattr(waking, "LIVELY", 0)
     node = await made.node()
     ana, ben = await made.pair(node.address, text="one")
     for person in (ana, ben):

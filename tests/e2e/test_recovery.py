@@ -200,7 +200,7 @@ async def test_a_thief_who_keeps_keys_from_the_code_is_beaten(tmp_path: Path) ->
         added = DeviceSecrets.generate(os.urandom)
         own = replace(own, account=own.account.with_op(AddDevice(added.public), own.device_sign))
         thief.engine.devices.keep(keep_from_the_code(own))
-        thief.engine.open_all()
+        thief.engine.waking.open_all()
         for opened in list(thief.engine.objects.values()):
             thief.engine.devices.renew(opened)
         thief.append("notes", " by the thief")

@@ -27,6 +27,8 @@ from peergos_collab.files import (
 )
 from peergos_collab.files.changes import PutEntry, RemoveEntry, RenameEntry, ReplaceReference, SetEntryNode
 from peergos_collab.files.names import is_hostile
+from peergos_collab.files.sorted_pages import SortedPages
+from peergos_collab.objects.chunks import Chunks
 from peergos_collab.objects.payload import Kind
 from support.histories import History, Written, author
 
@@ -128,15 +130,49 @@ def test_any_causal_order_gives_what_the_rules_say(history: History, random: Ran
 
 @given(_histories(), st.randoms(use_true_random=False))
 def test_storing_and_opening_at_any_point_changes_nothing(history: History, random: Random) -> None:
-    """State comes back equal, and the fold goes on from it."""
+    """However often: only what changed is stored, and the fold goes on from it."""
     order = history.causal_order(random)
-    cut = random.randrange(len(order) + 1)
-    first = _fold(EntryMap(), order[:cut])
-    again = EntryMap.from_state(first.state())
+    whole, again = EntryMap(), EntryMap()
+    chunks: dict[int, bytes] = {}
+    for one in order:
+        whole.add_untrusted(one.delivery)
+        again.add_untrusted(one.delivery)
+        if random.random() < 0.3:
+            chunks |= again.dirty_chunks()
+            again = EntryMap.from_chunks(chunks.__getitem__) if chunks else again
 
-    assert again.state() == first.state()
-    assert again.entries() == first.entries()
-    assert _view(_fold(again, order[cut // 2 :])) == _model(history)
+    assert again.entries() == whole.entries()
+    assert _view(_fold(again, order)) == _model(history)
+
+
+_Name = st.sampled_from([f"{letter}{number}" for letter in "ab" for number in range(100)])
+
+
+@given(st.lists(st.tuples(_Name, st.booleans()), max_size=400), st.randoms(use_true_random=False))
+def test_sorted_pages_are_a_sorted_map(steps: list[tuple[str, bool]], random: Random) -> None:
+    """Whatever is put in, taken out and stored between: with pages that are cut, emptied and used again."""
+    model: dict[tuple[str, ...], int] = {}
+    chunks = Chunks(following=1)
+    pages = SortedPages(chunks)
+    for number, (name, there) in enumerate(steps * 3):
+        key = (name,)
+        if there:
+            pages.put(key, number)
+            model[key] = number
+        elif key in model:
+            pages.remove(key)
+            del model[key]
+        if random.random() < 0.02:
+            stored = dict(chunks.all())
+            opened = Chunks(stored.__getitem__, following=chunks.following)
+            again = SortedPages(opened)
+            again.restore(pages.head())
+            chunks, pages = opened, again
+    start = ("a5",)
+
+    assert list(pages.since(())) == sorted(model.items())
+    assert list(pages.since(start)) == [item for item in sorted(model.items()) if item[0] >= start]
+    assert all(pages.get(key) == value for key, value in model.items())
 
 
 _LEAF = st.one_of(

@@ -172,7 +172,7 @@ def test_the_entry_node() -> None:
 
     assert profile.map.entry_node == "f"
     assert profile.map.nodes() == ["a"]
-    assert EntryMap.from_state(profile.map.state()).entry_node == "f"
+    assert EntryMap.from_chunks(profile.map.dirty_chunks().__getitem__).entry_node == "f"
 
     profile.change(PHONE, set_entry_node(""))
 
@@ -215,6 +215,98 @@ def test_causal_order_is_required() -> None:
 
 def test_state_that_cannot_be_read_is_damaged() -> None:
     """So that the caller builds the map anew from the segments."""
-    for raw in (b"", b"\x01", EntryMap().state()[:-1]):
+    profile = Profile()
+    profile.change(PHONE, put_entry(ONE, "a", "doc", b"", now=1))
+    chunks = profile.map.dirty_chunks()
+    for raw in (b"", b"\x01", chunks[0][:-1]):
         with pytest.raises(Damaged):
-            EntryMap.from_state(raw)
+            EntryMap.from_chunks({**chunks, 0: raw}.__getitem__)
+
+
+def _large(count: int) -> tuple[Profile, dict[int, bytes]]:
+    """A map of many entries, and its chunks as they are stored."""
+    profile = Profile()
+    for start in range(0, count, 100):
+        puts = [
+            put_entry(number.to_bytes(16), f"d{number:04}", "doc", bytes(99), now=1)
+            for number in range(start, start + 100)
+        ]
+        profile.change(PHONE, *puts)
+    return profile, profile.map.dirty_chunks()
+
+
+def test_of_a_large_map_only_what_is_asked_for_is_read() -> None:
+    """Fifty rows and a name take the head and a page or two; a change reads and writes as few."""
+    profile, chunks = _large(3_000)
+    read: list[int] = []
+
+    def load(number: int) -> bytes:
+        read.append(number)
+        return chunks[number]
+
+    entry_map = EntryMap.from_chunks(load)
+    rows = entry_map.rows("", 50)
+    assert [view.shown for view in rows] == [f"d{number:04}" for number in range(50)]
+    assert [view.shown for view in entry_map.rows("d0049", 2)] == ["d0050", "d0051"]
+    assert entry_map.find("d2345") is not None
+    assert len(entry_map) == 3_000
+    assert len(read) <= 6 < len(chunks) // 8
+
+    entry_map.add_untrusted(profile.write(PHONE, rename(rows[0].id, "zz", now=2)).delivery)
+    assert len(entry_map.dirty_chunks()) <= 5
+    assert [view.shown for view in entry_map.rows("d2998", 9)] == ["d2999", "zz"]
+    assert len(read) <= 10
+
+
+def test_damage_to_a_part_shows_where_it_is_needed() -> None:
+    """In a large map; in a small one when it is opened."""
+    _, chunks = _large(3_000)
+    entry_map = EntryMap.from_chunks(lambda number: chunks[number] if number == 0 else b"x")
+    with pytest.raises(Damaged):
+        entry_map.rows("", 1)
+    small = _large(100)[1]
+
+    def lost(number: int) -> bytes:
+        if number:
+            raise Damaged("lost")
+        return small[0]
+
+    with pytest.raises(Damaged):
+        EntryMap.from_chunks(lost)
+
+
+def test_equal_names_are_numbered_alike_whatever_is_looked_at() -> None:
+    """In all, in rows from any name on, and where one is looked up by name or id."""
+    profile = Profile()
+    names = ("a", "a", "a", "a (2)", "a (2)", "b")
+    profile.change(
+        PHONE, *(put_entry(bytes([n]) * 16, name, "doc", b"", now=1) for n, name in enumerate(names))
+    )
+    views = list(profile.map.entries().values())
+    fresh = EntryMap.from_chunks(profile.map.dirty_chunks().__getitem__)
+
+    assert [view.shown for view in views] == ["a", "a (3)", "a (4)", "a (2)", "a (2) (2)", "b"]
+    assert [fresh.find(view.shown) for view in views] == views
+    assert [fresh.view(view.id) for view in views] == views
+    assert [fresh.rows(view.shown, 9) for view in views] == [views[at + 1 :] for at in range(6)]
+    assert fresh.find("a (5)") is None
+
+
+def test_local_changes_lie_on_top() -> None:
+    """A map with changes on top shows them; the one below stays as it was, and says which were touched."""
+    profile = Profile()
+    profile.change(
+        PHONE, *(put_entry(id_, name, "doc", b"", now=1) for id_, name in ((ONE, "a"), (TWO, "b")))
+    )
+    assert profile.map.take_touched() == {ONE, TWO}
+    changes = [remove(ONE), rename(TWO, "c", now=2), put_entry(THREE, "a", "doc", b"3", now=2), add_node("n")]
+    above = profile.map.preview()
+    for at, change in enumerate(changes):
+        above.put_on_top(change, PHONE.device, at)
+
+    assert [view.shown for view in above.rows("", 9)] == ["a", "c"]
+    assert (above.find("a") or above.rows("", 1)[0]).id == THREE
+    assert above.view(ONE) is None
+    assert (len(above), above.nodes()) == (2, ["n"])
+    assert (list(profile.map.entries()), profile.map.nodes()) == (["a", "b"], [])
+    assert profile.map.take_touched() == set()

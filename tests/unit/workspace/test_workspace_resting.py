@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import pytest
 
@@ -49,9 +48,11 @@ def test_they_are_as_they_were_noted() -> None:
     again = resting(noted())
     objects, sums = again.collection((CIRCLE, "two"))
 
-    assert again.asleep == {each.object: each for each in NOTES}
+    assert again.asleep == {each.object for each in NOTES}
+    assert [again.note_of(each.object) for each in NOTES] == NOTES
+    assert [again.note_at(each.entry) for each in NOTES] == NOTES
     assert objects == sorted(each.object for each in NOTES[:9])
-    assert sums == [again.asleep[id_].sum for id_ in objects]
+    assert sums == [again.notes[id_].sum for id_ in objects]
     assert set(again.places) == {(CIRCLE, "one"), (CIRCLE, "two")}
     assert again.latest(2) == [NOTES[9].object, NOTES[8].object]
 
@@ -64,9 +65,9 @@ def test_who_is_awake_is_so_after_a_crash() -> None:
     objects, sums = again.collection((CIRCLE, "one"))
     store.write(again.save([NOTES[0].object]))
 
-    assert again.asleep.keys() == {each.object for each in NOTES[1:9]}
+    assert again.asleep == {each.object for each in NOTES[1:9]}
     assert sums[objects.index(NOTES[0].object)] == b""
-    assert resting(store).asleep.keys() == {each.object for each in NOTES[:9]}
+    assert resting(store).asleep == {each.object for each in NOTES[:9]}
 
 
 def test_a_place_where_all_are_awake_needs_no_session() -> None:
@@ -81,8 +82,8 @@ def test_under_another_state_of_the_account_none_counts() -> None:
     """With another node, or another user key, each object has something to do."""
     for account in ((("one", "new"), b"generation"), (("one",), b"newer")):
         store = noted()
-        assert resting(store, account).asleep == {}
-        assert resting(store).asleep == {}  # nor when all is as before: nothing was marked meanwhile
+        assert resting(store, account).asleep == set()
+        assert resting(store).asleep == set()  # nor when all is as before: nothing was marked meanwhile
     again = resting(noted())
     assert not again.moved(ACCOUNT)
     assert len(again.asleep) == len(NOTES)
@@ -96,11 +97,11 @@ def test_what_is_noted_under_a_new_state_makes_no_older_note_count(running: bool
     again = resting(store) if running else resting(store, newer)
     assert again.moved(newer) is running
     shelf = NOTES[0].object[:1]
-    beside = replace(note("one", "new"), object=ObjectId(shelf + RANDOM(31)))
+    beside = note("one", "new")._replace(object=ObjectId(shelf + RANDOM(31)))
     again.note([beside])
     store.write(again.save([beside.object]))
 
-    assert resting(store, newer).asleep.keys() == {beside.object}
+    assert resting(store, newer).asleep == {beside.object}
 
 
 def test_what_left_the_profile_is_forgotten() -> None:
@@ -119,8 +120,8 @@ def test_a_damaged_shelf_costs_only_that_its_objects_are_opened() -> None:
     gone = [each.object for each in NOTES if each.object[0] // 4 == key[0]]
     store._seen.values[RESTING][key] = sealed[:-1] + bytes([sealed[-1] ^ 1])
 
-    assert resting(store).asleep.keys() == {each.object for each in NOTES} - set(gone)
-    assert resting(store, local=LocalKey(RANDOM(32))).asleep == {}
+    assert resting(store).asleep == {each.object for each in NOTES} - set(gone)
+    assert resting(store, local=LocalKey(RANDOM(32))).asleep == set()
 
 
 class Flawed(MemoryStore):
@@ -141,5 +142,5 @@ def test_where_a_mark_is_damaged_none_counts_for_once() -> None:
     doubtful = resting(store)
     store.write(doubtful.save([NOTES[0].object]))
 
-    assert doubtful.asleep == {}
-    assert resting(store).asleep.keys() == {NOTES[0].object}
+    assert doubtful.asleep == set()
+    assert resting(store).asleep == {NOTES[0].object}

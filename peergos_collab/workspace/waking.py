@@ -1,0 +1,229 @@
+"""Which objects are in use: those that are not at rest are opened, and come to rest again once nothing is
+left to do for them. So as many are open as there is something to do for, and not as there are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from ..codec.ids import ObjectId
+from ..errors import PeergosCollabError
+from ..files.changes import EntryId
+from ..files.entries import EntryView
+from ..ports import Batch
+from .network import circle_of
+from .open_object import PROFILE_PATH, OpenObject
+from .profile_changes import referred
+from .resting import Note
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+AT_ONCE: Final = 64
+"""Objects opened without giving others their turn: about 0.1 s."""
+
+IN_TURN: Final = 8
+"""The same where there are more: about 10 ms."""
+
+ROOM: Final = 256
+"""Objects that are open at a time, at 120 KiB each, if no more of them have something to do."""
+
+LIVELY: Final = 64
+"""Objects that were changed last: while somebody stays online they are in use, so that others in them are
+seen, and reached directly. The rest is woken by whatever comes."""
+
+UNUSED_SECONDS: Final = 60.0
+"""Since somebody asked for an object: who does something with it is done within that time, or holds it."""
+
+LOOK_SECONDS: Final = 0.1
+PATIENCE_SECONDS: Final = 2.0
+"""How often it is looked what can rest where there is no room; and for how long, if nothing more can, until
+others are opened all the same."""
+
+
+class Waking:
+    """See the module's text."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._due: dict[EntryId, ObjectId | None] = {}
+        """Entries of which the object is not open, and not known to be at rest."""
+        self._complete = False
+        """Whether those are among them that were so when the home was closed."""
+        self._queue: dict[EntryId, None] = {}
+
+    # -- what is to be opened -------------------------------------------------------------------
+
+    def entries_changed(self, views: Mapping[EntryId, EntryView | None]) -> None:
+        """Takes in entries that are otherwise than before; None for one that is gone."""
+        for id_, view in views.items():
+            if view is None:
+                self._due.pop(id_, None)
+            elif self._engine.resting.note_at(id_) is None:
+                self._due[id_] = referred(view)
+
+    def due_entries(self, object_id: ObjectId) -> list[EntryId]:
+        """Entries that lead to an object and are to be opened."""
+        self._complete_due()
+        return [id_ for id_, to in self._due.items() if to == object_id]
+
+    def _complete_due(self) -> None:
+        if self._complete:
+            return
+        self._complete = True
+        engine = self._engine
+        view, others = engine.profile.view, engine.resting.others if engine.clean else None
+        views = view.entries().values() if others is None else map(view.view, others)
+        self.entries_changed({each.id: each for each in views if each is not None})
+
+    # -- opening --------------------------------------------------------------------------------
+
+    def open_all(self) -> None:
+        """Opens every object of the profile; damaged entries are named in ``problems``."""
+        for view in self._engine.profile.view.entries().values():
+            self._open(view)
+        self._engine.online.refresh()
+
+    def open_awake(self) -> None:
+        """Opens what is not at rest; where that is much, a few at a time."""
+        self._engine.profile_changes.take_entries()
+        self._complete_due()
+        for id_ in list(islice(self._due, AT_ONCE)):
+            self._open_entry(id_)
+        if self._due and self._engine.online.network is not None:
+            self._begin(self._due)
+        self._engine.online.refresh()
+
+    def wake(self, objects: Iterable[ObjectId]) -> None:
+        """Takes objects into use that are at rest, a few at a time."""
+        notes = map(self._engine.resting.note_of, objects)
+        self._begin(note.entry for note in notes if note is not None)
+        self._engine.news.pulse()
+
+    def wake_lively(self) -> None:
+        """Takes into use what others may be in just now."""
+        self.wake(self._engine.resting.latest(LIVELY))
+
+    @property
+    def busy(self) -> bool:
+        """Whether objects are being taken into use."""
+        return bool(self._queue)
+
+    def _begin(self, entries: Iterable[EntryId]) -> None:
+        begun = self.busy
+        self._queue.update(dict.fromkeys(entries))
+        if self._queue and not begun:
+            self._engine.spawn(self._open_in_turn())
+
+    async def _open_in_turn(self) -> None:
+        engine, new = self._engine, 0
+        try:
+            while self._queue:
+                if not new:
+                    await self._make_room()
+                for id_ in list(islice(self._queue, IN_TURN)):
+                    self._open_entry(id_)
+                    self._queue.pop(id_, None)
+                    new += 1
+                if new * IN_TURN >= len(engine.objects) or not self._queue:
+                    engine.online.refresh()  # which looks at all that are open
+                    new = 0
+                engine.news.pulse()
+                await asyncio.sleep(0)
+        finally:
+            self._queue.clear()
+            for opened in engine.objects.values():
+                engine.online.bring(opened)  # who was only passed through greeted nobody
+
+    def _open_entry(self, id_: EntryId) -> None:
+        view = self._engine.profile.view.view(id_)
+        if view is not None:
+            self._open(view)
+            return
+        self._due.pop(id_, None)
+        note = self._engine.resting.note_at(id_)
+        if note is not None:  # nothing in the profile leads to it
+            self._engine.resting.forget(note.object)
+
+    def _open(self, view: EntryView) -> None:
+        engine = self._engine
+        try:
+            engine.open_view(view)
+        except PeergosCollabError as error:
+            if error.message not in engine.problems:
+                engine.problems.append(error.message)
+
+    def opened(self, entry: EntryId) -> None:
+        """The object of an entry is open."""
+        self._due.pop(entry, None)
+
+    # -- putting to rest ------------------------------------------------------------------------
+
+    async def _make_room(self) -> None:
+        """Puts objects to rest where many are open, or waits a moment until some can be."""
+        engine = self._engine
+        if len(engine.objects) <= ROOM or engine.online.neighbours.here:
+            return  # a neighbour is told of nothing that is at rest
+        spare, waited = self._spare(), 0.0
+        while len(spare) < ROOM // 4 and waited < PATIENCE_SECONDS:
+            await asyncio.sleep(LOOK_SECONDS)
+            before, spare = len(spare), self._spare()
+            waited = waited + LOOK_SECONDS if len(spare) <= before else 0.0
+        await self._put_to_rest(spare)
+
+    def _spare(self) -> list[OpenObject]:
+        """Objects in use that could rest, but for those that were changed last."""
+        latest = sorted(self._engine.objects.values(), key=lambda opened: -opened.live.modified)
+        return [opened for opened in latest[LIVELY:] if self._may_rest(opened)]
+
+    def _may_rest(self, opened: OpenObject) -> bool:
+        """Whether nobody uses an object, and all of it is at its nodes."""
+        engine, live = self._engine, opened.live
+        unused = asyncio.get_running_loop().time() - opened.used > UNUSED_SECONDS and not opened.handles
+        alone = not opened.presence.present and all(via == "node" for _, via, _ in live.links.values())
+        busy = opened.settling or opened.preview or engine.is_busy_with(live.id)
+        stands = engine.objects.get(live.id) is opened and opened.path != PROFILE_PATH
+        return stands and unused and alone and not busy and live.is_saved and bool(live.resting_sum())
+
+    async def _put_to_rest(self, spare: list[OpenObject]) -> None:
+        engine = self._engine
+        for opened in spare:
+            opened.live.save()
+        await asyncio.wrap_future(engine.store.write([]))
+        still = filter(self._may_rest, spare)
+        notes = [note for opened in still if (note := self._note(opened)) is not None]
+        batch = engine.resting.rest(notes)  # before the sessions they are on would end
+        engine.forget(*(note.object for note in notes))
+        engine.store.write(batch)
+        engine.online.rested(notes)
+
+    def at_end(self) -> Batch:
+        """Notes what need not be opened at the next start. All was saved before."""
+        engine = self._engine
+        notes = [note for opened in engine.objects.values() if (note := self._note(opened)) is not None]
+        engine.resting.note(notes)
+        at_rest = {note.entry for note in notes}
+        batch = engine.resting.save(note.object for note in notes)
+        return [*batch, *engine.resting.save_others(self._others(at_rest))]
+
+    def _others(self, at_rest: set[EntryId]) -> set[EntryId] | None:
+        """Entries of which nothing is noted; None where nobody had to know so far."""
+        engine = self._engine
+        before = set() if self._complete else engine.resting.others if engine.clean else None
+        if before is None:
+            return None
+        engine.profile_changes.take_entries()
+        found = map(engine.profile.view.find, (opened.path for opened in engine.objects.values()))
+        opened = {view.id for view in found if view is not None}
+        return (before | self._due.keys() | opened | engine.resting.unkept()) - at_rest
+
+    def _note(self, opened: OpenObject) -> Note | None:
+        engine, live = self._engine, opened.live
+        view = engine.profile.view.find(opened.path) if opened.path != PROFILE_PATH else None
+        sum_ = live.resting_sum() if view is not None and not engine.devices.is_outdated(opened) else b""
+        if view is None or not sum_ or referred(view) != live.id:
+            return None
+        return Note(live.id, view.id, sum_, circle_of(live), live.nodes, live.summary())
