@@ -4,12 +4,14 @@ The only package that imports pycrdt. ``documents.client_id`` derives the client
 """
 
 from .difference import difference
-from .document import Change, Document, NotTogether, Shown
-from .edits import MOST_EDITS, Edit
+from .document import Document
+from .edits import MOST_EDITS, Change, Edit
 from .firewall import LIMITS, OWN_LIMITS, UpdateLimits, UpdateSummary, check_untrusted
+from .indexed_text import Shown
 from .lines import LineIndex
 from .neighbours import prove
 from .past import Past, Stretch
+from .received_text import NotTogether
 from .replica import merge
 
 __all__ = [

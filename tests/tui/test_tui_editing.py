@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peergos_collab.documents.document import Change, Document
+from peergos_collab.documents import Change, Document
 from tui.viewmodels.clusters import cluster_ends
 from tui.viewmodels.editing import TextModel
 from tui.viewmodels.viewport import Viewport

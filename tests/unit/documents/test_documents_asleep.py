@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from peergos_collab.documents import Document, Shown
-from peergos_collab.documents import document as module
+from peergos_collab.documents import indexed_text as module
 from peergos_collab.documents.replica import Replica
 from peergos_collab.errors import Quarantined
 

@@ -6,8 +6,7 @@ from random import Random
 
 import pytest
 
-from peergos_collab.documents import Document, NotTogether, UpdateSummary
-from peergos_collab.documents import document as document_module
+from peergos_collab.documents import Document, NotTogether, UpdateSummary, received_text
 from peergos_collab.documents.halves import Halves
 from peergos_collab.errors import NotYet, Quarantined
 
@@ -152,5 +151,5 @@ def test_what_the_engine_does_not_take_together(
         document.apply_untrusted(author.state(), 6)
         ends = {client: document.clocks()[client] + more for client, more in ends.items()}
         summary = UpdateSummary(6, document.clocks()[6], max(ends.values(), default=0), ends, Halves(), 1, 0)
-        monkeypatch.setattr(document_module, "check_untrusted", lambda *_, **__: summary)
+        monkeypatch.setattr(received_text, "check_untrusted", lambda *_, **__: summary)
         document.apply_untrusted(raw, 6)

@@ -6,8 +6,7 @@ import tracemalloc
 
 import pytest
 
-from peergos_collab.documents import Document, UpdateLimits, check_untrusted, merge
-from peergos_collab.documents import document as document_module
+from peergos_collab.documents import Document, UpdateLimits, check_untrusted, merge, received_text
 from peergos_collab.documents.firewall import UpdateSummary
 from peergos_collab.documents.halves import Halves
 from peergos_collab.documents.varints import varint
@@ -174,7 +173,7 @@ def test_panic_is_the_last_resort(monkeypatch: pytest.MonkeyPatch) -> None:
     document.apply_untrusted(update(FIRST, client=ME), ME)
     text = document.text
     with monkeypatch.context() as opened:
-        opened.setattr(document_module, "check_untrusted", lambda *_, **__: nothing)
+        opened.setattr(received_text, "check_untrusted", lambda *_, **__: nothing)
         with pytest.raises(Quarantined, match="engine"):
             document.apply_untrusted(raw, ME)
     document.edit(0, 1, "月")

@@ -26,7 +26,7 @@ def test_a_document_is_kept(rounds: int, monkeypatch: pytest.MonkeyPatch) -> Non
     after = fold()
     woken: list[bool] = []
     with monkeypatch.context() as patch:
-        patch.setattr("peergos_collab.documents.document._engine_of", lambda *_: woken.append(True))
+        patch.setattr("peergos_collab.documents.indexed_text._engine_of", lambda *_: woken.append(True))
         if rounds == 30:
             assert after.load_state(kept.get)
             assert after.document.text == before.document.text
