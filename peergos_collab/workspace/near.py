@@ -66,10 +66,16 @@ MAX_CALLERS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class _Secret:
-    """What this device and some others know. ``object``: who else knows it is in there."""
+    """What this device and some others know.
+
+    Args:
+        of: the object whose members know it, or the contact who does.
+        object: that object.
+    """
 
     key: LanKey
     today: bool
+    of: bytes
     object: ObjectId | None
 
 
@@ -160,12 +166,12 @@ class Near:
         today = day_of(now_ms())
         found = [*self._of_objects(), *self._of_contacts()]
         return [
-            _Secret(key, at == 0, object_id)
-            for secret, object_id in found[:MAX_SECRETS]
+            _Secret(key, at == 0, of, object_id)
+            for secret, of, object_id in found[:MAX_SECRETS]
             for at, key in enumerate(day_keys(secret, today))
         ]
 
-    def _of_objects(self) -> Iterable[tuple[SecretKey, ObjectId]]:
+    def _of_objects(self) -> Iterable[tuple[SecretKey, bytes, ObjectId]]:
         engine, circles = self._engine, set()
         opened = sorted(
             engine.objects.values(), key=lambda one: (one.path != PROFILE_PATH, -one.live.modified)
@@ -180,15 +186,15 @@ class Near:
             epochs = dict.fromkeys([replica.seat.speaking_epoch(), *replica.seat.hearing_epochs()])
             for epoch in epochs:
                 if epoch is not None:
-                    yield replica.keys[epoch].ephemeral, one.live.id
+                    yield replica.keys[epoch].ephemeral, one.live.id, one.live.id
 
-    def _of_contacts(self) -> Iterable[tuple[SecretKey, None]]:
+    def _of_contacts(self) -> Iterable[tuple[SecretKey, bytes, None]]:
         mailroom = self._engine.mailroom
         people = [known for known in mailroom.book.all().values() if known.accepted]
         people.sort(key=lambda known: known.entry.modified, reverse=True)
-        for pairs in mailroom.reader.pairs(people[:MAX_SECRETS]).values():
+        for account, pairs in mailroom.reader.pairs(people[:MAX_SECRETS]).items():
             for pair in pairs:
-                yield pair.secret, None
+                yield pair.secret, account, None
 
     def _found(self, announcement: Announcement) -> None:
         self._news += 1
@@ -278,7 +284,7 @@ class Near:
         neighbours = self._engine.online.neighbours
         met = await neighbours.meet(connection, channel)
         if not neighbours.has(met.device):
-            await neighbours.serve(met, connection, secret.object)
+            await neighbours.serve(met, connection, secret.object, secret.of)
         return met.device
 
 

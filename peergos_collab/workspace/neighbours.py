@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 GREETING_SECONDS: Final = 10.0
 MAX_NEIGHBOURS: Final = 64
+"""Where all seats are taken, they are shared out by what led to each: whoever knows a secret can make up as
+many devices as he likes."""
+
 REFRESH_SECONDS: Final = 0.02
 REST: Final = 10
 """Looking takes 5 us for each object in use: for so many times as long nobody looks again, however many are
@@ -40,14 +44,18 @@ MAX_MAIL_AT_ONCE: Final = 4
 
 
 class NeighbourLink(SyncLink):
-    """The session with a device that greeted. ``common``: objects that it showed to be in by itself."""
+    """The session with a device that greeted.
+
+    ``common``: objects that it showed to be in by itself. ``led``: what led to it, see ``Neighbours.serve``.
+    """
 
     def __init__(
-        self, engine: Engine, connection: Connection, met: Greeting, common: ObjectId | None
+        self, engine: Engine, connection: Connection, met: Greeting, common: ObjectId | None, led: bytes
     ) -> None:
         super().__init__(connection, {}, engine.link_events, os.urandom, takes_mail=True, channel=met.channel)
         self.account = met.card.id
         self.common = {common} if common is not None else set()
+        self.led = led
         self._engine = engine
         self._put: dict[bytes, asyncio.Future[None]] = {}
         self._taking: set[asyncio.Task[None]] = set()
@@ -195,26 +203,32 @@ class Neighbours:
         return met
 
     def serve(
-        self, met: Greeting, connection: Connection, common: ObjectId | None = None
+        self, met: Greeting, connection: Connection, common: ObjectId | None = None, led: bytes = b""
     ) -> asyncio.Task[None]:
         """Syncs with a device in the background, until it goes or ``close``.
 
         Args:
             common: an object that it is in, as it showed already.
+            led: names the secret by which it was recognised; empty where two people paired it.
         """
-        task = asyncio.get_running_loop().create_task(self._serve(met, connection, common))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task = asyncio.get_running_loop().create_task(self._serve(met, connection, common, led))
+        self._keep(task)
         return task
 
-    async def _serve(self, met: Greeting, connection: Connection, common: ObjectId | None) -> None:
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(
+        self, met: Greeting, connection: Connection, common: ObjectId | None, led: bytes
+    ) -> None:
         before = self._here.pop(met.device, None)
         if before is not None:
             await before.close()  # the newer one works, and of the older one that is not known
-        if len(self._here) >= MAX_NEIGHBOURS:
+        if len(self._here) >= MAX_NEIGHBOURS and not self._make_room(led):
             await connection.close()
             return
-        link = self._here[met.device] = NeighbourLink(self._engine, connection, met, common)
+        link = self._here[met.device] = NeighbourLink(self._engine, connection, met, common, led)
         name = self._engine.mailroom.book.names().of(met.card.id, met.card.name).name
         self._engine.news.tell(Event("connected", author=name, via=link.via))
         try:
@@ -234,6 +248,16 @@ class Neighbours:
                 del self._here[met.device]
             self._engine.news.tell(Event("disconnected", author=name, via=link.via))
             self._engine.news.pulse()
+
+    def _make_room(self, led: bytes) -> bool:
+        """The newest that the greediest secret led here goes, unless ``led`` has as many with one more."""
+        seats = Counter(link.led for link in self._here.values())
+        greediest, most = seats.most_common(1)[0]
+        if most <= seats[led] + 1:
+            return False
+        device = next(device for device, link in reversed(self._here.items()) if link.led == greediest)
+        self._keep(asyncio.get_running_loop().create_task(self._here.pop(device).close()))
+        return True
 
     def refresh(self) -> None:
         """Objects, or who is in them, changed: soon that is looked at, with all that changes meanwhile."""

@@ -69,6 +69,13 @@ async def acquaint(ana: Person, ben: Person, *, share: bool) -> None:
         await person.engine.online.end()
 
 
+def led_to(person: Person, other: Person) -> bytes:
+    """By what one recognised the other."""
+    link = person.engine.online.neighbours.of(other.engine.keys.credentials.account_id)
+    assert link is not None
+    return link.led
+
+
 async def test_contacts_find_each_other(made: World) -> None:
     """With nothing shared yet: then sharing needs no node either. Events say that it goes over the LAN."""
     ana, ben = await people(made, ether := Ether(), "Ana", "Ben")
@@ -81,6 +88,7 @@ async def test_contacts_find_each_other(made: World) -> None:
     await ana.workspace.share_with("notes", "Ben", Role.READER)
     await until(lambda: ben.engine.profile.view.find("notes") is not None, ben)
     assert ben.ways("notes") == {"lan"}
+    assert led_to(ben, ana) == ana.engine.keys.credentials.account_id
     assert len(ether.places) == 2
 
 
@@ -103,6 +111,7 @@ async def test_fellow_members_find_each_other(made: World) -> None:
     cyd.append("notes", " two")
     await until(lambda: ben.text("notes") == "one two", ben)
     assert [contact.name for contact in await ben.workspace.contacts()] == ["Ana"]
+    assert led_to(ben, cyd) == ben.opened("notes").live.id
 
 
 async def test_devices_of_one_account_find_each_other(made: World) -> None:

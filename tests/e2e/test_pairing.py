@@ -315,6 +315,33 @@ async def test_neighbours_are_bounded(made: World, monkeypatch: pytest.MonkeyPat
     await connect(ana, ben)
 
 
+async def test_one_secret_takes_no_seat_from_others(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where seats are short, the newest of those that most came by gives up his; none of his own gets it."""
+    monkeypatch.setattr(neighbours, "MAX_NEIGHBOURS", 2)
+    ana, *others = await people(made, "Ana", "Ben", "Cyd", "Dee", "Eve")
+
+    async def come(person: Person, led: bytes) -> None:
+        left, right = memory_pair(os.urandom(64))
+        met, seen = await asyncio.gather(
+            ana.engine.online.neighbours.meet(left), person.engine.online.neighbours.meet(right)
+        )
+        ana.engine.online.neighbours.serve(met, left, led=led)
+        await person.engine.online.neighbours.serve(seen, right)
+
+    ben, cyd, dee, eve = others
+    ways = []
+    for other, led in ((ben, b"one"), (cyd, b"one"), (dee, b"two")):
+        ways.append(asyncio.create_task(come(other, led)))
+        await until(lambda other=other: near(ana, other), ana, other)  # type: ignore[misc]
+    assert [near(ana, other) for other in others] == [True, False, True, False]
+    async with asyncio.timeout(60):
+        await come(eve, b"one")
+    assert [near(ana, other) for other in others] == [True, False, True, False]
+    for way in ways:
+        way.cancel()
+    await asyncio.gather(*ways, return_exceptions=True)
+
+
 async def test_a_removed_device_is_no_neighbour(made: World) -> None:
     """Its old card still lists it; who has heard of the removal knows better."""
     [ana] = await people(made, "Ana")
