@@ -12,17 +12,17 @@ from collections.abc import Container, Iterator
 from dataclasses import replace
 from typing import Final
 
-from ..codec import to_multibase
+from ..codec import from_multibase_untrusted, to_multibase
 from ..codec.ids import PrincipalId
 from ..documents import Past
 from ..documents.version_names import MOST_NAMES, NOW, Given, NamedVersion, Naming, check_version_name
-from ..errors import Conflict, NotFound, UsageError
+from ..errors import Conflict, NotFound, RemoteProtocolError, UsageError
 from ..objects.payload import MAX_CITES
 from ..sync.unsealed import SITTING
 from ..values import dataclass
 from .api import Passage, Version
 from .called import Names
-from .recording import BEFORE, RecordingFold, Step, change_id, named_id
+from .recording import BEFORE, ID_BYTES, RecordingFold, Step, change_id, named_id
 
 LEAST_PREFIX: Final = 6
 _FEW: Final = 4
@@ -126,10 +126,10 @@ class DocumentPast:
         """What is meant by a name, by an id or the begin of one, or by ``now``."""
         if version == NOW:
             return _Chosen(len(self._told))
-        by_id = self._by_id(version)
-        whole = [each for each in by_id if self._id(each) == version]
-        found = whole or [*(each for each in self._named if _is_called(each, version)), *by_id]
-        found = list(dict.fromkeys(found))  # its name may be the begin of its id
+        found = self._by_id(version)
+        if not _is_whole_id(version):  # whatever else somebody calls so
+            found = [*(each for each in self._named if _is_called(each, version)), *found]
+        found = list(dict.fromkeys(found)) or self._by_old_id(version)  # a name may be the begin of the id
         if len(found) == 1:
             return found[0]
         if found:
@@ -157,9 +157,13 @@ class DocumentPast:
         if len(begin) < LEAST_PREFIX:
             return []
         found = [_Chosen(place) for place, id_ in enumerate(self._ids, 1) if id_.startswith(begin)]
-        found += [each for each in self._named if self._id(each).startswith(begin)]
-        # An id from before its change was sealed, together with later ones.
-        return found or [
+        return found + [each for each in self._named if self._id(each).startswith(begin)]
+
+    def _by_old_id(self, begin: str) -> list[_Chosen]:
+        """By an id from before its change was sealed, together with later ones; it takes long."""
+        if len(begin) < LEAST_PREFIX or not begin.isalnum():
+            return []
+        return [
             _Chosen(place)
             for place, step in enumerate(self._told, 1)
             if any(change_id(step.run, number).startswith(begin) for number in range(step.first, step.last))
@@ -198,7 +202,7 @@ class DocumentPast:
         taken = any(
             each.given and each.given.version != meant for each in self._named if _is_called(each, name)
         )
-        if taken or self._by_id(name):
+        if taken or self._by_id(name) or _is_whole_id(name):
             raise Conflict(f"{name!r} means another version already; nothing was changed")
 
     def _check_room(self, by: PrincipalId) -> None:
@@ -211,6 +215,13 @@ class DocumentPast:
 
 def _together(one: Step, two: Step) -> bool:
     return one.run == two.run and abs(two.time - one.time) < SITTING
+
+
+def _is_whole_id(text: str) -> bool:
+    try:
+        return len(from_multibase_untrusted(text)) == ID_BYTES
+    except RemoteProtocolError:
+        return False
 
 
 def _is_called(chosen: _Chosen, name: str) -> bool:

@@ -82,6 +82,6 @@ class LocalPast:
             self.engine.start_over(live.id, damage)
             raise
         recorded.take_unsealed(unsealed, live.replica.author)
-        past = DocumentPast(recorded, names)
+        past = await asyncio.to_thread(DocumentPast, recorded, names)
         self._kept = (state, names), past
         return past

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable
 from itertools import islice
+from typing import Final
 
 from ..codec import encode, to_multibase
 from ..codec.ids import AccountId, DeviceId, ObjectId, PrincipalId, RunId, SegmentId
@@ -19,20 +20,22 @@ from ..sync.journal import LocalChange
 from ..values import dataclass
 from .folds import DocumentFold
 
-BEFORE = Author(AccountId(bytes(32)), DeviceId(bytes(32)), PrincipalId(bytes(32)), "before you were added")
+BEFORE: Final = Author(
+    AccountId(bytes(32)), DeviceId(bytes(32)), PrincipalId(bytes(32)), "before you were added"
+)
 """Stands for all who wrote what somebody was given with a document that was shared with him from now on."""
 
-_ID_BYTES = 8
-_CLIENT = 1
+ID_BYTES: Final = 8
+_CLIENT: Final = 1
 """Of a text that nobody else ever sees."""
 
 
 def change_id(run: RunId, number: int) -> str:
-    return to_multibase(hash256(Tag.CHANGE_ID, encode([run, number]))[:_ID_BYTES])
+    return to_multibase(hash256(Tag.CHANGE_ID, encode([run, number]))[:ID_BYTES])
 
 
 def named_id(version: NamedVersion) -> str:
-    return to_multibase(hash256(Tag.CHANGE_ID, encode(version.fields()))[:_ID_BYTES])
+    return to_multibase(hash256(Tag.CHANGE_ID, encode(version.fields()))[:ID_BYTES])
 
 
 @dataclass(frozen=True, slots=True)

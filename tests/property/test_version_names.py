@@ -20,7 +20,7 @@ from peergos_collab.testing.store import MemoryStore
 from peergos_collab.workspace.api import Version
 from peergos_collab.workspace.called import Names
 from peergos_collab.workspace.document_past import DocumentPast
-from peergos_collab.workspace.recording import RecordingFold
+from peergos_collab.workspace.recording import RecordingFold, change_id
 from support.circle import make_circle
 from support.forge import Forger, replica_of, take, take_certificates
 
@@ -187,7 +187,7 @@ def test_a_name_means_one_version() -> None:
     old = ana.past().versions()[0].id
     ana.name("now", "Draft")
     ana.append("more")
-    for name in ("Draft", old[:7]):
+    for name in ("Draft", old[:7], change_id(ana.replica.run, 99)):
         with pytest.raises(Conflict, match="another version"):
             ana.name("now", name)
     with pytest.raises(NotFound):
@@ -218,8 +218,16 @@ def test_who_lies_misleads_nobody() -> None:
     assert [each.name for each in ana.replica.order.set_aside] == [TEXT.members[2].name] * 2
     assert ana.named() == bob.named() == {"without Ana's": "start Bob "}
     evil.write(Naming(replace(false, heads=()), last.id).encode(), kind=Kind.NAME, first=6)
-    take(ana.replica, evil.segments[-1].raw)
+    old = change_id(bob.replica.run, 99)
+    evil.write(
+        Naming(replace(false, heads=(), device=TEXT.members[2].credentials.device_id), old).encode(),
+        kind=Kind.NAME,
+        first=7,
+    )
+    take(ana.replica, *(segment.raw for segment in evil.segments[-2:]))
     assert ana.past().text(last.id) == "start Bob "
+    with pytest.raises(NotFound):
+        ana.past().text(old)
 
 
 def plain(versions: list[Version]) -> list[Version]:
