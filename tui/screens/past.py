@@ -52,6 +52,13 @@ class Past(CommandsInOrder, FullScreen):
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (90, "-wide")]  # noqa: RUF012  declared so by textual
 
+    PALETTE = (
+        ("Name this version", "A name that everybody here sees", "name"),
+        ("Take its name away", "The version stays", "unname"),
+        ("What changed", "Shows what came and went since the version before", "changes"),
+        ("Changes since this one", "Shows in others what came and went since it", "since"),
+    )
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "name", "Name it"),
         Binding("d", "changes", "What changed"),
