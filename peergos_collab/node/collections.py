@@ -9,18 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
+from itertools import pairwise, starmap
+from operator import eq
 from typing import Final
 
 from ..codec.ids import ObjectId, SegmentId
 from ..crypto import Watchword
-from ..errors import Damaged
+from ..errors import Damaged, RemoteProtocolError
 from ..objects.records import EPOCH, GRANT
 from ..ports import Batch, PutValue, Random, SegmentStore
-from ..sync.collections import SUM, Range, fingerprint, object_sum, state_digest
+from ..sync.collections import (
+    MAX_OBJECTS,
+    SUM,
+    Range,
+    collection_name,
+    fingerprint,
+    object_sum,
+    state_digest,
+)
 from ..sync.heads import Tip
 from ..sync.logbook import LogBook
 from ..sync.record_book import record_ids
 from ..sync.session import Session
+from ..sync.session_events import CollectionChanged
 from ..values import dataclass
 
 WORDS: Final = "watchwords"
@@ -36,6 +47,9 @@ SLICE: Final = 200
 
 COMPARES: Final = 64
 """Questions a session may ask in a second. A client asks one or a few, and the next after the answer."""
+
+CHANGES: Final = 2
+"""Collections that a session may change in a second: one of 65,536 objects takes about 0.1 s."""
 
 
 @dataclass(slots=True)
@@ -116,6 +130,34 @@ class Collections:
         self._kept += collection.cost
         for object_id in objects:
             self._in.setdefault(object_id, {})[name] = collection
+
+    def change(self, session: Session, change: CollectionChanged) -> None:
+        """Takes a collection that comes from one that is known here, with the sums of what is in both.
+
+        Raises:
+            RemoteProtocolError: it does not come to that name.
+        """
+        before = self._known.get(change.before)
+        if before is None or change.name in self._known:
+            return
+        gone = set(change.gone)
+        kept = {id_: at for at, id_ in enumerate(before.objects) if at not in gone}
+        objects = sorted([*kept, *change.new])
+        if len(objects) > MAX_OBJECTS or any(starmap(eq, pairwise(objects))):
+            raise RemoteProtocolError("a collection that is too large, or holds an object twice")
+        if collection_name(objects) != change.name:
+            raise RemoteProtocolError("a collection of another name")
+        if before.watches.keys() <= {id(session)}:
+            self._forget(change.before)  # whoever watched it goes on with this one
+        self.offer(change.name, objects)
+        collection = self._known.get(change.name)
+        if collection is None:
+            return
+        for place, id_ in enumerate(objects):
+            at = kept.get(id_)
+            if at is not None and at not in before.stale:
+                collection.sums[place] = before.sums[at]
+                collection.stale.discard(place)
 
     def prepare(self, name: bytes) -> bool:
         """Looks up some of the objects of a collection; says whether there are more."""

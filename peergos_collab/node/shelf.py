@@ -25,6 +25,7 @@ from ..sync.receipts import Receipt
 from ..sync.session import Session
 from ..sync.session_events import (
     Closed,
+    CollectionChanged,
     CollectionOffered,
     CompareWanted,
     DropOffered,
@@ -42,7 +43,7 @@ from ..sync.session_events import (
     WatchwordCame,
 )
 from ..values import dataclass
-from .collections import COMPARES, Collections
+from .collections import CHANGES, COMPARES, Collections
 from .commits import Commit, nothing
 from .mailboxes import Mailboxes
 from .numbering import Numbering
@@ -108,6 +109,7 @@ class Shelf:
     _most_books: int = 2 * IDLE_BOOKS
     _durable: dict[ObjectId, _Durable] = field(default_factory=dict)
     _compares: dict[int, Rate] = field(default_factory=dict)
+    _changes: dict[int, Rate] = field(default_factory=dict)
     _asked: dict[int, CompareWanted] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -134,6 +136,7 @@ class Shelf:
         self.sessions.pop(id(session), None)
         self.touched.pop(id(session), None)
         self._compares.pop(id(session), None)
+        self._changes.pop(id(session), None)
         self._asked.pop(id(session), None)
         self.mailboxes.detach(session)
         self.passing.detach(session)
@@ -241,6 +244,9 @@ class Shelf:
                 return self._watchword(session, event)
             case CollectionOffered():
                 self.collections.offer(event.name, event.objects)
+            case CollectionChanged():
+                self._check_pace(self._changes, session, CHANGES)
+                self.collections.change(session, event)
             case CompareWanted():
                 self._compare(session, event)
             case MailWanted():
@@ -301,10 +307,12 @@ class Shelf:
         return Commit(offered.batch, nothing, event.object) if offered.batch else None
 
     def _compare(self, session: Session, event: CompareWanted) -> None:
-        rate = self._compares.setdefault(id(session), Rate(COMPARES, 1000))
-        if rate.exceeded(self.clock()):
-            raise RemoteProtocolError("collections compared too fast")
+        self._check_pace(self._compares, session, COMPARES)
         self._asked[id(session)] = event
+
+    def _check_pace(self, rates: dict[int, Rate], session: Session, most: int) -> None:
+        if rates.setdefault(id(session), Rate(most, 1000)).exceeded(self.clock()):
+            raise RemoteProtocolError("collections compared or changed too fast")
 
     def work(self, session: Session) -> bool:
         """Does a little of what a session asked for and what takes time; says whether there is more to do."""

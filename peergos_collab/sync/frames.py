@@ -85,11 +85,13 @@ class Frame(enum.IntEnum):
     COLLECTION = 26
     """[name, place of the first of these, [object …]]: the objects of a collection, in their order"""
     COMPARE = 27
-    """[name, [place …] left out, [[start, stop, fingerprint] …]]"""
+    """[name, places left out, questions: see ``packed_places``]"""
     COMPARED = 28
-    """[[[start, stop] …] that differ; or null where the collection is not known]"""
+    """[ranges that differ; or null where the collection is not known]"""
     STIRRED = 29
     """[object]: it was the same in the collection compared last, and is so no more"""
+    CHANGED = 30
+    """[name, name of another collection, places taken out of that, [object …] put in]"""
 
 
 _LENGTHS: Final = {
@@ -123,6 +125,7 @@ _LENGTHS: Final = {
     Frame.COMPARE: 4,
     Frame.COMPARED: 2,
     Frame.STIRRED: 2,
+    Frame.CHANGED: 5,
 }
 
 

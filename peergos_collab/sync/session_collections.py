@@ -6,6 +6,7 @@
     COMPARE name, fingerprints of parts ─────► COMPARED the parts that differ, and so on to single objects
                                               STIRRED object, when something comes that was the same till then
     COMPARE name of a new collection ────────► COMPARED null: not known (any more)
+    CHANGED how it comes from one before, COMPARE … ─► COMPARED …, or null: that is not known either
     COLLECTION its objects, COMPARE … ───────► COMPARED …
 
 What differs is then opened as every object is, with proofs. Nothing here needs one: see ``collections``.
@@ -18,12 +19,22 @@ from itertools import pairwise
 from typing import Any, Final
 
 from ..codec.ids import ObjectId
-from ..codec.shape import array, blob, many, number
+from ..codec.shape import blob, many, number
 from ..crypto import Watchword
 from ..errors import RemoteProtocolError
 from .collections import MAX_OBJECTS, SUM, Range, collection_name, fingerprint
 from .frames import Frame
+from .packed_places import (
+    MAX_RANGES,
+    pack_places,
+    pack_questions,
+    pack_ranges,
+    places_untrusted,
+    questions_untrusted,
+    ranges_untrusted,
+)
 from .session_events import (
+    CollectionChanged,
     CollectionCompared,
     CollectionOffered,
     CompareWanted,
@@ -33,13 +44,13 @@ from .session_events import (
 )
 
 COLLECTION_FRAMES: Final = frozenset(
-    {Frame.WATCHWORD, Frame.COLLECTION, Frame.COMPARE, Frame.COMPARED, Frame.STIRRED}
+    {Frame.WATCHWORD, Frame.COLLECTION, Frame.CHANGED, Frame.COMPARE, Frame.COMPARED, Frame.STIRRED}
 )
 
 OBJECTS_PER_FRAME: Final = 4_096
 
-MAX_RANGES: Final = 4_096
-"""In one frame."""
+MAX_CHANGES: Final = 4_096
+"""Objects put into a collection, or taken out, up to which only these are told."""
 
 
 class SessionCollections:
@@ -55,8 +66,10 @@ class SessionCollections:
         self._serving = serving
         self._objects: Sequence[ObjectId] = ()
         self._sums: Sequence[bytes] = ()
+        self._before: Sequence[ObjectId] = ()
         self._name = b""
-        self._told = False
+        self._tellings: list[Callable[[], None]] = []
+        """How the node may be told of the collection, if it does not know it: each once."""
         self._asked: list[list[Range]] = []
         self._next: list[Range] = []
         self._differ: list[ObjectId] = []
@@ -68,28 +81,41 @@ class SessionCollections:
         """Tells a node by what readers of an object's newest epoch are known."""
         self._send(Frame.WATCHWORD, object_id, word.expose())
 
-    def compare(self, objects: Sequence[ObjectId], sums: Sequence[bytes]) -> None:
+    def compare(
+        self, objects: Sequence[ObjectId], sums: Sequence[bytes], before: Sequence[ObjectId] = ()
+    ) -> None:
         """Asks whether the node has the same of many objects; ``CollectionCompared`` is the answer.
 
         Args:
             objects: in the order of their ids, at most ``MAX_OBJECTS``.
             sums: of each; empty for one that is left out.
+            before: a collection that the node may know, and that this one comes from.
         """
-        self._objects, self._sums = objects, sums
-        self._name, self._told = collection_name(objects), False
+        self._objects, self._sums, self._before = objects, sums, before
+        self._name = collection_name(objects)
+        self._tellings = [self._tell_all, self._tell_changes] if before else [self._tell_all]
         self._differ, self._next = [], [Range(0, len(objects))]
         self._ask()
 
     def _ask(self) -> None:
         ranges, self._next = self._next, []
-        left_out = [place for place, sum_ in enumerate(self._sums) if not sum_]
+        left_out = pack_places(place for place, sum_ in enumerate(self._sums) if not sum_)
         for start in range(0, len(ranges), MAX_RANGES):
             asked = ranges[start : start + MAX_RANGES]
-            values = [[each.start, each.stop, fingerprint(self._sums, each)] for each in asked]
-            self._send(Frame.COMPARE, self._name, left_out, values)
+            questions = ((each, fingerprint(self._sums, each)) for each in asked)
+            self._send(Frame.COMPARE, self._name, left_out, pack_questions(questions))
             self._asked.append(asked)
 
-    def _introduce(self) -> None:
+    def _tell_changes(self) -> None:
+        now, then = set(self._objects), set(self._before)
+        gone = [place for place, object_id in enumerate(self._before) if object_id not in now]
+        new = sorted(now - then)
+        if max(len(gone), len(new)) > MAX_CHANGES:
+            self._tellings.pop()()
+        else:
+            self._send(Frame.CHANGED, self._name, collection_name(self._before), pack_places(gone), new)
+
+    def _tell_all(self) -> None:
         for start in range(0, len(self._objects), OBJECTS_PER_FRAME):
             self._send(
                 Frame.COLLECTION, self._name, start, list(self._objects[start : start + OBJECTS_PER_FRAME])
@@ -102,7 +128,7 @@ class SessionCollections:
         if fields[0] is None:
             return self._not_known(asked)
         questions = frozenset(asked)
-        for differs in _ranges_untrusted(fields[0], len(self._objects)):
+        for differs in ranges_untrusted(fields[0], len(self._objects)):
             if differs not in questions:
                 raise RemoteProtocolError("an answer about a range that was not asked for")
             if differs.stop - differs.start == 1:
@@ -112,11 +138,11 @@ class SessionCollections:
         return self._go_on()
 
     def _not_known(self, asked: list[Range]) -> list[SessionEvent]:
-        if self._told:  # the node does not take it: each object is compared by itself
+        if not self._tellings:  # the node does not take it: each object is compared by itself
             self._differ += [self._objects[place] for each in asked for place in range(each.start, each.stop)]
             return self._go_on()
-        self._told = True
-        self._introduce()
+        if not self._asked:  # nor does it know the questions behind this one
+            self._tellings.pop()()
         self._next += asked
         return self._go_on()
 
@@ -136,8 +162,7 @@ class SessionCollections:
 
     def answer(self, differing: Iterable[Range] | None) -> None:
         """Says which of the ranges asked for differ; None: the collection is not known here."""
-        value = None if differing is None else [[each.start, each.stop] for each in differing]
-        self._send(Frame.COMPARED, value)
+        self._send(Frame.COMPARED, None if differing is None else pack_ranges(differing))
 
     def stir(self, object_id: ObjectId) -> None:
         self._send(Frame.STIRRED, object_id)
@@ -168,13 +193,14 @@ class SessionCollections:
 
     def _on_compare(self, fields: list[Any]) -> list[SessionEvent]:
         name = blob(fields[0], SUM, "collection")
-        left_out = [number(at, 0, MAX_OBJECTS, "place") for at in many(fields[1], MAX_OBJECTS, "places")]
-        asked = []
-        for item in many(fields[2], MAX_RANGES, "ranges"):
-            start, stop, expected = array(item, 3, "range")
-            asked.append((_range_untrusted([start, stop], MAX_OBJECTS), blob(expected, SUM, "fingerprint")))
-        _in_order([each for each, _ in asked])
-        return [CompareWanted(name, left_out, asked)]
+        return [CompareWanted(name, places_untrusted(fields[1]), questions_untrusted(fields[2]))]
+
+    def _on_changed(self, fields: list[Any]) -> list[SessionEvent]:
+        name, before = blob(fields[0], SUM, "collection"), blob(fields[1], SUM, "collection")
+        new = [ObjectId(blob(id_, 32, "object id")) for id_ in many(fields[3], MAX_CHANGES, "objects")]
+        if any(later <= earlier for earlier, later in pairwise(new)):
+            raise RemoteProtocolError("objects of a collection that are not in order")
+        return [CollectionChanged(name, before, places_untrusted(fields[2], MAX_CHANGES), new)]
 
     # -- both -----------------------------------------------------------------------------------
 
@@ -187,24 +213,8 @@ class SessionCollections:
     _HANDLERS: Final[dict[Frame, Callable[[SessionCollections, list[Any]], list[SessionEvent]]]] = {
         Frame.WATCHWORD: _on_watchword,
         Frame.COLLECTION: _on_collection,
+        Frame.CHANGED: _on_changed,
         Frame.COMPARE: _on_compare,
         Frame.COMPARED: _on_compared,
         Frame.STIRRED: _on_stirred,
     }
-
-
-def _ranges_untrusted(value: Any, length: int) -> list[Range]:
-    return _in_order([_range_untrusted(item, length) for item in many(value, MAX_RANGES, "ranges")])
-
-
-def _in_order(ranges: list[Range]) -> list[Range]:
-    """Each place is in one of them at most: else a short frame could have all hashed thousands of times."""
-    if any(later.start < earlier.stop for earlier, later in pairwise(ranges)):
-        raise RemoteProtocolError("ranges that overlap, or are not in order")
-    return ranges
-
-
-def _range_untrusted(value: Any, length: int) -> Range:
-    start, stop = array(value, 2, "range")
-    start = number(start, 0, length - 1, "place")
-    return Range(start, number(stop, start + 1, length, "place"))

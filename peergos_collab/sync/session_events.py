@@ -192,6 +192,16 @@ class CollectionOffered:
 
 
 @dataclass(frozen=True, slots=True)
+class CollectionChanged:
+    """How a collection comes from another: places taken out of that, and objects put in, in their order."""
+
+    name: bytes
+    before: bytes
+    gone: list[int]
+    new: list[ObjectId]
+
+
+@dataclass(frozen=True, slots=True)
 class CompareWanted:
     """The other side asks which of some ranges differ here, without the places ``left_out``."""
 
@@ -240,6 +250,7 @@ SessionEvent = (
     | Ponged
     | WatchwordCame
     | CollectionOffered
+    | CollectionChanged
     | CompareWanted
     | CollectionCompared
     | Stirred

@@ -8,6 +8,8 @@ new of it.
     note = object (32) ‖ entry (16) ‖ sum (16) ‖ circle (16) ‖ group of nodes (2) ‖ size, time (8) ‖ role (1)
     shelf = cseal(local key, [1, own nodes, generation of the user key, [[node …] …], notes], ad = key)
     others = cseal(local key, [1, [entry …]], ad = key): entries of the profile of which no note counts
+    asked = cseal(local key, [1, [[circle, node, [object …], [object …]] …]], ad = key): of the objects that a
+        node was asked about last, those that rest no more; and those that it was not asked about yet
 
 Notes lie on ``SHELVES`` shelves by the first bits of their object, in their order. A note counts only while
 nothing is stored of its object that it does not stand for: before that is, a value of the space ``awake``
@@ -22,22 +24,24 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from ..codec import decode_untrusted, encode
 from ..codec.ids import ObjectId
-from ..codec.shape import array, blob, many, number, some_bytes, string
+from ..codec.shape import array, many, number, some_bytes, string
 from ..crypto import LocalKey, Tag, copen, cseal
 from ..errors import Damaged, RemoteProtocolError
-from ..files.changes import ENTRY_ID_LENGTH, EntryId
+from ..files.changes import EntryId
 from ..objects.epoch_keys import Level
 from ..ports import Batch, PutValue, Random, SegmentStore
 from ..sync.collections import MAX_OBJECTS, SUM
+from ..sync.session_collections import MAX_CHANGES
 from .summaries import Summary
 
 RESTING: Final = "resting"
 AWAKE: Final = "awake"
 SHELVES: Final = 64
+ASKED: Final = b"asked"
 OTHERS: Final = b"others"
 VERSION: Final = 1
 
@@ -134,7 +138,7 @@ class Resting:
         self._account = account
         self.asleep: set[ObjectId] = set()
         self.collections: dict[Place, list[ObjectId]] = {}
-        """By circle and node, in order; the same as long as the home is open."""
+        """By circle and node, in order."""
         self._shelves: dict[int, _Shelf] = {}
         """Of all objects that were at rest, those included that woke since."""
         self._entries: dict[EntryId, ObjectId] = {}
@@ -148,6 +152,7 @@ class Resting:
         """More than fit into a collection: each is compared by itself."""
         for number_ in range(SHELVES):
             self._load(number_, awake)
+        self._asked = self._stored_asked()
         self.others = self._stored_others()
         """Entries of which no note counted when the home was closed; None where that is not known."""
 
@@ -220,13 +225,19 @@ class Resting:
         """Where objects are asleep: each needs a session."""
         return [place for place, number_ in self._asleep_at.items() if number_]
 
-    def collection(self, place: Place) -> tuple[list[ObjectId], list[bytes]]:
-        """The objects of a circle at a node, and the sum of each; empty of those that are awake."""
-        objects, shelves = self.collections.get(place, []), self._shelves
+    def collection(self, place: Place) -> tuple[list[ObjectId], list[bytes], list[ObjectId]]:
+        """To compare the objects of a circle with a node.
+
+        Returns:
+            The objects, in order; the sum of each, empty of those that are awake; and the objects that the
+            node was asked about before.
+        """
+        objects, shelves = self.collections.get(place, []).copy(), self._shelves
         sums = [
             shelves[id_[0] * SHELVES // 256].raws[id_][_SUM] if id_ in self.asleep else b"" for id_ in objects
         ]
-        return objects, sums
+        before, self._asked[place] = self._asked.get(place, []), objects
+        return objects, sums, before
 
     def _keys(self, space: str) -> list[bytes]:
         return self._store.keys(space, b"", b"\xff" * 33, _MOST)
@@ -276,31 +287,31 @@ class Resting:
     def forget(self, object_id: ObjectId) -> None:
         """The object is no more in the profile."""
         self._store.write(self.wake(object_id))
-        if self._shelf(object_id).raws.pop(object_id, None) is not None:
-            self._changed.add(_number(object_id))
+        self._take_out(object_id)
 
-    def note(self, notes: Iterable[Note]) -> None:
-        """These are at rest from the next start on."""
-        for note in notes:
-            self._shelf(note.object).put(note)
-            self._outdated.discard(note.object)
-            self._changed.add(_number(note.object))
+    def _take_out(self, object_id: ObjectId) -> None:
+        """Takes what is noted of an object away, and the object from its collections."""
+        shelf = self._shelf(object_id)
+        raw = shelf.raws.pop(object_id, None)
+        for place in shelf.places(raw) if raw is not None else ():
+            collection = self.collections[place]
+            at = bisect_left(collection, object_id)
+            if at < len(collection) and collection[at] == object_id:
+                del collection[at]
+        self._outdated.discard(object_id)
+        self._changed.add(_number(object_id))
 
     def rest(self, notes: Iterable[Note]) -> Batch:
         """These are at rest from now on; gives what keeps that."""
         notes = list(notes)
         for note in notes:
-            before = self._shelf(note.object)
-            for place in before.places(raw) if (raw := before.raws.get(note.object)) is not None else ():
-                collection = self.collections[place]
-                at = bisect_left(collection, note.object)
-                if at < len(collection) and collection[at] == note.object:
-                    del collection[at]
-            self.note([note])
+            self._take_out(note.object)
+            shelf = self._shelf(note.object)
+            shelf.put(note)
             places = [(note.circle, node) for node in note.nodes]
             for place in places:
                 insort(self.collections.setdefault(place, []), note.object)
-            self._fall_asleep(note.object, before.raws[note.object], places)
+            self._fall_asleep(note.object, shelf.raws[note.object], places)
         return self.save(note.object for note in notes)
 
     def save(self, at_rest: Iterable[ObjectId]) -> Batch:
@@ -311,6 +322,7 @@ class Resting:
             batch = [PutValue(AWAKE, key, None) for key in self._keys(AWAKE)]
             batch += [PutValue(AWAKE, id_, b"\1") for id_ in self.notes if id_ not in at_rest]
             self._doubtful = False
+        batch += self._save_asked()
         for number_ in sorted(self._changed):
             key, shelf = bytes([number_]), self._shelves[number_]
             packed = shelf.packed(self._outdated)
@@ -323,6 +335,26 @@ class Resting:
         nodes, generation = self._account
         return encode([VERSION, list(nodes), generation, [list(group) for group in groups], packed])
 
+    # -- what nodes were asked about ------------------------------------------------------------
+
+    def _stored_asked(self) -> dict[Place, list[ObjectId]]:
+        """From what is at rest now, and how it differs from that."""
+        asked = {}
+        for circle, node, gone, new in self._stored(ASKED) or ():
+            now = self.collections.get((circle, node), [])
+            asked[circle, node] = sorted((set(now) | set(gone)) - set(new))
+        return asked
+
+    def _save_asked(self) -> Batch:
+        """Not where so much changed that the node is told all of it anyway."""
+        found = []
+        for (circle, node), then in self._asked.items():
+            now = set(self.collections.get((circle, node), ()))
+            gone, new = sorted(set(then) - now), sorted(now.difference(then))
+            if max(len(gone), len(new)) <= MAX_CHANGES:
+                found.append([circle, node, gone, new])
+        return [self._put(ASKED, found)]
+
     # -- the others -----------------------------------------------------------------------------
 
     def unkept(self) -> set[EntryId]:
@@ -331,24 +363,31 @@ class Resting:
         return self._beyond | {EntryId(raw[_ENTRY]) for raw in raws}
 
     def _stored_others(self) -> set[EntryId] | None:
-        try:
-            sealed = self._store.value(RESTING, OTHERS)
-            if sealed is None or self._partial:
-                return None
-            opened = decode_untrusted(copen(self._local, Tag.RESTING, sealed, OTHERS), _MOST)
-            version, entries = array(opened, 2, "others")
-            number(version, VERSION, VERSION, "version of others")
-            ids = [EntryId(blob(id_, ENTRY_ID_LENGTH, "entry id")) for id_ in many(entries, _MOST, "others")]
-            return self._beyond.union(ids)
-        except (Damaged, RemoteProtocolError):
-            return None
+        ids = self._stored(OTHERS) if not self._partial else None
+        return self._beyond.union(map(EntryId, ids)) if ids is not None else None
 
     def save_others(self, entries: Iterable[EntryId] | None) -> Batch:
         """What keeps them."""
-        if entries is None:
-            return [PutValue(RESTING, OTHERS, None)]
-        sealed = cseal(self._local, Tag.RESTING, encode([VERSION, sorted(entries)]), OTHERS, self._random)
-        return [PutValue(RESTING, OTHERS, sealed)]
+        return [
+            self._put(OTHERS, sorted(entries)) if entries is not None else PutValue(RESTING, OTHERS, None)
+        ]
+
+    def _put(self, key: bytes, value: list[Any]) -> PutValue:
+        sealed = cseal(self._local, Tag.RESTING, encode([VERSION, value]), key, self._random)
+        return PutValue(RESTING, key, sealed)
+
+    def _stored(self, key: bytes) -> list[Any] | None:
+        """What this device put there. None where that cannot be read."""
+        try:
+            sealed = self._store.value(RESTING, key)
+            if sealed is None:
+                return None
+            raw = copen(self._local, Tag.RESTING, sealed, key)
+            version, value = array(decode_untrusted(raw, _MOST), 2, "values beside notes")
+            number(version, VERSION, VERSION, "version of notes")
+            return many(value, _MOST, "values beside notes")
+        except (Damaged, RemoteProtocolError):
+            return None
 
 
 def _number(object_id: ObjectId) -> int:

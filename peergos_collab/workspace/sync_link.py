@@ -63,6 +63,8 @@ MAX_COMPARES: Final = 3
 COMPARE_SECONDS: Final = 1.0
 """After an object came to rest, until all that are at rest are compared anew."""
 
+Collected = tuple[list[ObjectId], list[bytes], list[ObjectId]]
+
 Reply = Callable[[list[Receipt]], None]
 """Shows receipts of the same node to who showed some."""
 
@@ -97,7 +99,7 @@ class SyncLink:
         node: the node's address as text; empty for a peer.
         takes_mail: a peer who greeted may put mail here.
         channel: what he greeted on, where the connection alone does not name both ends.
-        resting: objects that are not open, in their order, and the sum of each.
+        resting: objects that are not open, in their order, the sum of each, and those that the node may know.
     """
 
     def __init__(
@@ -110,7 +112,7 @@ class SyncLink:
         *,
         takes_mail: bool = False,
         channel: bytes = b"",
-        resting: Callable[[], tuple[list[ObjectId], list[bytes]]] = lambda: ([], []),
+        resting: Callable[[], Collected] = lambda: ([], [], []),
     ) -> None:
         self.node = node
         self.via = connection.kind
@@ -218,9 +220,9 @@ class SyncLink:
 
     def _compare_resting(self) -> None:
         self._comparing = None
-        objects, sums = self._resting()
+        objects, sums, before = self._resting()
         if any(sums):
-            self.session.collections.compare(objects, sums)
+            self.session.collections.compare(objects, sums, before)
             self.flush()
         else:
             self.compared = True

@@ -204,10 +204,8 @@ class Waking:
         """Notes what need not be opened at the next start. All was saved before."""
         engine = self._engine
         notes = [note for opened in engine.objects.values() if (note := self._note(opened)) is not None]
-        engine.resting.note(notes)
-        at_rest = {note.entry for note in notes}
-        batch = engine.resting.save(note.object for note in notes)
-        return [*batch, *engine.resting.save_others(self._others(at_rest))]
+        others = self._others({note.entry for note in notes})
+        return [*engine.resting.rest(notes), *engine.resting.save_others(others)]
 
     def _others(self, at_rest: set[EntryId]) -> set[EntryId] | None:
         """Entries of which nothing is noted; None where nobody had to know so far."""

@@ -40,11 +40,12 @@ from peergos_collab.objects.segments import Segment
 from peergos_collab.objects.snapshots import SnapshotEnd, SnapshotPart, SnapshotPlace
 from peergos_collab.objects.wraps import Recipient, unwrap_untrusted, wrap
 from peergos_collab.ports import Address
-from peergos_collab.sync.collections import collection_name
+from peergos_collab.sync.collections import Range, collection_name
 from peergos_collab.sync.frames import Frame, decode_frame_untrusted, encode_frame
 from peergos_collab.sync.heads import Tip, tips_untrusted, tips_value
 from peergos_collab.sync.journal import LocalChange, open_entry_untrusted, seal_entry
 from peergos_collab.sync.logbook import LogBook
+from peergos_collab.sync.packed_places import pack_places, pack_questions, pack_ranges
 from peergos_collab.sync.receipts import Receipt
 from peergos_collab.sync.session import Session
 from peergos_collab.testing.store import MemoryStore
@@ -348,8 +349,13 @@ def _frames() -> list[bytes]:
         Frame.MAIL_KEPT: [MAIL.id],
         Frame.WATCHWORD: [CIRCLE.object, bytes(32)],
         Frame.COLLECTION: [collection_name([CIRCLE.object]), 0, [CIRCLE.object]],
-        Frame.COMPARE: [collection_name([CIRCLE.object]), [0], [[0, 1, bytes(16)]]],
-        Frame.COMPARED: [[[0, 1]]],
+        Frame.CHANGED: [collection_name([CIRCLE.object]), bytes(16), pack_places([0]), [CIRCLE.object]],
+        Frame.COMPARE: [
+            collection_name([CIRCLE.object]),
+            pack_places([0]),
+            pack_questions([(Range(0, 1), bytes(16))]),
+        ],
+        Frame.COMPARED: [pack_ranges([Range(0, 1)])],
         Frame.STIRRED: [CIRCLE.object],
     }
     return [encode_frame(kind, *values) for kind, values in fields.items()]

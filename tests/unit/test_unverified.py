@@ -183,8 +183,9 @@ NOTHING_TO_VERIFY: dict[str, tuple[str, ...]] = {
     ),
     "what the other side says to have: by it is decided what to send, and nothing else": (
         "sync.heads:tips_untrusted",
-        "sync.session_collections:_range_untrusted",
-        "sync.session_collections:_ranges_untrusted",
+        "sync.packed_places:places_untrusted",
+        "sync.packed_places:questions_untrusted",
+        "sync.packed_places:ranges_untrusted",
     ),
     "frames: records, segments and letters in them stay bytes until somebody verifies them": (
         "sync.session:Session.receive_untrusted",

@@ -38,15 +38,14 @@ def noted() -> MemoryStore:
     """A store in which all were put to rest."""
     store = MemoryStore()
     first = resting(store)
-    first.note(NOTES)
-    store.write(first.save([note.object for note in NOTES]))
+    store.write(first.rest(NOTES))
     return store
 
 
 def test_they_are_as_they_were_noted() -> None:
     """After a restart; with a collection for each circle and node, in order, and the latest first."""
     again = resting(noted())
-    objects, sums = again.collection((CIRCLE, "two"))
+    objects, sums, _ = again.collection((CIRCLE, "two"))
 
     assert again.asleep == {each.object for each in NOTES}
     assert [again.note_of(each.object) for each in NOTES] == NOTES
@@ -62,10 +61,11 @@ def test_who_is_awake_is_so_after_a_crash() -> None:
     store = noted()
     store.write(resting(store).wake(NOTES[0].object, NOTES[9].object))
     again = resting(store)
-    objects, sums = again.collection((CIRCLE, "one"))
-    store.write(again.save([NOTES[0].object]))
+    objects, sums, _ = again.collection((CIRCLE, "one"))
+    asleep = set(again.asleep)
+    store.write(again.rest([NOTES[0]]))
 
-    assert again.asleep == {each.object for each in NOTES[1:9]}
+    assert asleep == {each.object for each in NOTES[1:9]}
     assert sums[objects.index(NOTES[0].object)] == b""
     assert resting(store).asleep == {each.object for each in NOTES[:9]}
 
@@ -98,8 +98,7 @@ def test_what_is_noted_under_a_new_state_makes_no_older_note_count(running: bool
     assert again.moved(newer) is running
     shelf = NOTES[0].object[:1]
     beside = note("one", "new")._replace(object=ObjectId(shelf + RANDOM(31)))
-    again.note([beside])
-    store.write(again.save([beside.object]))
+    store.write(again.rest([beside]))
 
     assert resting(store, newer).asleep == {beside.object}
 
@@ -137,10 +136,57 @@ def test_where_a_mark_is_damaged_none_counts_for_once() -> None:
     """It may be any object's. All are opened; what is not put to rest again then stays awake."""
     store = Flawed()
     first = resting(store)
-    first.note(NOTES)
-    store.write([*first.save(each.object for each in NOTES), PutValue(AWAKE, b"flipped", b"\1")])
+    store.write([*first.rest(NOTES), PutValue(AWAKE, b"flipped", b"\1")])
     doubtful = resting(store)
-    store.write(doubtful.save([NOTES[0].object]))
+    asleep = set(doubtful.asleep)
+    store.write(doubtful.rest([NOTES[0]]))
 
-    assert doubtful.asleep == set()
+    assert asleep == set()
     assert resting(store).asleep == {NOTES[0].object}
+
+
+def test_objects_come_to_rest_while_others_are() -> None:
+    """In the order of their ids, with what is true now, in the collections of the circle they are in now."""
+    store = noted()
+    again = resting(store)
+    again.wake(NOTES[4].object)
+    moved = NOTES[4]._replace(circle=RANDOM(16), sum=RANDOM(16))
+    new = note("one", "two")
+    store.write(again.rest([moved, new]))
+
+    for found in (again, resting(store)):
+        assert found.note_of(moved.object) == moved
+        assert found.note_at(new.entry) == new
+        assert found.collection((CIRCLE, "two"))[0] == sorted(
+            each.object for each in (*NOTES[:9], new) if each.object != moved.object
+        )
+        assert found.collection((moved.circle, "two"))[:2] == ([moved.object], [moved.sum])
+
+
+def test_what_a_node_was_asked_about_is_remembered() -> None:
+    """Also where more, or other, objects are at rest at the next start: only these have to be told then."""
+    store = noted()
+    place = CIRCLE, "two"
+    first = resting(store)
+    asked, _, before = first.collection(place)
+    first.forget(NOTES[3].object)
+    store.write(first.rest([note("one", "two")]))
+    again = resting(store)
+
+    assert before == []
+    assert again.collection(place)[2] == asked
+    assert again.collection(place)[2] == again.collections[place] != asked
+    store.write(again.rest([]))
+    assert resting(store).collection(place)[2] == again.collections[place]
+
+
+def test_which_entries_have_no_object_at_rest_is_remembered() -> None:
+    """Not where a shelf is damaged: they are unknown then, and where nobody knew them before."""
+    store = noted()
+    others = {EntryId(RANDOM(16))}
+    assert resting(store).others is None
+    store.write(resting(store).save_others(others))
+    assert resting(store).others == others
+    key, sealed = next(iter(store.values(RESTING)))
+    store._seen.values[RESTING][key] = sealed[:-1] + bytes([sealed[-1] ^ 1])
+    assert resting(store).others is None
