@@ -7,10 +7,9 @@ Its methods are replaced on the one connection, not in the library.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any, Final
 
-GATHER_SECONDS: Final = 1
+from .reflexive import GATHER_SECONDS, StunServers, ask_again
 
 MAPPING_SECONDS: Final = 15.0
 """Shorter than what any NAT in use keeps (RFC 4787 asks for two minutes, some keep half of one)."""
@@ -19,19 +18,21 @@ KNOCK_SECONDS: Final = (0.25, 5.0)
 """First and longest pause between two knocks."""
 
 
-def gather_quickly(connection: Any, *, relay_only: bool) -> None:
+def gather_quickly(connection: Any, servers: StunServers, *, relay_only: bool) -> None:
     """Makes an ``aioice.Connection`` gather for at most a second, on loopback if need be.
 
     It leaves out 127.0.0.1, so two processes on a machine without a network would not find each other, and
-    it waits 5 s for a STUN server that does not answer.
+    it waits 5 s for a server that does not answer.
     """
     gather = connection.get_component_candidates
 
     async def gather_here(component: int, addresses: list[str], timeout: float = 0) -> list[Any]:
         if not addresses and not relay_only:
             addresses = ["127.0.0.1"]
+        server, connection.stun_server = connection.stun_server, None
         found: list[Any] = await gather(component=component, addresses=addresses, timeout=GATHER_SECONDS)
-        return found
+        connection.stun_server = server
+        return found + await servers.ask(connection)
 
     connection.get_component_candidates = gather_here
 
@@ -73,13 +74,6 @@ async def keep_mapped(connection: Any) -> None:
 
     For an offerer: his offer may be minutes on its way, and NATs forget within one.
     """
-    from aioice.ice import server_reflexive_candidate
-    from aioice.stun import TransactionError
-
     while connection.stun_server is not None:
         await asyncio.sleep(MAPPING_SECONDS)
-        for protocol in connection._protocols:
-            if protocol.local_candidate.type == "host" and ":" not in protocol.local_candidate.host:
-                with contextlib.suppress(TransactionError, OSError, KeyError):  # it says nothing, or nonsense
-                    async with asyncio.timeout(GATHER_SECONDS):
-                        await server_reflexive_candidate(protocol, connection.stun_server)
+        await ask_again(connection)

@@ -17,6 +17,7 @@ from peergos_collab.ports.peers import DEFAULT_OPTIONS, PeerOptions
 
 from .ice import gather_quickly, keep_mapped, until_called
 from .peer_connection import PIPE_LOW, PeerConnection
+from .reflexive import StunServers
 from .session_description import SCTP_PORT, Candidate, CandidateType, SessionDescription, Setup
 from .timers import Timers
 
@@ -40,10 +41,11 @@ class WebRtcPeers:
 
     def __init__(self, *, timers: Timers | None = None) -> None:
         self._timers = timers
+        self._servers = StunServers()
 
     async def offer(self, options: PeerOptions = DEFAULT_OPTIONS) -> PendingPeer:
         """See ``ports.PeerTransport``. Takes up to a second where a STUN server does not answer."""
-        stack = _Stack(options, self._timers or asyncio.get_running_loop(), offering=True)
+        stack = self._stack(options, offering=True)
         await stack.gather()
         pending = PendingPeer(stack)
         pending.wait()
@@ -54,11 +56,15 @@ class WebRtcPeers:
     ) -> tuple[bytes, PendingPeer]:
         """See ``ports.PeerTransport``."""
         remote = SessionDescription.parse_untrusted(offer)
-        stack = _Stack(options, self._timers or asyncio.get_running_loop(), offering=False)
+        stack = self._stack(options, offering=False)
         await stack.gather()
         pending = PendingPeer(stack, Setup.PASSIVE if remote.setup is Setup.ACTIVE else Setup.ACTIVE)
         pending.begin(remote, timeout)
         return pending.description, pending
+
+    def _stack(self, options: PeerOptions, *, offering: bool) -> _Stack:
+        timers = self._timers or asyncio.get_running_loop()
+        return _Stack(options, self._servers, timers, offering=offering)
 
 
 class PendingPeer:
@@ -138,7 +144,7 @@ class PendingPeer:
 class _Stack:
     """The four layers of one connection and the connection on top; all on one event loop."""
 
-    def __init__(self, options: PeerOptions, timers: Timers, *, offering: bool) -> None:
+    def __init__(self, options: PeerOptions, stun: StunServers, timers: Timers, *, offering: bool) -> None:
         from aiortc import (
             RTCCertificate,
             RTCDtlsTransport,
@@ -155,7 +161,7 @@ class _Stack:
             self._gatherer = RTCIceGatherer(iceServers=servers, iceTransportPolicy=policy)
         except ValueError as error:
             raise UsageError(f"An ICE server is not understood: {error}.") from error
-        gather_quickly(self._gatherer._connection, relay_only=options.relay_only)
+        gather_quickly(self._gatherer._connection, stun, relay_only=options.relay_only)
         self._reflexive = options.reflexive
         self._ice = RTCIceTransport(self._gatherer)
         self._offering = self._ice._connection.ice_controlling = offering

@@ -7,6 +7,7 @@ import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -197,7 +198,7 @@ class Engine:
             in_use,
             salvage_words(report) if report is not None else "",
             WayOut(transport or installed_transport(), relay, lambda: engine.entry_node()),  # noqa: PLW0108 not yet made
-            peers or installed_peers,
+            peers or cache(installed_peers),  # one for all: it remembers which servers do not answer
         )
         if engine.salvage:
             engine.problems.append(engine.salvage)

@@ -46,7 +46,7 @@ ONLY_IN = {
     "pycrdt": ("peergos_collab.documents",),
     "sqlite3": ("peergos_collab.storage", "peergos_collab.testing"),
     "aiortc": ("transports.webrtc",),
-    "aioice": ("transports.ice", "transports.webrtc"),
+    "aioice": ("transports.ice", "transports.reflexive", "transports.webrtc"),
     "av": ("transports.webrtc",),
     "websockets": ("transports",),
     "zeroconf": ("transports.lan",),
