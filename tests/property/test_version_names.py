@@ -14,9 +14,8 @@ from peergos_collab.documents.version_names import NamedVersion, Naming
 from peergos_collab.errors import Conflict, NotFound, UsageError
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.payload import Kind
-from peergos_collab.ports import Random
+from peergos_collab.ports import Random, SegmentStore
 from peergos_collab.sync.logbook import LogBook
-from peergos_collab.testing.store import MemoryStore
 from peergos_collab.workspace.api import Version
 from peergos_collab.workspace.called import Names
 from peergos_collab.workspace.document_past import DocumentPast
@@ -31,9 +30,9 @@ TEXT = make_circle(Kind.DOCUMENT, [Level.WRITE, Level.WRITE], RANDOM)
 class Member:
     """One who writes; offline what he does stays in his journal."""
 
-    def __init__(self, number: int, random: Random = RANDOM, store: MemoryStore | None = None) -> None:
+    def __init__(self, number: int, random: Random = RANDOM, store: SegmentStore | None = None) -> None:
         self.random = random
-        self.replica = replica_of(TEXT, TEXT.members[number], random, store)
+        self.replica = replica_of(TEXT, TEXT.members[number], random, store)  # type: ignore[arg-type]
         self.replica.deliver_stored()
         self.replica.restore_journal()
         self.document = self.replica.fold.document  # type: ignore[attr-defined]
@@ -130,7 +129,7 @@ def test_a_name_waits_in_the_journal() -> None:
     bob.append("one ")
     bob.name("now", "Train")
     bob.append("two ")
-    again = Member(1, store=bob.replica.store)  # type: ignore[arg-type]
+    again = Member(1, store=bob.replica.store)
     book = LogBook.load(TEXT.object, again.replica.store)
     anew = again.replica.fold_anew(book, replica_of(TEXT, TEXT.members[1], RANDOM).fold)
     again.replica.store.write(again.replica.adopt(anew))
@@ -237,14 +236,14 @@ def plain(versions: list[Version]) -> list[Version]:
 @settings(max_examples=20)
 @given(seed=st.integers(0, 2**32))
 def test_all_see_what_each_namer_saw(seed: int) -> None:
-    """Whoever was apart or offline, and in whatever order things came."""
+    """Whoever was apart, offline or started again, and in whatever order things came."""
     rng = random.Random(seed)
     members = [Member(number, rng.randbytes) for number in range(3)]
     members[0].append("start ")
     seen: dict[str, str] = {}
     for number in range(25):
         one, other = rng.sample(members, 2)
-        match rng.randrange(6):
+        match rng.randrange(7):
             case 0:
                 one.meet(other)
             case 1:
@@ -256,6 +255,9 @@ def test_all_see_what_each_namer_saw(seed: int) -> None:
                 at = rng.randrange(len(one.document) - 2)
                 one.document.edit(at, at + 2, "")
                 one.keep()
+            case 4:
+                at = members.index(one)
+                members[at] = Member(at, rng.randbytes, one.replica.store)
             case _:
                 one.append(rng.choice("ab😀"))
     for one in members:

@@ -17,6 +17,7 @@ from support.screens import painted, reads, running, settle, stocked
 from tui.screens.base import FullScreen
 from tui.screens.chatting import Chatting
 from tui.screens.home import Home
+from tui.screens.past import Past
 from tui.screens.people import PeopleScreen
 from tui.screens.writing import Writing
 
@@ -548,7 +549,7 @@ async def test_names_of_people_are_never_markup_or_control() -> None:
 # The command palette
 
 
-@pytest.mark.parametrize("screen", [Home, Writing, Chatting, PeopleScreen])
+@pytest.mark.parametrize("screen", [Home, Writing, Chatting, PeopleScreen, Past])
 def test_every_command_of_the_palette_is_an_action(screen: type[FullScreen]) -> None:
     """Its name leads to a method of the screen."""
     for _, _, action in screen.PALETTE:
