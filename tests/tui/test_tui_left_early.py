@@ -24,6 +24,7 @@ class Waiting(FakeWorkspace):
         self.asked = asyncio.Event()
         self.let = asyncio.Event()
         self.restored = False
+        self.named = ""
 
     async def _wait(self, call: str) -> None:
         if call == self.waits_for:
@@ -44,6 +45,11 @@ class Waiting(FakeWorkspace):
 
     async def blame(self, path: str, version: str) -> list[Passage]:
         return [Passage(0, 3, version, START, "Ann", "zann")]
+
+    async def name_version(self, path: str, version: str, name: str) -> str:
+        await self._wait("naming")
+        self.named = name
+        return version
 
     async def restore_document(self, path: str, version: str) -> None:
         await self._wait("restoring")
@@ -104,3 +110,20 @@ async def test_the_past_is_left_while_it_comes_back() -> None:
 
         assert pilot.app.faults == []
         assert workspace.restored
+
+
+async def test_the_past_is_left_while_a_version_is_named() -> None:
+    """It has its name all the same."""
+    workspace = Waiting()
+    workspace.waits_for = "naming"
+    await workspace.new_document("notes", "now")
+    async with running(workspace) as pilot:
+        await pilot.press("enter")
+        await settle(pilot, "now")
+        await pilot.press("f7")
+        await settle(pilot, "abc")
+        await pilot.press("n", *"Draft", "enter")
+        await leave(pilot, workspace, "now")
+
+        assert pilot.app.faults == []
+        assert workspace.named == "Draft"
