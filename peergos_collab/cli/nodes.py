@@ -47,7 +47,15 @@ def node() -> None:
     "--relay-private", is_flag=True, help="Carry them to addresses of this machine and its networks too."
 )
 @click.option("--no-stun", is_flag=True, help="Do not tell clients behind a NAT how the world sees them.")
-def serve(listen: str, relay: bool, relay_private: bool, no_stun: bool) -> None:
+@click.option(
+    "--grace-hours",
+    metavar="N",
+    type=click.IntRange(0, 24 * 366),
+    default=24 * 7,
+    show_default=True,
+    help="Hours of serving in which members can object before older changes are kept in archives alone.",
+)
+def serve(listen: str, relay: bool, relay_private: bool, no_stun: bool, grace_hours: int) -> None:
     """Run a blind node until interrupted. Needs no account.
 
     The first line of stdout is its address, to be given to 'pgc node add'. Keeps its data in --home, or
@@ -61,7 +69,8 @@ def serve(listen: str, relay: bool, relay_private: bool, no_stun: bool) -> None:
     from ..ports.installed import installed_tunnels
 
     tunnels = installed_tunnels(private=relay_private) if relay else None
-    run(_serve(settings, _node_home(settings), host, port, tunnels, stun=not no_stun), lasting=True)
+    home = _node_home(settings)
+    run(_serve(settings, home, host, port, tunnels, stun=not no_stun, grace=grace_hours), lasting=True)
 
 
 def _node_home(settings: Settings) -> Path:
@@ -81,12 +90,12 @@ def _host_and_port(text: str) -> tuple[str, int]:
 
 
 async def _serve(
-    settings: Settings, home: Path, host: str, port: int, tunnels: Tunnels | None, *, stun: bool
+    settings: Settings, home: Path, host: str, port: int, tunnels: Tunnels | None, *, stun: bool, grace: int
 ) -> None:
     from ..node import serve_node
 
     _allow_many_files()
-    running = await serve_node(home, host, port, tunnels=tunnels, stun=stun)
+    running = await serve_node(home, host, port, tunnels=tunnels, stun=stun, grace=grace)
     try:
         if settings.json:
             fields = {"address": running.address, "stun": running.tells_addresses}

@@ -14,7 +14,7 @@ from .session import in_workspace
 from .settings import Command, current, refuse
 
 if TYPE_CHECKING:
-    from ..workspace.api import Passage, Version, Workspace
+    from ..workspace.api import CompactedAt, Compaction, Passage, Version, Workspace
 
 SHOWN: int = 12
 """Characters of a version's id in a table; any begin that only one version has will do."""
@@ -140,6 +140,35 @@ def restore(path: str, version: str) -> None:
 
     in_workspace(settings, write)
     print_result(settings, {"path": path, "version": version})
+
+
+@click.command("compact", cls=Command)
+@click.argument("path")
+def compact(path: str) -> None:
+    """Have the nodes of PATH keep its older changes in archives, in a third of the room.
+
+    For admins. History, blame and all versions stay as they are. A node drops the changes themselves only
+    once members had time to look into the archives (a week, unless its operator says otherwise), and not at
+    all if one of them objects.
+    """
+    settings = current()
+
+    async def work(workspace: Workspace) -> Compaction:
+        return await workspace.compact_document(path)
+
+    done = in_workspace(settings, work)
+    lines = [f"{done.changes} older changes lie in {done.archives} archives, of {done.bytes} bytes together."]
+    if not done.archives:
+        lines = ["There is nothing to compact yet: the newest changes of each device stay as they are."]
+    print_result(settings, {"path": path, **dataclasses.asdict(done)}, lines + table(_at_nodes(done)))
+
+
+def _at_nodes(done: Compaction) -> list[tuple[str, str]]:
+    def words(at: CompactedAt) -> str:
+        waits = f"drops the changes themselves in {at.hours} h, unless a member objects"
+        return at.problem or (waits if at.hours else "keeps nothing else of them")
+
+    return [(at.node, words(at)) for at in done.nodes if done.archives]
 
 
 def _who(each: Version | Passage) -> str:

@@ -26,6 +26,7 @@ class Tag(enum.Enum):
     WRITE_BOX = b"write box"
     ADMIN_BOX = b"admin box"
     CONTENT = b"content"
+    ARCHIVE_NONCE = b"archive nonce"
     EPHEMERAL = b"ephemeral"
     WATCHWORD = b"watchword"
     EPOCH_OPS = b"epoch o"
@@ -82,6 +83,7 @@ class Tag(enum.Enum):
     # Sealing (the per-nonce keys of ``cseal``)
     SEAL = b"seal"
     ARCHIVE = b"archive"
+    PRUNE = b"prune"
 
     # Hashes that name records
     ACCOUNT_ID = b"account id"
@@ -104,6 +106,7 @@ class Tag(enum.Enum):
     CERTIFICATE_ID = b"certificate id"
     SEGMENT_ID = b"segment id"
     ARCHIVE_ID = b"archive id"
+    PRUNE_ID = b"prune id"
     SEGMENT_BODY = b"segment body"
     NEXT_ROOT_HASH = b"next root hash"
     CLIENT_ID = b"crdt client"
@@ -147,6 +150,8 @@ class Tag(enum.Enum):
     SIGN_OP = b"s op"
     SIGN_CERTIFICATE = b"s certificate"
     SIGN_SEGMENT = b"s segment"
+    SIGN_PRUNE = b"s prune"
+    SIGN_PRUNE_DEVICE = b"s prune device"
     SIGN_BINDING_DEV = b"s binding device"
     SIGN_BINDING_PRI = b"s binding princ"
     SIGN_PROOF = b"s proof"

@@ -19,6 +19,7 @@ from ..storage import HomeLock, SqliteStore, open_store
 from ..sync.session import Session
 from .commits import Commit
 from .keys import NodeKeys
+from .pruning import GRACE_HOURS
 from .shelf import BEAT_SECONDS, Shelf
 from .stun import answer_stun
 
@@ -33,6 +34,10 @@ SLICE_SECONDS: Final = 0.002
 
 SLICE_ANSWERS: Final = 16
 """Frames that answer one connection before they go out: each may be as long as the longest segment."""
+
+HOUR_SECONDS: Final = 3600.0
+PAUSE_SECONDS: Final = 0.2
+"""Between a few archives that take the place of segments and the next."""
 
 MAX_BACKLOG: Final = 4096
 """Frames that may wait for a connection that does not read; then it is closed, and may come back."""
@@ -63,6 +68,8 @@ class RunningNode:
         self._loop = asyncio.get_running_loop()
         self._flushing = False
         self._beat: asyncio.TimerHandle | None = None
+        self._hour = self._loop.call_later(HOUR_SECONDS, self._hour_passed)
+        self._pruning: asyncio.Task[None] | None = None
         self._ended: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
 
@@ -147,11 +154,24 @@ class RunningNode:
         else:
             commit.durable()
             self._flush_soon()
+            if self._shelf.pruning.ripe and (self._pruning is None or self._pruning.done()):
+                self._pruning = self._loop.create_task(self._prune())
 
     def _say_later(self) -> None:
         self._beat = None
         for commit in self._shelf.beat():
             self._write(commit)
+
+    def _hour_passed(self) -> None:
+        self._hour = self._loop.call_later(HOUR_SECONDS, self._hour_passed)
+        self._write(self._shelf.pruning.hour())
+
+    async def _prune(self) -> None:
+        """A few at a time: others are served meanwhile."""
+        while commits := self._shelf.pruning.act():
+            for commit in commits:
+                self._write(commit)
+            await asyncio.sleep(PAUSE_SECONDS)
 
     def _lost(self, commit: Commit) -> None:
         """A batch that could not be written earns no receipt, now or later: clients give it again."""
@@ -227,11 +247,16 @@ class RunningNode:
             self._stun.close()
         if self._beat is not None:
             self._beat.cancel()
+        self._hour.cancel()
+        if self._pruning is not None:
+            self._pruning.cancel()
         for task in list(self._draining.values()):
             task.cancel()
         for connection in list(self._connections.values()):
             await connection.close()
-        await asyncio.gather(*self._draining.values(), *self._ending, return_exceptions=True)
+        pruning = [self._pruning] if self._pruning is not None else []
+        ending = *self._draining.values(), *self._ending, *pruning
+        await asyncio.gather(*ending, return_exceptions=True)
         await asyncio.to_thread(self._store.close)
         self._lock.release()
         self._closed.set()
@@ -245,6 +270,7 @@ async def serve_node(
     transport: Transport | None = None,
     tunnels: Tunnels | None = None,
     stun: bool = False,
+    grace: int = GRACE_HOURS,
 ) -> RunningNode:
     """Starts a node whose key and store live in ``home``; makes them at the first start.
 
@@ -254,6 +280,7 @@ async def serve_node(
         transport: for tests; the installed WebSocket transport otherwise.
         tunnels: makes it an entry node for others too.
         stun: answer STUN as well, unless the UDP port of the same number is taken.
+        grace: hours that members have to object before archives take the place of segments.
 
     Raises:
         Conflict: a node is running there already.
@@ -266,7 +293,7 @@ async def serve_node(
         keys = NodeKeys.load(home / KEY_FILE)
         store, _ = open_store(home / STORE_FILE)
         undo.callback(store.close)
-        node = RunningNode(Shelf(store, keys.receipt, _now, os.urandom), store, lock, tunnels)
+        node = RunningNode(Shelf(store, keys.receipt, _now, os.urandom, grace=grace), store, lock, tunnels)
         undo.push_async_callback(node.close)
         await node.listen(transport or installed_transport(), host, port or keys.port, keys.certificate)
         replace(keys, port=node.port).save(home / KEY_FILE)

@@ -24,6 +24,7 @@ from ..sync.logbook import LogBook
 from ..sync.receipts import Receipt
 from ..sync.session import Session
 from ..sync.session_events import (
+    ArchiveCame,
     Closed,
     CollectionChanged,
     CollectionOffered,
@@ -48,6 +49,7 @@ from .commits import Commit, nothing
 from .mailboxes import Mailboxes
 from .numbering import Numbering
 from .passing import Passing
+from .pruning import GRACE_HOURS, Pruning
 from .rates import Rate
 
 DROPS: Final = "drops"
@@ -89,6 +91,7 @@ class Shelf:
     Args:
         receipt_key: signs what is durable.
         stun: whether clients are told that the node answers STUN.
+        grace: hours that members have to object before archives take the place of segments.
         touched: sessions that may have frames to send; the shell empties it.
     """
 
@@ -97,12 +100,14 @@ class Shelf:
     clock: Clock
     random: Random
     stun: bool = False
+    grace: int = GRACE_HOURS
     sessions: dict[int, Session] = field(default_factory=dict)
     touched: dict[int, Session] = field(default_factory=dict)
     mailboxes: Mailboxes = field(init=False)
     numbering: Numbering = field(init=False)
     collections: Collections = field(init=False)
     passing: Passing = field(init=False)
+    pruning: Pruning = field(init=False)
     _open: dict[ObjectId, dict[int, Session]] = field(default_factory=dict)
     """The sessions on which an object is open: whoever has many others open costs this one nothing."""
     _books: dict[ObjectId, LogBook] = field(default_factory=dict)
@@ -117,6 +122,7 @@ class Shelf:
         self.numbering = Numbering(self.store, self.clock)
         self.collections = Collections(self.store, self.random, self._books.get)
         self.passing = Passing(self.clock, self._readers, self._touch)
+        self.pruning = Pruning(self.store, self.find_book, self._touch, self.grace)
 
     def attach(self, channel: bytes) -> Session:
         """A session for a new connection."""
@@ -141,6 +147,7 @@ class Shelf:
         self.mailboxes.detach(session)
         self.passing.detach(session)
         self.collections.detach(session)
+        self.pruning.detach(session)
         for object_id in session.channels:
             self._closed(session, object_id)
 
@@ -201,6 +208,7 @@ class Shelf:
             Sessions that were told of what is lost; their connections must be made anew.
         """
         self._books.pop(object_id, None)
+        self.pruning.lose(object_id)
         self._stir(object_id)
         return list(self._open.get(object_id, {}).values())
 
@@ -225,6 +233,9 @@ class Shelf:
             case Closed():
                 self._closed(session, event.object)
             case Opened():
+                channel = session.channels[event.object]
+                if channel.may_write:
+                    self.pruning.opened(session, channel.book)
                 return self._whole_receipt(session, event.object, and_who=True)
             case ReceiptWanted():
                 return self._whole_receipt(session, event.object)
@@ -232,6 +243,8 @@ class Shelf:
                 return self._records(session, event)
             case SegmentsCame():
                 return self._segments(session, event)
+            case ArchiveCame():
+                return self._archive(session, event)
             case EphemeralCame():
                 self.passing.take(session, event)
             case DropOffered():
@@ -303,6 +316,7 @@ class Shelf:
             offered.batch += self.collections.drop_word(event.object)
         if channel is not None:
             self._answer(session, event.object, offered)
+            self.pruning.take_records(session, book, offered.records)
         self._spread(session, event.object, offered)
         return Commit(offered.batch, nothing, event.object) if offered.batch else None
 
@@ -357,6 +371,12 @@ class Shelf:
                 self._durable.setdefault(event.object, _Durable()).take(tips, epochs)
 
         return Commit([*offered.batch, *self.numbering.batch()], durable, event.object)
+
+    def _archive(self, session: Session, event: ArchiveCame) -> Commit | None:
+        channel = session.channels.get(event.object)
+        if channel is None or not channel.may_write:
+            return None
+        return self.pruning.take(session, channel.book, event)
 
     def _say_durable(
         self, object_id: ObjectId, receipt: bytes, epochs: set[EpochId], to: Iterable[Session]

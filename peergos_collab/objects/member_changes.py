@@ -9,7 +9,7 @@ to write before anything else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -303,9 +303,27 @@ class Maker:
             recipients += recipients_of(own, keys.level, keys)
         said = self._said(op, self._heads())
         told = self._on_other_branches()
-        epoch = next_epoch(self.membership.object, keys, parents, held, recipients, said, self.random, told)
+        handed = self._handed_on_by(parents) if acts_as_admin else None
+        epoch = next_epoch(
+            self.membership.object, keys, parents, held, recipients, said, self.random, told, handed
+        )
         self.membership.ring.give(epoch.id, keys)
         return epoch, keys
+
+    def _handed_on_by(self, parents: Mapping[EpochId, EpochKeys]) -> tuple[EpochId, EpochKeys] | None:
+        """The last epoch before neutral ones of which the admin key is held; None where a parent's is."""
+        if any(keys.level is Level.ADMIN for keys in parents.values()):
+            return None
+        epochs = {entry.id: entry.record for entry in self.membership.view.epochs}
+        seen, waiting = set(parents), list(parents)
+        while waiting:
+            record, keys = epochs.get(waiting[0]), self.membership.keys.get(waiting[0])
+            if keys is not None and keys.level is Level.ADMIN:
+                return waiting[0], keys
+            above = record.parents if isinstance(record, Epoch) and record.neutral else ()
+            waiting = [*waiting[1:], *(parent for parent in above if parent not in seen)]
+            seen.update(above)
+        return None
 
     def _on_other_branches(self) -> dict[EpochId, OpsSecret]:
         """What is held of the epochs right before those that are not held.

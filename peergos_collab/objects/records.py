@@ -1,6 +1,6 @@
 """Membership records: epochs, which make new keys, and grants, which hand out existing ones.
 
-    record     = [head, rest, signer epoch (empty: this one), signer level, signature]
+    record     = [head, rest, signer epoch (empty: this one), signer level, signature, handed on]
     rest       = [back-links, history seals, wraps, op seals, sealed op, sealed signature]
     epoch head = [1, 0, object (first: a nonce), parents, keys]
     grant head = [1, 1, object, epoch]
@@ -8,8 +8,10 @@
 
 The first epoch's id is the object's id. The outer signature, over the id, comes from a key of a parent
 epoch (a first epoch's own): it keeps strangers' records away from nodes, and proves nothing to members,
-who check the sealed op. Its author's device signs all the rest there is, and that signature is sealed in
-the one way there is: so of an op there is one record, with one id, and nobody else can make another.
+who check the sealed op. An admin who makes an epoch after neutral ones signs it besides with the admin key
+of one they follow: so everybody sees that admins handed their role on. The author's device signs all the rest
+there is, and that signature is sealed in the one way there is: so of an op there is one record, with one id,
+and nobody else can make another.
 
 A head, the hash of what follows it and the signature prove on their own that one epoch descends from
 another (``EpochLink``).
@@ -40,6 +42,7 @@ VERSION: Final = 1
 EPOCH: Final = 0
 GRANT: Final = 1
 CERTIFICATE: Final = 2
+PRUNE: Final = 3
 MAX_RECORD: Final = 256 << 10
 """Room for all slots of a wrap and an account log, and small enough for a frame."""
 
@@ -88,6 +91,7 @@ class _Sealed:
     sealed_signature: bytes
     signed: bytes
     outer: _Signature
+    handed: _Signature | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,14 @@ class Epoch:
     def neutral(self) -> bool:
         """Whether it has no admin keys: any writer could make it."""
         return Level.ADMIN not in self.keys.sign
+
+    @property
+    def admins_of(self) -> EpochId | None:
+        """The epoch whose admin key signed it; None where none did, or it is an object's first."""
+        outer, handed = self.sealed.outer, self.sealed.handed
+        if handed is not None:
+            return handed.signer
+        return outer.signer if outer.level is Level.ADMIN and not self.first else None
 
     @property
     def public_link(self) -> bytes:
@@ -168,13 +180,13 @@ class UnverifiedEpoch:
 
     @property
     def signer(self) -> EpochId:
-        """The epoch whose key is said to have signed it; empty for its own."""
-        return self._epoch.sealed.outer.signer
+        """The epoch whose key is said to have signed it; an admin's, if there are two. Empty for its own."""
+        return self._epoch.admins_of or self._epoch.sealed.outer.signer
 
     @property
     def level(self) -> Level:
         """Of the key that is said to have signed it."""
-        return self._epoch.sealed.outer.level
+        return Level.ADMIN if self._epoch.admins_of else self._epoch.sealed.outer.level
 
     def verify(self, epochs: Mapping[EpochId, Epoch]) -> Epoch:
         """Checks the outer signature against the epochs known. Raises RemoteProtocolError."""
@@ -188,6 +200,12 @@ class UnverifiedEpoch:
             outer.verify(Tag.SIGN_EPOCH, epochs[outer.signer].keys, epoch.id)
         else:
             raise RemoteProtocolError("an epoch that is not signed by one of its parents")
+        handed = epoch.sealed.handed
+        if handed is not None:
+            by = epochs.get(handed.signer)
+            if by is None or by.object != epoch.object or epoch.neutral or outer.level is Level.ADMIN:
+                raise RemoteProtocolError("an epoch that no admin could hand his role on to")
+            handed.verify(Tag.SIGN_EPOCH, by.keys, epoch.id)
         return epoch
 
 
@@ -321,6 +339,7 @@ def next_epoch(
     said: Said,
     random: Random,
     told: Mapping[EpochId, OpsSecret] | None = None,
+    handed_on_by: tuple[EpochId, EpochKeys] | None = None,
 ) -> Epoch:
     """Makes an epoch after others.
 
@@ -328,6 +347,7 @@ def next_epoch(
         told: further epochs for whose readers the op is sealed.
         parents: what the author holds of each parent, at least one of them at write level.
         back_links: what he holds of the epochs it links back to.
+        handed_on_by: an epoch whose admin key he holds, where he holds that of no parent.
 
     Raises:
         NoAccess: no parent's write key is held.
@@ -340,7 +360,7 @@ def next_epoch(
     openers = {**(told or {}), **{epoch: held.ops for epoch, held in parents.items()}}
     seals = ((EpochId(b""), keys.ops), *((epoch, openers[epoch]) for epoch in sorted(openers)))
     core = _Core(links, history_seals(keys), wrap(keys, recipients, random))
-    making = _Making(head, core, seals, signer, parents[signer])
+    making = _Making(head, core, seals, signer, parents[signer], handed_on_by)
     return _read_epoch(*_split(making.record(said, Tag.SIGN_EPOCH, random)))
 
 
@@ -418,6 +438,7 @@ class _Making:
     seal_to: tuple[tuple[EpochId, OpsSecret], ...]
     signer: EpochId
     signer_keys: EpochKeys
+    handed_on_by: tuple[EpochId, EpochKeys] | None = None
 
     def record(self, said: Said, tag: Tag, random: Random) -> bytes:
         core = self.core
@@ -437,7 +458,7 @@ class _Making:
             rest = encode([core.back_links, core.history, core.wraps, seals, sealed, hidden])
             id_ = hash256(id_tag, self.head + hash256(Tag.RECORD_REST, rest))
             level = int(self.signer_keys.level)
-            return encode([self.head, rest, self.signer, level, key.sign(tag, id_)])
+            return encode([self.head, rest, self.signer, level, key.sign(tag, id_), self._handed(tag, id_)])
 
         written = write_op(
             said.op,
@@ -448,6 +469,12 @@ class _Making:
             log_known=said.log_known,
         )
         return pad_to_bucket(written, build)
+
+    def _handed(self, tag: Tag, id_: bytes) -> list[bytes]:
+        if self.handed_on_by is None:
+            return []
+        epoch, keys = self.handed_on_by
+        return [epoch, keys.signing_key(Level.ADMIN).sign(tag, id_)]
 
 
 def _exactly_32(secret: bytes) -> bytes:
@@ -478,7 +505,8 @@ def _split(raw: bytes) -> tuple[_Sealed, list[Any], _Core]:
     """The parts of a record: what is sealed, head, and what the op's signature covers."""
     if len(raw) not in BUCKETS:
         raise RemoteProtocolError("a membership record of a size that is not allowed")
-    head, rest, signer, level, signature = array(decode_untrusted(raw, MAX_RECORD, sparse=True), 5, "record")
+    fields = array(decode_untrusted(raw, MAX_RECORD, sparse=True), 6, "record")
+    head, rest, signer, level, signature, handed = fields
     head, rest = some_bytes(head, MAX_HEAD, "record head"), some_bytes(rest, MAX_RECORD, "record")
     parts = array(decode_untrusted(rest, MAX_RECORD, sparse=True), 6, "record")
     back_links, history, wraps, seals, sealed_op, by_device = parts
@@ -495,6 +523,7 @@ def _split(raw: bytes) -> tuple[_Sealed, list[Any], _Core]:
         blob(by_device, SEALED_SIGNATURE, "sealed signature"),
         _signed_hash(core_hash, seals, sealed_op),
         _signature(signer, level, signature),
+        _handed_on(handed),
     )
     return sealed, _checked_head(head), core
 
@@ -516,6 +545,8 @@ def _read_grant(sealed: _Sealed, head: list[Any], core: _Core) -> Grant:
     number(head[1], GRANT, GRANT, "record kind")
     many(core.back_links, 0, "back-links of a grant")
     some_bytes(core.history, 0, "history seals of a grant")
+    if sealed.handed is not None:
+        raise RemoteProtocolError("a grant that hands on what an epoch does")
     _, _, object_id, epoch = array(head, 4, "grant")
     return Grant(
         RecordId(_record_id(Tag.GRANT_ID, sealed)),
@@ -550,6 +581,13 @@ def _signature(signer: Any, level: Any, signature: Any) -> _Signature:
         Level(number(level, 1, 3, "signer level")),
         blob(signature, 64, "signature"),
     )
+
+
+def _handed_on(value: Any) -> _Signature | None:
+    if not many(value, 2, "handed on"):
+        return None
+    epoch, signature = array(value, 2, "handed on")
+    return _signature(epoch, int(Level.ADMIN), signature)
 
 
 def _op_seal(value: Any) -> tuple[EpochId, bytes]:

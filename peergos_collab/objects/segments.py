@@ -97,7 +97,7 @@ class Segment:
         if len(raw) != padme(len(raw)):
             raise RemoteProtocolError("a segment of a size that is not allowed")
         segment = Segment(
-            _segment_id(prefix, body),
+            _segment_id(prefix, body_hash(body)),
             ObjectId(blob(object_id, 32, "object id")),
             LogId(blob(log, 32, "log id")),
             seq,
@@ -113,6 +113,11 @@ class Segment:
     @property
     def place(self) -> SegmentPlace:
         return SegmentPlace(self.object, self.log, self.seq, self.previous, self.epoch)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its body is: it may lie in an archive whose key is not here."""
+        return bool(self.raw)
 
     def open(self, key: ContentKey) -> bytes:
         """The payload. Raises RemoteProtocolError where it does not open."""
@@ -160,7 +165,7 @@ class UnverifiedSegment:
     def verify(self) -> Segment:
         """Raises BadSignature unless the log's key signed it."""
         segment = self._segment
-        VerifyKey(segment.log).verify(Tag.SIGN_SEGMENT, segment.id, segment.signature)
+        check_signature(segment.log, segment.id, segment.signature)
         return segment
 
     def covered_by(self, following: Segment) -> Segment:
@@ -186,6 +191,15 @@ def epoch_of(raw: bytes) -> EpochId | None:
             decode_untrusted(some_bytes(prefix, _PREFIX_LIMIT, "prefix"), _PREFIX_LIMIT), 7, "prefix"
         )
         return EpochId(blob(fields[5], 32, "epoch id"))
+    except RemoteProtocolError:
+        return None
+
+
+def signature_of(raw: bytes) -> bytes | None:
+    """The signature of a stored segment; None where it is damaged. Cheap, as ``epoch_of``."""
+    try:
+        signature = array(decode_untrusted(raw, MAX_SEGMENT, sparse=True), 3, "segment")[1]
+        return blob(signature, 64, "signature")
     except RemoteProtocolError:
         return None
 
@@ -222,12 +236,23 @@ def seal_again(
 ) -> Segment:
     """The segment that was once sealed with this nonce and signed so, whoever did it."""
     body = cseal(content_key, Tag.SEAL, padded, place.prefix(), lambda _: nonce)
+    return put_together(place, body, signature)
+
+
+def put_together(place: SegmentPlace, body: bytes, signature: bytes) -> Segment:
+    """The segment of these parts, of which nothing is checked."""
     return _segment(place, body, lambda _: signature)
+
+
+def closed_segment(place: SegmentPlace, id_: SegmentId, signature: bytes) -> Segment:
+    """One of which only this is known, on the word of an archive that was verified: no body, no raw bytes."""
+    fields = id_, place.object, place.log, place.seq, place.previous, place.epoch
+    return Segment(*fields, place.prefix(), b"", signature, b"")
 
 
 def _segment(place: SegmentPlace, body: bytes, sign: Callable[[SegmentId], bytes]) -> Segment:
     prefix = place.prefix()
-    id_ = _segment_id(prefix, body)
+    id_ = _segment_id(prefix, body_hash(body))
     signature = sign(id_)
     raw = encode([prefix, signature, body])
     return Segment(
@@ -235,8 +260,22 @@ def _segment(place: SegmentPlace, body: bytes, sign: Callable[[SegmentId], bytes
     )
 
 
-def _segment_id(prefix: bytes, body: bytes) -> SegmentId:
-    return SegmentId(hash256(Tag.SEGMENT_ID, prefix + hash256(Tag.SEGMENT_BODY, body)))
+def check_signature(log: LogId, id_: SegmentId, signature: bytes) -> None:
+    """Raises BadSignature unless a log signed a segment."""
+    VerifyKey(log).verify(Tag.SIGN_SEGMENT, id_, signature)
+
+
+def id_of(place: SegmentPlace, hashed: bytes) -> SegmentId:
+    """The id of the segment with a body that has this hash."""
+    return _segment_id(place.prefix(), hashed)
+
+
+def body_hash(body: bytes) -> bytes:
+    return hash256(Tag.SEGMENT_BODY, body)
+
+
+def _segment_id(prefix: bytes, hashed: bytes) -> SegmentId:
+    return SegmentId(hash256(Tag.SEGMENT_ID, prefix + hashed))
 
 
 def _padded(payload: bytes, prefix_length: int, coarse: bool) -> bytes:

@@ -1,30 +1,34 @@
 """The segments of an object that lie in archives on this disk, in front of those that are stored one by one.
 
-Beside an archive are the ids of its segments, so heads, cites and forks are looked up as ever. To read a
-segment its archive is unpacked, which takes the keys of its epoch.
+An archive shows the ids of its segments, so heads, cites and forks are looked up as ever. To read a segment
+its archive is unpacked, which takes the keys of its epoch; who lacks them has it closed.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from ..codec.ids import EpochId, ObjectId, SegmentId
 from ..errors import Damaged, RemoteProtocolError
-from ..objects.archives import Archive
+from ..objects.archives import Archive, archive_epoch
 from ..objects.epoch_keys import EpochKeys
+from ..objects.prunes import Replaced
 from ..ports import Batch, BeginBranch, Branch, PutValue, SegmentStore, TruncateBranch
 from ..values import dataclass
 
 ARCHIVES: Final = "archives"
-IDS: Final = "archived"
+OFFERED: Final = "offered"
+"""At a node: archives by object and id that have not taken the place of segments yet."""
+
 _ID: Final = 32
 _OPEN: Final = 4
 """Archives kept unpacked, of up to 2,048 segments: whoever reads a log reads them in order."""
 
 _MANY: Final = 1 << 20
 _MISSING: Final = "an archive of older changes is missing on this disk"
+_DAMAGED: Final = "an archive of older changes cannot be opened on this disk"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -60,7 +64,7 @@ class Archived:
 
     def load(self) -> None:
         """Reads which archives there are, and none of them."""
-        for key in _keys(self._object, self._store, IDS):
+        for key in _keys(self._object, self._store):
             span = Span.of(key)
             self._spans.setdefault(span.branch, []).append(span)
 
@@ -95,17 +99,53 @@ class Archived:
     def _ids_of(self, span: Span) -> bytes:
         ids = self._ids.get(span)
         if ids is None:
-            ids = self._ids[span] = self._value(IDS, span)
+            ids = self._ids[span] = b"".join(self._archive(span).ids)
         return ids
 
+    def archive_at(self, branch: int, seq: int) -> Archive | None:
+        """The archive that a segment lies in. Raises Damaged."""
+        span = self.span_at(branch, seq)
+        return self._archive(span) if span is not None else None
+
+    def closed_at(self, branch: int, seq: int) -> Archive | None:
+        """The archive that a segment lies in, if its keys are not here. Raises Damaged."""
+        span = self.span_at(branch, seq)
+        if span is None or span in self._unpacked:
+            return None
+        archive = self._archive(span)
+        return archive if archive.epoch not in self.keys else None
+
+    def epoch_at(self, branch: int, seq: int) -> EpochId | None:
+        """The epoch of a segment in an archive; cheap, as ``epoch_of``."""
+        span = self.span_at(branch, seq)
+        return archive_epoch(self._value(span)) if span is not None else None
+
+    def offered(self, archive_id: bytes) -> Archive | None:
+        """At a node, an archive that waits for its time."""
+        raw = self._store.value(OFFERED, self._object + archive_id)
+        try:
+            return Archive.parse_untrusted(raw) if raw is not None else None
+        except RemoteProtocolError:
+            raise Damaged(_DAMAGED) from None
+
+    def find(self, branch: int, wanted: Replaced) -> Archive | None:
+        """The archive of a branch that a prune record names, if it is that very one. Raises Damaged."""
+        span = Span(branch, wanted.first, wanted.last)
+        if self.span_at(branch, wanted.first) != span:
+            return None
+        archive = self._archive(span)
+        return archive if archive.id == wanted.archive else None
+
     def read(self, branch: int, start: int) -> list[bytes]:
-        """Raw segments of an archive, from ``start`` on; none where it does not lie in one.
+        """Raw segments of an archive, from ``start`` on; none where it does not lie in one that is open.
 
         Raises:
-            Damaged: the archive is not what was stored, or its keys are not here.
+            Damaged: the archive is not what was stored.
         """
         span = self.span_at(branch, start)
-        return self._unpack(span)[start - span.first :] if span is not None else []
+        if span is None or self.closed_at(branch, start) is not None:
+            return []
+        return self._unpack(span)[start - span.first :]
 
     def _unpack(self, span: Span) -> list[bytes]:
         raws = self._unpacked.pop(span, None)
@@ -117,28 +157,35 @@ class Archived:
         return raws
 
     def _unpack_stored(self, span: Span) -> list[bytes]:
+        archive = self._archive(span)
         try:
-            archive = Archive.parse_untrusted(self._value(ARCHIVES, span))
             return archive.unpack_untrusted(self.keys[archive.epoch].content)
-        except (RemoteProtocolError, KeyError):
-            raise Damaged("an archive of older changes cannot be opened on this disk") from None
+        except RemoteProtocolError:
+            raise Damaged(_DAMAGED) from None
 
-    def _value(self, space: str, span: Span) -> bytes:
-        value = self._store.value(space, span.key(self._object))
+    def _value(self, span: Span) -> bytes:
+        value = self._store.value(ARCHIVES, span.key(self._object))
         if value is None:
             raise Damaged(_MISSING)
         return value
 
+    def _archive(self, span: Span) -> Archive:
+        try:
+            archive = Archive.parse_untrusted(self._value(span))
+        except RemoteProtocolError:
+            raise Damaged(_DAMAGED) from None
+        if (archive.object, archive.first, archive.last) != (self._object, span.first, span.last):
+            raise Damaged(_DAMAGED)
+        return archive
+
     # -- changes --------------------------------------------------------------------------------
 
-    def put(self, branch: int, archive: Archive, ids: Sequence[SegmentId]) -> Batch:
+    def put(self, branch: int, archive: Archive) -> Batch:
         """Takes an archive in the place of the first segments of a branch that lie in none."""
         span = Span(branch, archive.first, archive.last)
         self._spans.setdefault(branch, []).append(span)
-        key = span.key(self._object)
         return [
-            PutValue(ARCHIVES, key, archive.raw),
-            PutValue(IDS, key, b"".join(ids)),
+            PutValue(ARCHIVES, span.key(self._object), archive.raw),
             BeginBranch(branch, archive.last + 1),
         ]
 
@@ -149,28 +196,25 @@ class Archived:
         del spans[len(spans) - len(gone) :]
         self._unpacked.clear()
         self._ids.clear()
-        keys = [span.key(self._object) for span in gone]
-        return [PutValue(space, key, None) for key in keys for space in (ARCHIVES, IDS)], gone[0].first
+        batch: Batch = [PutValue(ARCHIVES, span.key(self._object), None) for span in gone]
+        return batch, gone[0].first
 
 
 def damaged_archives(object_id: ObjectId, store: SegmentStore) -> Batch:
     """Takes away archives that are damaged. A repair of the store would take them for whole afterwards."""
-    keys = {key for space in (ARCHIVES, IDS) for key in _keys(object_id, store, space)}
-    damaged = [key for key in keys if _is_damaged(store, key)]
-    return [PutValue(space, key, None) for key in damaged for space in (ARCHIVES, IDS)]
+    return [PutValue(ARCHIVES, key, None) for key in _keys(object_id, store) if _is_damaged(store, key)]
 
 
 def _is_damaged(store: SegmentStore, key: bytes) -> bool:
     try:
-        return any(store.value(space, key) is None for space in (ARCHIVES, IDS))
+        return store.value(ARCHIVES, key) is None
     except Damaged:
         return True
 
 
 def cut_at_missing(object_id: ObjectId, store: SegmentStore) -> Batch:
     """Has each branch end where an archive of it is missing: what follows is fetched again."""
-    held = set(_keys(object_id, store, ARCHIVES))
-    spans = [Span.of(key) for key in _keys(object_id, store, IDS) if key in held]
+    spans = [Span.of(key) for key in _keys(object_id, store)]
     batch: Batch = []
     for branch in store.branches(object_id):
         own = [span for span in spans if span.branch == branch.number]
@@ -179,11 +223,11 @@ def cut_at_missing(object_id: ObjectId, store: SegmentStore) -> Batch:
             if span.first == following and following < branch.first:
                 following = span.last + 1
             else:
-                batch += [PutValue(space, span.key(object_id), None) for space in (ARCHIVES, IDS)]
+                batch.append(PutValue(ARCHIVES, span.key(object_id), None))
         if following < branch.first and (own or not branch.parent):
             batch += [TruncateBranch(branch.number, branch.first), BeginBranch(branch.number, following)]
     return batch
 
 
-def _keys(object_id: ObjectId, store: SegmentStore, space: str) -> list[bytes]:
-    return store.keys(space, object_id, object_id + b"\xff" * 13, _MANY)
+def _keys(object_id: ObjectId, store: SegmentStore) -> list[bytes]:
+    return store.keys(ARCHIVES, object_id, object_id + b"\xff" * 13, _MANY)

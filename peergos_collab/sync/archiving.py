@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Final
 
-from ..codec.ids import EpochId, SegmentId
+from ..codec.ids import EpochId
 from ..errors import LocalProtocolError
 from ..objects.archives import MAX_SEGMENTS, Archive, pack_archive
 from ..objects.epoch_keys import EpochKeys
-from ..ports import Batch, Random
+from ..ports import Batch
 from ..values import dataclass
 from .arrivals import BranchState
 from .logbook import LogBook
@@ -21,11 +21,10 @@ KEEP: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """An archive, and the ids of the segments in it."""
+    """An archive, and of which branch, by its number."""
 
     branch: int
     archive: Archive
-    ids: tuple[SegmentId, ...]
 
 
 def is_due(branch: BranchState) -> bool:
@@ -33,9 +32,7 @@ def is_due(branch: BranchState) -> bool:
     return branch.tip - branch.kept >= KEEP + MAX_SEGMENTS
 
 
-def pack_next(
-    book: LogBook, branch: BranchState, keys: Mapping[EpochId, EpochKeys], random: Random
-) -> Packed | None:
+def pack_next(book: LogBook, branch: BranchState, keys: Mapping[EpochId, EpochKeys]) -> Packed | None:
     """An archive of the first segments of a branch that lie in none; None where it cannot be made.
 
     It was unpacked again, and compared: about 0.3 s for one of keystrokes.
@@ -48,13 +45,13 @@ def pack_next(
     if held is None:
         return None
     try:
-        archive = pack_archive(segments, held.content, random)
+        archive = pack_archive(segments, held.content)
     except LocalProtocolError:
         return None  # one that fills a segment by itself would win nothing
     packed = segments[: archive.last - archive.first + 1]
     if archive.unpack_untrusted(held.content) != [segment.raw for segment in packed]:
         return None
-    return Packed(branch.number, archive, tuple(segment.id for segment in packed))
+    return Packed(branch.number, archive)
 
 
 def take_packed(book: LogBook, packed: Packed) -> Batch:
@@ -67,7 +64,7 @@ def take_packed(book: LogBook, packed: Packed) -> Batch:
     if branch is None or not fits or book.id_at(branch, archive.last) != archive.last_id:
         return []
     branch.kept = archive.last + 1
-    return book.archived.put(branch.number, archive, packed.ids)
+    return book.archived.put(branch.number, archive)
 
 
 def put_back(book: LogBook, packed: Packed) -> None:

@@ -7,12 +7,13 @@ from typing import TypeAlias
 
 from ..codec.ids import EpochId, LogId
 from ..objects.certificates import Certificate
+from ..objects.prunes import Prune
 from ..objects.records import MembershipRecord
 from ..objects.segments import Segment
 from ..ports import Batch
 from ..values import dataclass
 
-Record: TypeAlias = MembershipRecord | Certificate
+Record: TypeAlias = MembershipRecord | Certificate | Prune
 
 
 @dataclass(slots=True)

@@ -189,7 +189,8 @@ class CausalOrder:
         self._arrived.clear()  # what came before is in the store by now
         arrivals = list(arrivals)
         for arrival in arrivals:
-            self._arrived[arrival.branch.number, arrival.segment.seq] = arrival.segment
+            if arrival.segment.is_here:  # else its archive is read, for which keys may come
+                self._arrived[arrival.branch.number, arrival.segment.seq] = arrival.segment
         self._look_for_bases([(arrival.branch, arrival.segment) for arrival in arrivals])
         touched = self._ready()
         touched.update(dict.fromkeys(arrival.branch.number for arrival in arrivals))

@@ -12,8 +12,10 @@ from typing import Final
 
 from ..codec.ids import EpochId, LogId
 from ..errors import RemoteProtocolError
+from ..objects.archives import Archive
 from ..objects.certificates import Certificate
 from ..objects.epoch_keys import EpochKeys
+from ..objects.prunes import Prune
 from ..objects.records import Epoch, MembershipRecord
 from ..objects.segments import epoch_of
 from ..values import dataclass
@@ -47,6 +49,7 @@ class Channel:
         met: it told us which membership records it has.
         heads_owed: it has proved no newest epoch, so it was not told our heads.
         behind: a frame of segments was sent, and there is more.
+        takes_archives: it takes an archive in place of segments; a node does not.
         refused: it refused our last OPEN, so it does not know yet what we have and may do.
     """
 
@@ -67,6 +70,7 @@ class Channel:
     opened_there: bool = False
     met: bool = False
     heads_owed: bool = False
+    takes_archives: bool = True
     refused: bool = False
     behind: bool = False
     told_caught_up: bool = False
@@ -152,8 +156,28 @@ class Channel:
         """A log turned out to be forked, which makes an earlier guess about it worthless."""
         self._match(log)
 
+    def next_closed(self) -> tuple[list[Certificate], Archive] | None:
+        """An archive to send next, with certificates, where it takes a key to make segments of it again."""
+        branch = self._next_branch()
+        if branch is None:
+            return None
+        start = self._start(branch)
+        archive = self.book.archived.closed_at(branch.number, start) if start < branch.kept else None
+        if archive is None:
+            return None
+        graph = self.book.graph
+        allowed = graph.covers_all(self._within) or graph.covers(self._within, archive.epoch)
+        if not self.takes_archives or not allowed:
+            self._withhold(branch.number)
+            return self.next_closed()
+        self.has[branch.number] = archive.last
+        return self._certificates(branch.log), archive
+
     def next_segments(self, room: int) -> tuple[list[Certificate], list[bytes]]:
-        """What to send next: certificates not sent yet, and raw segments, at most about ``room`` bytes."""
+        """What to send next: certificates not sent yet, and raw segments, at most about ``room`` bytes.
+
+        None where ``next_closed`` has something.
+        """
         room = min(room, SEGMENTS_PER_FRAME)
         certificates, raws = self._next_run(room)
         room -= sum(map(len, raws))
@@ -168,37 +192,46 @@ class Channel:
 
     def _next_run(self, room: int, *, alone: bool = True) -> tuple[list[Certificate], list[bytes]]:
         """Segments of one branch; the first however long it is, if it goes ``alone``."""
+        while (branch := self._next_branch()) is not None:
+            start, last = self._start(branch), self.book.sendable(branch)
+            if start < branch.kept and self.book.archived.closed_at(branch.number, start) is not None:
+                return [], []
+            raws = self.book.read(branch, start, room)[: last - start + 1]
+            if not raws:  # damaged on this disk: what follows will be a gap for them, not a loop for us
+                self.has[branch.number] = last
+                continue
+            raws = self._allowed(raws)
+            if not raws:
+                self._withhold(branch.number)
+                continue
+            if not alone and len(raws[0]) > room:
+                return [], []
+            self.has[branch.number] = start + len(raws) - 1
+            return self._certificates(branch.log), raws
+        return [], []
+
+    def _start(self, branch: BranchState) -> int:
+        return max(self.has.get(branch.number, 0) + 1, branch.first)
+
+    def _next_branch(self) -> BranchState | None:
+        """The branch of which something is to be sent next."""
         while self.dirty:
-            # Every turn sends something, drops a branch, or puts a base in front that can be sent.
+            # Every turn gives a branch, drops one, or puts a base in front that can be sent.
             number = next(iter(self.dirty))
             branch = self.book.numbered[number]
-            start = max(self.has.get(number, 0) + 1, branch.first)
-            last = self.book.sendable(branch)
-            if start > last:
+            if self._start(branch) > self.book.sendable(branch):
                 del self.dirty[number]
                 continue
             base = branch.base
-            if base is not None and (had := self.has.get(base.number, base.first - 1)) < branch.first - 1:
-                if base.number in self.withheld:
-                    self._withhold(number)
-                elif had < self.book.sendable(base):
-                    self.dirty = {base.number: None} | self.dirty
-                else:
-                    del self.dirty[number]
+            if base is None or (had := self.has.get(base.number, base.first - 1)) >= branch.first - 1:
+                return branch
+            if base.number in self.withheld:
+                self._withhold(number)
+            elif had < self.book.sendable(base):
+                self.dirty = {base.number: None} | self.dirty
             else:
-                raws = self.book.read(branch, start, room)[: last - start + 1]
-                if not raws:  # damaged on this disk: what follows will be a gap for them, not a loop for us
-                    self.has[number] = last
-                    continue
-                raws = self._allowed(raws)
-                if not raws:
-                    self._withhold(number)
-                    continue
-                if not alone and len(raws[0]) > room:
-                    return [], []
-                self.has[number] = start + len(raws) - 1
-                return self._certificates(branch.log), raws
-        return [], []
+                del self.dirty[number]
+        return None
 
     def _withhold(self, number: int) -> None:
         del self.dirty[number]
@@ -220,25 +253,26 @@ class Channel:
         asked at each segment."""
         before = self._compared
         levels = sum(held[epoch].level for epoch in self.told if epoch in held)
-        self._compared = len(self.book.epochs) + len(self.book.grants), len(held), levels
+        records = len(self.book.epochs) + len(self.book.grants) + len(self.book.prunes)
+        self._compared = records, len(held), levels
         return self._compared != before
 
-    def next_records(self, held: Collection[EpochId] | None = None) -> list[MembershipRecord]:
-        """Membership records the other side lacks.
+    def next_records(self, held: Collection[EpochId] | None = None) -> list[MembershipRecord | Prune]:
+        """Records the other side lacks.
 
         Args:
             held: epochs we can prove; who brings an epoch has to prove its parents. None: we need not.
         """
         lacking = [
             record
-            for record in self.book.membership_records()
+            for record in self.book.compared_records()
             if record.id not in self.records
             and (held is None or all(parent in held for parent in _parents(record)))
         ]
         self.records.update(record.id for record in lacking)
         return lacking
 
-    def unproved_parents(self, record: MembershipRecord) -> list[EpochId]:
+    def unproved_parents(self, record: MembershipRecord | Prune) -> list[EpochId]:
         """The parents of an epoch that we have not proved on this session."""
         return [parent for parent in _parents(record) if parent not in self.told]
 
@@ -269,5 +303,5 @@ class Channel:
             self.dirty[branch.number] = None
 
 
-def _parents(record: MembershipRecord) -> tuple[EpochId, ...]:
+def _parents(record: MembershipRecord | Prune) -> tuple[EpochId, ...]:
     return record.parents if isinstance(record, Epoch) else ()

@@ -93,6 +93,14 @@ class Frame(enum.IntEnum):
     CHANGED = 30
     """[name, name of another collection, places taken out of that, [object …] put in]"""
 
+    GET_ARCHIVE = 31
+    """[object, archive id]: one that a prune record names"""
+    ARCHIVE = 32
+    """[object, archive id, archive or empty]: the answer; or, unasked, one in place of its segments"""
+    PRUNED = 33
+    """[object, prune id, hours or null]: a node has all archives a prune record names, and acts on it in so
+    many hours; null: the record does not count"""
+
 
 _LENGTHS: Final = {
     Frame.HELLO: 5,
@@ -126,6 +134,9 @@ _LENGTHS: Final = {
     Frame.COMPARED: 2,
     Frame.STIRRED: 2,
     Frame.CHANGED: 5,
+    Frame.GET_ARCHIVE: 3,
+    Frame.ARCHIVE: 4,
+    Frame.PRUNED: 4,
 }
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from ..codec.ids import EpochId, LogId, ObjectId, SegmentId
 from ..errors import Damaged, PeergosCollabError, RemoteProtocolError
+from ..objects.archives import Archive
 from ..objects.payload import LOG_PREFIX
 from ..objects.segments import Segment, UnverifiedSegment, epoch_of
 from ..ports import AppendSegment, Batch, BeginBranch, NewBranch, SegmentStore, TruncateBranch
@@ -129,6 +130,51 @@ class LogBook(RecordBook):
         if run:
             self._take_run(run, offered, within)
         return offered
+
+    def take_closed(self, archive: Archive, within: int = EVERYTHING) -> Offered:
+        """Takes an archive whose keys are not here, in place of its segments. See ``take_segments``."""
+        offered, head = Offered(), archive.closed_segment(0)
+        self._fresh.clear()
+        held = self.find(archive.log, archive.last, archive.last_id)
+        if held is not None or archive.object != self.object:
+            offered.known += [(held, archive.last)] if held is not None else []
+            return offered
+        offered.barred = not self.graph.covers(within, archive.epoch)
+        if offered.barred or (archive.log, archive.epoch) not in self.certificates:
+            offered.gaps |= set() if offered.barred else {archive.log}
+            return offered
+        begun = self.find(archive.log, archive.first, archive.ids[0])
+        full = self._no_room(head) if begun is None else ""
+        try:
+            archive.verify()
+        except RemoteProtocolError as error:
+            full = str(error)
+        if full:
+            offered.refused.append(full)
+            return offered
+        branch = begun or self._place(head, offered)
+        if branch is None or branch.kept != archive.first or not self._agrees(branch, archive):
+            # Archives lie in front of single segments. Those before it, closed as well, go with others.
+            offered.gaps.add(archive.log)
+            if branch is not None and branch.first <= archive.first:
+                offered.batch += self.truncate(branch, min(branch.kept, archive.first))
+            return offered
+        fresh = range(max(branch.tip - archive.first + 1, 0), len(archive.ids))
+        offered.arrivals += [Arrival(archive.closed_segment(at), branch) for at in fresh]
+        self._recent.clear()
+        self._recent_bytes = 0
+        offered.batch += [
+            TruncateBranch(branch.number, branch.kept),
+            *self.archived.put(branch.number, archive),
+        ]
+        branch.tip, branch.tip_id, branch.tip_epoch = archive.last, archive.last_id, archive.epoch
+        branch.kept = archive.last + 1
+        return offered
+
+    def _agrees(self, branch: BranchState, archive: Archive) -> bool:
+        """Whether an archive goes on where a branch ends, or holds all that follows in it and more."""
+        at = branch.tip - archive.first
+        return (archive.ids[at] if at >= 0 else archive.previous) == branch.tip_id
 
     def append_own(self, segment: Segment) -> Offered:
         """Enters a segment this device has just made; it needs no check.
@@ -280,6 +326,18 @@ class LogBook(RecordBook):
             return self.archived.id_at(number, seq)
         return self.store.segment_id(number, seq)
 
+    def find_archive(self, archive_id: bytes) -> Archive | None:
+        """An archive that a prune record names. Raises Damaged."""
+        named = (each for prune in self.prunes.values() for each in prune.replaced)
+        wanted = next((each for each in named if each.archive == archive_id), None)
+        if wanted is None:
+            return None
+        for branch in self.branches.get(wanted.log, ()):
+            archive = self.archived.find(branch.number, wanted)
+            if archive is not None:
+                return archive
+        return self.archived.offered(archive_id)
+
     def find_prefix(self, log_prefix: bytes, seq: int, id_: bytes) -> BranchState | None:
         """Like ``find``, where only the first ``LOG_PREFIX`` bytes of the log's id are known."""
         for log in self._named.get(log_prefix, ()):
@@ -329,11 +387,13 @@ class LogBook(RecordBook):
         return [Tip(branch.log, low, SegmentId(id_))] if id_ else []
 
     def _epoch_at(self, branch: BranchState, seq: int) -> EpochId | None:
+        if seq < branch.kept:
+            return self.archived.epoch_at(branch.number, seq)
         raws = self.read(branch, seq, 1) if branch.first <= seq <= branch.tip else []
         return epoch_of(raws[0]) if raws else None
 
     def read(self, branch: BranchState, start: int, max_bytes: int) -> list[bytes]:
-        """Raw segments of a branch from ``start`` on; about ``max_bytes``."""
+        """Raw segments of a branch from ``start`` on, about ``max_bytes``; none of a closed archive."""
         raws: list[bytes] = []
         size = 0
         while (recent := self._recent.get((branch.number, start + len(raws)))) is not None:
@@ -346,13 +406,18 @@ class LogBook(RecordBook):
         return raws or self.store.segments(branch.number, start, max_bytes)
 
     def stored(self, branch: BranchState, start: int) -> Iterator[Segment]:
-        """Verified segments of a branch from ``start`` on, as stored.
+        """Verified segments of a branch from ``start`` on, as stored. Those in closed archives are not here.
 
         Raises:
             Damaged: one of them is not what was written; those before it were given.
         """
         previous = self._id_before(branch, start)
         while start <= branch.tip:
+            closed = self.archived.closed_at(branch.number, start) if start < branch.kept else None
+            if closed is not None:
+                yield from _closed_segments(closed, branch, start, previous)
+                start, previous = closed.last + 1, closed.last_id
+                continue
             run: list[UnverifiedSegment] = []
             damage: Damaged | None = None
             for raw in self._read_stored(branch, start):
@@ -426,6 +491,18 @@ class LogBook(RecordBook):
         if (segment.log, segment.seq, segment.previous) != (branch.log, seq, previous):
             raise Damaged(f"segment {seq} of a log is not where it was stored on this disk")
         return segment
+
+
+def _closed_segments(closed: Archive, branch: BranchState, start: int, previous: bytes) -> list[Segment]:
+    """Those of a closed archive from ``start`` on. Raises Damaged."""
+    at = start - closed.first
+    try:
+        closed.verify(len(closed.ids) - 1)
+    except RemoteProtocolError:
+        raise Damaged("an archive of older changes is damaged on this disk") from None
+    if closed.log != branch.log or closed.place(at).previous != previous:
+        raise Damaged(f"segment {start} of a log is not where it was stored on this disk")
+    return [closed.closed_segment(each) for each in range(at, len(closed.ids))]
 
 
 def _some(raws: list[bytes], max_bytes: int) -> list[bytes]:

@@ -16,7 +16,10 @@ from ..codec.ids import EpochId, LogId, ObjectId, RecordId
 from ..errors import PeergosCollabError, RemoteProtocolError
 from ..objects.certificates import Certificate, UnverifiedCertificate
 from ..objects.epoch_keys import Level
+from ..objects.prunes import Prune, UnverifiedPrune
 from ..objects.records import (
+    PRUNE,
+    VERSION,
     Epoch,
     Grant,
     MembershipRecord,
@@ -40,7 +43,10 @@ MAX_NEW_LOGS: Final = 2_000
 """Logs that one epoch's write key may certify: past it new keys are needed, which an admin can keep from
 whoever certified them all. A device has one, and one more after each unclean start."""
 
-_Unverified: TypeAlias = UnverifiedRecord | UnverifiedCertificate
+_Unverified: TypeAlias = UnverifiedRecord | UnverifiedCertificate | UnverifiedPrune
+_PRUNE: Final = bytes([VERSION, PRUNE])
+"""At the second place of a record that is one; membership records begin with a byte string."""
+
 Admits: TypeAlias = Callable[[Record], bool]
 """Whether a verified record is taken from whoever sent it."""
 
@@ -60,6 +66,8 @@ class RecordBook:
         self.plain_graph = EpochGraph()
         """The same as nodes see it, who cannot tell which epochs are void."""
         self.grants: dict[RecordId, Grant] = {}
+        self.prunes: dict[RecordId, Prune] = {}
+        """Prune records and objections to them."""
         self.certificates: dict[tuple[LogId, EpochId], Certificate] = {}
         self.certified: dict[LogId, list[Certificate]] = {}
         self._record_bytes = 0
@@ -67,7 +75,7 @@ class RecordBook:
         self._made_by_writers: set[EpochId] = set()
 
     def take_records(self, raws: Iterable[bytes], admits: Admits = anybody) -> Offered:
-        """Takes epochs, grants and certificates, in any order. See ``Offered``.
+        """Takes epochs, grants, certificates and prune records, in any order. See ``Offered``.
 
         Args:
             admits: judges what is new by the rights of who sent it.
@@ -95,6 +103,8 @@ class RecordBook:
             record: _Unverified
             if len(raw) <= 256:
                 record = Certificate.parse_untrusted(raw)
+            elif raw[1:3] == _PRUNE:
+                record = Prune.parse_untrusted(raw)
             else:
                 record = parse_record_untrusted(raw)
             if record.object != self.object:
@@ -128,6 +138,8 @@ class RecordBook:
     def _knows(self, record: _Unverified) -> bool:
         if isinstance(record, UnverifiedCertificate):
             return (record.log, record.epoch) in self.certificates
+        if isinstance(record, UnverifiedPrune):
+            return record.id in self.prunes
         return record.id in (self.epochs if isinstance(record, UnverifiedEpoch) else self.grants)
 
     def _check_room(self, record: _Unverified) -> None:
@@ -138,7 +150,7 @@ class RecordBook:
                 raise RemoteProtocolError("too many logs in one epoch")
             return
         level = self._signed_level(record.id, record.signer, record.level)
-        count = len(self.epochs) + len(self.grants)
+        count = len(self.epochs) + len(self.grants) + len(self.prunes)
         size = self._record_bytes + len(record.raw)
         if count >= MAX_RECORDS[level] or size > MAX_RECORD_BYTES[level]:
             raise RemoteProtocolError("too many membership records")
@@ -161,14 +173,19 @@ class RecordBook:
             self.epochs[record.id] = record
             self.graph.add(record)
             self.plain_graph.add(record)
-            outer = record.sealed.outer
-            if not record.first and self._signed_level(record.id, outer.signer, outer.level) < Level.ADMIN:
+            if not record.first and (not record.admins_of or record.admins_of in self._made_by_writers):
                 self._made_by_writers.add(record.id)
+        elif isinstance(record, Prune):
+            self.prunes[record.id] = record
         else:
             self.grants[record.id] = record
 
     def membership_records(self) -> list[MembershipRecord]:
         return [*self.epochs.values(), *self.grants.values()]
+
+    def compared_records(self) -> list[MembershipRecord | Prune]:
+        """All that are compared by their ids."""
+        return [*self.membership_records(), *self.prunes.values()]
 
 
 def epoch_batch(epoch: Epoch) -> Batch:
@@ -178,5 +195,5 @@ def epoch_batch(epoch: Epoch) -> Batch:
 
 
 def record_ids(book: RecordBook) -> list[bytes]:
-    """Ids of all membership records, to compare with a peer's."""
-    return [*book.epochs, *book.grants]
+    """Ids of all records that are compared with a peer's."""
+    return [*book.epochs, *book.grants, *book.prunes]

@@ -33,6 +33,7 @@ from ..objects.payload import (
     Delivery,
     Kind,
 )
+from ..objects.prunes import Prune
 from ..objects.records import MembershipRecord
 from ..objects.snapshots import SnapshotEnd, SnapshotPart, SnapshotPlace, cut_snapshot
 from ..ports import Batch, Clock, Random, SegmentStore
@@ -206,7 +207,7 @@ class Replica:
 
     def take_records(self, raws: Iterable[bytes], admits: Admits = anybody) -> Offered:
         offered = self.book.take_records(raws, admits)
-        new = [record for record in offered.records if not isinstance(record, Certificate)]
+        new = [record for record in offered.records if not isinstance(record, Certificate | Prune)]
         if new:
             self._take_membership(new)
         return offered

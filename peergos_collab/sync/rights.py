@@ -18,8 +18,9 @@ from ..crypto import Tag
 from ..errors import RemoteProtocolError
 from ..objects.certificates import Certificate
 from ..objects.epoch_keys import Level
-from ..objects.records import Epoch, MembershipRecord
+from ..objects.records import Epoch
 from ..values import dataclass
+from .arrivals import Record
 from .epoch_graph import EVERYTHING
 from .logbook import LogBook
 
@@ -116,7 +117,7 @@ class Rights:
         """Whether it proved something that could not be checked yet."""
         return bool(self._waiting)
 
-    def admits(self, record: MembershipRecord | Certificate) -> bool:
+    def admits(self, record: Record) -> bool:
         """Whether a record is taken from it.
 
         An epoch ends what its parents' proofs are worth, so who brings one has proved a read key of each

@@ -17,10 +17,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from ..codec.ids import EpochId, LogId, ObjectId
+from ..codec.ids import EpochId, LogId, ObjectId, RecordId
 from ..codec.shape import array, blob, boolean, many, number, some_bytes, string
 from ..crypto import SigningKey, VerifyKey
 from ..errors import Damaged, RemoteProtocolError
+from ..objects.archives import Archive
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.mail import Mail
 from ..objects.segments import epoch_of
@@ -46,16 +47,20 @@ from .record_book import Admits, record_ids
 from .rights import MAX_PROOFS, Rights, UnverifiedProof, proofs_untrusted
 from .session_collections import COLLECTION_FRAMES, SessionCollections
 from .session_events import (
+    ArchiveCame,
     CaughtUp,
     Closed,
+    ClosedArchiveCame,
     DropCame,
     DropOffered,
     DropWanted,
     EphemeralCame,
+    FalseArchiveCame,
     Greeted,
     Met,
     Opened,
     Ponged,
+    PruneTold,
     ReceiptsShown,
     ReceiptWanted,
     RecordsCame,
@@ -75,6 +80,9 @@ another object waits behind so much at most; the rest of the window is kept for 
 
 BULK_FRAME: Final = 16 << 10
 """Bytes of its frames, unless a segment is longer: the other side does nothing else while it takes one in."""
+
+ARCHIVE_SLICE: Final = 64
+"""Segments of an archive that are taken in at once; then others have their turn."""
 
 MAX_EPHEMERALS: Final = 32
 """Messages said in passing in one frame."""
@@ -127,6 +135,7 @@ class Session:
         self._hungry: dict[ObjectId, None] = {}
         """Objects that have something to send and wait for credit, of which there may be thousands."""
         self._unproved: set[ObjectId] = set()
+        self._archives_asked: set[tuple[ObjectId, bytes]] = set()
         self.damaged: dict[ObjectId, Damaged] = {}
         """Objects of which something stored here could not be read; whoever owns the session repairs them."""
         self.mail = SessionMail(channel, self._nonce, self._send, serving=serving, takes_mail=takes_mail)
@@ -230,6 +239,15 @@ class Session:
     def get_snapshot(self, object_id: ObjectId, place: SnapshotPlace) -> None:
         """Asks for one segment ahead of its log; the answer comes as ``SnapshotCame``."""
         self._send(Frame.GET_SNAPSHOT, object_id, place.log, place.seq)
+
+    def get_archive(self, object_id: ObjectId, archive_id: bytes) -> None:
+        """Asks for an archive that a prune record names; the answer comes as ``ArchiveCame``."""
+        self._archives_asked.add((object_id, archive_id))
+        self._send(Frame.GET_ARCHIVE, object_id, archive_id)
+
+    def tell_pruned(self, object_id: ObjectId, prune: RecordId, hours: int | None) -> None:
+        """A node has all archives that a prune record names, or will never use them."""
+        self._send(Frame.PRUNED, object_id, prune, hours)
 
     def put_drop(self, raw: bytes) -> None:
         self._send(Frame.PUT_DROP, raw)
@@ -356,7 +374,8 @@ class Session:
         # A node takes from writers only; a member takes from any member what a writer signed.
         to_give = Level.WRITE if self._serving else Level.READ
         claim = self._channel + self._nonce + object_id
-        return Channel(book, Rights(book, claim, trusted=self._with_node, to_give=to_give))
+        rights = Rights(book, claim, trusted=self._with_node, to_give=to_give)
+        return Channel(book, rights, takes_archives=not self._with_node)
 
     def _on_prove(self, fields: list[Any], _: int) -> list[SessionEvent]:
         object_id, proofs = _object(fields[0]), proofs_untrusted(fields[1])
@@ -380,10 +399,55 @@ class Session:
 
     def _on_segments(self, fields: list[Any], size: int) -> list[SessionEvent]:
         raws = [some_bytes(raw, MAX_FRAME, "segment") for raw in many(fields[1], MAX_IDS, "segments")]
+        self._owe(size)
+        return [SegmentsCame(_object(fields[0]), raws, size)]
+
+    def _owe(self, size: int) -> None:
         self._owed += size
         if self._owed > WINDOW + MAX_FRAME:
             raise RemoteProtocolError("more segments than there was credit for")
-        return [SegmentsCame(_object(fields[0]), raws, size)]
+
+    def _on_get_archive(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        object_id, id_ = _object(fields[0]), blob(fields[1], 32, "archive id")
+        channel = self.channels.get(object_id)
+        archive = channel.book.find_archive(id_) if channel is not None and channel.may_read else None
+        given = archive is not None and channel is not None and channel.may_have([archive.epoch])
+        self._send(Frame.ARCHIVE, object_id, id_, archive.raw if given and archive is not None else b"")
+        return []
+
+    def _on_archive(self, fields: list[Any], size: int) -> list[SessionEvent]:
+        object_id, id_ = _object(fields[0]), blob(fields[1], 32, "archive id")
+        raw = some_bytes(fields[2], MAX_FRAME, "archive")
+        archive = Archive.parse_untrusted(raw) if raw else None
+        if archive is not None and (archive.id, archive.object) != (id_, object_id):
+            raise RemoteProtocolError("another archive than it says")
+        if (object_id, id_) in self._archives_asked:
+            self._archives_asked.discard((object_id, id_))
+            return [ArchiveCame(object_id, id_, archive)]
+        if archive is None or self._serving:
+            raise RemoteProtocolError("an archive that nobody asked for")
+        self._owe(size)
+        return self._opened_archive(archive, size)
+
+    def _opened_archive(self, archive: Archive, size: int) -> list[SessionEvent]:
+        """An archive in place of segments, as its segments, if its keys are here."""
+        held = self._wanted.get(archive.object, {}).get(archive.epoch)
+        if held is None:
+            return [ClosedArchiveCame(archive.object, archive, size)]
+        try:
+            raws = archive.unpack_untrusted(held.content)
+        except RemoteProtocolError as error:
+            return [FalseArchiveCame(archive.object, archive.id, str(error), size)]
+        starts = range(0, len(raws), ARCHIVE_SLICE)
+        sizes = {starts[-1]: size}  # given back once all of it is worked off
+        return [
+            SegmentsCame(archive.object, raws[at : at + ARCHIVE_SLICE], sizes.get(at, 0)) for at in starts
+        ]
+
+    def _on_pruned(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        object_id, prune = _object(fields[0]), RecordId(blob(fields[1], 32, "prune id"))
+        hours = None if fields[2] is None else number(fields[2], 0, 2**32, "hours")
+        return [PruneTold(object_id, prune, hours)]
 
     def _on_ephemeral(self, fields: list[Any], _: int) -> list[SessionEvent]:
         object_id = _object(fields[0])
@@ -477,6 +541,9 @@ class Session:
         Frame.GET_SNAPSHOT: _on_get_snapshot,
         Frame.SNAPSHOT: _on_snapshot,
         Frame.PROVE: _on_prove,
+        Frame.GET_ARCHIVE: _on_get_archive,
+        Frame.ARCHIVE: _on_archive,
+        Frame.PRUNED: _on_pruned,
         Frame.GET_RECEIPT: _on_get_receipt,
         Frame.SHOW_RECEIPTS: _on_show_receipts,
     }
@@ -569,12 +636,18 @@ class Session:
 
     def _pump_segments(self, object_id: ObjectId, channel: Channel) -> None:
         while channel.dirty and self._credit > (WINDOW - BULK_WINDOW if channel.behind else 0):
-            room = min(self._credit, BULK_FRAME) if channel.behind else self._credit
-            certificates, raws = channel.next_segments(room)
-            self.send_records(object_id, [certificate.raw for certificate in certificates])
-            if not raws:
-                break
-            frame = channel.book.last_sent.frame(raws)
+            closed = channel.next_closed()
+            if closed is not None:
+                certificates, archive = closed
+                self.send_records(object_id, [certificate.raw for certificate in certificates])
+                frame = encode_frame(Frame.ARCHIVE, object_id, archive.id, archive.raw)
+            else:
+                room = min(self._credit, BULK_FRAME) if channel.behind else self._credit
+                certificates, raws = channel.next_segments(room)
+                self.send_records(object_id, [certificate.raw for certificate in certificates])
+                if not raws:
+                    continue
+                frame = channel.book.last_sent.frame(raws)
             self._credit -= len(frame)
             self._outgoing.append(frame)
             channel.behind = bool(channel.dirty)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..codec.ids import MailAddress, ObjectId
+from ..codec.ids import MailAddress, ObjectId, RecordId
 from ..crypto import VerifyKey, Watchword
+from ..objects.archives import Archive
 from ..objects.mail import Mail
 from ..values import dataclass
 from .collections import Range
@@ -58,6 +59,43 @@ class SegmentsCame:
     object: ObjectId
     raws: list[bytes]
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedArchiveCame:
+    """An archive in place of segments, whose keys are not here; ``size`` as of segments."""
+
+    object: ObjectId
+    archive: Archive
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class FalseArchiveCame:
+    """An archive in place of segments that does not hold them; ``size`` as of segments."""
+
+    object: ObjectId
+    id: bytes
+    words: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveCame:
+    """The answer to ``get_archive``; ``archive`` is None where there is none."""
+
+    object: ObjectId
+    id: bytes
+    archive: Archive | None
+
+
+@dataclass(frozen=True, slots=True)
+class PruneTold:
+    """A node has all archives that a prune record names; in how many hours it acts, or None: not at all."""
+
+    object: ObjectId
+    prune: RecordId
+    hours: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +270,10 @@ SessionEvent = (
     | CaughtUp
     | RecordsCame
     | SegmentsCame
+    | ClosedArchiveCame
+    | FalseArchiveCame
+    | ArchiveCame
+    | PruneTold
     | EphemeralCame
     | Receipt
     | ReceiptWanted

@@ -40,12 +40,14 @@ class Snapshots:
 
     Attributes:
         vouched: the newest that this device made, or found true.
+        before: the one that was that before it.
         unchecked: the newest that is to be compared.
         since: segments delivered since the one vouched for.
     """
 
     def __init__(self) -> None:
         self.vouched: SnapshotPlace | None = None
+        self.before: SnapshotPlace | None = None
         self.unchecked: Claimed | None = None
         self.since = 0
 
@@ -59,9 +61,14 @@ class Snapshots:
             return
         place = SnapshotPlace(segment.log, segment.seq, segment.id)
         if own:
-            self.vouched, self.unchecked, self.since = place, None, 0
+            self.vouched, self.before, self.unchecked, self.since = place, self.vouched, None, 0
         else:
             self.unchecked = Claimed(place, author, end.heads, self.since)
+
+    @property
+    def newest_two(self) -> list[SnapshotPlace]:
+        """The newest that this device vouches for: nodes give them to newcomers."""
+        return [place for place in (self.vouched, self.before) if place is not None]
 
     def is_due(self, segments: int) -> bool:
         """Whether one is due, after so many segments; later, while another's is to be compared.
@@ -73,7 +80,7 @@ class Snapshots:
     def settle(self, claimed: Claimed, true: bool | None) -> None:
         """It was compared with the history; None where that does not reach its heads."""
         if true:
-            self.vouched = claimed.place
+            self.vouched, self.before = claimed.place, self.vouched
             self.since -= claimed.since
         if self.unchecked == claimed:
             self.unchecked = None
@@ -82,12 +89,13 @@ class Snapshots:
 
     def stored(self) -> list[Any]:
         """As fields of this device's own checkpoint."""
-        return [_place(self.vouched), _claim(self.unchecked), self.since]
+        return [_place(self.vouched), _place(self.before), _claim(self.unchecked), self.since]
 
     def restore(self, fields: Any) -> None:
         """Takes back what ``stored`` gave. Raises RemoteProtocolError."""
-        vouched, claim, self.since = array(fields, 3, "snapshots")
+        vouched, before, claim, self.since = array(fields, 4, "snapshots")
         self.vouched = SnapshotPlace.parse_untrusted(vouched) if vouched else None
+        self.before = SnapshotPlace.parse_untrusted(before) if before else None
         if claim:
             place, account, device, principal, name, heads, since = claim
             self.unchecked = Claimed(

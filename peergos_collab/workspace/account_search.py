@@ -41,7 +41,13 @@ from .recovery_drop import drop_keys
 if TYPE_CHECKING:
     from ..errors import Damaged
     from ..objects.snapshots import SnapshotPlace
-    from ..sync.session_events import EphemeralCame, ReceiptsShown, SnapshotCame
+    from ..sync.session_events import (
+        EphemeralCame,
+        FalseArchiveCame,
+        PruneTold,
+        ReceiptsShown,
+        SnapshotCame,
+    )
     from .sync_link import LinkOwner, Reply, SyncLink
 
 SECONDS: Final = 60.0
@@ -245,6 +251,12 @@ class _Search:
         pass
 
     def on_stirred(self, objects: list[ObjectId]) -> None:
+        pass
+
+    def on_false_archive(self, live: LiveObject, event: FalseArchiveCame, who: str) -> None:
+        pass
+
+    def on_pruned(self, live: LiveObject, node: str, told: PruneTold) -> None:
         pass
 
     def on_snapshot(self, live: LiveObject, event: SnapshotCame) -> SnapshotPlace | None:

@@ -398,6 +398,30 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class CompactedAt:
+    """What a node said of archives that are to take the place of older changes.
+
+    Args:
+        hours: in which the last of them does, if no member objects; 0: all did. None: not at all.
+        problem: why not, in words.
+    """
+
+    node: str
+    hours: int | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """Archives of a document: how many changes lie in them, in how many bytes, and what its nodes say."""
+
+    archives: int
+    changes: int
+    bytes: int
+    nodes: tuple[CompactedAt, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Flaw:
     """Something that is not as it should be, in the object called ``path``."""
 
@@ -613,6 +637,12 @@ class Workspace(Protocol):
         """Makes the text what it was, by edits like any other: all that came since stays in the history.
 
         Raises NotFound, UsageError, Offline, NoAccess; then nothing was changed.
+        """
+
+    async def compact_document(self, path: str) -> Compaction:
+        """Has archives take the place of older changes at its nodes, once members had time to object.
+
+        Nothing of the history is lost. Raises NotFound, UsageError, NoAccess, NoNode, Offline, Conflict.
         """
 
     async def new_chat(self, path: str) -> None: ...

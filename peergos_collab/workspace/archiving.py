@@ -23,8 +23,9 @@ class Shelves(Protocol):
     def lock(self, opened: OpenObject) -> Lock: ...
 
 
-async def archive(stored: Shelves, opened: OpenObject) -> None:
-    """Archives what is due of an object."""
+async def archive(stored: Shelves, opened: OpenObject, rest: float | None = None) -> None:
+    """Archives what is due of an object; ``rest`` is ``REST`` where nobody waits for it."""
+    rest = REST if rest is None else rest
     loop, replica = asyncio.get_running_loop(), opened.live.replica
     for branch in list(replica.book.numbered.values()):
         while is_due(branch) and not opened.live.failed and not opened.live.stopped:
@@ -37,7 +38,7 @@ async def archive(stored: Shelves, opened: OpenObject) -> None:
                 await _store(stored, opened, packed)
             except Damaged:
                 return  # it is dealt with by who needs what is damaged, or writes what somebody typed
-            await asyncio.sleep(REST * (loop.time() - began))
+            await asyncio.sleep(rest * (loop.time() - began))
 
 
 async def _store(stored: Shelves, opened: OpenObject, packed: Packed) -> None:

@@ -330,6 +330,7 @@ _PLAIN: Final = (
     "document_at",
     "blame",
     "restore_document",
+    "compact_document",
     "new_chat",
     "read_messages",
     "search_messages",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from .api import Passage, Version
+from .api import Compaction, Passage, Version
 from .wire import from_wire
 
 
@@ -33,3 +33,7 @@ class AttachedPast:
 
     async def restore_document(self, path: str, version: str) -> None:
         await self._calls.call("restore_document", path, version)
+
+    async def compact_document(self, path: str) -> Compaction:
+        found: Compaction = from_wire(Compaction, await self._calls.call("compact_document", path))
+        return found

@@ -20,7 +20,7 @@ from ..objects.snapshots import SnapshotPlace
 from ..sync.causal_order import CausalOrder, SetAside
 from ..values import dataclass
 
-VERSION: Final = 5
+VERSION: Final = 6
 _LIMIT: Final = 1 << 30
 
 

@@ -43,6 +43,7 @@ from .node_faults import fault_words
 from .online import Online
 from .open_object import PROFILE_PATH, OpenObject
 from .profile_changes import ProfileChanges
+from .prune_checks import check_prunes
 from .references import ObjectReference
 from .renewal import Renewal
 from .reopening import Reopening
@@ -300,6 +301,7 @@ class Engine:
         opened.live.on_claims.append(lambda: self.check_claims(opened))
         self.check_claims(opened)
         opened.live.on_saved.append(lambda: self._archive(opened))
+        opened.live.on_prunes.append(lambda: self.check_prunes(opened))
         return opened
 
     def replay(self, opened: OpenObject) -> Replica:
@@ -334,6 +336,11 @@ class Engine:
         """Has older segments take less room, where there are many."""
         if not self._closed and any(map(is_due, opened.live.replica.book.numbered.values())):
             self._begin_once(opened, "archives", lambda: archive(self.stored, opened))
+
+    def check_prunes(self, opened: OpenObject) -> None:
+        """Looks whether what others have dropped at nodes is in the archives that stand for it."""
+        if not opened.live.unverified and not opened.live.incomplete and opened.live.prunes.unchecked:
+            self._begin_once(opened, "prunes", lambda: check_prunes(self, opened))
 
     def _begin_once(self, opened: OpenObject, what: str, work: Callable[[], Awaitable[None]]) -> None:
         """Runs something beside the rest, unless it runs already."""

@@ -10,7 +10,7 @@ from ..errors import Damaged, PeergosCollabError, RemoteProtocolError
 from ..objects.snapshots import SnapshotPlace
 from ..sync.faults import Against
 from ..sync.receipts import Receipt
-from ..sync.session_events import EphemeralCame, ReceiptsShown, SnapshotCame
+from ..sync.session_events import EphemeralCame, FalseArchiveCame, PruneTold, ReceiptsShown, SnapshotCame
 from .api import Event
 from .history import settle, show_preview_untrusted
 from .live_object import LiveObject
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 OTHER_KEY: Final = (
     "a member shows receipts that are said to be of the node {node}, but are not signed with the key that it "
     "shows here: either it shows members different keys, or that member's program is not honest"
+)
+
+
+FALSE_HISTORY: Final = (
+    "{node} gives an archive in place of older changes that does not hold them ({words}); {who} named it for "
+    "that. Members who were there before have them, and give them when they are connected directly"
 )
 
 
@@ -64,6 +70,7 @@ class LinkEvents(LinkOwner):
             self.engine.news.tell(Event("connected", opened.path, via=link.via))
         self.engine.online.greet(opened)
         self.engine.devices.renew(opened)
+        self.engine.check_prunes(opened)
         opened.preview = None  # all of it is here, so there is nothing left to hurry for
         if live.unverified and not opened.settling:
             opened.settling = True
@@ -106,6 +113,17 @@ class LinkEvents(LinkOwner):
             node_link = network.link_of(live.id, address) if network is not None else None
             if pin_of(address) == node and node_link is not None and node_link.link is not None:
                 node_link.link.ask_for_receipt(live.id)
+
+    def on_false_archive(self, live: LiveObject, event: FalseArchiveCame, who: str) -> None:
+        prunes = live.replica.book.prunes.values()
+        named = (prune for prune in prunes for each in prune.replaced if each.archive == event.id)
+        author = next((author for prune in named if (author := live.prunes.author(prune)) is not None), None)
+        by = self.engine.who(author) if author is not None else "somebody"
+        self.on_problem(live, FALSE_HISTORY.format(node=who, who=by, words=event.words))
+
+    def on_pruned(self, live: LiveObject, node: str, told: PruneTold) -> None:
+        live.prunes.told[node, told.prune] = told.hours
+        self.engine.news.pulse()
 
     def on_stirred(self, objects: list[ObjectId]) -> None:
         self.engine.waking.wake(objects)

@@ -10,8 +10,10 @@ from typing import Final
 from ..codec.ids import LogId, ObjectId, RunId
 from ..crypto import LocalKey, Watchword
 from ..errors import Conflict, Damaged, DiskFull
+from ..objects.archives import Archive
 from ..objects.certificates import Certificate
 from ..objects.payload import MAX_CHANGES, Delivery, Kind
+from ..objects.prunes import Prune
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Batch, Random
 from ..sync.arrivals import Arrival, Offered
@@ -27,6 +29,7 @@ from ..values import dataclass
 from .by_chance import draw
 from .local_state import LocalState
 from .node_receipts import NodeReceipts
+from .prunes import Prunes
 from .states_due import StatesDue
 from .summaries import Summary
 from .writes import Writes
@@ -82,6 +85,7 @@ class LiveObject:
         leave_early: whether what is written may be sent before it is durable: only once the disk says that
             this home is in use. After a power cut its logs are given up, and what others have comes back.
         on_saved: called when its state was saved.
+        on_prunes: called when prune records came, or something changed by which they could be checked.
         incomplete: this home never had all of it, so it publishes nothing that says what of a device counts.
         modified: when the content last changed, by its author's clock, ms since 1970.
         stopped: its home is closing, or it was opened anew: what is stored is another's from then on.
@@ -99,6 +103,7 @@ class LiveObject:
     on_unsettled: list[Callable[[], None]] = field(default_factory=list)
     on_claims: list[Callable[[], None]] = field(default_factory=list)
     on_saved: list[Callable[[], None]] = field(default_factory=list)
+    on_prunes: list[Callable[[], None]] = field(default_factory=list)
     failed: bool = False
     unverified: SnapshotPlace | None = None
     incomplete: bool = False
@@ -107,6 +112,7 @@ class LiveObject:
     stopped: bool = False
     _refusal: Damaged | None = None
     receipts: NodeReceipts = field(init=False)
+    prunes: Prunes = field(init=False)
     _state: LocalState = field(init=False)
     _states_due: StatesDue = field(init=False)
     _writes: Writes = field(init=False)
@@ -122,6 +128,7 @@ class LiveObject:
     def __post_init__(self) -> None:
         self._writes = Writes(self.replica.store, self._disk_told)
         self.receipts = NodeReceipts(self.replica, self.local, self.random, self.links, self._write_later)
+        self.prunes = Prunes(self.replica)
         self._state = LocalState(self.replica, self.local, self.random)
         self._states_due = StatesDue(self.replica, self.random, self._is_free, self._append)
 
@@ -290,6 +297,23 @@ class LiveObject:
         self._plan_checkpoint()
         return taken
 
+    def take_closed(self, archive: Archive, via: str, origin: Session) -> Offered:
+        """Takes an archive in place of segments, whose keys are not here; as ``take_segments``."""
+        if not self._writes.ready():
+            return Offered()
+        offered = self.replica.book.take_closed(archive, origin.gives(self.id))
+        if offered.batch:
+            self._unsaved += 1
+            self._writes.write(offered.batch, self._saved)  # first, for it is read from there
+        self._since_checkpoint += len(offered.arrivals)
+        origin.note_taken(self.id, offered.arrivals, offered.known)
+        self._pass_on(offered)
+        self._tell(self.replica.order.take(offered.arrivals, via))
+        if offered.arrivals:
+            self.receipts.arrived({archive.log})
+        self._plan_checkpoint()
+        return offered
+
     def take_records(
         self, raws: Iterable[bytes], via: str = "local", origin: Session | None = None
     ) -> Offered:
@@ -301,9 +325,16 @@ class LiveObject:
             self.receipts.arrived()
             self.spread(())
             self._tell(self.replica.deliver_waiting(via))
-            if any(not isinstance(record, Certificate) for record in offered.records):
+            if any(not isinstance(record, Certificate | Prune) for record in offered.records):
                 self._members_changed()
+            if self.replica.book.prunes:
+                self.tell_prunes()
         return offered
+
+    def tell_prunes(self) -> None:
+        """Prune records came, or what they may be checked by."""
+        for callback in list(self.on_prunes):
+            callback()
 
     def _members_changed(self) -> None:
         """What is due so that others can go on is done after a moment: most likely somebody else does it."""
@@ -415,7 +446,7 @@ class LiveObject:
         replica, word = self.replica, self.watchword()
         busy = replica.unsettled or replica.is_removed or replica.base_is_due or replica.order.bases.unchecked
         told = any((replica.problems, replica.damage, replica.order.set_aside, replica.view.void))
-        told = told or bool(self.receipts.told.faults())
+        told = told or bool(self.receipts.told.faults()) or bool(self.prunes.unchecked)
         kept = self.nodes and not replica.unsealed.pending and all(map(self.saved_on, self.nodes))
         if word is None or busy or told or not kept or self.failed or self.unverified or self.incomplete:
             return b""

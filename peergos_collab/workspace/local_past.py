@@ -8,7 +8,8 @@ from typing import Any
 from ..errors import Damaged, Offline, UsageError
 from ..objects.payload import Kind
 from .apart import write_apart
-from .api import Passage, Version
+from .api import Compaction, Passage, Version
+from .compacting import compact
 from .document_past import DocumentPast
 from .engine import Engine
 from .folds import DocumentFold
@@ -54,6 +55,11 @@ class LocalPast:
         # Apart, so that it is a version by itself: what was before it can be found again.
         write_apart(opened, fold.document.state(), then)
         await opened.live.durable()
+
+    async def compact_document(self, path: str) -> Compaction:
+        opened, _ = self._document(path)
+        self.engine.devices.check_stands()
+        return await compact(self.engine, opened, path)
 
     def _document(self, path: str) -> tuple[OpenObject, DocumentFold]:
         opened = self.engine.find(path)

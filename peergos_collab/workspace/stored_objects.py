@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 from ..codec.ids import EpochId, ObjectId, RunId
 from ..documents import NotTogether
 from ..errors import Damaged
+from ..objects.archives import Archive
 from ..objects.epoch_keys import EpochKeys
 from ..objects.operations import Actor
 from ..objects.payload import Kind
+from ..objects.prunes import Replaced
+from ..objects.snapshots import MAX_PARTS
 from ..storage import ask_for_salvage
 from ..sync.archiving import Packed, pack_next
 from ..sync.bases import Base
 from ..sync.causal_order import CausalOrder
 from ..sync.logbook import LogBook
+from ..sync.named_archives import holds, is_own, made_here
 from ..sync.replica import Replica
 from ..sync.snapshots import Claimed
 from .folds import ChatFold, DocumentFold, EntriesFold
@@ -200,7 +204,36 @@ class StoredObjects:
         with self.lock(opened):
             book = LogBook.as_stored(opened.live.id, self._engine.store)
             book.archived.keys = replica.keys
-            return pack_next(book, book.numbered[branch], replica.keys, os.urandom)
+            return pack_next(book, book.numbered[branch], replica.keys)
+
+    def replaced(self, opened: OpenObject) -> tuple[list[Replaced], int]:
+        """What archives could take the place of at a node, and their bytes; for a thread of its own.
+
+        The newest two snapshots stay, for newcomers to begin with.
+        """
+        replica = opened.live.replica
+        before: dict[bytes, int] = {}
+        for place in replica.order.snapshots.newest_two:
+            before[place.log] = min(place.seq - MAX_PARTS, before.get(place.log, place.seq))
+        with self.lock(opened):
+            book = LogBook.as_stored(opened.live.id, self._engine.store)
+            book.archived.keys = replica.keys
+            found = made_here(book, before)
+        return [each for each, _ in found], sum(size for _, size in found)
+
+    def is_own_archive(self, opened: OpenObject, named: Replaced) -> bool:
+        """See ``named_archives.is_own``; for a thread of its own."""
+        with self.lock(opened):
+            book = LogBook.as_stored(opened.live.id, self._engine.store)
+            book.archived.keys = opened.live.replica.keys
+            return is_own(book, opened.live.replica.keys, named)
+
+    def archive_holds(self, opened: OpenObject, archive: Archive) -> bool | None:
+        """See ``named_archives.holds``; for a thread of its own."""
+        with self.lock(opened):
+            book = LogBook.as_stored(opened.live.id, self._engine.store)
+            book.archived.keys = opened.live.replica.keys
+            return holds(book, opened.live.replica.keys, archive)
 
     def lock(self, opened: OpenObject) -> Lock:
         """Held by who reads an object with a book of his own; what he has not read yet must not be moved."""

@@ -13,21 +13,26 @@ from ..codec.ids import ObjectId
 from ..codec.shown import escape_hidden
 from ..crypto import Watchword
 from ..errors import Damaged, Offline, PeergosCollabError, Refused, RemoteProtocolError
+from ..objects.archives import Archive
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Connection, Random
 from ..sync.logbook import LogBook
 from ..sync.receipts import Receipt
 from ..sync.session import Session
 from ..sync.session_events import (
+    ArchiveCame,
     CaughtUp,
     Closed,
+    ClosedArchiveCame,
     CollectionCompared,
     DropCame,
     EphemeralCame,
+    FalseArchiveCame,
     Greeted,
     Met,
     Opened,
     Ponged,
+    PruneTold,
     ReceiptsShown,
     RecordsCame,
     RefusedCame,
@@ -89,6 +94,10 @@ class LinkOwner(Protocol):
 
     def on_stirred(self, objects: list[ObjectId]) -> None: ...
 
+    def on_false_archive(self, live: LiveObject, event: FalseArchiveCame, who: str) -> None: ...
+
+    def on_pruned(self, live: LiveObject, node: str, told: PruneTold) -> None: ...
+
     def wanted_snapshot(self, live: LiveObject) -> SnapshotPlace | None: ...
 
 
@@ -139,6 +148,7 @@ class SyncLink:
         self._heard = self._loop.time()
         self._probed = asyncio.Event()
         self._pings = 0
+        self._archives: dict[bytes, asyncio.Future[Archive | None]] = {}
         self._behind: dict[ObjectId, list[SessionEvent]] = {}
         """Of objects of which a snapshot was asked for, what is taken only after it: there is no credit for
         more than 1 MiB of that, which may take long to fold in."""
@@ -202,6 +212,8 @@ class SyncLink:
                 self._heard = self._loop.time()
                 for event in self.session.receive_untrusted(message):
                     self._handle_apart(event)
+                    if self._loop.time() - self._heard > SLICE_SECONDS:
+                        await asyncio.sleep(0)  # an archive is many events
                 self.flush()
                 served += self._loop.time() - self._heard
                 if served > SLICE_SECONDS:
@@ -247,6 +259,9 @@ class SyncLink:
         for drop in self.drops.values():
             if not drop.done():
                 drop.set_exception(_gone())
+        for archive in self._archives.values():
+            if not archive.done():
+                archive.set_exception(_gone())
 
     def probe(self) -> None:
         """Has the other side give a sign of life; without one the connection soon counts as lost."""
@@ -301,7 +316,7 @@ class SyncLink:
     # -- events ---------------------------------------------------------------------------------
 
     def _handle_apart(self, event: SessionEvent) -> None:
-        if isinstance(event, SegmentsCame | CaughtUp) and event.object in self._behind:
+        if isinstance(event, SegmentsCame | ClosedArchiveCame | CaughtUp) and event.object in self._behind:
             self._behind[event.object].append(event)
         else:
             self._take_apart(event)
@@ -324,6 +339,21 @@ class SyncLink:
                 self._records(event)
             case SegmentsCame():
                 self._segments(event)
+            case ClosedArchiveCame():
+                self._closed(event)
+            case FalseArchiveCame():
+                self.session.grant_credit(event.size)
+                live = self._objects.get(event.object)
+                if live is not None:
+                    self._owner.on_false_archive(live, event, self.who)
+            case ArchiveCame():
+                asked = self._archives.pop(event.id, None)
+                if asked is not None and not asked.done():
+                    asked.set_result(event.archive)
+            case PruneTold():
+                live = self._objects.get(event.object)
+                if live is not None and self.node:
+                    self._owner.on_pruned(live, self.node, event)
             case EphemeralCame():
                 live = self._objects.get(event.object)
                 if live is not None:
@@ -373,6 +403,18 @@ class SyncLink:
             if taken.offered.gaps or taken.offered.barred:
                 self._compare_again(live)
             elif taken.offered.arrivals:
+                self._compares.pop(live.id, None)
+        self.session.grant_credit(event.size)
+
+    def _closed(self, event: ClosedArchiveCame) -> None:
+        live = self._objects.get(event.object)
+        if live is not None:
+            offered = live.take_closed(event.archive, self.via, self.session)
+            if offered.refused:
+                self._owner.on_problem(live, f"{self.who} sent a false archive: {offered.refused[0]}")
+            if offered.gaps or offered.barred:
+                self._compare_again(live)
+            elif offered.arrivals:
                 self._compares.pop(live.id, None)
         self.session.grant_credit(event.size)
 
@@ -533,6 +575,15 @@ class SyncLink:
         ask()
         self.flush()
         return await self._answered(future)
+
+    async def get_archive(self, object_id: ObjectId, archive_id: bytes) -> Archive | None:
+        """An archive that a prune record names; None where the other side has it not. Raises Offline."""
+        self._check_open()
+        if archive_id not in self._archives:
+            self._archives[archive_id] = self._loop.create_future()
+            self.session.get_archive(object_id, archive_id)
+            self.flush()
+        return await self._answered(self._archives[archive_id])
 
     async def confirmed(self, object_id: ObjectId) -> None:
         """Returns once the node says that everything sent so far for an object is durable there.

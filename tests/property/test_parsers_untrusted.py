@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from peergos_collab.chat import Message, encode_events
 from peergos_collab.codec import encode
-from peergos_collab.codec.ids import MailAddress, ObjectId
+from peergos_collab.codec.ids import MailAddress, ObjectId, RecordId
 from peergos_collab.crypto import BoxPair, EphemeralKey, LocalKey, SigningKey
 from peergos_collab.documents.version_names import NamedVersion, Naming
 from peergos_collab.errors import PeergosCollabError
@@ -35,6 +35,7 @@ from peergos_collab.objects.membership import fold
 from peergos_collab.objects.operations import Create, parse_op_untrusted, sign_op, write_op
 from peergos_collab.objects.payload import Kind, decode_payload_untrusted
 from peergos_collab.objects.principals import Principal
+from peergos_collab.objects.prunes import Prune, Replaced
 from peergos_collab.objects.records import Epoch, EpochLink, Grant, open_op, parse_record_untrusted
 from peergos_collab.objects.segments import Segment
 from peergos_collab.objects.snapshots import SnapshotEnd, SnapshotPart, SnapshotPlace
@@ -128,7 +129,17 @@ def _from_bytes(check: Callable[[Any], None]) -> Callable[[bytes], None]:
 
 
 CONTENT = CIRCLE.members[0].keys.content
-ARCHIVE = pack_archive(FORGER.segments, CONTENT, RANDOM)
+ARCHIVE = pack_archive(FORGER.segments, CONTENT)
+PRUNE, OBJECTION = (
+    Prune.issue(CIRCLE.object, CIRCLE.epoch_id, what, ANA.keys, ANA.actor, RANDOM)
+    for what in ([Replaced.by(ARCHIVE)], RecordId(RANDOM(32)))
+)
+
+
+def _author_of(prune: Prune) -> None:
+    prune.author_untrusted(ANA.keys, VIEW)
+
+
 HEAD = SnapshotPlace(FORGER.log, 1, FORGER.segments[0].id)
 BASE = SnapshotPart(b"state", SnapshotEnd((HEAD,), RANDOM(32), following={RANDOM(8): 7}))
 SNAPSHOT = SnapshotPart(b"state", SnapshotEnd((HEAD,), RANDOM(32), 3))
@@ -152,6 +163,9 @@ PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "book, certificate": (_book, FORGER.certificate),
     "book, segment": (_book, SEGMENT),
     "segment": (_segment, SEGMENT),
+    "prune record": (lambda raw: _author_of(Prune.parse_untrusted(raw).verify(EPOCHS)), PRUNE.raw),
+    "objection": (lambda raw: Prune.parse_untrusted(raw).verify(EPOCHS), OBJECTION.raw),
+    "book, prune record": (_book, PRUNE.raw),
     "archive": (lambda raw: Archive.parse_untrusted(raw).unpack_untrusted(CONTENT), ARCHIVE.raw),
     "base": (SnapshotPart.decode_untrusted, BASE.encode()),
     "end of a snapshot": (SnapshotPart.decode_untrusted, SNAPSHOT.encode()),
@@ -280,6 +294,8 @@ SIGNED: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "epoch link": (lambda raw: EpochLink.parse_untrusted(raw, PUBLIC), LINK_OF_EPOCH),
     "certificate": (lambda raw: Certificate.parse_untrusted(raw).verify(EPOCHS), FORGER.certificate),
     "segment": (lambda raw: Segment.parse_untrusted(raw).verify(), SEGMENT),
+    "prune record": (lambda raw: Prune.parse_untrusted(raw).verify(EPOCHS), PRUNE.raw),
+    "objection": (lambda raw: Prune.parse_untrusted(raw).verify(EPOCHS), OBJECTION.raw),
     "ephemeral": (_ephemeral, SEALED),
 }
 
@@ -357,6 +373,9 @@ def _frames() -> list[bytes]:
         ],
         Frame.COMPARED: [pack_ranges([Range(0, 1)])],
         Frame.STIRRED: [CIRCLE.object],
+        Frame.GET_ARCHIVE: [CIRCLE.object, ARCHIVE.id],
+        Frame.ARCHIVE: [CIRCLE.object, ARCHIVE.id, ARCHIVE.raw],
+        Frame.PRUNED: [CIRCLE.object, PRUNE.id, 24],
     }
     return [encode_frame(kind, *values) for kind, values in fields.items()]
 

@@ -181,7 +181,7 @@ class Writing:
                 beside = LogBook.load(book.object, self.store)
                 beside.archived.keys = self.replica.keys
                 there = beside.numbered[branch.number]
-                packed = archiving.pack_next(beside, there, self.replica.keys, self.rng.randbytes)
+                packed = archiving.pack_next(beside, there, self.replica.keys)
                 if packed is None:
                     break
                 self.store.write(archiving.take_packed(book, packed))

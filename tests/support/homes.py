@@ -2,8 +2,8 @@
 
 As a program, it is such a process::
 
-    python tests/support/homes.py node HOME PORT     prints its address, serves until stdin ends
-    python tests/support/homes.py entry HOME PORT    the same, and relays, to loopback too
+    python tests/support/homes.py node HOME PORT GRACE     prints its address, serves until stdin ends
+    python tests/support/homes.py entry HOME PORT GRACE    the same, and relays, to loopback too
     python tests/support/homes.py engine HOME        answers JSON calls on stdin with JSON on stdout
 
     call     [id, method, argument …]         of Workspace, or one of ``Child``
@@ -28,6 +28,7 @@ from peergos_collab import errors
 from peergos_collab.codec.address import format_address
 from peergos_collab.documents import Document
 from peergos_collab.node import RunningNode, serve_node
+from peergos_collab.node.pruning import GRACE_HOURS
 from peergos_collab.ports import Address, Connection, Transport
 from peergos_collab.ports.installed import installed_tunnels
 from peergos_collab.workspace import Options, Role, create_workspace, peers
@@ -103,8 +104,10 @@ class NodeProcess(_Process):
     entry: bool
 
     @classmethod
-    async def start(cls, home: Path, port: int = 0, *, entry: bool = False) -> NodeProcess:
-        node = cls(await cls.launch("entry" if entry else "node", str(home), str(port)))
+    async def start(
+        cls, home: Path, port: int = 0, *, entry: bool = False, grace: int = GRACE_HOURS
+    ) -> NodeProcess:
+        node = cls(await cls.launch("entry" if entry else "node", str(home), str(port), str(grace)))
         node.home, node.entry = home, entry
         node.address = (await node.line()).strip()
         assert node.address.startswith("pgc://")
@@ -261,15 +264,23 @@ class World:
         assert engine.home == person.home
 
     async def node(
-        self, name: str = "node", port: int = 0, *, entry: bool = False, stun: bool = False
+        self,
+        name: str = "node",
+        port: int = 0,
+        *,
+        entry: bool = False,
+        stun: bool = False,
+        grace: int = GRACE_HOURS,
     ) -> RunningNode:
         tunnels = installed_tunnels(private=True) if entry else None
-        node = await serve_node(self.root / name, "127.0.0.1", port, tunnels=tunnels, stun=stun)
+        node = await serve_node(self.root / name, "127.0.0.1", port, tunnels=tunnels, stun=stun, grace=grace)
         self.nodes.append(node)
         return node
 
-    async def node_process(self, name: str = "node", *, entry: bool = False) -> NodeProcess:
-        node = await NodeProcess.start(self.root / name, entry=entry)
+    async def node_process(
+        self, name: str = "node", *, entry: bool = False, grace: int = GRACE_HOURS
+    ) -> NodeProcess:
+        node = await NodeProcess.start(self.root / name, entry=entry, grace=grace)
         self.nodes.append(node)
         return node
 
@@ -537,9 +548,9 @@ async def _engine(home: Path) -> None:
     await workspace.close()
 
 
-async def _node(home: Path, port: int, *, entry: bool) -> None:
+async def _node(home: Path, port: int, grace: int, *, entry: bool) -> None:
     tunnels = installed_tunnels(private=True) if entry else None
-    node = await serve_node(home, "127.0.0.1", port, tunnels=tunnels)
+    node = await serve_node(home, "127.0.0.1", port, tunnels=tunnels, grace=grace)
     print(node.address, flush=True)
     reader = await _stdin()
     await reader.read()
@@ -548,6 +559,7 @@ async def _node(home: Path, port: int, *, entry: bool) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] in ("node", "entry"):
-        asyncio.run(_node(Path(sys.argv[2]), int(sys.argv[3]), entry=sys.argv[1] == "entry"))
+        home, port, grace = Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+        asyncio.run(_node(home, port, grace, entry=sys.argv[1] == "entry"))
     else:
         asyncio.run(_engine(Path(sys.argv[2])))

@@ -271,7 +271,7 @@ class MemberSite(Site):
         """As the workspace does with older segments."""
         book, keys = self.replica.book, self.replica.keys
         for branch in list(book.numbered.values()):
-            packed = pack_next(book, branch, keys, self.world.bytes) if is_due(branch) else None
+            packed = pack_next(book, branch, keys) if is_due(branch) else None
             batch = take_packed(book, packed) if packed is not None else []
             if batch:
                 self.world.archives += 1

@@ -40,7 +40,7 @@ def resealed(who: Group, record: MembershipRecord, by: str, change: Change, sign
     """
     epoch = next(epoch for epoch, _ in record.sealed.op_seals if epoch in who[by].membership.ring.ops)
     seal_key = derive(who[by].membership.ring.ops[epoch], Tag.OP_KEY, WrapKey)
-    head, rest, signer, _, _ = decode_untrusted(record.raw, MAX_RECORD)
+    head, rest, signer, _, _, _ = decode_untrusted(record.raw, MAX_RECORD)
     links, history, wraps, seals, sealed_op, by_device = decode_untrusted(rest, MAX_RECORD)
     core = record.sealed.core_hash
     op_key = OpKey(copen(seal_key, Tag.SEAL, dict(map(tuple, seals))[epoch], core))
@@ -59,7 +59,7 @@ def resealed(who: Group, record: MembershipRecord, by: str, change: Change, sign
         new = encode([links, history, wraps, seals, sealed, hidden])
         id_ = hash256(id_tag, head + hash256(Tag.RECORD_REST, new))
         made = keys.signing_key(keys.level).sign(tag, id_)
-        return encode([head, new, signer, int(keys.level), made])
+        return encode([head, new, signer, int(keys.level), made, []])
 
     length = len(plain) + 1
     wanted = bucket(len(build(length)))
@@ -140,7 +140,7 @@ def test_the_seal_of_the_signature_has_one_form() -> None:
     new = encode(fields)
     id_ = hash256(Tag.GRANT_ID, head + hash256(Tag.RECORD_REST, new))
     signature = keys.signing_key(keys.level).sign(Tag.SIGN_GRANT, id_)
-    copy = taken(who, encode([head, new, outer[0], int(keys.level), signature]))
+    copy = taken(who, encode([head, new, outer[0], int(keys.level), signature, []]))
 
     assert copy.id in who["a"].view.void
     assert news.id not in who["a"].view.void

@@ -300,7 +300,14 @@ def test_a_record_has_a_head(head: Any) -> None:
 
     def build(padded: bytes) -> bytes:
         return encode(
-            [encode(head), encode([[], b"", wraps, [], padded, bytes(SEALED_SIGNATURE)]), b"", 3, bytes(64)]
+            [
+                encode(head),
+                encode([[], b"", wraps, [], padded, bytes(SEALED_SIGNATURE)]),
+                b"",
+                3,
+                bytes(64),
+                [],
+            ]
         )
 
     with pytest.raises(RemoteProtocolError, match="head"):

@@ -12,7 +12,7 @@ from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.segments import Segment
 from peergos_collab.ports import PutValue
 from peergos_collab.sync import archiving
-from peergos_collab.sync.archived import ARCHIVES, IDS
+from peergos_collab.sync.archived import ARCHIVES
 from peergos_collab.sync.archiving import pack_next, put_back, take_packed
 from peergos_collab.sync.channel import Channel
 from peergos_collab.sync.heads import Tip
@@ -59,7 +59,7 @@ def test_nothing_is_lost_and_it_takes_less_room() -> None:
     stored = sum(len(op.raw) for ops in a.store._durable.segments.values() for op in ops)
     assert a.archive() == 8
     left = sum(len(op.raw) for ops in a.store._durable.segments.values() for op in ops)
-    packed = sum(len(raw) for space in (ARCHIVES, IDS) for _, raw in a.store.values(space))
+    packed = sum(len(raw) for _, raw in a.store.values(ARCHIVES))
 
     assert raws(a) == before
     assert (left + packed) * 3 < stored * 2  # archives of seven: their own 300 bytes weigh a lot
@@ -194,15 +194,14 @@ def test_an_archive_that_is_damaged_is_fetched_again() -> None:
 
 
 @pytest.mark.parametrize("which", [0, 2, -1])
-@pytest.mark.parametrize("space", [ARCHIVES, IDS])
-def test_an_archive_that_is_gone_is_fetched_again(which: int, space: str) -> None:
+def test_an_archive_that_is_gone_is_fetched_again(which: int) -> None:
     """The first of a log, one in the middle, or the last: its log ends before it until then."""
     table = long()
     a, b = table["a"], table["b"]
     before, text = raws(a), a.text
     assert a.archive() > 4
-    key, _ = list(a.store.values(space))[which]
-    a.store.write([PutValue(space, key, None)])
+    key, _ = list(a.store.values(ARCHIVES))[which]
+    a.store.write([PutValue(ARCHIVES, key, None)])
     a.store.flush()
     a.start()
     assert a.replica.damage
@@ -221,7 +220,7 @@ def test_what_the_disk_refuses_leaves_all_as_it_was() -> None:
     a = table["a"]
     before, book = raws(a), a.replica.book
     branch = next(branch for branch in book.numbered.values() if archiving.is_due(branch))
-    packed = pack_next(book, branch, a.replica.keys, a.rng.randbytes)
+    packed = pack_next(book, branch, a.replica.keys)
     assert packed is not None
     a.store.write(take_packed(book, packed))
     a.store.fail()
@@ -240,14 +239,14 @@ def test_it_takes_the_place_of_just_its_segments() -> None:
     a = table["a"]
     book = a.replica.book
     branch = next(branch for branch in book.numbered.values() if archiving.is_due(branch))
-    packed = pack_next(book, branch, a.replica.keys, a.rng.randbytes)
+    packed = pack_next(book, branch, a.replica.keys)
     assert packed is not None
     strange = replace(packed, archive=replace(packed.archive, last_id=SegmentId(bytes(32))))
     assert take_packed(book, strange) == []
     a.store.write(book.truncate(branch, packed.archive.last))
     assert take_packed(book, packed) == []
     other = next(one for one in book.numbered.values() if one is not branch)
-    again = pack_next(book, other, a.replica.keys, a.rng.randbytes)
+    again = pack_next(book, other, a.replica.keys)
     assert again is not None
     a.store.write(take_packed(book, again))
 

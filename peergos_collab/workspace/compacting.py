@@ -1,0 +1,88 @@
+"""An admin has archives take the place of older changes at an object's nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Final
+
+from ..codec.ids import RecordId
+from ..errors import Conflict, NoNode, Offline, PeergosCollabError
+from ..objects.epoch_keys import EpochKeys, Level
+from ..objects.prunes import MAX_REPLACED, Prune, Replaced
+from ..sync.pruning import admin_epoch, standing
+from .api import CompactedAt, Compaction
+from .archiving import archive
+from .open_object import OpenObject
+from .ready_link import link_ready
+from .sharing import check_is_admin
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+FIRST_SECONDS: Final = 60.0
+ARCHIVE_SECONDS: Final = 2.0
+"""For a node to take all archives, and for each of them."""
+
+
+async def compact(engine: Engine, opened: OpenObject, path: str) -> Compaction:
+    """See ``Workspace.compact_document``."""
+    check_is_admin(opened, "have its older changes compacted")
+    live = opened.live
+    if not live.nodes:
+        raise NoNode
+    if live.unverified or live.incomplete:
+        raise Offline(f"the history of {path!r} is not all here yet; nothing was changed")
+    await live.durable()
+    async with engine.online.needed() as network:
+        with engine.online.holding(opened):
+            for address in live.nodes:
+                await link_ready(engine, opened, network, address)
+            await archive(engine.stored, opened, rest=0)
+            replaced, size = await asyncio.to_thread(engine.stored.replaced, opened)
+            prunes = _publish(opened, replaced)
+            await live.durable()
+            seconds = FIRST_SECONDS + ARCHIVE_SECONDS * len(replaced)
+            nodes = [await _taken(engine, opened, address, prunes, seconds) for address in live.nodes]
+    if nodes and all(at.problem for at in nodes):
+        raise Offline(f"no node took the archives: {nodes[0].problem}")
+    segments = sum(each.last - each.first + 1 for each in replaced)
+    return Compaction(len(replaced), segments, size, tuple(nodes))
+
+
+def _publish(opened: OpenObject, replaced: list[Replaced]) -> list[RecordId]:
+    """Names all archives that no record names which counts; gives the records that do. Raises Conflict."""
+    replica = opened.live.replica
+    epoch = admin_epoch(replica.book)
+    keys: EpochKeys | None = replica.keys.get(epoch) if epoch is not None else None
+    if epoch is None or keys is None or keys.level < Level.ADMIN:
+        raise Conflict(
+            "nodes cannot tell who its admins are today: two of them made new keys apart, or somebody made "
+            "some with keys of before; nothing was changed",
+        )
+    known = {each for prune in standing(replica.book) for each in prune.replaced}
+    fresh = sorted(set(replaced) - known)
+    for at in range(0, len(fresh), MAX_REPLACED):
+        some = fresh[at : at + MAX_REPLACED]
+        prune = Prune.issue(replica.object, epoch, some, keys, replica.actor, os.urandom)
+        opened.live.prunes.find_true(prune.id)
+        opened.live.take_records([prune.raw])
+    return [prune.id for prune in standing(replica.book) if set(prune.replaced) & set(fresh)]
+
+
+async def _taken(
+    engine: Engine, opened: OpenObject, address: str, prunes: list[RecordId], seconds: float
+) -> CompactedAt:
+    """What a node says of prune records, once it has all archives that these name."""
+    told = opened.live.prunes.told
+    try:
+        await engine.news.wait_until(
+            lambda: all((address, prune) in told for prune in prunes), seconds, "storing the archives"
+        )
+    except PeergosCollabError as error:
+        return CompactedAt(address, None, error.message)
+    counting = [prune.id for prune in standing(opened.live.replica.book)]
+    hours = [told[address, prune] for prune in counting if (address, prune) in told]
+    if None in hours:
+        return CompactedAt(address, None, "the node does not know who today's admins are")
+    return CompactedAt(address, max((each for each in hours if each is not None), default=0), "")

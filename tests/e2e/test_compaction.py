@@ -1,0 +1,203 @@
+"""An admin has a node keep older changes in archives: what becomes of its disk, of members, of newcomers."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from peergos_collab.crypto import ContentKey
+from peergos_collab.errors import NoAccess
+from peergos_collab.objects import archives as packing
+from peergos_collab.objects.segments import Segment
+from peergos_collab.sync import archiving
+from peergos_collab.sync.logbook import LogBook
+from peergos_collab.workspace import Role
+from peergos_collab.workspace.api import Compaction
+from support.homes import PATIENCE, RELAYED, Person, agree, online, world
+
+CHANGES = 160
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Archives of 64 segments; the newest 16 of a log stay as they are."""
+    monkeypatch.setattr(archiving, "KEEP", 16)
+    monkeypatch.setattr(archiving, "MAX_SEGMENTS", 64)
+    for module in ("archiving", "prune_checks"):
+        monkeypatch.setattr(f"peergos_collab.workspace.{module}.REST", 0)
+
+
+async def write(person: Person, count: int = CHANGES) -> None:
+    for number in range(count):
+        person.append("notes", f" {number}")
+        await person.opened("notes").live.durable()
+
+
+def stored(node: Path) -> tuple[int, int, int]:
+    """How many segments a node has one by one, how many archives, and the bytes of all."""
+    with closing(sqlite3.connect(f"file:{node / 'node.db'}?mode=ro", uri=True)) as disk:
+        ((count, size),) = disk.execute("SELECT count(*), sum(length(raw) + length(id)) FROM segments")
+        ((packed, more),) = disk.execute(
+            "SELECT count(*), coalesce(sum(length(value)), 0) FROM vals WHERE space = 'archives'"
+        )
+    return count, packed, size + more
+
+
+async def until(happened: Callable[[], bool], what: str) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not happened():  # noqa: ASYNC110 - what another process does has no event here
+            await asyncio.sleep(0.05)
+
+
+async def test_a_document_with_a_long_past(tmp_path: Path) -> None:
+    """The node's disk holds a third of it, and a newcomer has every change with its author, as members do."""
+    async with world(tmp_path) as made:
+        node = await made.node_process(grace=0)
+        ana, ben = await made.pair(node.address, text="begin")
+        await online("notes", RELAYED, ana, ben)
+        await write(ana)
+        text = await agree("notes", ana, ben)
+        await ana.workspace.sync()
+        before = stored(node.home)
+        done = await ana.workspace.compact_document("notes")
+        await until(lambda: stored(node.home)[1] >= done.archives, "the node compacts")
+        after = stored(node.home)
+        versions = await ana.workspace.document_versions("notes")
+        ben.append("notes", " afterwards")
+        text = await agree("notes", ana, ben)
+        cleo = await made.person("Cleo")
+        await cleo.workspace.join(await ana.workspace.share_link("notes", Role.WRITER))
+        await online("notes", RELAYED, cleo)
+        await until(lambda: not cleo.opened("notes").live.unverified, "the history was compared")
+
+        assert done == Compaction(done.archives, 64 * done.archives, done.bytes, done.nodes)
+        assert done.archives >= 2
+        assert before[:2] == (after[0] + 64 * done.archives, 0)
+        assert after[2] * 3 < before[2] * 2
+        assert cleo.text("notes") == text
+        theirs = await cleo.workspace.document_versions("notes")
+        assert [each.id for each in theirs[1:]] == [each.id for each in versions]
+        assert {each.author for each in theirs} == {each.author for each in versions} | {"Ben"}
+        then = await ana.workspace.document_at("notes", versions[-1].id)
+        assert await cleo.workspace.document_at("notes", theirs[-1].id) == then
+        assert await made_problems(ana, ben, cleo) == []
+
+
+async def made_problems(*people: Person) -> list[str]:
+    return [problem for person in people for problem in await person.problems()]
+
+
+async def test_only_an_admin_has_it_done(tmp_path: Path) -> None:
+    """A writer is told so."""
+    async with world(tmp_path) as made:
+        node = await made.node(grace=0)
+        _, ben = await made.pair(node.address)
+        with pytest.raises(NoAccess):
+            await ben.workspace.compact_document("notes")
+
+
+async def test_a_false_archive_is_found_and_its_author_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ids and signatures are right, what is sealed is not: the node cannot know, members can, and object."""
+    async with world(tmp_path) as made:
+        node = await made.node(grace=24)
+        ana, ben = await made.pair(node.address, text="begin")
+        await online("notes", RELAYED, ana, ben)
+        await write(ana, 150)
+        await agree("notes", ana, ben)
+        with monkeypatch.context() as patch:
+            _lie(patch, ana.opened("notes").live.replica.book)
+            patch.setattr("peergos_collab.workspace.engine.check_prunes", _nothing)
+            done = await ana.workspace.compact_document("notes")
+        book = node._shelf.find_book(ana.opened("notes").live.id)
+        assert book is not None
+        assert [at.hours for at in done.nodes] == [24]
+        ben.engine.check_prunes(ben.opened("notes"))
+        await until(lambda: len(book.prunes) == 2, "Ben objects")
+        for _ in range(25):
+            node._write(node._shelf.pruning.hour())
+        await until(lambda: not node._shelf.pruning._due, "the node lets go of them")
+
+        assert all(branch.kept == branch.first for branch in book.numbered.values())
+        problems = await ben.problems()
+        assert any("Ana" in problem and "archive" in problem for problem in problems)
+
+
+def _lie(patch: pytest.MonkeyPatch, book: LogBook) -> None:
+    """Archives that are made hold other words; who makes them does not stumble over that himself."""
+    honest = packing._part
+
+    def other_words(segment: Segment, key: ContentKey) -> tuple[bytes, int, bytes]:
+        nonce, size, payload = honest(segment, key)
+        return nonce, size, b"false" + payload[5:]
+
+    def claimed(archive: packing.Archive, _: ContentKey) -> list[bytes]:
+        branch = book.find(archive.log, archive.last, archive.last_id)
+        assert branch is not None
+        return book.store.segments(branch.number, archive.first, 1 << 24)[: len(archive.ids)]
+
+    patch.setattr(packing, "_part", other_words)
+    patch.setattr(packing.Archive, "unpack_untrusted", claimed)
+
+
+async def _nothing(*_: object) -> None:
+    pass
+
+
+async def test_what_members_find_true_goes_on(tmp_path: Path) -> None:
+    """They make the same archives themselves, so nothing is sent to them; nobody objects."""
+    async with world(tmp_path) as made:
+        node = await made.node(grace=24)
+        ana, ben = await made.pair(node.address, text="begin")
+        await online("notes", RELAYED, ana, ben)
+        await write(ana, 150)
+        await agree("notes", ana, ben)
+        done = await ana.workspace.compact_document("notes")
+        live = ben.opened("notes").live
+        await ben.engine.news.wait_until(lambda: bool(live.replica.book.prunes), PATIENCE, "hearing of it")
+        await until(lambda: not live.prunes.unchecked, "Ben looks at it")
+        book = node._shelf.find_book(live.id)
+        assert book is not None
+        for _ in range(24):
+            node._write(node._shelf.pruning.hour())
+        await until(lambda: not node._shelf.pruning._due, "the node compacts")
+
+        assert sum(branch.kept - branch.first for branch in book.numbered.values()) == 64 * done.archives
+        assert len(book.prunes) == 1
+
+
+async def test_who_is_added_from_now_on_after_that(tmp_path: Path) -> None:
+    """He opens no older archive, has the text as it is, and goes on with the others."""
+    async with world(tmp_path) as made:
+        node = await made.node(grace=0)
+        ana, ben = await made.pair(node.address, text="begin")
+        await online("notes", RELAYED, ana, ben)
+        await write(ana, 150)
+        await agree("notes", ana, ben)
+        await ana.workspace.compact_document("notes")
+        await until(lambda: not node._shelf.pruning._due, "the node compacts")
+        dan = await made.person("Dan")
+        await dan.workspace.add_node(node.address)
+        await dan.workspace.add_contact(await ana.workspace.contact_card())
+        await dan.workspace.sync()
+        await ana.workspace.sync()
+        await ana.workspace.accept_contact("Dan")
+        await ana.workspace.share_with("notes", "Dan", Role.WRITER, from_now=True)
+        await dan.workspace.sync()
+        await online("notes", RELAYED, dan)
+        text = await agree("notes", ana, ben, dan)
+        book = dan.opened("notes").live.replica.book
+        assert any(book.archived.closed_at(each.number, 1) for each in book.numbered.values())
+        dan.append("notes", " from Dan")
+        text = await agree("notes", ana, ben, dan)
+        dan = await made.reopen(dan)
+
+        assert text.endswith(" from Dan")
+        assert dan.text("notes") == text
+        assert await made_problems(ana, ben, dan) == []

@@ -1,0 +1,344 @@
+"""A node that compacts: on whose word, after what time, and what it drops and keeps."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from peergos_collab.codec import decode_untrusted, encode
+from peergos_collab.codec.ids import EpochId
+from peergos_collab.crypto import SigningKey, Tag
+from peergos_collab.node.pruning import Pruning
+from peergos_collab.objects.archives import Archive, pack_archive
+from peergos_collab.objects.epoch_keys import EpochKeys, Level
+from peergos_collab.objects.op_kinds import Target
+from peergos_collab.objects.prunes import Prune, Replaced
+from peergos_collab.objects.segments import Segment, SegmentPlace, id_of
+from peergos_collab.sync.archived import OFFERED
+from peergos_collab.sync.archiving import Packed, take_packed
+from peergos_collab.sync.session_events import PruneTold
+from support.members import Group
+from support.shelves import Client, Log, NodeAndClients
+
+RANDOM = random.Random(43).randbytes
+GRACE = 24
+
+
+class Teller(Client):
+    """A client that notes what the node says of prune records."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)  # type: ignore[arg-type]
+        self.told: list[PruneTold] = []
+
+    def _handle(self, event: object) -> None:
+        if isinstance(event, PruneTold):
+            self.told.append(event)
+        super()._handle(event)
+
+
+@dataclass
+class Scene:
+    """Ana, an admin, with a log of 20 segments at a node, and archives of the first 16 in her home."""
+
+    group: Group = field(default_factory=lambda: Group(["Ana", "Ben", "Eve"], RANDOM))
+    node: NodeAndClients = field(default_factory=lambda: NodeAndClients(RANDOM))
+
+    def __post_init__(self) -> None:
+        self.group.add("Ana", "Ben", Level.WRITE)
+        self.node.shelf.pruning._grace = GRACE
+        self.ana = self.join("Ana")
+        self.log = Log(self.group.object, RANDOM)
+        self.ana.know(self.log.certificate(self.epoch, self.keys))
+        for number in range(20):
+            self.log.write(self.epoch, self.keys, b"keystroke %d" % number)
+        self.ana.put(*self.log.segments)
+        self.node.settle()
+        self.archives = [pack_archive(self.log.segments[at : at + 8], self.keys.content) for at in (0, 8)]
+
+    @property
+    def epoch(self) -> EpochId:
+        return self.group.first.id
+
+    @property
+    def keys(self) -> EpochKeys:
+        return self.group["Ana"].membership.keys[self.epoch]
+
+    def join(self, name: str) -> Teller:
+        person = self.group[name]
+        client = Teller(self.group.object, person.membership.keys, RANDOM, person.records)
+        self.node.connect(client)
+        self.node.settle()
+        return client
+
+    def keep(self, client: Client, *archives: Archive) -> None:
+        """Has archives take the place of segments in a client's home."""
+        (branch,) = client.book.branches[self.log.id]
+        for archive in archives:
+            client.book.store.write(take_packed(client.book, Packed(branch.number, archive)))
+
+    def prune(self, *archives: Archive, by: str = "Ana", epoch: EpochId | None = None) -> Prune:
+        person = self.group[by]
+        epoch = epoch or self.epoch
+        named = [Replaced.by(archive) for archive in archives or self.archives]
+        keys = person.membership.keys[epoch]
+        return Prune.issue(self.group.object, epoch, named, keys, person.maker.actor, RANDOM)
+
+    def object_to(self, prune: Prune, by: str, epoch: EpochId | None = None) -> Prune:
+        person = self.group[by]
+        epoch = epoch or self.epoch
+        keys = person.membership.keys[epoch]
+        return Prune.issue(self.group.object, epoch, prune.id, keys, person.maker.actor, RANDOM)
+
+    def hours(self, count: int) -> None:
+        for _ in range(count):
+            self.node.write([self.node.shelf.pruning.hour()])
+            while commits := self.node.shelf.pruning.act():
+                self.node.write(commits)
+        self.node.settle()
+
+    @property
+    def kept(self) -> int:
+        """The first segment that the node has one by one."""
+        book = self.node.shelf.find_book(self.group.object)
+        assert book is not None
+        (branch,) = book.branches[self.log.id]
+        return branch.kept
+
+    @property
+    def offered(self) -> int:
+        return len(list(self.node.store.values(OFFERED)))
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_what_an_admin_says_is_done_after_a_time(scene: Scene) -> None:
+    """The archives are asked for and kept; the segments go only once nobody objected for so long."""
+    scene.keep(scene.ana, *scene.archives)
+    prune = scene.prune()
+    scene.ana.bring(prune.raw)
+    scene.node.settle()
+
+    assert [(told.prune, told.hours) for told in scene.ana.told] == [(prune.id, GRACE)]
+    assert (scene.kept, scene.offered) == (1, 2)
+    scene.hours(GRACE - 1)
+    assert (scene.kept, scene.offered) == (1, 2)
+    before = sum(len(op.raw) for ops in scene.node.store._seen.segments.values() for op in ops)
+    scene.hours(1)
+    after = sum(len(op.raw) for ops in scene.node.store._seen.segments.values() for op in ops)
+    assert (scene.kept, scene.offered) == (17, 0)
+    assert after * 4 < before
+
+
+def test_who_is_new_gets_archives_and_has_every_segment(scene: Scene) -> None:
+    """The same ids, each one with its signature, as somebody who was there all the time."""
+    scene.keep(scene.ana, *scene.archives)
+    scene.ana.bring(scene.prune().raw)
+    scene.node.settle()
+    scene.hours(GRACE)
+    ben = scene.join("Ben")
+    (branch,) = ben.book.branches[scene.log.id]
+
+    assert ben.heads == scene.ana.heads
+    assert [each.id for each in ben.book.stored(branch, 1)] == [each.id for each in scene.log.segments]
+    assert [Segment.parse_untrusted(raw).verify().raw for raw in ben.book.read(branch, 1, 1 << 20)] == [
+        each.raw for each in scene.log.segments
+    ]
+
+
+@pytest.mark.parametrize("had", [3, 8, 11, 16, 18])
+def test_who_was_away_gets_what_he_lacks(scene: Scene, had: int) -> None:
+    """Wherever in an archive his head is."""
+    ben = Teller(scene.group.object, scene.group["Ben"].membership.keys, RANDOM, scene.group["Ben"].records)
+    ben.know(scene.log.certificate(scene.epoch, scene.keys))
+    ben.book.store.write(ben.book.take_segments([each.raw for each in scene.log.segments[:had]]).batch)
+    scene.keep(scene.ana, *scene.archives)
+    scene.ana.bring(scene.prune().raw)
+    scene.node.settle()
+    scene.hours(GRACE)
+    scene.node.connect(ben)
+    scene.node.settle()
+
+    assert ben.heads == scene.ana.heads
+
+
+def test_an_objection_keeps_the_segments(scene: Scene) -> None:
+    """One of anybody who reads is enough, until the last hour; the archives are dropped then."""
+    scene.keep(scene.ana, *scene.archives)
+    prune = scene.prune()
+    scene.ana.bring(prune.raw)
+    scene.node.settle()
+    scene.hours(GRACE - 1)
+    ben = scene.join("Ben")
+    ben.bring(scene.object_to(prune, "Ben").raw)
+    scene.node.settle()
+    scene.hours(2 * GRACE)
+
+    assert (scene.kept, scene.offered) == (1, 0)
+
+
+def test_another_record_counts_beside_one_that_was_objected_to(scene: Scene) -> None:
+    """Else one objection would end compaction for good."""
+    scene.keep(scene.ana, *scene.archives)
+    prune = scene.prune()
+    scene.ana.bring(prune.raw, scene.object_to(prune, "Ana").raw)
+    scene.ana.bring(scene.prune().raw)
+    scene.node.settle()
+    scene.hours(GRACE)
+
+    assert scene.kept == 17
+
+
+def test_a_writer_has_no_say(scene: Scene) -> None:
+    """His key signs no prune record: it is refused."""
+    ben = scene.join("Ben")
+    scene.keep(ben, *scene.archives)
+    keys = scene.group["Ben"].membership.keys[scene.epoch]
+    prune = scene.prune()
+    signature = keys.signing_key(Level.WRITE)
+    forged = _signed_by(prune, signature)
+    ben.bring()
+    ben.session.send_records(scene.group.object, [forged])
+    scene.node.settle()
+    scene.hours(2 * GRACE)
+
+    assert "false" in ben.refused
+    assert (scene.kept, scene.offered) == (1, 0)
+
+
+def _signed_by(prune: Prune, key: SigningKey) -> bytes:
+    fields = decode_untrusted(prune.raw, 1 << 20)
+    return encode([*fields[:6], key.sign(Tag.SIGN_PRUNE, prune.id)])
+
+
+def test_archives_that_do_not_show_what_they_replace_are_not_kept(scene: Scene) -> None:
+    """Of another log's segments, or with another signature: the node compares each with what it has."""
+    other = Log(scene.group.object, RANDOM)
+    other.key, other.segments = scene.log.key, scene.log.segments[:4]
+    for number in range(4):
+        other.write(scene.epoch, scene.keys, b"something else %d" % number)
+    false = pack_archive(other.segments, scene.keys.content)
+    _offer(scene, false)
+
+    assert scene.offered == 0
+    assert "false" in scene.ana.refused
+
+
+def test_other_segments_under_the_signatures_that_are_here_are_noticed(scene: Scene) -> None:
+    """The ids have to lead to one that is here."""
+    prefix, proofs, sealed = decode_untrusted(scene.archives[0].raw, 1 << 20)
+    fields = decode_untrusted(prefix, 1 << 10)
+    hashes = [bytes(32), *(proofs[at * 96 + 64 : (at + 1) * 96] for at in range(1, 8))]
+    previous = b""
+    for at, hashed in enumerate(hashes):
+        place = SegmentPlace(scene.group.object, scene.log.id, 1 + at, previous, scene.epoch)
+        previous = id_of(place, hashed)
+    fields[6] = previous
+    _offer(
+        scene,
+        Archive.parse_untrusted(encode([encode(fields), bytes(32).join([proofs[:64], proofs[96:]]), sealed])),
+    )
+
+    assert scene.offered == 0
+    assert "false" in scene.ana.refused
+
+
+@pytest.mark.parametrize("change", [{"first": 2}, {"last": 7}, {"log": bytes(32)}])
+def test_a_record_names_what_it_replaces(scene: Scene, change: dict[str, Any]) -> None:
+    """An archive of other segments than it says is not kept."""
+    archive = scene.archives[0]
+    named = replace(Replaced.by(archive), **change)
+    actor = scene.group["Ana"].maker.actor
+    scene.ana.book.find_archive = lambda _: archive  # type: ignore[method-assign]
+    scene.ana.bring(Prune.issue(scene.group.object, scene.epoch, [named], scene.keys, actor, RANDOM).raw)
+    scene.node.settle()
+
+    assert scene.offered == 0
+
+
+def test_the_newest_segment_of_a_log_stays(scene: Scene) -> None:
+    """By it the node knows its log's head."""
+    _offer(scene, pack_archive(scene.log.segments, scene.keys.content))
+    scene.hours(2 * GRACE)
+
+    assert (scene.kept, scene.offered) == (1, 0)
+
+
+def test_a_signature_that_is_another_is_noticed(scene: Scene) -> None:
+    """Members would be given a segment that they must refuse."""
+    prefix, proofs, sealed = decode_untrusted(scene.archives[0].raw, 1 << 20)
+    spoiled = proofs[:96] + bytes([proofs[96] ^ 1]) + proofs[97:]
+    _offer(scene, Archive.parse_untrusted(encode([prefix, spoiled, sealed])))
+
+    assert scene.offered == 0
+    assert "false" in scene.ana.refused
+
+
+def test_one_larger_than_what_it_replaces_is_not_kept(scene: Scene) -> None:
+    """So nobody fills a disk with archives."""
+    prefix, proofs, sealed = decode_untrusted(scene.archives[0].raw, 1 << 20)
+    _offer(scene, Archive.parse_untrusted(encode([prefix, proofs, sealed + bytes(1 << 14)])))
+
+    assert scene.offered == 0
+
+
+def _offer(scene: Scene, archive: Archive) -> None:
+    """Has Ana give an archive that her record names, whatever is in it."""
+    scene.ana.book.find_archive = lambda _: archive  # type: ignore[method-assign]
+    scene.ana.bring(scene.prune(archive).raw)
+    scene.node.settle()
+
+
+def test_nothing_is_compacted_over_a_gap(scene: Scene) -> None:
+    """A later archive waits for the one before it, however long."""
+    scene.keep(scene.ana, *scene.archives)
+    scene.ana.bring(scene.prune(scene.archives[1]).raw)
+    scene.node.settle()
+    scene.hours(2 * GRACE)
+    assert (scene.kept, scene.offered) == (1, 1)
+    scene.ana.bring(scene.prune(scene.archives[0]).raw)
+    scene.node.settle()
+    scene.hours(GRACE)
+
+    assert (scene.kept, scene.offered) == (17, 0)
+
+
+def test_new_keys_by_an_admin_end_what_was_said_before(scene: Scene) -> None:
+    """Whoever said it may be no admin any more."""
+    scene.keep(scene.ana, *scene.archives)
+    scene.group.add("Ana", "Eve", Level.ADMIN)
+    scene.ana.bring(*(record.raw for record in scene.group["Ana"].records))
+    eve = scene.join("Eve")
+    scene.keep(eve, *scene.archives)
+    eve.bring(scene.prune(by="Eve").raw)
+    scene.node.settle()
+    assert scene.offered == 2
+    removal = scene.group["Ana"].maker.remove([Target(scene.group["Eve"].id)])
+    scene.group.tell(removal, "Ana", "Ben")
+    scene.ana.bring(removal.raw)
+    scene.node.settle()
+    scene.hours(2 * GRACE)
+
+    assert (scene.kept, scene.offered) == (1, 0)
+
+
+def test_it_goes_on_after_a_start(scene: Scene) -> None:
+    """What was served counts, and what was off does not."""
+    scene.keep(scene.ana, *scene.archives)
+    scene.ana.bring(scene.prune().raw)
+    scene.node.settle()
+    scene.hours(GRACE - 1)
+    shelf = scene.node.shelf
+    shelf.pruning = Pruning(scene.node.store, shelf.find_book, shelf._touch, GRACE)
+    scene.node.time += 10 * 366 * 24 * 3600 * 1000
+    assert not shelf.pruning.act()
+    assert scene.kept == 1
+    scene.hours(1)
+
+    assert scene.kept == 17
