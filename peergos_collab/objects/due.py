@@ -240,6 +240,8 @@ def _newest_version(
     parent = parents.get(ObjectId(principal.id))
     if parent is None:
         return None
+    if is_behind(maker.membership.view, parent.membership.view, maker.surroundings):
+        return None
     history, holds, actor = maker.membership.history, parent.membership, maker.actor
     role = holds.view.level(parent.actor.principal) or Level.READ
     epoch = usable(parent, min(role, Level.WRITE))
@@ -258,6 +260,24 @@ def _newest_version(
         return newer_epoch(member.contested, ever, holds.ring.epochs, holds.keys, epoch)
     except NoAccess:
         return _side_to_choose(maker, holds, member, epoch)
+
+
+def is_behind(view: View, inside: View, surroundings: Surroundings) -> bool:
+    """Whether an object is listed at keys of which one does not know in it, by who is not known to be out.
+
+    He who sees less of the object than that rests on gives it no newer keys: they might be open to whom
+    somebody removed meanwhile.
+
+    Args:
+        view: of what the object is a member of.
+        inside: the object itself, as one sees it.
+    """
+    seat = view.seats.get(PrincipalId(inside.object)) if inside.object is not None else None
+    pins = (*seat.pins, *seat.doubts) if seat is not None else ()
+    unknown = [pin for pin in pins if pin.principal.version not in inside.history]
+    behind = _accounts_behind(inside, surroundings)[0] if unknown else set()
+    givers = (view.history.entries[pin.op].signed.author.account for pin in unknown)
+    return any(bytes(one) in behind or not inside.table.removals_of(PrincipalId(one)) for one in givers)
 
 
 def _side_to_choose(maker: Maker, holds: Membership, member: Member, epoch: EpochId) -> NewVersion | None:

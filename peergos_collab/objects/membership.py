@@ -21,14 +21,11 @@ from .epoch_keys import EpochKeys, Level
 from .history import Entry, History
 from .key_ring import KeyRing
 from .op_kinds import Close, Complaint
-from .operations import Relied, UnverifiedOp
+from .operations import UnverifiedOp
 from .payload import Author
 from .principals import Principal
 from .records import Epoch, Grant, MembershipRecord, open_op
 from .seats import Seat, Seats
-
-Seen = Callable[[ObjectId, bytes], bool]
-"""Whether a record of another object is known here, or that object is none of this device's business."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,21 +217,17 @@ class Membership:
 
     Args:
         ring: finds the epoch keys.
-        seen: holds a record back until the records of other objects that it relies on are here; by
-            default none is held back.
     """
 
-    def __init__(self, object_id: ObjectId, ring: KeyRing, seen: Seen | None = None) -> None:
+    def __init__(self, object_id: ObjectId, ring: KeyRing) -> None:
         self.object = object_id
         self.ring = ring
         self.history = History()
-        self._seen = seen
         self._known: set[bytes] = set()
         self._sealed: dict[EpochId, dict[bytes, MembershipRecord]] = {}
         self._false: dict[bytes, str] = {}
         self._waiting: dict[bytes, tuple[MembershipRecord, UnverifiedOp]] = {}
         self._waited: dict[bytes, set[bytes]] = {}
-        self._held_back: dict[bytes, tuple[MembershipRecord, UnverifiedOp]] = {}
         self._view: View | None = None
 
     @property
@@ -263,19 +256,13 @@ class Membership:
         """Takes another pair of one's own: a newer user key, or one of a parent object's epochs."""
         self._open_sealed(self.ring.add_pair(pair))
 
-    def look_again(self) -> None:
-        """Takes what was held back, after records of other objects came."""
-        held, self._held_back = self._held_back, {}
-        for record, opened in held.values():
-            self._place(record, opened)
-
     def _open_sealed(self, epochs: Iterable[EpochId]) -> None:
         for epoch in epochs:
             self._open_records(list(self._sealed.get(epoch, {}).values()))
 
     def _open_records(self, records: Iterable[MembershipRecord]) -> None:
         for record in records:
-            if record.id in self.history or record.id in self._waiting or record.id in self._held_back:
+            if record.id in self.history or record.id in self._waiting:
                 continue
             try:
                 opened = open_op(record, self.ring.ops)
@@ -299,16 +286,9 @@ class Membership:
                 self._waited.setdefault(missing[0], set()).add(record.id)
                 continue
             self._waiting.pop(record.id, None)
-            if not self._relied_on_is_here(opened.relied):
-                self._held_back[record.id] = record, opened
-                continue
             self.history.add(record, opened)
             self._view = None
             ready += [self._waiting[id_] for id_ in sorted(self._waited.pop(record.id, ()))]
-
-    def _relied_on_is_here(self, relied: Iterable[Relied]) -> bool:
-        seen = self._seen
-        return seen is None or all(seen(ObjectId(one.object), head) for one in relied for head in one.heads)
 
 
 def fold(records: Iterable[MembershipRecord], keys: Mapping[EpochId, EpochKeys]) -> View:

@@ -122,11 +122,9 @@ class Device:
         own = [user_pair(seed).box for seed in self.credentials.user_seeds.values()]
         for oid in self.shape.inside:
             by_link = self.person in LINKS and None in self.ways[oid]
-            above = any(folder in self.sees for folder in self.shape.inside[oid])
             pairs = [LINKS[self.person].box] if by_link else own
-            seen = self._has_seen if above else None
             self.records[oid] = {}
-            self.holds[oid] = Membership(self.objects[oid], KeyRing(pairs), seen)
+            self.holds[oid] = Membership(self.objects[oid], KeyRing(pairs))
         self.logs[self.credentials.account_id] = self.credentials.account
 
     def is_in(self, oid: Oid) -> bool:
@@ -139,10 +137,6 @@ class Device:
     def folders_of(self, oid: Oid) -> list[Oid]:
         """The folders right above that it sees into."""
         return [folder for folder in self.shape.inside[oid] if self.is_in(folder)]
-
-    def _has_seen(self, object_id: ObjectId, record: bytes) -> bool:
-        oid = self._oids[object_id]
-        return not self.is_in(oid) or record in self.holds[oid].history
 
     # -- taking -----------------------------------------------------------------------------------
 
@@ -159,8 +153,6 @@ class Device:
         for oid in self.shape.inside:
             above = [folder for folder in self.shape.inside[oid] if folder in self.sees]
             child = self.holds[oid]
-            if above:
-                child.look_again()
             before = -1
             while above and before != len(child.keys):
                 before = len(child.keys)
@@ -306,15 +298,17 @@ class Device:
         )
         role = min(self.level(folder) or Level.READ, Level.WRITE)
         epoch = duties.usable(maker, role) if maker is not None else None
-        if member is None or epoch is None:
-            return True
-        if not member.contested and member.principal.version == epoch:
+        if member is None or (not member.contested and member.principal.version == epoch):
             return True
         account, history, acting = (
             bytes(self.credentials.account_id),
             self.holds[oid].history,
             self.actor(oid),
         )
+        if duties.is_behind(self.holds[oid].view, self.holds[folder].view, self.surroundings):
+            return False
+        if epoch is None:
+            return True
         if acting is not None and leads_to_newer(
             history, self.holds[folder], acting.principal, account, epoch
         ):

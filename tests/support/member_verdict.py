@@ -134,9 +134,7 @@ class Verdict:
         former |= {one.name for one in self.devices.values() if one.adder in former}
         handed_on = not barred and any(self.devices[name].opens(message) for name in accomplices)
         author = self.devices[message.author]
-        author_counts = author.name in now and not (
-            self._is_cut_off(author, oid) or self._waits_in_vain(author, oid)
-        )
+        author_counts = author.name in now and not self._is_cut_off(author, oid)
         for device in self.devices.values():
             out = device.name in former - now and not self._is_readmitted(device, later)
             if out and not handed_on and device.opens(message):
@@ -298,35 +296,6 @@ class Verdict:
             return False
         return not any(one.could_write(oid) for one in inside)
 
-    def _waits_in_vain(self, device: Device, oid: Oid) -> bool:
-        """Whether somebody takes himself for a member of a folder, so that he holds back what relies on
-        records there which he never gets: he was added by who was removed at the same time.
-        """
-        lacks = len(device.holds[oid].history.entries) < len(self.oracles[oid].history.entries)
-        above = [folder for folder in self.shape.above(oid) if device.is_in(folder)]
-        return lacks and any(device.name not in self.now[folder] for folder in above)
-
-    def _is_lost_with_former(self, device: Device, oid: Oid) -> bool:
-        """Whether somebody holds back what relies on records of a folder that no member can open.
-
-        The last who had the keys left, or acted below when he was no member any more.
-        """
-        return any(self._is_lost_by(device, oid, folder) for folder in device.folders_of(oid))
-
-    def _is_lost_by(self, device: Device, oid: Oid, folder: Oid) -> bool:
-        above = device.holds[folder]
-        if above.view != self.oracles[folder].view or self._is_lost_with_former(device, folder):
-            return True
-        id_ = PrincipalId(self.objects[folder])
-        listed = device.holds[oid].view.members.get(id_)
-        if listed is not None and EpochId(listed.principal.version) not in above.keys:
-            return True
-        accounts = {bytes(person(name)[0].account_id) for name in self.people[folder]}
-        known = device.holds[oid].history
-        unknown = (entry for entry in self.oracles[oid].history.entries if entry.id not in known)
-        authors = (claimed(entry).author for entry in unknown)
-        return any(one.principal == id_ and bytes(one.account) not in accounts for one in authors)
-
     def _is_stranded(self, device: Device, oid: Oid, lacked: Collection[EpochId]) -> bool:
         """Whether all who knew of a member, and had keys that he lacks, are members no more.
 
@@ -348,8 +317,7 @@ class Verdict:
             # What only former members could open is lost with them, and members need not know it.
             oracle = self._oracle(oid, self.now[oid])
             inside = [self.devices[name] for name in sorted(self.now[oid])]
-            lost = any(self._is_lost_with_former(one, oid) for one in inside)
-            for device in [] if lost else inside:
+            for device in inside:
                 differs = device.holds[oid].view != oracle.view
                 lacked = oracle.keys.keys() - device.holds[oid].keys.keys()
                 unknown = len(device.holds[oid].history.entries) < len(oracle.history.entries)

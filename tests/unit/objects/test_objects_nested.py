@@ -15,7 +15,7 @@ from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.key_ring import KeyRing
 from peergos_collab.objects.key_versions import check_newer, newer_account, newer_epoch
 from peergos_collab.objects.member_changes import Maker
-from peergos_collab.objects.membership import Member, Membership, View
+from peergos_collab.objects.membership import Member, Membership
 from peergos_collab.objects.nested import acting_for, actor_in, parent_pairs
 from peergos_collab.objects.op_kinds import Leave, News, NewVersion, RePin, Target
 from peergos_collab.objects.principals import Principal
@@ -49,7 +49,7 @@ class Tree:
     def maker(self, name: str) -> Maker:
         """``name``, acting in the document for the folder, with all records of the document."""
         inside = self.folder[name].membership
-        child = Membership(self.document.object, KeyRing(), None)
+        child = Membership(self.document.object, KeyRing())
         child.take(self.records)
         before = -1
         while before != len(child.keys):
@@ -393,6 +393,7 @@ def re_pinned_by(tree: Tree, maker: Maker, by: str, *gone: str) -> Epoch:
     folder = PrincipalId(tree.folder.object)
     first = Principal.of_object(tree.folder.object, tree.folder.first.id, tree.folder.first.keys)
     version = newer_epoch([], [first], inside.ring.epochs, inside.keys, made.id)
+    maker = replace(maker, surroundings=Surroundings({tree.folder.object: inside.view}))
     if maker.actor.principal == folder:
         maker = replace(maker, actor=acting_for(maker.actor, inside, made.id))
     return maker.re_pin([version], [Target(folder, bytes(tree.folder[one].id)) for one in gone])
@@ -667,26 +668,44 @@ def test_who_joined_after_the_listed_version_renews_the_keys_of_others_with_it()
     assert duties.usable(maker) == made.id  # type: ignore[union-attr]
 
 
-def test_what_relies_on_the_folder_waits_for_it() -> None:
-    """Its people take a record of the document once they have what its author had seen of the folder."""
+@pytest.mark.parametrize("back", [False, True])
+def test_who_knows_less_of_the_folder_than_what_is_listed_gives_it_no_newer_keys(back: bool) -> None:
+    """They would be open to whom somebody removed, who may have been out himself before. He takes what is
+    said in the document, though."""
     tree = Tree()
-    tree.folder.add("a", "b", Level.WRITE)
-    news = tree.folder["a"].maker.rotate()
-    tree.folder.tell(news, "a")
-    behind = tree.folder["b"].membership
-    child = Membership(
-        tree.document.object,
-        KeyRing(list(parent_pairs(behind, View()))),
-        lambda object_id, record: object_id != tree.folder.object or record in behind.history,
-    )
-    child.take(tree.records)
-    rotation = tree.maker("a").rotate()
-    child.take([rotation])
-    assert rotation.id not in child.history
-    tree.folder.tell(news, "b")
-    child.look_again()
+    for name in "bcd":
+        tree.folder.add("a", name, Level.ADMIN)
+    if back:
+        tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["d"].id)]))
+        tree.folder.add("a", "d", Level.ADMIN)
+    tree.folder.meet()
+    tree.take(tree.maker("c").tell_news())
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]), "a", "d")
+    re_pin = tree.due("d")
+    tree.take(re_pin)  # type: ignore[arg-type]
+    tree.folder.tell(tree.folder["c"].maker.rotate(), "b", "c")
+    behind, taken = tree.due("c"), re_pin.id in tree.maker("c").membership.history  # type: ignore[union-attr]
+    tree.folder.meet("a", "c")
 
-    assert rotation.id in child.history
+    assert behind is None
+    assert taken
+    epoch = duties.usable(tree.maker("c"))
+    assert epoch is not None
+    assert epoch not in tree.maker("b").membership.keys
+
+
+def test_nobody_waits_for_keys_of_the_folder_by_who_is_known_to_be_out() -> None:
+    """There may be no record of them: he could shut the folder's members out for ever."""
+    tree = Tree()
+    tree.folder.add("a", "b", Level.ADMIN)
+    tree.take(tree.maker("a").tell_news())
+    tree.take(re_pinned_by(tree, tree.maker("b"), "b"))
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]), "a")
+    tree.take(tree.due("a"))  # type: ignore[arg-type]
+
+    epoch = duties.usable(tree.maker("a"))
+    assert epoch is not None
+    assert epoch not in tree.maker("b").membership.keys
 
 
 def test_the_author_of_new_keys_counts_among_those_who_open_them(monkeypatch: pytest.MonkeyPatch) -> None:
