@@ -183,15 +183,10 @@ class Network:
         return next((link for link in self.node_links(address) if object_id in link.objects), None)
 
     def stun_servers(self, object_id: ObjectId) -> Iterator[str]:
-        """The nodes on which an object is open now and which say that they answer STUN, as ICE servers.
-
-        IPv6 alone needs none: it has no NATs.
-        """
+        """The nodes on which an object is open now and which say that they answer STUN, as ICE servers."""
         for node_link in self.links.values():
-            link, address = node_link.link, parse_address(node_link.address)
-            tells = link is not None and link.session.their_stun and ":" not in address.host
-            if tells and object_id in node_link.objects:
-                yield f"stun:{address.host}:{address.port}"
+            if node_link.link is not None and object_id in node_link.objects:
+                yield from stun_server(node_link.link)
 
     async def _keep_up(self, node_link: NodeLink) -> None:
         pause = RETRY_SECONDS[0]
@@ -272,6 +267,13 @@ async def with_node(transport: Transport, owner: LinkOwner, random: Random, addr
     """A short session of its own with a node, without objects: for drops, and to see that it answers."""
     connection = await transport.connect(parse_address(address))
     return NodeSession(connection, SyncLink(connection, {}, owner, random, address))
+
+
+def stun_server(link: SyncLink) -> tuple[str, ...]:
+    """A node as an ICE server, where it says that it is one. Over IPv6 none is needed: it has no NATs."""
+    address = parse_address(link.node)
+    is_one = link.session.their_stun and ":" not in address.host
+    return (f"stun:{address.host}:{address.port}",) if is_one else ()
 
 
 class NodeSession:

@@ -11,13 +11,14 @@ import os
 from typing import TYPE_CHECKING, Final, cast
 
 from ..codec import to_multibase
-from ..errors import BadPairText, Conflict, NotFound, Offline, WrongPin
+from ..errors import BadPairText, Conflict, NotFound, Offline, PeergosCollabError, WrongPin
 from ..identity.pair_texts import ID_LENGTH, PairText
 from ..ports import Connection
 from ..ports.peers import PeerOptions, PendingAnswer, PendingOffer
 from ..values import dataclass
 from .api import Paired, PairOffer
 from .machine import now_ms
+from .network import stun_server, with_node
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -27,6 +28,9 @@ PAIR_SECONDS: Final = 600
 
 OPEN_SECONDS: Final = 60.0
 """After the answer is here. Generous, as nobody can tell whether the other side still waits."""
+
+NODE_SECONDS: Final = 2.0
+"""How long a pairing waits for the account's nodes, to say how the world sees this device."""
 
 MAX_PAIRINGS: Final = 4
 """At once in one home: each holds ports."""
@@ -79,7 +83,35 @@ class Pairings:
         options = engine.online.peer_options_in(engine.objects[engine.keys.profile].live)
         if options is None:
             raise Conflict("pairing needs direct connections, and this workspace was told to make none")
+        if options == PeerOptions():
+            options = PeerOptions(await self._stun_servers())
         return options
+
+    async def _stun_servers(self) -> tuple[str, ...]:
+        """A node of this account that answers STUN; sessions may not have begun yet."""
+        nodes = self._engine.profile.view.nodes()
+        asked = [asyncio.create_task(self._ask(node)) for node in nodes]
+        try:
+            async with asyncio.timeout(NODE_SECONDS):
+                for answer in asyncio.as_completed(asked):
+                    if found := await answer:
+                        return found
+        except TimeoutError:
+            pass
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+        return ()
+
+    async def _ask(self, node: str) -> tuple[str, ...]:
+        engine = self._engine
+        try:
+            async with await with_node(engine.transport, engine.link_events, os.urandom, node) as link:
+                await link.get_drop(bytes(32))  # any question: with the answer its hello is here
+                return stun_server(link)
+        except PeergosCollabError:
+            return ()
 
     async def finish(self, id_: str, answer: str) -> Paired:
         """Returns once both are connected.

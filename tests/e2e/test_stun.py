@@ -74,6 +74,19 @@ async def test_the_node_of_an_object_is_asked(made: World, tries: list[PeerOptio
     assert asked(ana, "notes") == ("stun:192.0.2.9:3478",)
 
 
+async def test_a_pairing_asks_a_node_of_the_account(made: World, tries: list[PeerOptions]) -> None:
+    """Which need not be connected yet; one that is away holds nobody up for long."""
+    node, away = await made.node(stun=True), await made.node("away", stun=True)
+    ana = await made.person("Ana")
+    for address in (away.address, node.address):
+        await ana.workspace.add_node(address)
+    await away.close()
+    await ana.workspace.go_online(DIRECT)
+    offer = await ana.workspace.offer_pairing()
+    await ana.workspace.end_pairing(offer.id)
+    assert [options.ice_servers for options in tries] == [(f"stun:127.0.0.1:{node.port}",)]
+
+
 async def test_nobody_is_asked_by_who_hides(made: World) -> None:
     """Behind an entry node no datagram goes to the node that stores; nor with an address that is not to be
     shown."""
