@@ -96,7 +96,7 @@ class ProfileChanges:
         async def act() -> None:
             await opened.live.durable()
             if due():
-                engine.reopening.as_member(opened, reference)
+                await engine.reopening.as_member(opened, reference)
 
         if due():
             engine.spawn(act())

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..codec.ids import EpochId, ObjectId
 from ..errors import Damaged
 from ..objects.epoch_keys import EpochKeys
 from ..objects.operations import Actor
+from ..objects.payload import Kind
 from ..ports import Batch, PutValue
 from ..sync.logbook import LogBook
-from .local_state import CHECKPOINTS
+from ..sync.replica import Replica
+from .local_state import CHECKPOINTS, STATES
 from .open_object import PROFILE_PATH, OpenObject
 from .references import ObjectReference
 
 if TYPE_CHECKING:
     from .engine import Engine
+
+
+LONG: Final = 256
+"""Segments that are folded in about 0.05 s: where there are more, that is not done while others wait."""
+
+TRIES: Final = 2
+"""So often, if somebody asks for it meanwhile."""
 
 
 class Reopening:
@@ -25,38 +35,58 @@ class Reopening:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def anew(self, opened: OpenObject) -> None:
+    async def anew(self, opened: OpenObject) -> OpenObject:
         """Opens an object from its history alone; handles of the old one take no more edits."""
-        replica = opened.live.replica
-        self._replace(opened, replica.keys, replica.actor, opened.live.nodes)
+        replica, store = opened.live.replica, self._engine.store
+        # Who asks for it meanwhile has it from its history, too.
+        store.write([PutValue(space, replica.object, None) for space in (CHECKPOINTS, STATES)])
+        return await self._replace(opened, replica.keys, replica.actor, opened.live.nodes)
 
-    def as_member(self, opened: OpenObject, reference: ObjectReference) -> OpenObject:
+    async def as_member(self, opened: OpenObject, reference: ObjectReference) -> OpenObject:
         """Opens an object as another member, from its history; handles of the old one take no more edits."""
         engine, capability = self._engine, reference.capability
         keys = {**opened.live.replica.keys, capability.epoch: capability.keys}
         actor = reference.actor(engine.keys.credentials)
-        return self._replace(opened, keys, actor, engine.nodes_of(reference))
+        return await self._replace(opened, keys, actor, engine.nodes_of(reference))
 
-    def _replace(
+    async def _replace(
         self,
         opened: OpenObject,
         keys: Mapping[EpochId, EpochKeys],
         actor: Actor,
         nodes: tuple[str, ...],
     ) -> OpenObject:
-        engine, replica = self._engine, opened.live.replica
-        opened.live.failed = True
-        engine.store.write(_journaled(opened))
-        book = LogBook.load(replica.object, engine.store)
-        engine.forget(replica.object)
-        anew = engine.stored.build(opened.path, book, replica.fold.kind, keys, actor)
-        anew.live.nodes, anew.live.replica.problems = nodes, replica.problems
+        engine, before = self._engine, opened.live.replica
+        replica = await self._folded(before.object, before.fold.kind, keys, actor)
+        anew = engine.stored.ready(opened.path, replica)
+        anew.live.nodes, anew.live.replica.problems = nodes, before.problems
         anew.live.modified = opened.live.modified
         engine.use(anew)
         anew.live.save()
         engine.online.bring(anew)
         engine.online.refresh()
         return anew
+
+    async def _folded(
+        self, object_id: ObjectId, kind: Kind, keys: Mapping[EpochId, EpochKeys], actor: Actor
+    ) -> Replica:
+        """All that is stored of an object, which is not open any more."""
+        engine, book = self._engine, self._stored(object_id)
+        for _ in range(TRIES if _is_long(book) else 0):
+            replica = await asyncio.to_thread(engine.stored.fold_all, book, kind, keys, actor)
+            if object_id not in engine.objects:
+                return replica
+            book = self._stored(object_id)  # somebody asked for it meanwhile, and has it as it was
+        return engine.stored.fold_all(book, kind, keys, actor)
+
+    def _stored(self, object_id: ObjectId) -> LogBook:
+        """What is stored of an object: nothing comes to it through who has it open now."""
+        engine, opened = self._engine, self._engine.objects.get(object_id)
+        if opened is not None:
+            opened.live.failed = True
+            engine.store.write(_journaled(opened))
+            engine.forget(object_id)
+        return LogBook.load(object_id, engine.store)
 
     def start_over(self, object_id: ObjectId, damage: Damaged) -> None:
         """Opens an object anew after a repair: something stored of it turned out to be damaged while in use.
@@ -77,6 +107,10 @@ class Reopening:
             engine.find(opened.path)
         engine.objects[object_id].live.save()
         engine.online.refresh()
+
+
+def _is_long(book: LogBook) -> bool:
+    return sum(branch.tip + 1 - branch.first for branch in book.numbered.values()) > LONG
 
 
 def _journaled(opened: OpenObject) -> Batch:

@@ -213,14 +213,14 @@ async def _enter_as(
     """
     before = engine.open_entry(known)
     await before.live.durable()
-    opened = engine.reopening.as_member(before, reference)
+    opened = await engine.reopening.as_member(before, reference)
     try:
         with engine.online.holding(opened):
             await _first_content(engine, opened, from_node(network, address), reference, seconds)
             await opened.live.durable()
             await engine.change_profile(replace_reference(known.id, reference.encode(), now=now_ms()))
     except BaseException:
-        engine.reopening.as_member(opened, ObjectReference.decode_untrusted(known.reference))
+        await engine.reopening.as_member(opened, ObjectReference.decode_untrusted(known.reference))
         raise
 
 

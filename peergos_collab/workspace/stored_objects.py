@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from contextlib import nullcontext
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..codec.ids import EpochId, ObjectId, RunId
 from ..documents import NotTogether
@@ -98,39 +98,60 @@ class StoredObjects:
         from_checkpoint: bool = False,
     ) -> OpenObject:
         """An object from its segments, or from the state that was saved of it."""
+        if not from_checkpoint:
+            return self.ready(path, self.fold_all(book, kind, secrets, actor))
         try:
-            return self._build(path, book, kind, secrets, actor, from_checkpoint, together=True)
+            return self._from_checkpoint(path, book, kind, secrets, actor, together=True)
         except NotTogether:
-            again = LogBook.load(book.object, self._engine.store)
-            again.damage = book.damage
-            return self._build(path, again, kind, secrets, actor, from_checkpoint, together=False)
+            return self._from_checkpoint(path, self._again(book), kind, secrets, actor, together=False)
 
-    def _build(
+    def _from_checkpoint(
         self,
         path: str,
         book: LogBook,
         kind: Kind,
         secrets: Mapping[EpochId, EpochKeys],
         actor: Actor,
-        from_checkpoint: bool,
         *,
         together: bool,
     ) -> OpenObject:
-        fold = self._fold(book.object, kind, self._engine.run)
-        new_log = not self._engine.clean or bool(book.damage)
-        replica = self._replica(book, fold, secrets, actor, new_log=new_log)
+        live = self._live(self._own_replica(book, kind, secrets, actor))
+        live.load()
+        _deliver(live.replica, strict=True, together=together)
+        return _opened(path, live)
+
+    def fold_all(
+        self, book: LogBook, kind: Kind, secrets: Mapping[EpochId, EpochKeys], actor: Actor
+    ) -> Replica:
+        """What is stored of an object, for ``ready``; where it is much, for a thread of its own."""
+        try:
+            replica = self._own_replica(book, kind, secrets, actor)
+            _deliver(replica, strict=False, together=True)
+        except NotTogether:
+            replica = self._own_replica(self._again(book), kind, secrets, actor)
+            _deliver(replica, strict=False, together=False)
+        return replica
+
+    def ready(self, path: str, replica: Replica) -> OpenObject:
+        """A replica that has all that is stored, as an object of this home."""
+        return _opened(path, self._live(replica))
+
+    def _live(self, replica: Replica) -> LiveObject:
         live = LiveObject(replica, self._engine.keys.credentials.local, os.urandom)
         live.leave_early = self._engine.may_leave_early
-        if from_checkpoint:
-            live.load()
-        with fold.catching_up() if together else nullcontext():
-            replica.deliver_stored(strict=from_checkpoint)
-            replica.restore_journal()
-        if isinstance(fold, DocumentFold):
-            fold.document.before_edit = replica.check_may_write
-            fold.document.on_update(live.submit)
-        presence = PresenceBook(live, now_ms, os.urandom, machine=machine_name())
-        return OpenObject(live, fold, path, presence)
+        return live
+
+    def _own_replica(
+        self, book: LogBook, kind: Kind, secrets: Mapping[EpochId, EpochKeys], actor: Actor
+    ) -> Replica:
+        fold = self._fold(book.object, kind, self._engine.run)
+        new_log = not self._engine.clean or bool(book.damage)
+        return self._replica(book, fold, secrets, actor, new_log=new_log)
+
+    def _again(self, book: LogBook) -> LogBook:
+        again = LogBook.load(book.object, self._engine.store)
+        again.damage = book.damage
+        return again
 
     def _replica(
         self,
@@ -253,3 +274,19 @@ class StoredObjects:
         if kind is Kind.CHAT:
             return ChatFold()
         return EntriesFold(device)
+
+
+def _deliver(replica: Replica, *, strict: bool, together: bool) -> None:
+    """Folds in what is stored and not known to its fold."""
+    with cast(AnyFold, replica.fold).catching_up() if together else nullcontext():
+        replica.deliver_stored(strict=strict)
+        replica.restore_journal()
+
+
+def _opened(path: str, live: LiveObject) -> OpenObject:
+    fold = cast(AnyFold, live.replica.fold)
+    if isinstance(fold, DocumentFold):
+        fold.document.before_edit = live.replica.check_may_write
+        fold.document.on_update(live.submit)
+    presence = PresenceBook(live, now_ms, os.urandom, machine=machine_name())
+    return OpenObject(live, fold, path, presence)
