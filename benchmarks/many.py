@@ -80,12 +80,13 @@ async def opener(talk: Talk, home: str) -> None:
 
     workspace: Any = await open_workspace(Path(home))
     step("open")
+    assert len(await workspace.list_entries("", ROWS)) == ROWS
+    step("rows")
     for place in workspace.engine.resting.places:
         workspace.engine.resting.collection(place)
     step("ready")
-    rows = await workspace.list_entries()
-    assert len(rows) >= ROWS
-    step("rows")
+    await workspace.list_entries()
+    step("all rows")
     counted = count_bytes(workspace)
     await workspace.sync()
     step("sync")
@@ -120,8 +121,9 @@ async def measure(documents: int = DOCUMENTS) -> Report:
                     said.append(await opening.hear())
     first, again = said
     report.add("the home", again["open"], "ms", "", "key store and profile")
+    report.add(f"then {ROWS} rows", again["rows"], "ms", "<= 5")
     report.add("then ready to compare", again["ready"], "ms", "<= 30")
-    report.add(f"then {ROWS} rows", again["rows"], "ms", "<= 5", "all of them are made for that")
+    report.add("then all rows", again["all rows"], "ms")
     report.add("then in sync, nothing new", again["sync"], "ms", "", f"{again['opened']:.0f} objects opened")
     report.add("sent for that, profile and mail included", again["sent"], "B")
     report.add("the same where the node has to be told of them", first["sent"], "B")

@@ -284,6 +284,7 @@ class Engine:
     def use(self, opened: OpenObject) -> OpenObject:
         """Takes an object into use that was just made ready."""
         self.objects[opened.live.id] = opened
+        self.waking.keep_room()
         if opened.path != PROFILE_PATH:
             opened.live.keep(self.resting.wake(opened.live.id))
         self.accounts.take_from(opened)

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from ..codec.ids import ObjectId
-from ..errors import PeergosCollabError
+from ..errors import Damaged, PeergosCollabError
 from ..files.changes import EntryId
 from ..files.entries import EntryView
 from ..ports import Batch
@@ -54,6 +54,7 @@ class Waking:
         self._complete = False
         """Whether those are among them that were so when the home was closed."""
         self._queue: dict[EntryId, None] = {}
+        self._keeping = False
 
     # -- what is to be opened -------------------------------------------------------------------
 
@@ -162,6 +163,21 @@ class Waking:
 
     # -- putting to rest ------------------------------------------------------------------------
 
+    def keep_room(self) -> None:
+        """Sees to it that of many objects in use those come to rest that nobody uses any more."""
+        if len(self._engine.objects) > ROOM and not self._keeping:
+            self._keeping = True
+            self._engine.spawn(self._keep_room())
+
+    async def _keep_room(self) -> None:
+        try:
+            while len(self._engine.objects) > ROOM:
+                await asyncio.sleep(UNUSED_SECONDS)
+                if not self.busy and not self._engine.online.neighbours.here:
+                    await self._put_to_rest(self._spare())
+        finally:
+            self._keeping = False
+
     async def _make_room(self) -> None:
         """Puts objects to rest where many are open, or waits a moment until some can be."""
         engine = self._engine
@@ -192,13 +208,17 @@ class Waking:
         engine = self._engine
         for opened in spare:
             opened.live.save()
-        await asyncio.wrap_future(engine.store.write([]))
+        try:
+            await asyncio.wrap_future(engine.store.write([]))
+        except Damaged:
+            return  # the disk refuses, which is told where something is written
         still = filter(self._may_rest, spare)
         notes = [note for opened in still if (note := self._note(opened)) is not None]
         batch = engine.resting.rest(notes)  # before the sessions they are on would end
         engine.forget(*(note.object for note in notes))
         engine.store.write(batch)
         engine.online.rested(notes)
+        engine.news.pulse()
 
     def at_end(self) -> Batch:
         """Notes what need not be opened at the next start. All was saved before."""

@@ -194,6 +194,25 @@ async def test_objects_come_to_rest_while_others_are_opened(
         assert len(await ana.workspace.list_entries()) == 21
 
 
+async def test_what_nobody_uses_any_more_comes_to_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where many are open; not what somebody has open, nor what is not at the node yet."""
+    for name, value in (("ROOM", 1), ("LIVELY", 0), ("UNUSED_SECONDS", 0.1)):
+        monkeypatch.setattr(waking_module, name, value)
+    async with world(tmp_path) as made:
+        ana, _ = await at_rest(made)
+        ana.append(OTHERS[0], "unsent")
+        handle = await ana.workspace.open_document(OTHERS[1])
+        for name in OTHERS:
+            ana.opened(name)
+        await until(lambda: opened(ana) == set(OTHERS[:2]), ana)
+        await handle.close()
+
+        assert len(ana.engine.resting.asleep) == len(OTHERS) - 1  # and the shared one
+        assert ana.text(OTHERS[2]) == OTHERS[2]
+
+
 async def test_a_large_profile_with_a_damaged_part_is_mended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
