@@ -111,6 +111,8 @@ def test_nor_where_he_lists_others_with_keys_of_his_own(shape: Shape, seed: int)
         (4001011, LIARS),
         # an admin removed a folder, and with it what had said who is gone from it, and had let somebody in
         (4001337, {**LIARS, "shape": MOVED}),
+        # only readers were left in a folder, and one of them re-pinned somebody else by its old keys
+        (6010294, {"shape": SHARED}),
         # two were added at the same time, and who knew both was gone when one of them wrote
         (1200781, {"hostile": True, "liars": True}),
     ],

@@ -85,13 +85,14 @@ class Author:
         return removed or one.credentials.device_id not in device.logs.get(account.id, account).devices
 
     def _relied(self) -> Iterator[tuple[Oid, bytes]]:
-        """What of the records of folders it does not see into has reached a device: by re-pins."""
+        """What of the records of folders it does not see into has reached a device: by re-pins of these."""
         device, oids = self.device, self.world.oids
         for where in self._heeded():
             for entry in device.holds[where].history.entries:
                 if isinstance(claimed(entry).op, RePin) and not entry.refused:
+                    given = {pin.principal.id for pin in entry.pins}
                     for one in claimed(entry).relied:
-                        if not device.is_in(oids[one.object]):
+                        if one.object in given and not device.is_in(oids[one.object]):
                             yield from ((oids[one.object], head) for head in one.heads)
 
     def _ways(self, oid: Oid) -> Iterator[Oid]:

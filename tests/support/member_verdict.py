@@ -248,8 +248,10 @@ class Verdict:
                 if name not in inside:
                     former |= {one.name for one in self.devices.values() if one.person == name}
             if isinstance(op, RePin) and not entry.refused:
+                given = {pin.principal.id for pin in entry.pins}
                 for one in claimed(entry).relied:
-                    relied.setdefault(self.world.oids[one.object], set()).update(one.heads)
+                    if one.object in given:
+                        relied.setdefault(self.world.oids[one.object], set()).update(one.heads)
         for name, seat in inside.items():
             newest = person(name)[2]
             if seat.pins[-1].principal.version == newest.user_key.generation and name in TWO_DEVICES:
