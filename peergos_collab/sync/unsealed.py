@@ -54,6 +54,7 @@ class Unsealed:
         self._random = random
         self._following = following
         self._numbers: dict[RunId, int] = {}
+        self._ends: set[tuple[RunId, int]] = set()
 
     def __len__(self) -> int:
         return len(self.journaled) + len(self.pending)
@@ -65,6 +66,12 @@ class Unsealed:
     def submit(self, run: RunId, time: int, kind: Kind, content: bytes) -> None:
         """Takes a change that was just made. ``time`` is in ms since 1970."""
         self.pending.append(LocalChange(run, self._number(run), time, kind, content))
+
+    def end_here(self) -> None:
+        """Somebody looks at what there is now: nothing that follows goes into a segment with it."""
+        queue = self.pending or self.journaled
+        if queue:
+            self._ends.add((queue[-1].run, queue[-1].number))
 
     def _number(self, run: RunId) -> int:
         number = self._numbers.get(run) or self._following(run)
@@ -85,13 +92,18 @@ class Unsealed:
 
     def next(self) -> list[LocalChange]:
         """The changes that go into the next segment together; empty where nothing waits."""
-        return _same_run(self.journaled or self.pending, MAX_CHANGES, SEGMENT_CONTENT)
+        changes = _same_run(self.journaled or self.pending, MAX_CHANGES, SEGMENT_CONTENT)
+        for count, change in enumerate(changes if self._ends else (), 1):
+            if (change.run, change.number) in self._ends:
+                return changes[:count]
+        return changes
 
     def take(self, changes: list[LocalChange]) -> Batch:
         """``next`` gave them, and they are sealed: gives what frees the journal of them."""
         queue = self.journaled or self.pending
-        for _ in changes:
+        for change in changes:
             queue.popleft()
+            self._ends.discard((change.run, change.number))
         through = self._finished_entry(changes[-1])
         return [DropJournal(self._object, through)] if through else []
 
@@ -117,7 +129,7 @@ class Unsealed:
     def renumber(self, changes: list[LocalChange]) -> Batch:
         """These in place of all, without a gap, into the journal again."""
         through = max((change.entry for change in (*self, *changes)), default=0)
-        self.journaled, self.pending, self._numbers = deque(), deque(), {}
+        self.journaled, self.pending, self._numbers, self._ends = deque(), deque(), {}, set()
         for change in changes:
             self.pending.append(replace(change, number=self._number(change.run), entry=0))
         batch: Batch = [DropJournal(self._object, through)] if through else []

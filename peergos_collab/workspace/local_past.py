@@ -38,6 +38,7 @@ class LocalPast:
         opened, _ = self._document(path)
         self.engine.devices.check_stands()
         opened.live.replica.check_may_write()
+        opened.live.replica.unsealed.end_here()
         past = await self._past(path)
         by = opened.live.replica.author.principal
         id_, naming = await asyncio.to_thread(past.naming, version, name, by)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,6 +79,22 @@ async def test_a_name_is_seen_by_all(tmp_path: Path) -> None:
         assert ana.text("notes") == "one\n"
         assert await ana.workspace.name_version("notes", "Draft", "") != id_
         assert [each.name for each in await ana.workspace.document_versions("notes")] == ["", ""]
+
+
+async def test_what_is_typed_while_a_version_is_named_is_not_in_it(tmp_path: Path) -> None:
+    """Though all of it is sealed only later."""
+    async with world(tmp_path) as made:
+        ana = await made.person("Ana")
+        await ana.workspace.new_document("notes", "one ")
+        naming = asyncio.create_task(ana.workspace.name_version("notes", "now", "Draft"))
+        await asyncio.sleep(0)
+        ana.append("notes", "two ")
+        await naming
+        assert await ana.workspace.document_at("notes", "Draft") == "one "
+        await ana.workspace.add_node((await made.node()).address)
+        await ana.workspace.sync()
+        assert await ana.workspace.document_at("notes", "Draft") == "one "
+        assert len(ana.opened("notes").live.replica.unsealed) == 0
 
 
 async def _as_seen_by(workspace: Workspace, versions: list[Version]) -> list[Version]:
