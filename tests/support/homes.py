@@ -496,10 +496,11 @@ class Child:
 
     async def tried(self, path: str, seconds: float) -> list[str]:
         """Returns, once a direct connection was given up after so long, over what an object is connected."""
-        peers.OPEN_SECONDS = seconds  # type: ignore[misc]
+        usual, peers.OPEN_SECONDS = peers.OPEN_SECONDS, seconds  # type: ignore[misc]
         opened = self.workspace.engine.find(path)
         while opened.mesh is None or not any(each.failures for each in opened.mesh._attempts.values()):  # noqa: ASYNC110
             await asyncio.sleep(0.1)  # there is no event for what did not happen
+        peers.OPEN_SECONDS = usual  # type: ignore[misc]
         return sorted({way for _, way, _ in opened.live.links.values()})
 
     async def type(self, path: str, word: str) -> None:
