@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Final, Self
 
 from ..codec import decode_untrusted, encode
 from ..codec.ids import ID_LENGTH, DeviceId, PrincipalId, RunId, SegmentId
 from ..codec.shape import array, blob, many, number, string
 from ..codec.shown import escape_hidden, name_problem
-from ..errors import Quarantined, UsageError
+from ..errors import Quarantined, RemoteProtocolError, UsageError
 from ..objects.payload import MAX_CITES, Author, Delivery
 from ..values import dataclass
 
@@ -66,9 +67,11 @@ class Naming:
         """Raises RemoteProtocolError."""
         fields = array(decode_untrusted(raw, _MAX_CONTENT), 6, "naming")
         number(fields[0], VERSION, VERSION, "version of a naming")
-        heads = many(fields[1], MAX_CITES, "heads of a version")
+        heads = [blob(head, ID_LENGTH, "head") for head in many(fields[1], MAX_CITES, "heads of a version")]
+        if any(one >= other for one, other in pairwise(heads)):
+            raise RemoteProtocolError("heads of a version: they do not ascend")
         version = NamedVersion(
-            tuple(SegmentId(blob(head, ID_LENGTH, "head")) for head in heads),
+            tuple(map(SegmentId, heads)),
             None if fields[2] is None else DeviceId(blob(fields[2], ID_LENGTH, "device")),
             RunId(blob(fields[3], 16, "run")),
             number(fields[4], 1, 2**53, "change number"),
