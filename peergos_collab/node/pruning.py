@@ -94,7 +94,7 @@ class Pruning:
             self._ask(session, book, counting)
 
     def opened(self, session: Session, book: LogBook) -> None:
-        """A session that may write opened an object: it may have what is lacking."""
+        """Who opened an object may have what is lacking. It is checked, so it needs no right to be given."""
         if not book.prunes:
             return
         counting = standing(book)

@@ -233,9 +233,7 @@ class Shelf:
             case Closed():
                 self._closed(session, event.object)
             case Opened():
-                channel = session.channels[event.object]
-                if channel.may_write:
-                    self.pruning.opened(session, channel.book)
+                self.pruning.opened(session, session.channels[event.object].book)
                 return self._whole_receipt(session, event.object, and_who=True)
             case ReceiptWanted():
                 return self._whole_receipt(session, event.object)
@@ -244,7 +242,8 @@ class Shelf:
             case SegmentsCame():
                 return self._segments(session, event)
             case ArchiveCame():
-                return self._archive(session, event)
+                channel = session.channels.get(event.object)
+                return self.pruning.take(session, channel.book, event) if channel is not None else None
             case EphemeralCame():
                 self.passing.take(session, event)
             case DropOffered():
@@ -371,12 +370,6 @@ class Shelf:
                 self._durable.setdefault(event.object, _Durable()).take(tips, epochs)
 
         return Commit([*offered.batch, *self.numbering.batch()], durable, event.object)
-
-    def _archive(self, session: Session, event: ArchiveCame) -> Commit | None:
-        channel = session.channels.get(event.object)
-        if channel is None or not channel.may_write:
-            return None
-        return self.pruning.take(session, channel.book, event)
 
     def _say_durable(
         self, object_id: ObjectId, receipt: bytes, epochs: set[EpochId], to: Iterable[Session]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from peergos_collab.errors import NoAccess
+from peergos_collab.workspace.api import CompactedAt, Compaction
 from support.fake_workspace import FakeHomes, FakeWorkspace
 
 AWKWARD = "a\r\nb\rc\n\n\u2028\x85\x0c\tü七🗺\ufeff\0 end"
@@ -279,3 +280,56 @@ def test_names_of_documents_do_not_lead_elsewhere(
 
     assert workspace.texts[name] == file
     assert left_over(tmp_path) == []
+
+
+@pytest.fixture
+def compaction(workspace: FakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> list[Compaction]:
+    """What the next ones give."""
+    results: list[Compaction] = []
+
+    async def compact(path: str) -> Compaction:
+        workspace._called("compact_document", path)
+        return results.pop()
+
+    monkeypatch.setattr(workspace, "compact_document", compact, raising=False)
+    return results
+
+
+def test_compact(pgc: Any, compaction: list[Compaction]) -> None:
+    """What lies in archives, and what each node says of it."""
+    nodes = CompactedAt("pgc://a", 168), CompactedAt("pgc://b", 0), CompactedAt("pgc://c", None, "it is full")
+    compaction += [Compaction(2, 4096, 500_000, nodes)] * 2
+    shown = pgc("doc", "compact", "notes").out.decode().splitlines()
+
+    assert shown[0] == "4096 older changes lie in 2 archives, of 500000 bytes together."
+    assert shown[1] == "pgc://a  drops the changes themselves in 168 h, unless a member objects"
+    assert shown[2:] == ["pgc://b  keeps nothing else of them", "pgc://c  it is full"]
+    assert pgc("doc", "compact", "notes", "--json").document == {
+        "v": 1,
+        "path": "notes",
+        "archives": 2,
+        "changes": 4096,
+        "bytes": 500_000,
+        "nodes": [
+            {"node": "pgc://a", "hours": 168, "problem": ""},
+            {"node": "pgc://b", "hours": 0, "problem": ""},
+            {"node": "pgc://c", "hours": None, "problem": "it is full"},
+        ],
+    }
+
+
+def test_compact_what_is_short(pgc: Any, compaction: list[Compaction]) -> None:
+    """There is nothing to do, and that is said."""
+    compaction.append(Compaction(0, 0, 0, (CompactedAt("pgc://a", 0),)))
+
+    assert pgc("doc", "compact", "notes").out == (
+        b"There is nothing to compact yet: the newest changes of each device stay as they are.\n"
+    )
+
+
+def test_compact_refused(pgc: Any, workspace: FakeWorkspace, compaction: list[Compaction]) -> None:
+    """Exit 4 for who is no admin."""
+    workspace.failure = NoAccess("x")
+
+    assert pgc("doc", "compact", "notes").code == 4
+    assert compaction == []

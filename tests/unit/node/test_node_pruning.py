@@ -11,20 +11,29 @@ import pytest
 from peergos_collab.codec import decode_untrusted, encode
 from peergos_collab.codec.ids import EpochId
 from peergos_collab.crypto import SigningKey, Tag
+from peergos_collab.errors import RemoteProtocolError
 from peergos_collab.node.pruning import Pruning
 from peergos_collab.objects.archives import Archive, pack_archive
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
-from peergos_collab.objects.op_kinds import Target
+from peergos_collab.objects.op_kinds import Rotate, Target
 from peergos_collab.objects.prunes import Prune, Replaced
+from peergos_collab.objects.records import Said, next_epoch
 from peergos_collab.objects.segments import Segment, SegmentPlace, id_of
 from peergos_collab.sync.archived import OFFERED
 from peergos_collab.sync.archiving import Packed, take_packed
-from peergos_collab.sync.session_events import PruneTold
+from peergos_collab.sync.frames import MAX_FRAME, WINDOW, Frame, encode_frame
+from peergos_collab.sync.session_events import (
+    ArchiveCame,
+    ClosedArchiveCame,
+    FalseArchiveCame,
+    PruneTold,
+)
 from support.members import Group
 from support.shelves import Client, Log, NodeAndClients
 
 RANDOM = random.Random(43).randbytes
 GRACE = 24
+SIGNER = SigningKey.generate(RANDOM)
 
 
 class Teller(Client):
@@ -33,10 +42,13 @@ class Teller(Client):
     def __init__(self, *args: object) -> None:
         super().__init__(*args)  # type: ignore[arg-type]
         self.told: list[PruneTold] = []
+        self.archives: list[ArchiveCame] = []
 
     def _handle(self, event: object) -> None:
         if isinstance(event, PruneTold):
             self.told.append(event)
+        elif isinstance(event, ArchiveCame):
+            self.archives.append(event)
         super()._handle(event)
 
 
@@ -342,3 +354,115 @@ def test_it_goes_on_after_a_start(scene: Scene) -> None:
     scene.hours(1)
 
     assert scene.kept == 17
+
+
+# -- on a session ---------------------------------------------------------------------------------
+
+
+def test_an_archive_that_nobody_asked_for_ends_the_session(scene: Scene) -> None:
+    """At a node: nobody fills its disk, or keeps it busy, with those."""
+    frame = encode_frame(Frame.ARCHIVE, scene.group.object, scene.archives[0].id, scene.archives[0].raw)
+    with pytest.raises(RemoteProtocolError, match="nobody asked"):
+        scene.node.shelf.receive_untrusted(scene.node.session_of(scene.ana), frame)
+
+
+def test_an_archive_is_the_one_it_says(scene: Scene) -> None:
+    """Whatever was asked for."""
+    scene.ana.bring(scene.prune().raw)
+    scene.node.to_node(scene.ana)
+    frame = encode_frame(Frame.ARCHIVE, scene.group.object, scene.archives[0].id, scene.archives[1].raw)
+    with pytest.raises(RemoteProtocolError, match="another archive"):
+        scene.node.shelf.receive_untrusted(scene.node.session_of(scene.ana), frame)
+
+
+def compacted(scene: Scene) -> Teller:
+    """The node has archives; a newcomer that is connected, and has taken nothing yet."""
+    scene.keep(scene.ana, *scene.archives)
+    scene.ana.bring(scene.prune().raw)
+    scene.node.settle()
+    scene.hours(GRACE)
+    person = scene.group["Ben"]
+    ben = Teller(scene.group.object, person.membership.keys, RANDOM, person.records)
+    ben.start(b"pin", with_node=True)
+    ben.open()
+    return ben
+
+
+def test_an_archive_in_place_of_segments_that_does_not_hold_them_is_told(scene: Scene) -> None:
+    """It brings nothing, and ends nothing: the next one may be whole."""
+    prefix, proofs, sealed = decode_untrusted(scene.archives[0].raw, 1 << 20)
+    false = Archive.parse_untrusted(encode([prefix, proofs, sealed[:-1] + bytes([sealed[-1] ^ 1])]))
+    ben = compacted(scene)
+    ben.session.receive_untrusted(encode_frame(Frame.HELLO, 1, RANDOM(16), SIGNER.public, False))
+    frame = encode_frame(Frame.ARCHIVE, scene.group.object, false.id, false.raw)
+    (event,) = ben.session.receive_untrusted(frame)
+
+    assert isinstance(event, FalseArchiveCame)
+    assert (event.id, event.size) == (false.id, len(frame))
+
+
+def test_who_lacks_the_key_is_told_that_it_is_closed(scene: Scene) -> None:
+    """And gives back the credit as for segments."""
+    ben = compacted(scene)
+    ben.session.receive_untrusted(encode_frame(Frame.HELLO, 1, RANDOM(16), SIGNER.public, False))
+    ben.session.open(scene.group.object, {})
+    archive = scene.archives[0]
+    frame = encode_frame(Frame.ARCHIVE, scene.group.object, archive.id, archive.raw)
+    (event,) = ben.session.receive_untrusted(frame)
+
+    assert event == ClosedArchiveCame(scene.group.object, archive, len(frame))
+
+
+def test_more_than_there_is_credit_for_ends_the_session(scene: Scene) -> None:
+    """Archives are counted as segments are."""
+    ben = compacted(scene)
+    ben.session.receive_untrusted(encode_frame(Frame.HELLO, 1, RANDOM(16), SIGNER.public, False))
+    archive = scene.archives[0]
+    frame = encode_frame(Frame.ARCHIVE, scene.group.object, archive.id, archive.raw)
+    for _ in range((WINDOW + MAX_FRAME) // len(frame)):
+        ben.session.receive_untrusted(frame)
+    with pytest.raises(RemoteProtocolError, match="credit"):
+        ben.session.receive_untrusted(frame)
+
+
+def test_an_archive_is_given_to_who_may_have_its_segments(scene: Scene) -> None:
+    """Asked for by its id; who proved only keys of before gets nothing."""
+    scene.keep(scene.ana, *scene.archives)
+    scene.ana.bring(scene.prune().raw)
+    scene.node.settle()
+    ben = scene.join("Ben")
+    for wanted in (scene.archives[0].id, bytes(32)):
+        ben.session.get_archive(scene.group.object, wanted)
+    scene.node.settle()
+    removal = scene.group["Ana"].maker.remove([Target(scene.group["Ben"].id)])
+    scene.group.tell(removal, "Ana")
+    scene.ana.bring(removal.raw)
+    ben.session.get_archive(scene.group.object, scene.archives[0].id)
+    scene.node.settle()
+
+    assert [each.archive for each in ben.archives] == [scene.archives[0], None, None]
+
+
+def test_who_has_keys_beside_todays_gets_no_archive_of_these(scene: Scene) -> None:
+    """As with segments: an ex-member's own epoch gives him what was before it, and nothing newer."""
+    removal = scene.group["Ana"].maker.remove([Target(scene.group["Ben"].id)])
+    scene.group.tell(removal, "Ana")
+    keys = scene.group["Ana"].membership.keys[removal.id]
+    scene.ana.bring(removal.raw, scene.log.certificate(removal.id, keys))
+    scene.ana.put(*(scene.log.write(removal.id, keys, b"later %d" % number) for number in range(9)))
+    later = pack_archive(scene.log.segments[20:28], keys.content)
+    scene.ana.book.find_archive = lambda _: later  # type: ignore[method-assign]
+    scene.ana.bring(scene.prune(later, epoch=removal.id).raw)
+    scene.node.settle()
+    assert scene.offered == 1
+    ben, said = scene.group["Ben"], Said(Rotate(), scene.group["Ben"].maker.actor)
+    own, held = EpochKeys.generate_neutral(RANDOM), {scene.epoch: ben.membership.keys[scene.epoch]}
+    beside = next_epoch(scene.group.object, own, held, {}, [], said, RANDOM)
+    client = Teller(scene.group.object, {**held, beside.id: own}, RANDOM, [*ben.records, beside])
+    scene.node.connect(client)
+    scene.node.settle()
+    client.session.get_archive(scene.group.object, later.id)
+    scene.node.settle()
+
+    assert scene.node.session_of(client).channels[scene.group.object].may_read
+    assert [each.archive for each in client.archives] == [None]

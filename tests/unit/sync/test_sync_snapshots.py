@@ -70,6 +70,7 @@ def test_who_makes_one_vouches_for_it() -> None:
 
     assert Document(1, state).text == b.text == "third second first "
     assert end.previous == first.id
+    assert b.replica.order.snapshots.newest_two == [second, first]
     assert {(head.log, head.seq) for head in end.heads} >= {(first.log, first.seq + 1)}
 
 
@@ -109,6 +110,24 @@ def test_a_false_one_is_found_out(later: str) -> None:
     assert compare(a) is False
 
     assert a.replica.order.snapshots.vouched == before
+
+
+def test_false_ones_take_the_place_of_none() -> None:
+    """Two of them cost nothing: the newest two that are vouched for stay those."""
+    table = two()
+    a, b = table["a"], table["b"]
+    for words in ("one ", "two "):
+        a.write(0, words)
+        snapshot(a)
+    kept = a.replica.order.snapshots.newest_two
+    a.tell(b)
+    for _ in range(2):
+        snapshot(b, lie())
+        b.tell(a)
+        assert compare(a) is False
+
+    assert len(kept) == 2
+    assert a.replica.order.snapshots.newest_two == kept
 
 
 def test_one_that_leaves_something_out_is_false() -> None:
@@ -273,11 +292,16 @@ def test_kept_over_a_start() -> None:
     a.tell(b)
     snapshot(b)
     b.tell(a)
+    compare(a)
     kept = a.replica.order.snapshots
+    assert len(kept.newest_two) == 2
+    snapshot(b)
+    b.tell(a)
     again = Snapshots()
     again.restore(kept.stored())
 
     assert again.stored() == kept.stored()
+    assert again.newest_two == kept.newest_two
     assert (again.vouched, again.unchecked, again.since) == (kept.vouched, kept.unchecked, kept.since)
 
 
