@@ -708,6 +708,24 @@ def test_nobody_waits_for_keys_of_the_folder_by_who_is_known_to_be_out() -> None
     assert epoch not in tree.maker("b").membership.keys
 
 
+def test_an_admin_of_the_folder_ends_the_waiting_for_somebody_nobody_knew() -> None:
+    """He might be new in the folder; or have its old keys from somebody who was removed."""
+    tree = Tree()
+    tree.folder.add("a", "b", Level.ADMIN)
+    tree.take(tree.maker("a").tell_news())
+    ex = by_another_account(tree, "b")
+    tree.take(re_pinned_by(tree, ex, "b"))
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]), "a")
+    waits = tree.due("a")
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["x"].id)]), "a")
+    tree.take(tree.due("a"))  # type: ignore[arg-type]
+
+    assert waits is None
+    epoch = duties.usable(tree.maker("a"))
+    assert epoch is not None
+    assert epoch not in tree.maker("b").membership.keys
+
+
 def test_the_author_of_new_keys_counts_among_those_who_open_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who was removed from the folder re-pins it truthfully; the others do not write to keys that he made."""
     tree = Tree()
