@@ -148,7 +148,8 @@ class History:
             acts = self.acts_of(by, account)
             given = [self.entries[pin.op] for pin in pins if pin.principal.kind is PrincipalKind.OBJECT]
             named += [op for op in given if isinstance(op.signed.op, RePin) and not acts & op.past]
-        return [pin for pin in pins if all(self.is_listed_since(pin, op) for op in named)]
+        newest_first = named[::-1]  # most versions are older than the newest of these
+        return [pin for pin in pins if all(self.is_listed_since(pin, op) for op in newest_first)]
 
     def is_listed_since(self, pin: Pin, naming: Entry) -> bool:
         """Whether a key version was given by an op that named somebody as gone, or after it."""
