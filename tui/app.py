@@ -39,6 +39,8 @@ from .viewmodels.devices import JOINED
 from .viewmodels.faults import NOT_KEPT, error_words, fault_words
 from .widgets.chat_pane import ChatPane
 
+_FIRST_ROWS = 50
+"""More than a screen holds: these are shown at once, however many there are."""
 _STATUS_PAUSE = 0.15
 """Seconds between two looks at the status while things happen fast."""
 _STATUS_AT_LEAST = 1.0
@@ -102,7 +104,9 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
             self.exit(0)
             return
         self._workspace = workspace
-        await self.push_screen(Home())
+        home = Home()
+        await self.push_screen(home)
+        home.entries_changed(await workspace.list_entries("", _FIRST_ROWS))
         self.start(self._watch())
         self.set_interval(_STATUS_AT_LEAST, self.refresh_status)
         self.start(workspace.go_online(Options(lan=True)))
@@ -227,12 +231,13 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
         status = await self.workspace.status()
         if monotonic() - self._people_at >= _STATUS_AT_LEAST:
             await self._look_at_people()
-        entries = await self.workspace.list_entries()
+        home = self.screen if isinstance(self.screen, Home) else None  # it asks once it is in sight again
+        entries = await self.workspace.list_entries() if home is not None else []
         self.status = status
         self._proved = edits
+        if home is not None:
+            home.entries_changed(entries)
         for screen in self.screen_stack:
-            if isinstance(screen, Home):
-                screen.entries_changed(entries)
             if isinstance(screen, FullScreen | Nodes):
                 screen.status_changed(status)
 

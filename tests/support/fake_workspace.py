@@ -93,7 +93,7 @@ class FakeWorkspace:
         status = Status("z6Account", "z6Device", "Ana", nodes, (state,), 1, True)
         return replace(status, entry_node=self.entry_node, lan=self.lan)
 
-    async def list_entries(self) -> list[Entry]:
+    async def list_entries(self, after: str = "", most: int = 0) -> list[Entry]:
         self._called("list_entries")
         docs = [Entry(name, "doc", len(text.encode()), 1000, Role.ADMIN) for name, text in self.texts.items()]
         return docs + [Entry(name, "chat", 0, 0, Role.WRITER) for name in self.chats]

@@ -193,13 +193,15 @@ class FakeWorkspace:
         found = Status("account", "device", "Me", nodes, objects, 0, self.online, problems, self.entry_node)
         return replace(found, lan=self.lan)
 
-    async def list_entries(self) -> list[Entry]:
+    async def list_entries(self, after: str = "", most: int = 0) -> list[Entry]:
         role = Role.ADMIN
         docs = [
             Entry(path, "doc", len(document), START, self.roles.get(path, role))
             for path, document in self.documents.items()
         ]
-        return docs + [Entry(path, "chat", 0, START, self.roles.get(path, role)) for path in self.chats]
+        chats = [Entry(path, "chat", 0, START, self.roles.get(path, role)) for path in self.chats]
+        rows = sorted((row for row in docs + chats if row.name > after), key=lambda row: row.name)
+        return rows[:most] if most else rows
 
     def _known(self, path: str) -> None:
         if path not in self.documents and path not in self.chats:

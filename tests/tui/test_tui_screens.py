@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator
@@ -41,6 +42,29 @@ from tui.widgets.chat_pane import ChatPane
 from tui.widgets.message_box import MessageBox
 
 NODE = "pgc://abcdef@node.example:7000"
+
+
+async def test_a_screenful_is_shown_before_anything_is_known_of_all() -> None:
+    """Of very many documents the first are there at once; the rest comes with the status."""
+    workspace, asked = FakeWorkspace(), asyncio.Event()
+    for number in range(60):
+        await workspace.new_document(f"d{number:02}")
+    status = workspace.status
+
+    async def later() -> Status:
+        await asked.wait()
+        return await status()
+
+    workspace.status = later  # type: ignore[method-assign]
+    async with running(workspace, at="d00") as pilot:
+        await pilot.press("end")
+        first = await settle(pilot, "d49")
+        asked.set()
+        await settle(pilot, "no node yet")
+        await pilot.press("end")
+        await settle(pilot, "d59")
+
+    assert "d50" not in first
 
 
 # The first minute

@@ -7,7 +7,7 @@ from peergos_collab.workspace.api import Entry, Role, Status
 from .cells import shown
 from .contacts import waiting_words
 from .lines import Line
-from .status import connection_words, problem_words, saved_words, state_of
+from .status import connection_words, problem_words, saved_words
 
 _KINDS = {"doc": "document", "chat": "chat"}
 
@@ -15,8 +15,9 @@ _KINDS = {"doc": "document", "chat": "chat"}
 def lines_of(entries: list[Entry], status: Status | None) -> list[Line]:
     """Sorted by name, upper and lower case alike."""
     lines = []
+    states = {state.path: state for state in status.objects} if status is not None else {}
     for entry in sorted(entries, key=lambda entry: (entry.name.casefold(), entry.name)):
-        state = state_of(status, entry.name)
+        state = states.get(entry.name)
         kind = _KINDS.get(entry.kind, shown(entry.kind, 12))
         if entry.role in {Role.READER, None}:
             kind += ", read only"
