@@ -152,6 +152,8 @@ class Resting:
         """More than fit into a collection: each is compared by itself."""
         for number_ in range(SHELVES):
             self._load(number_, awake)
+        for collection in self.collections.values():
+            collection.sort()
         self._asked = self._stored_asked()
         self.others = self._stored_others()
         """Entries of which no note counted when the home was closed; None where that is not known."""
@@ -175,27 +177,24 @@ class Resting:
         self._gather(shelf, shelf.raws.keys() - awake if awake is not None else set())
 
     def _gather(self, shelf: _Shelf, asleep: AbstractSet[ObjectId]) -> None:
-        """Puts a shelf's objects, which are in their order, into collections."""
-        known: dict[bytes, tuple[list[Place], list[list[ObjectId]]]] = {}
+        """Puts a shelf's objects into collections."""
+        alike: dict[bytes, list[ObjectId]] = {}
         for object_id, raw in shelf.raws.items():
-            at = known.get(raw[_WHERE])
-            if at is None:
-                places = shelf.places(raw)
-                at = known[raw[_WHERE]] = places, [self.collections.setdefault(each, []) for each in places]
-            places, collections = at
-            if any(len(each) >= MAX_OBJECTS for each in collections):
-                self._beyond.add(EntryId(raw[_ENTRY]))
-                continue
+            alike.setdefault(raw[_WHERE], []).append(object_id)
+        for objects in alike.values():
+            places = shelf.places(shelf.raws[objects[0]])
+            collections = [self.collections.setdefault(place, []) for place in places]
+            room = max(0, MAX_OBJECTS - max(map(len, collections), default=0))
+            self._beyond.update(EntryId(shelf.raws[id_][_ENTRY]) for id_ in objects[room:])
             for collection in collections:
-                collection.append(object_id)
-            if object_id in asleep:
-                self._fall_asleep(object_id, raw, places)
+                collection += objects[:room]
+            self._fall_asleep(shelf, places, [id_ for id_ in objects[:room] if id_ in asleep])
 
-    def _fall_asleep(self, object_id: ObjectId, raw: bytes, places: list[Place]) -> None:
-        self.asleep.add(object_id)
-        self._entries[EntryId(raw[_ENTRY])] = object_id
+    def _fall_asleep(self, shelf: _Shelf, places: list[Place], objects: list[ObjectId]) -> None:
+        self.asleep.update(objects)
+        self._entries.update({EntryId(shelf.raws[id_][_ENTRY]): id_ for id_ in objects})
         for place in places:
-            self._asleep_at[place] += 1
+            self._asleep_at[place] += len(objects)
 
     def _shelf(self, object_id: ObjectId) -> _Shelf:
         number_ = _number(object_id)
@@ -311,7 +310,7 @@ class Resting:
             places = [(note.circle, node) for node in note.nodes]
             for place in places:
                 insort(self.collections.setdefault(place, []), note.object)
-            self._fall_asleep(note.object, shelf.raws[note.object], places)
+            self._fall_asleep(shelf, places, [note.object])
         return self.save(note.object for note in notes)
 
     def save(self, at_rest: Iterable[ObjectId]) -> Batch:
@@ -342,7 +341,7 @@ class Resting:
         asked = {}
         for circle, node, gone, new in self._stored(ASKED) or ():
             now = self.collections.get((circle, node), [])
-            asked[circle, node] = sorted((set(now) | set(gone)) - set(new))
+            asked[circle, node] = sorted((set(now) | set(gone)) - set(new)) if gone or new else now.copy()
         return asked
 
     def _save_asked(self) -> Batch:

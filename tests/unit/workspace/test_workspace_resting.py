@@ -13,6 +13,7 @@ from peergos_collab.files.changes import EntryId
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.ports import PutValue
 from peergos_collab.testing.store import MemoryStore
+from peergos_collab.workspace import resting as resting_module
 from peergos_collab.workspace.resting import AWAKE, RESTING, AccountState, Note, Resting
 from peergos_collab.workspace.summaries import Summary
 
@@ -190,3 +191,16 @@ def test_which_entries_have_no_object_at_rest_is_remembered() -> None:
     key, sealed = next(iter(store.values(RESTING)))
     store._seen.values[RESTING][key] = sealed[:-1] + bytes([sealed[-1] ^ 1])
     assert resting(store).others is None
+
+
+def test_more_than_fit_into_a_collection_are_compared_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are opened at each start; the others are not."""
+    monkeypatch.setattr(resting_module, "MAX_OBJECTS", 6)
+    store = noted()
+    store.write(resting(store).save_others(set()))
+    again = resting(store)
+    left = [each for each in NOTES if each.object not in again.asleep]
+
+    assert max(map(len, again.collections.values())) == 6
+    assert len(left) == 4
+    assert again.others == again.unkept() == {each.entry for each in left}
