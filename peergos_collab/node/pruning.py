@@ -107,9 +107,13 @@ class Pruning:
     def take(self, session: Session, book: LogBook, came: ArchiveCame) -> Commit | None:
         """Keeps an archive that was asked for, if it shows what it is to replace."""
         counting = standing(book)
-        named = next((each for p in counting for each in p.replaced if each.archive == came.id), None)
-        if named is None or came.archive is None or not _replaces(book, named, came.archive):
-            if came.archive is not None and named is not None:
+        lacking = (each for prune in counting for each in self._lacking(book, prune))
+        named = next((each for each in lacking if each.archive == came.id), None)
+        if named is None:  # it came by another session meanwhile, or counts no more
+            self._ask(session, book, counting)
+            return None
+        if came.archive is None or not _replaces(book, named, came.archive):
+            if came.archive is not None:
                 session.refuse(book.object, "false", "an archive that does not show what it is to replace")
             self._without.setdefault(id(session), set()).add(came.id)
             self._ask(session, book, counting)

@@ -241,9 +241,10 @@ class Session:
         self._send(Frame.GET_SNAPSHOT, object_id, place.log, place.seq)
 
     def get_archive(self, object_id: ObjectId, archive_id: bytes) -> None:
-        """Asks for an archive that a prune record names; the answer comes as ``ArchiveCame``."""
-        self._archives_asked.add((object_id, archive_id))
-        self._send(Frame.GET_ARCHIVE, object_id, archive_id)
+        """Asks for an archive that a prune record names, once; the answer comes as ``ArchiveCame``."""
+        if (object_id, archive_id) not in self._archives_asked:
+            self._archives_asked.add((object_id, archive_id))
+            self._send(Frame.GET_ARCHIVE, object_id, archive_id)
 
     def tell_pruned(self, object_id: ObjectId, prune: RecordId, hours: int | None) -> None:
         """A node has all archives that a prune record names, or will never use them."""

@@ -50,6 +50,12 @@ ARCHIVES = Chances(
 )
 
 
+COMPACTING = Chances(
+    edit=14, deliver=60, flush=20, connect=8, disconnect=0.5, crash=0.2, restore=0.2, restart=0.3, archive=2,
+    compact=8, fold_anew=1,
+)  # fmt: skip
+
+
 SNAPSHOTS = Chances(
     edit=4, deliver=40, flush=24, connect=6, disconnect=0.5, crash=0.2, backup=1, restore=0.5, clone=0.2,
     fold_anew=2, archive=2, snapshot=12, compare=8, preview=4,
@@ -74,6 +80,16 @@ def test_copied_homes_end_up_equal(kind: Kind) -> None:
 def small_archives(monkeypatch: pytest.MonkeyPatch) -> None:
     """Archives of two segments, and only the newest of a log stays as it is."""
     _small(monkeypatch)
+
+
+@pytest.mark.usefixtures("small_archives")
+@pytest.mark.parametrize("kind", [Kind.DOCUMENT, Kind.CHAT])
+def test_nodes_that_compact_change_nothing_for_anybody(kind: Kind) -> None:
+    """An admin has them drop what lies in archives; all have every change, and end up equal."""
+    seeds = range(6, 6 + SEEDS // 40)  # in these some archives take the place of segments
+    worlds = [check_seed(seed, kind=kind, chances=COMPACTING, steps=300) for seed in seeds]
+
+    assert sum(world.compacted for world in worlds) > 1
 
 
 @pytest.mark.usefixtures("small_archives")

@@ -26,6 +26,7 @@ from peergos_collab.node.shelf import Shelf
 from peergos_collab.objects.archives import Archive
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.payload import Kind, decode_payload_untrusted
+from peergos_collab.objects.prunes import Prune
 from peergos_collab.objects.segments import Segment
 from peergos_collab.ports import AppendSegment, Batch, PutValue
 from peergos_collab.sync.archived import ARCHIVES
@@ -34,12 +35,16 @@ from peergos_collab.sync.faults import Against
 from peergos_collab.sync.frames import Frame, decode_frame_untrusted
 from peergos_collab.sync.journal import open_entry_untrusted
 from peergos_collab.sync.logbook import LogBook
+from peergos_collab.sync.named_archives import made_here
+from peergos_collab.sync.pruning import standing
 from peergos_collab.sync.receipts import Receipt
 from peergos_collab.sync.replica import UNKEPT, Replica
 from peergos_collab.sync.sealing import Collected
 from peergos_collab.sync.session import Session
 from peergos_collab.sync.session_events import (
     CaughtUp,
+    ClosedArchiveCame,
+    FalseArchiveCame,
     Opened,
     ReceiptsShown,
     RecordsCame,
@@ -159,7 +164,7 @@ class NodeSite(Site):
         self.boot(False)
 
     def boot(self, new_log: bool) -> None:
-        self.shelf = Shelf(self.store, self.receipt_key, self.world.clock, self.world.bytes)
+        self.shelf = Shelf(self.store, self.receipt_key, self.world.clock, self.world.bytes, grace=0)
         self.note_durable()
 
     @property
@@ -180,6 +185,10 @@ class NodeSite(Site):
     def flush(self, count: int | None = None) -> None:
         super().flush(count)
         self.write_all(self.shelf.beat())
+        if self.shelf.pruning.ripe:
+            commits = self.shelf.pruning.act()
+            self.world.compacted += len(commits)
+            self.write_all(commits)
 
     def write_all(self, commits: Iterable[Commit]) -> None:
         for commit in commits:
@@ -276,6 +285,20 @@ class MemberSite(Site):
             if batch:
                 self.world.archives += 1
                 self.write(batch, lambda: None)
+
+    def compact(self) -> None:
+        """As the workspace does where an admin says so."""
+        self.archive()
+        book, circle = self.replica.book, self.world.circle
+        known = {each for prune in standing(book) for each in prune.replaced}
+        fresh = [each for each, _ in made_here(book, {}) if each not in known]
+        if fresh:
+            actor, keys = self.member.actor, self.member.keys
+            prune = Prune.issue(circle.object, circle.epoch_id, fresh, keys, actor, self.world.bytes)
+            self.write(self.replica.take_records([prune.raw]).batch, lambda: None)
+            for end in self.ends:
+                end.session.announce(circle.object)
+            self.send_out()
 
     @property
     def book(self) -> LogBook | None:
@@ -427,6 +450,8 @@ class MemberSite(Site):
                 self._take_shown(end, event)
             case RefusedCame():
                 self._refused(end, event)
+            case FalseArchiveCame() | ClosedArchiveCame():
+                self.world.require(False, f"{self.name} cannot open an archive: {event}")
             case _:
                 pass
 
@@ -528,6 +553,7 @@ class Chances:
     partition: float = 0.4
     fold_anew: float = 0
     archive: float = 0
+    compact: float = 0
     snapshot: float = 0
     compare: float = 0
     preview: float = 0
@@ -570,7 +596,7 @@ class World:
         self.set_back: set[str] = set()
         self.forks = 0
         self.blames = 0
-        self.archives = self.compared = self.previews = 0
+        self.archives = self.compared = self.previews = self.compacted = 0
         self.owners: dict[LogId, DeviceId] = {}
         self.carries: dict[SegmentId, list[Change]] = {}
         self.sent: list[bytes] = []
@@ -659,6 +685,9 @@ class World:
 
     def _archive(self) -> None:
         self.rng.choice(self.members).archive()
+
+    def _compact(self) -> None:
+        self.members[0].compact()
 
     def _snapshot(self) -> None:
         self.rng.choice(self.members).snapshot()

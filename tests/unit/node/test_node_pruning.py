@@ -21,7 +21,7 @@ from peergos_collab.objects.records import Said, next_epoch
 from peergos_collab.objects.segments import Segment, SegmentPlace, id_of
 from peergos_collab.sync.archived import OFFERED
 from peergos_collab.sync.archiving import Packed, take_packed
-from peergos_collab.sync.frames import MAX_FRAME, WINDOW, Frame, encode_frame
+from peergos_collab.sync.frames import MAX_FRAME, WINDOW, Frame, decode_frame_untrusted, encode_frame
 from peergos_collab.sync.session_events import (
     ArchiveCame,
     ClosedArchiveCame,
@@ -466,3 +466,38 @@ def test_who_has_keys_beside_todays_gets_no_archive_of_these(scene: Scene) -> No
 
     assert scene.node.session_of(client).channels[scene.group.object].may_read
     assert [each.archive for each in client.archives] == [None]
+
+
+def test_an_archive_is_asked_for_once(scene: Scene) -> None:
+    """An answer that nobody waits for any more would end the session."""
+    scene.keep(scene.ana, *scene.archives)
+    scene.ana.bring(scene.prune().raw)
+    scene.node.to_node(scene.ana)
+    scene.ana.open()
+    scene.node.settle()
+
+    asked = [frame for frame in scene.ana.came if decode_frame_untrusted(frame)[0] is Frame.GET_ARCHIVE]
+    assert len(asked) == 2
+    assert scene.offered == 2
+
+
+def test_what_two_give_at_once_is_false_of_neither(scene: Scene) -> None:
+    """The second one is not needed any more, and that is all."""
+    ben = scene.join("Ben")
+    for client in (scene.ana, ben):
+        scene.keep(client, *scene.archives)
+    scene.node.shelf.pruning._grace = 0
+    prune = scene.prune().raw
+    for client in (scene.ana, ben):
+        client.bring(prune)
+        client.open()
+    for client in (scene.ana, ben, scene.ana, ben):
+        for frame in scene.node.session_of(client).take_outgoing():
+            client.receive(frame)
+        scene.node.to_node(client)
+        scene.node.write(scene.node.shelf.pruning.act())
+    scene.node.settle()
+    scene.hours(1)
+
+    assert scene.kept == 17
+    assert "false" not in scene.ana.refused + ben.refused
