@@ -183,5 +183,5 @@ def _outcome(engine: Engine, found: FoundAccount, *, told: bool) -> RecoveredAcc
         told,
         engine.devices.outdated(),
         tuple(sorted(engine.devices.open_by_link())),
-        len(engine.profile.view.entries()),
+        len(engine.profile.view),
     )

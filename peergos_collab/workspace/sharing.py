@@ -257,20 +257,13 @@ async def _fetch_capability(
 
 def entry_of(engine: Engine, object_id: ObjectId) -> EntryView | None:
     """The entry of the profile that refers to an object."""
-    for view in engine.profile.view.entries().values():
-        try:
-            reference = ObjectReference.decode_untrusted(view.reference)
-        except RemoteProtocolError:
-            continue
-        if reference.capability.object == object_id:
-            return view
-    return None
+    return next((view for view, _ in engine.profile_changes.leading_to(object_id)), None)
 
 
 def free_name(engine: Engine, name: str) -> str:
     """``name``, suffixed if it is taken."""
-    entries, free, count = engine.profile.view.entries(), name, 1
-    while free in entries:
+    view, free, count = engine.profile.view, name, 1
+    while view.find(free) is not None:
         count += 1
         free = f"{name} ({count})"
     return free

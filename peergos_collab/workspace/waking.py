@@ -51,6 +51,8 @@ class Waking:
         self._engine = engine
         self._due: dict[EntryId, ObjectId | None] = {}
         """Entries of which the object is not open, and not known to be at rest."""
+        self._due_of: dict[ObjectId, set[EntryId]] = {}
+        """The same by object."""
         self._complete = False
         """Whether those are among them that were so when the home was closed."""
         self._queue: dict[EntryId, None] = {}
@@ -61,15 +63,16 @@ class Waking:
     def entries_changed(self, views: Mapping[EntryId, EntryView | None]) -> None:
         """Takes in entries that are otherwise than before; None for one that is gone."""
         for id_, view in views.items():
-            if view is None:
-                self._due.pop(id_, None)
-            elif self._engine.resting.note_at(id_) is None:
-                self._due[id_] = referred(view)
+            self.opened(id_)
+            if view is not None and self._engine.resting.note_at(id_) is None:
+                self._due[id_] = to = referred(view)
+                if to is not None:
+                    self._due_of.setdefault(to, set()).add(id_)
 
     def due_entries(self, object_id: ObjectId) -> list[EntryId]:
         """Entries that lead to an object and are to be opened."""
         self._complete_due()
-        return [id_ for id_, to in self._due.items() if to == object_id]
+        return list(self._due_of.get(object_id, ()))
 
     def _complete_due(self) -> None:
         if self._complete:
@@ -144,7 +147,7 @@ class Waking:
         if view is not None:
             self._open(view)
             return
-        self._due.pop(id_, None)
+        self.opened(id_)
         note = self._engine.resting.note_at(id_)
         if note is not None:  # nothing in the profile leads to it
             self._engine.resting.forget(note.object)
@@ -158,8 +161,12 @@ class Waking:
                 engine.problems.append(error.message)
 
     def opened(self, entry: EntryId) -> None:
-        """The object of an entry is open."""
-        self._due.pop(entry, None)
+        """The object of an entry is open, or the entry is gone."""
+        to = self._due.pop(entry, None)
+        if to is not None:
+            self._due_of[to].discard(entry)
+            if not self._due_of[to]:
+                del self._due_of[to]
 
     # -- putting to rest ------------------------------------------------------------------------
 
