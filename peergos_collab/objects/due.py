@@ -24,7 +24,7 @@ from .epoch_keys import Level
 from .history import Entry
 from .key_versions import newer_account, newer_epoch
 from .member_changes import Maker
-from .membership import Member, Membership, View
+from .membership import Member, View
 from .nested import acting_for
 from .op_kinds import MAX_TARGETS, Add, NewVersion, Target
 from .principals import PrincipalKind
@@ -248,18 +248,22 @@ def _newest_version(
     if epoch is None:
         # Who only reads there cannot make new keys; what else is due here does not wait for who can.
         return ParentFirst(ObjectId(principal.id)) if role >= Level.WRITE else None
-    pins = history.pins_believed(principal.id, actor.principal, actor.account.id, history.everything)
-    ever = [pin.principal for pin in pins]
     if epoch == principal.version and not member.contested:
         return None
     if epoch in history.replaced(principal.id, history.everything):
         return None  # more is known here than of that object itself, whose newer records are on the way
+    view, seat = maker.membership.view, maker.membership.view.seats.get(principal.id)
+    level = view.level(actor.principal)
+    assert seat is not None
+    assert level is not None
+    pins = history.pins_believed(seat, actor.principal, actor.account.id, level, history.everything)
+    ever = [pin.principal for pin in pins]
     for known in ever:
         holds.ring.deepen(EpochId(known.version))
     try:
         return newer_epoch(member.contested, ever, holds.ring.epochs, holds.keys, epoch)
     except NoAccess:
-        return _side_to_choose(maker, holds, member, epoch)
+        return None  # another member may have the keys that prove more
 
 
 def is_behind(view: View, inside: View, surroundings: Surroundings) -> bool:
@@ -278,25 +282,6 @@ def is_behind(view: View, inside: View, surroundings: Surroundings) -> bool:
     behind = _accounts_behind(inside, surroundings)[0] if unknown else set()
     givers = (view.history.entries[pin.op].signed.author.account for pin in unknown)
     return any(bytes(one) in behind or not inside.table.removals_of(PrincipalId(one)) for one in givers)
-
-
-def _side_to_choose(maker: Maker, holds: Membership, member: Member, epoch: EpochId) -> NewVersion | None:
-    """Of several key versions side by side the one from which the newest follows, to be listed alone first.
-
-    Which one counts anybody may say without a proof. Somebody who was named as gone by who did not know that
-    he is back is believed at none of them before that, and perhaps nobody else is left who could say it. None
-    where there is no such one: another member may have the keys that prove more.
-    """
-    history = maker.membership.history
-    replaced = history.replaced(member.principal.id, history.everything)
-    for side in member.contested:
-        try:
-            newer_epoch([side], [side], holds.ring.epochs, holds.keys, epoch)
-        except NoAccess:
-            continue
-        if side.version not in replaced:
-            return NewVersion(side, ())
-    return None
 
 
 def _gone(maker: Maker, parents: Mapping[ObjectId, Maker], version: NewVersion) -> list[Target]:

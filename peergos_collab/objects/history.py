@@ -14,11 +14,12 @@ from ..errors import RemoteProtocolError
 from ..identity.account import Account
 from ..values import dataclass
 from . import rules
+from .epoch_keys import Level
 from .op_kinds import RePin
 from .operations import SignedOp, UnverifiedOp, log_digest
 from .principals import PrincipalKind
 from .records import MembershipRecord
-from .seats import Pin, Seats
+from .seats import Pin, Seat, Seats
 
 
 @dataclass(slots=True)
@@ -132,8 +133,13 @@ class History:
         """The key versions of a principal that the proofs in a set of ops show to be older than others."""
         return frozenset[bytes]().union(*(pin.older for pin in self.pins_of(principal, past)))
 
-    def pins_believed(self, principal: PrincipalId, by: PrincipalId, account: bytes, past: int) -> list[Pin]:
-        """Those of them from which ``account``, acting as ``by``, may lead to newer ones.
+    def pins_believed(
+        self, seat: Seat, by: PrincipalId, account: bytes, level: Level, past: int
+    ) -> list[Pin]:
+        """The key versions of a member from which ``account``, acting as ``by``, may lead to newer ones.
+
+        From each of several side by side, of which anybody may choose one. From all, an admin who acts for
+        himself: he could add the member at the newer one as well.
 
         Once it was named as gone it holds no key of what was listed since, unless it is back. Two who name
         it at the same time say one thing: what is listed with either known, or is shown to follow the
@@ -142,14 +148,18 @@ class History:
         Who has an object's old keys may say to be any account. So one that had not acted for it when it was
         re-pinned is taken to be named there.
         """
-        pins = self.pins_of(principal, past)
+        pins, principal = self.pins_of(seat.principal, past), seat.principal
+        if level is Level.ADMIN and bytes(by) == account:
+            return pins
         named = list(self.members_of(self._gone.get((principal, account), 0) & past))
         if bytes(by) != account:
             acts = self.acts_of(by, account)
             given = [self.entries[pin.op] for pin in pins if pin.principal.kind is PrincipalKind.OBJECT]
             named += [op for op in given if isinstance(op.signed.op, RePin) and not acts & op.past]
         newest_first = named[::-1]  # most versions are older than the newest of these
-        return [pin for pin in pins if all(self.is_listed_since(pin, op) for op in newest_first)]
+        replaced = self.replaced(principal, past)
+        sides = [pin for pin in seat.pins if seat.contested and pin.principal.version not in replaced]
+        return sides + [pin for pin in pins if all(self.is_listed_since(pin, op) for op in newest_first)]
 
     def is_listed_since(self, pin: Pin, naming: Entry) -> bool:
         """Whether a key version was given by an op that named somebody as gone, or after it."""

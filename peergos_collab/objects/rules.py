@@ -288,7 +288,7 @@ def _judge_re_pin(history: History, entry: Entry, level: Level) -> None:
         if seat is None:
             raise RemoteProtocolError("a key version of somebody who is no member")
         id_, author = version.principal.id, entry.signed.author
-        ever = history.pins_believed(id_, author.principal, author.account, entry.past)
+        ever = history.pins_believed(seat, author.principal, author.account, level, entry.past)
         listed = [pin.principal for pin in seat.pins]
         gone = [target.who for target in op.targets if target.principal == version.principal.id]
         if version.principal.version in history.replaced(id_, entry.past):

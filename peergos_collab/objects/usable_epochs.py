@@ -18,6 +18,7 @@ from ..values import dataclass
 from .epoch_keys import EpochKeys, Level
 from .history import Entry
 from .key_ring import KeyRing
+from .key_versions import account_principal, knows_version
 from .membership import Member, View
 from .principals import Principal, PrincipalKind
 from .records import Epoch
@@ -205,24 +206,30 @@ def lacking(view: View, epoch: EpochId, held: EpochKeys, surroundings: Surroundi
     have, history = who_opens(view, epoch), who_has_history(view, epoch)
     found = []
     for listed in view.members.values():
-        member = _by_its_log(view, listed, surroundings) if listed.contested else listed
-        wanted, pin = min(held.level, member.level), member.principal.pin
-        without = held.history is not None and not member.hidden and pin not in history
-        if have.get(pin, 0) >= wanted and not without:
+        member, own = _by_its_log(view, listed, surroundings)
+        wanted = min(held.level, member.level)
+        without = held.history is not None and not member.hidden and own.isdisjoint(history)
+        if any(have.get(pin, 0) >= wanted for pin in own) and not without:
             continue
         if may_get(view, member, epoch) and is_wrapped_to(view, member, surroundings):
             found.append(Lacking(member, wanted))
     return found
 
 
-def _by_its_log(view: View, member: Member, surroundings: Surroundings) -> Member:
-    """A member whose key version is contested at the one that is good, if it is an account and there is one.
+def _by_its_log(view: View, member: Member, surroundings: Surroundings) -> tuple[Member, set[Pin]]:
+    """An account that is outdated or contested at the newest key version by all logs known, and all it had.
 
     Else who may not write could not tell it what came to pass.
     """
-    is_account = member.principal.kind is PrincipalKind.ACCOUNT
-    good = [one for one in member.contested if is_account and is_good_version(view, one, surroundings)]
-    return replace(member, principal=good[0], contested=()) if len(good) == 1 else member
+    id_ = member.principal.id
+    logs = known_logs(view, surroundings, AccountId(id_))
+    if not logs or is_wrapped_to(view, member, surroundings):
+        return member, {member.principal.pin}
+    account = logs[-1]
+    if not all(knows_version(account, one) for one in member.versions):
+        return member, {member.principal.pin}
+    own = {(id_, version) for version in account.standing.user_keys}
+    return replace(member, principal=account_principal(account), contested=()), own
 
 
 def who_has_history(view: View, epoch: EpochId) -> set[Pin]:

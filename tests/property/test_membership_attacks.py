@@ -200,14 +200,6 @@ def test_runs_fail_where_a_removed_device_brings_another(monkeypatch: pytest.Mon
     assert World(31, **LIARS).run().leaks
 
 
-def test_runs_fail_where_who_knows_less_of_a_folder_re_pins_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody who has a document's record before the folder's that it rests on gives keys to who is gone."""
-    assert World(53, shape=DEEP).run().faults == []
-    monkeypatch.setattr(due, "is_behind", never)
-
-    assert World(53, shape=DEEP).run().leaks
-
-
 def _faults(seed: int, fault: str, kind: dict[str, Any]) -> list[str]:
     try:
         found: list[str] = getattr(World(seed, **kind).run(), fault)

@@ -29,7 +29,7 @@ from peergos_collab.objects.principals import Principal
 from peergos_collab.objects.records import MembershipRecord
 from peergos_collab.objects.usable_epochs import Surroundings, tips, usable_epoch
 from support.circle import actor_of
-from support.member_reference import leads_from_a_side, leads_to_newer
+from support.member_reference import leads_to_newer
 from support.member_shapes import LINKS, Oid, Shape, person
 
 if TYPE_CHECKING:
@@ -309,15 +309,11 @@ class Device:
             return False
         if epoch is None:
             return True
-        if acting is not None and leads_to_newer(
-            history, self.holds[folder], acting.principal, account, epoch
-        ):
-            return True
+        level = self.level(oid) or Level.READ
         sides = [side.version for side in member.contested]
-        actor = self._actor_by(oid, folder)
-        if actor is None or actor.level < Level.WRITE:  # he chooses by keys that are listed
-            return False
-        return leads_from_a_side(history, self.holds[folder], sides, epoch)
+        return acting is not None and leads_to_newer(
+            history, self.holds[folder], acting.principal, account, level, sides, epoch
+        )
 
     def opens(self, message: Message) -> bool:
         keys = self.holds[message.object].keys.get(message.epoch)

@@ -320,7 +320,13 @@ class Reference:
 
 
 def leads_to_newer(
-    history: History, folder: Membership, by: PrincipalId, account: bytes, epoch: EpochId
+    history: History,
+    folder: Membership,
+    by: PrincipalId,
+    account: bytes,
+    level: int,
+    sides: Collection[bytes],
+    epoch: EpochId,
 ) -> bool:
     """Whether somebody can prove that ``epoch`` of a folder is newer than a key version it has below.
 
@@ -329,6 +335,8 @@ def leads_to_newer(
         folder: his records and keys of the folder.
         by: as whom he acts there.
         account: who he is.
+        level: his role there.
+        sides: the key versions that stand side by side: any will do but one that is shown to be older.
     """
     id_ = PrincipalId(folder.object)
     listed = [(entry, pin) for entry in history.entries for pin in entry.pins if pin.principal.id == id_]
@@ -356,29 +364,20 @@ def leads_to_newer(
         given = {pin.principal.version for other, pin in listed if other is naming}
         return entry is naming or bool(entry.past & naming.bit) or bool(given & {version, *older})
 
+    is_admin_himself = level == Level.ADMIN and bytes(by) == account
     believed = {
         EpochId(pin.principal.version)
         for entry, pin in listed
-        if all(is_since(entry, pin.principal.version, pin.older, naming) for naming in named)
+        if is_admin_himself
+        or all(is_since(entry, pin.principal.version, pin.older, naming) for naming in named)
     }
-    return _leads_from(believed, folder, epoch)
-
-
-def leads_from_a_side(history: History, folder: Membership, sides: Iterable[bytes], epoch: EpochId) -> bool:
-    """Whether ``epoch`` follows one of several key versions side by side, which anybody may choose.
-
-    Not one that some proof shows to be older than another.
-    """
-    id_ = PrincipalId(folder.object)
-    pins = (pin for entry in history.entries for pin in entry.pins if pin.principal.id == id_)
-    older = {version for pin in pins for version in pin.older}
-    return any(_leads_from({EpochId(side)}, folder, epoch) for side in sides if side not in older)
-
-
-def _leads_from(believed: set[EpochId], folder: Membership, epoch: EpochId) -> bool:
-    """By the write key of one of these, or by the signatures between."""
-    if any(version in folder.keys and folder.keys[version].level >= Level.WRITE for version in believed):
+    older = {version for _, pin in listed for version in pin.older}
+    believed |= {EpochId(side) for side in sides if side not in older}
+    if epoch in sides or any(
+        one in folder.keys and folder.keys[one].level >= Level.WRITE for one in believed
+    ):
         return True
+    believed -= {epoch}
     while epoch not in believed:
         record = folder.ring.epochs.get(epoch)
         if record is None or record.first:

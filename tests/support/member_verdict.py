@@ -273,6 +273,17 @@ class Verdict:
             if device.principal_of(oid, way) in members and (way is None or device.name in self.now[way])
         ]
 
+    def _level(self, device: Device, oid: Oid) -> int:
+        """A device's role in the end, of which it has perhaps not heard."""
+        members = self.oracles[oid].view.members
+        roles = [
+            min(
+                members[device.principal_of(oid, way)].level, self._level(device, way) if way else Level.ADMIN
+            )
+            for way in self._ways(device, oid)
+        ]
+        return max(roles, default=0)
+
     def _is_cut_off(self, device: Device, oid: Oid) -> bool:
         """Whether a device comes to an object only by folders whose listed keys nobody in them has."""
         return all(self._is_cut_off_by(device, oid, way) for way in self._ways(device, oid))
@@ -289,7 +300,7 @@ class Verdict:
         listed = self.oracles[oid].view.members[PrincipalId(self.objects[folder])]
         inside = [self.devices[name] for name in self.now[folder]]
         if listed.contested:  # it gets no keys until one who may write shows which version is newest
-            return not any((one.level(oid) or 0) >= Level.WRITE and one.could_write(oid) for one in inside)
+            return not any(self._level(one, oid) >= Level.WRITE and one.could_write(oid) for one in inside)
         view, known = self.oracles[oid].view, [one.surroundings for one in inside]
         outdated = not any(is_good_version(view, listed.principal, what) for what in known)
         if outdated and not any(one.has_keys_of(folder) for one in inside):

@@ -311,9 +311,8 @@ def test_a_thiefs_key_is_known_as_such_by_who_knows_of_his_removal() -> None:
     knows = Surroundings(accounts={RENEWED.account_id: RENEWED.account})
     who["b"].maker = replace(who["b"].maker, surroundings=knows)
     assert who["b"].usable is None
-    renewed = who["b"].duty(to_write=True)
-    assert renewed is not None
-    who.tell(renewed, "a", "b")
+    while (made := who["b"].duty(to_write=True)) is not None:
+        who.tell(made, "a", "b")
 
     assert who["b"].view.members[LATER.id].principal == LATER
     assert who["b"].usable not in opened_by(who, user_pair(STOLEN_SEED).box)

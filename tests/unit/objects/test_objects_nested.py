@@ -139,8 +139,8 @@ def test_who_was_named_as_gone_twice_at_once_goes_on_once_he_is_back() -> None:
 
 
 def test_who_was_named_as_gone_by_who_did_not_know_that_he_is_back_goes_on_alone() -> None:
-    """Two key versions stand side by side then, and he is the only one left in the folder: he chooses the one
-    from which its newest keys follow.
+    """Two key versions stand side by side, and nobody else is left in the folder: he leads on from one to his
+    newest keys, and it is not listed alone meanwhile.
     """
     tree = Tree()
     tree.folder.add("a", "b", Level.ADMIN)
@@ -156,10 +156,10 @@ def test_who_was_named_as_gone_by_who_did_not_know_that_he_is_back_goes_on_alone
     by_b = tree.due("b")
     tree.take(by_b, by_c)  # type: ignore[arg-type]
     tree.folder.tell(tree.folder["b"].maker.rotate(), "b")
-    listed = tree.document["o"].view.members[PrincipalId(tree.folder.object)]
-    assert len(listed.contested) == 2
+    assert len(listed(tree).contested) == 2
     tree.take(tree.due("b"))  # type: ignore[arg-type]
 
+    assert listed(tree).principal.version == tree.folder["b"].usable
     epoch = duties.usable(tree.maker("b"))
     assert epoch is not None
     assert epoch == tree.document["o"].usable
@@ -639,6 +639,25 @@ def test_what_he_cannot_renew_keeps_him_from_nothing_else() -> None:
     made = duties.due(maker, {tree.folder.object: tree.folder["o"].maker}, to_write=True)
 
     assert versions(made, maker) == {tree.document["o"].id: renewed.account.user_key.generation}
+
+
+def test_an_admin_of_the_document_who_reads_in_the_folder_again_leads_to_its_newest_keys() -> None:
+    """A void re-pin to these named him as gone. Nobody in the folder may write to the document any more."""
+    tree, maker = with_a_reader_of_the_folder()
+    folder = tree.folder.object
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.document["o"].id)]), "a", "b")
+    re_pin = tree.due("a")
+    tree.folder.add("a", "o", Level.READ, "b")
+    lowered = maker.lower_role(Target(PrincipalId(folder)), Level.READ)
+    tree.take(lowered, re_pin)  # type: ignore[arg-type]
+    assert listed(tree).contested
+    maker = replace(maker, surroundings=Surroundings({folder: tree.folder["o"].view}))
+    made = duties.due(maker, {folder: tree.folder["o"].maker})
+    while isinstance(made, Grant):
+        maker.membership.take([made])
+        made = duties.due(maker, {folder: tree.folder["o"].maker})
+
+    assert versions(made, maker) == {folder: tree.folder["a"].usable}
 
 
 def test_who_joined_after_the_listed_version_renews_the_keys_of_others_with_it() -> None:
