@@ -16,7 +16,7 @@ from typing import Final
 from ..codec.ids import ObjectId, SegmentId
 from ..crypto import Watchword
 from ..errors import Damaged, RemoteProtocolError
-from ..objects.records import EPOCH, GRANT
+from ..objects.records import EPOCH, GRANT, PRUNE
 from ..ports import Batch, PutValue, Random, SegmentStore
 from ..sync.collections import (
     MAX_OBJECTS,
@@ -255,7 +255,7 @@ class Collections:
 
 def stored_digest(object_id: ObjectId, store: SegmentStore) -> bytes:
     """``state_digest`` of what is stored of an object, without a book of it. Raises Damaged."""
-    records = [record.id for record in store.records(object_id) if record.kind in (EPOCH, GRANT)]
+    records = [record.id for record in store.records(object_id) if record.kind in (EPOCH, GRANT, PRUNE)]
     branches = store.branches(object_id)
     return state_digest(
         records,

@@ -12,6 +12,7 @@ from peergos_collab.errors import RemoteProtocolError
 from peergos_collab.node import collections as node_collections
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.op_kinds import Target
+from peergos_collab.objects.prunes import Prune, Replaced
 from peergos_collab.sync.collections import (
     Range,
     collection_name,
@@ -195,6 +196,20 @@ def test_after_a_restart_the_node_is_told_of_a_collection_again() -> None:
     assert not any(
         shared[0].id in value for space in ("watchwords",) for _, value in node.store.values(space)
     )
+
+
+def test_an_object_of_which_somebody_said_what_may_go_is_the_same_after_a_restart() -> None:
+    """Prune records are compared whether the node has the object in memory or not."""
+    node = NodeAndClients(RANDOM)
+    shared = Shared(node)
+    named = [Replaced(shared.log.id, 1, 9, RANDOM(32))]
+    epoch, actor = shared.group.first.id, shared.ana.maker.actor
+    shared.client.bring(Prune.issue(shared.id, epoch, named, shared.keys, actor, RANDOM).raw)
+    node.settle()
+    assert Asking(node).ask(sums_of([shared])) == []
+    node.shelf.collections = node_collections.Collections(node.store, RANDOM, lambda _: None)
+
+    assert Asking(node).ask(sums_of([shared])) == []
 
 
 def test_a_full_node_has_each_object_compared_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
