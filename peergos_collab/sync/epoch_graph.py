@@ -68,6 +68,16 @@ class EpochGraph:
             together |= self._pasts[epoch]
         return together
 
+    def latest(self, epochs: Iterable[EpochId]) -> frozenset[EpochId]:
+        """Those of some known epochs that none of the others follows."""
+        found: set[EpochId] = set()
+        past = 0
+        for epoch in sorted(epochs, key=self._bits.__getitem__, reverse=True):  # parents came before
+            if not self.covers(past, epoch):
+                found.add(epoch)
+            past |= self._pasts[epoch]
+        return frozenset(found)
+
     def covers(self, within: int, epoch: EpochId) -> bool:
         """Whether a known epoch is in a set."""
         bit = self._bits.get(epoch)

@@ -6,6 +6,7 @@ One counts while its epoch is the one that admins may sign with, and nobody obje
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from ..codec.ids import EpochId
 from ..objects.prunes import Prune
@@ -19,11 +20,10 @@ def admin_epoch(book: RecordBook) -> EpochId | None:
     An ex-admin can make an epoch beside today's, from the last one that he has the keys of. Then nobody can
     tell from outside which of the two counts, so neither does.
     """
-    admins: dict[EpochId, frozenset[EpochId]] = {}
-    for epoch in book.epochs.values():  # parents come first
-        above = _latest(book, [each for parent in epoch.parents for each in admins[parent]])
-        admins[epoch.id] = frozenset([epoch.id]) if _is_of_admins(epoch, above) else above
-    latest = _latest(book, [each for newest in book.plain_graph.newest for each in admins[newest]])
+    for epoch in islice(book.epochs.values(), len(book.admins), None):  # parents come first
+        above = _latest(book, epoch.parents)
+        book.admins[epoch.id] = frozenset([epoch.id]) if _is_of_admins(epoch, above) else above
+    latest = _latest(book, book.plain_graph.newest)
     return next(iter(latest)) if len(latest) == 1 else None
 
 
@@ -33,29 +33,29 @@ def _is_of_admins(epoch: Epoch, above: frozenset[EpochId]) -> bool:
 
 
 def _latest(book: RecordBook, epochs: Iterable[EpochId]) -> frozenset[EpochId]:
-    """Those that are not in the past of another of them."""
-    every = frozenset(epochs)
-    if len(every) < 2:
-        return every
-    graph = book.plain_graph
-    return frozenset(one for one in every if not graph.covers(graph.past(every - {one}), one))
+    """The epochs of admins in the past of some epochs, without those that another of them follows."""
+    every = {book.admins[epoch] for epoch in epochs}
+    return every.pop() if len(every) == 1 else book.plain_graph.latest(frozenset[EpochId]().union(*every))
 
 
-def objections(book: RecordBook, prune: Prune) -> list[Prune]:
-    """The objections to a prune record of who read its epoch, or one that follows it."""
+def objections(book: RecordBook, epoch: EpochId) -> list[Prune]:
+    """The objections to prune records of an epoch, of who reads that, or one that follows it."""
     graph = book.plain_graph
     return [
         each
         for each in book.prunes.values()
-        if each.objects_to == prune.id and graph.covers(graph.past([each.epoch]), prune.epoch)
+        if each.objects_to and graph.covers(graph.past([each.epoch]), epoch)
     ]
 
 
 def standing(book: RecordBook) -> list[Prune]:
     """The prune records that count."""
     epoch = admin_epoch(book) if book.prunes else None
+    if epoch is None:
+        return []
+    refused = {each.objects_to for each in objections(book, epoch)}
     return [
         prune
         for prune in book.prunes.values()
-        if prune.replaced and prune.epoch == epoch and not objections(book, prune)
+        if prune.replaced and prune.epoch == epoch and prune.id not in refused
     ]

@@ -68,6 +68,8 @@ class RecordBook:
         self.grants: dict[RecordId, Grant] = {}
         self.prunes: dict[RecordId, Prune] = {}
         """Prune records and objections to them."""
+        self.admins: dict[EpochId, frozenset[EpochId]] = {}
+        """See ``pruning.admin_epoch``, which fills it."""
         self.certificates: dict[tuple[LogId, EpochId], Certificate] = {}
         self.certified: dict[LogId, list[Certificate]] = {}
         self._record_bytes = 0

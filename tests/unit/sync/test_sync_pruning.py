@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,6 +14,7 @@ from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.op_kinds import Rotate, Target
 from peergos_collab.objects.prunes import Prune, Replaced
 from peergos_collab.objects.records import Epoch, MembershipRecord, Said, next_epoch
+from peergos_collab.sync.epoch_graph import EpochGraph
 from peergos_collab.sync.pruning import admin_epoch, objections, standing
 from peergos_collab.sync.record_book import RecordBook
 from support.members import Group
@@ -204,7 +205,7 @@ def test_who_may_object(scene: Scene) -> None:
     later = scene.make(scene.group["Ben"].maker.rotate(), "Ana", "Ben")
     scene.take(one := scene.objection("Ben", prune, later.id))
 
-    assert objections(scene.book, prune) == [one]
+    assert objections(scene.book, removal.id) == [one]
     assert standing(scene.book) == []
 
 
@@ -214,3 +215,25 @@ def test_an_objection_may_come_first(scene: Scene) -> None:
     scene.take(scene.objection("Ben", prune, scene.first), prune)
 
     assert standing(scene.book) == []
+
+
+def test_many_epochs_and_objections_cost_one_look_at_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has a node keep an object of his own fills it with both, and opens it again and again."""
+    scene = Scene()
+    prunes = [scene.prune("Ana", scene.first) for _ in range(20)]
+    scene.take(*prunes, *(scene.objection("Ben", prune, scene.first) for prune in prunes))
+    scene.take(*(scene.forged("Eve", scene.first) for _ in range(40)))
+    looked: list[int] = []
+    look, past = EpochGraph.covers, EpochGraph.past
+
+    def counted(graph: EpochGraph, epochs: Iterable[EpochId]) -> int:
+        epochs = list(epochs)
+        looked.append(len(epochs))
+        return past(graph, epochs)
+
+    monkeypatch.setattr(EpochGraph, "past", counted)
+    monkeypatch.setattr(EpochGraph, "covers", lambda *asked: looked.append(1) or look(*asked))
+    assert admin_epoch(scene.book) is None
+    scene.book.admins = {id_: frozenset([scene.first]) for id_ in scene.book.epochs}
+    assert standing(scene.book) == []
+    assert sum(looked) <= 2 * (len(scene.book.epochs) + len(scene.book.prunes))
