@@ -184,6 +184,7 @@ class Archived:
         """Takes an archive in the place of the first segments of a branch that lie in none."""
         span = Span(branch, archive.first, archive.last)
         self._spans.setdefault(branch, []).append(span)
+        self._ids[span] = b"".join(archive.ids)
         return [
             PutValue(ARCHIVES, span.key(self._object), archive.raw),
             BeginBranch(branch, archive.last + 1),

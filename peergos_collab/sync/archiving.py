@@ -10,7 +10,7 @@ from ..codec.ids import EpochId
 from ..errors import LocalProtocolError
 from ..objects.archives import MAX_SEGMENTS, Archive, pack_archive
 from ..objects.epoch_keys import EpochKeys
-from ..ports import Batch
+from ..ports import Batch, TruncateBranch
 from ..values import dataclass
 from .arrivals import BranchState
 from .logbook import LogBook
@@ -32,15 +32,21 @@ def is_due(branch: BranchState) -> bool:
     return branch.tip - branch.kept >= KEEP + MAX_SEGMENTS
 
 
-def pack_next(book: LogBook, branch: BranchState, keys: Mapping[EpochId, EpochKeys]) -> Packed | None:
+def pack_next(
+    book: LogBook, branch: BranchState, keys: Mapping[EpochId, EpochKeys], stop: int | None = None
+) -> Packed | None:
     """An archive of the first segments of a branch that lie in none; None where it cannot be made.
 
     It was unpacked again, and compared: about 0.3 s for one of keystrokes.
 
+    Args:
+        stop: the seq of the first that stays as it is; the last one if not given.
+
     Raises:
         Damaged: a stored segment is.
     """
-    segments = list(islice(book.stored(branch, branch.kept), min(MAX_SEGMENTS, branch.tip - branch.kept)))
+    count = min(MAX_SEGMENTS, (stop or branch.tip) - branch.kept)
+    segments = list(islice(book.stored(branch, branch.kept), count))
     held = keys.get(segments[0].epoch) if segments else None
     if held is None:
         return None
@@ -65,6 +71,27 @@ def take_packed(book: LogBook, packed: Packed) -> Batch:
         return []
     branch.kept = archive.last + 1
     return book.archived.put(branch.number, archive)
+
+
+def put_before(book: LogBook, closed: Archive) -> Batch:
+    """Has what can be read here, and comes right before a closed archive, lie in archives as well.
+
+    For that it need not be given up: archives lie in front of single segments.
+    """
+    batch: Batch = []
+    branch = book.find(closed.log, closed.first - 1, closed.previous)
+    goes_on = branch is not None and branch.tip >= closed.first
+    if goes_on and book.find(closed.log, closed.first, closed.ids[0]) is not branch:
+        return batch  # it is a fork
+    while branch is not None and branch.kept < closed.first:
+        packed = pack_next(book, branch, book.archived.keys, closed.first)
+        if packed is None:
+            break
+        if packed.archive.last == branch.tip:  # none begins the branch then
+            batch.append(TruncateBranch(branch.number, branch.kept))
+        branch.kept = packed.archive.last + 1
+        batch += book.archived.put(branch.number, packed.archive)
+    return batch
 
 
 def put_back(book: LogBook, packed: Packed) -> None:

@@ -139,6 +139,9 @@ class LogBook(RecordBook):
         if held is not None or archive.object != self.object:
             offered.known += [(held, archive.last)] if held is not None else []
             return offered
+        if archive.epoch in self.archived.keys:  # they came since: what is in it can be compared
+            offered.gaps.add(archive.log)
+            return offered
         offered.barred = not self.graph.covers(within, archive.epoch)
         if offered.barred or (archive.log, archive.epoch) not in self.certificates:
             offered.gaps |= set() if offered.barred else {archive.log}
@@ -155,9 +158,11 @@ class LogBook(RecordBook):
         branch = begun or self._place(head, offered)
         if branch is None or branch.kept != archive.first or not self._agrees(branch, archive):
             # Archives lie in front of single segments. Those before it, closed as well, go with others.
+            # What can be read stays: a hostile node would not give it again.
             offered.gaps.add(archive.log)
-            if branch is not None and branch.first <= archive.first:
-                offered.batch += self.truncate(branch, min(branch.kept, archive.first))
+            start = min(branch.kept, archive.first) if branch is not None else 0
+            if branch is not None and branch.first <= archive.first and not self._is_readable(branch, start):
+                offered.batch += self.truncate(branch, start)
             return offered
         fresh = range(max(branch.tip - archive.first + 1, 0), len(archive.ids))
         offered.arrivals += [Arrival(archive.closed_segment(at), branch) for at in fresh]
@@ -174,7 +179,19 @@ class LogBook(RecordBook):
     def _agrees(self, branch: BranchState, archive: Archive) -> bool:
         """Whether an archive goes on where a branch ends, or holds all that follows in it and more."""
         at = branch.tip - archive.first
-        return (archive.ids[at] if at >= 0 else archive.previous) == branch.tip_id
+        if at < 0:
+            return archive.previous == branch.tip_id
+        return archive.ids[at : at + 1] == (branch.tip_id,)
+
+    def _is_readable(self, branch: BranchState, start: int) -> bool:
+        """Whether keys are here of anything that ``truncate`` would forget."""
+        forks = [each for each in self.branches[branch.log] if each.base is branch and each.first > start]
+        while start <= branch.tip:
+            if self._epoch_at(branch, start) in self.archived.keys:
+                return True
+            span = self.archived.span_at(branch.number, start)
+            start = (span.last if span is not None else start) + 1
+        return any(self._is_readable(each, each.first) for each in forks)
 
     def append_own(self, segment: Segment) -> Offered:
         """Enters a segment this device has just made; it needs no check.

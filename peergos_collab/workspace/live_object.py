@@ -301,7 +301,7 @@ class LiveObject:
         """Takes an archive in place of segments, whose keys are not here; as ``take_segments``."""
         if not self._writes.ready():
             return Offered()
-        offered = self.replica.book.take_closed(archive, origin.gives(self.id))
+        offered = self.replica.take_closed(archive, origin.gives(self.id))
         if offered.batch:
             self._unsaved += 1
             self._writes.write(offered.batch, self._saved)  # first, for it is read from there

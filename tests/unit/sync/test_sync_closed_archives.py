@@ -12,9 +12,12 @@ from peergos_collab.codec.ids import EpochId, SegmentId
 from peergos_collab.errors import Damaged
 from peergos_collab.objects.archives import Archive, pack_archive
 from peergos_collab.objects.epoch_keys import EpochKeys
+from peergos_collab.objects.op_kinds import Rotate
+from peergos_collab.objects.records import Said, next_epoch
 from peergos_collab.objects.segments import Segment
 from peergos_collab.ports import PutValue
 from peergos_collab.sync.archived import ARCHIVES
+from peergos_collab.sync.archiving import put_before
 from peergos_collab.sync.arrivals import Offered
 from peergos_collab.sync.channel import Channel
 from peergos_collab.sync.logbook import LogBook
@@ -27,6 +30,7 @@ RANDOM = random.Random(46).randbytes
 GROUP = Group(["Ana"], RANDOM)
 EPOCH: EpochId = GROUP.first.id
 KEYS: EpochKeys = GROUP["Ana"].membership.keys[EPOCH]
+LATER, SAID = EpochKeys.generate(RANDOM), Said(Rotate(), GROUP["Ana"].maker.actor)
 LOG = Log(GROUP.object, RANDOM)
 for _number in range(20):
     LOG.write(EPOCH, KEYS, b"keystroke %d" % _number)
@@ -110,6 +114,73 @@ def test_archives_lie_in_front(had: int) -> None:
     reader.take(FIRST, SECOND)
 
     assert reader.ids == IDS[:16]
+
+
+class Parted(Reader):
+    """With keys for the first eight segments of a log, and none for the eight in ``closed``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        later = next_epoch(GROUP.object, LATER, {EPOCH: KEYS}, {}, [], SAID, RANDOM)
+        self.log = Log(GROUP.object, RANDOM)
+        certificates = [self.log.certificate(EPOCH, KEYS), self.log.certificate(later.id, LATER)]
+        self.store.write(self.book.take_records([later.raw, *certificates]).batch)
+        for number in range(16):
+            epoch, keys = (EPOCH, KEYS) if number < 8 else (later.id, LATER)
+            self.log.write(epoch, keys, b"keystroke %d" % number)
+        self.closed = pack_archive(self.log.segments[8:], LATER.content)
+        self.book.archived.keys = {EPOCH: KEYS}
+        self.take(*self.log.segments[:8])
+
+    def take(self, *what: Archive | Segment) -> Offered:
+        for each in what:
+            if isinstance(each, Archive):
+                self.store.write(put_before(self.book, each))
+        return super().take(*what)
+
+
+def test_what_can_be_read_is_not_given_up_for_one() -> None:
+    """It is packed here, and lies in front of it as well."""
+    reader = Parted()
+    offered = reader.take(reader.closed)
+    (branch,) = reader.book.numbered.values()
+
+    assert [arrival.segment.id for arrival in offered.arrivals] == list(reader.closed.ids)
+    assert reader.ids == [segment.id for segment in reader.log.segments]
+    assert list(reader.book.stored(branch, 1))[:8] == reader.log.segments[:8]
+
+
+def test_what_can_be_read_and_not_packed_stays_alone() -> None:
+    """Whoever gives an archive, a hostile node perhaps, would not have to give what was here again."""
+    reader = Parted()
+    reader.take(reader.log.segments[8])
+    reader.log.segments[9:] = []
+    reader.log.write(EPOCH, KEYS)
+    reader.take(reader.log.segments[9])
+    after = pack_archive([reader.log.write(reader.closed.epoch, LATER) for _ in range(3)], LATER.content)
+
+    assert reader.take(after).gaps == {reader.log.id}
+    assert reader.ids == [segment.id for segment in reader.log.segments[:10]]
+
+
+def test_one_whose_keys_are_here_is_not_closed() -> None:
+    """They came after it was asked for: opened, it shows whether it holds what it says."""
+    reader = Reader()
+    reader.take(*LOG.segments[:5])
+    reader.book.archived.keys = {EPOCH: KEYS}
+
+    assert reader.take(FIRST).gaps == {LOG.id}
+    assert reader.ids == IDS[:5]
+
+
+def test_a_fork_that_ends_before_what_is_here() -> None:
+    """Both begin alike; the one that is here does not go on in it."""
+    reader, fork = Reader(), Log(GROUP.object, RANDOM)
+    reader.take(*LOG.segments[:8])
+    fork.key, fork.segments = LOG.key, LOG.segments[:4]
+    fork.write(EPOCH, KEYS, b"elsewhere")
+
+    assert reader.take(pack_archive(fork.segments, KEYS.content)).gaps == {LOG.id}
 
 
 def test_other_pieces_of_the_same_log() -> None:
