@@ -13,10 +13,11 @@ import pytest
 from peergos_collab.crypto import ContentKey
 from peergos_collab.errors import NoAccess
 from peergos_collab.objects import archives as packing
+from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.segments import Segment
 from peergos_collab.sync import archiving
 from peergos_collab.sync.logbook import LogBook
-from peergos_collab.workspace import Role
+from peergos_collab.workspace import Role, open_workspace
 from peergos_collab.workspace.api import Compaction
 from support.homes import PATIENCE, RELAYED, Person, agree, online, world
 
@@ -146,6 +147,14 @@ def _lie(patch: pytest.MonkeyPatch, book: LogBook) -> None:
     patch.setattr(packing.Archive, "unpack_untrusted", claimed)
 
 
+def give_history(admin: Person, to: Person) -> None:
+    """As another add does that hides nothing."""
+    live, actor = admin.opened("notes").live, to.opened("notes").live.replica.actor
+    member = live.replica.view.members[actor.principal]
+    records = live.replica.seat.maker.add(member.principal, Level.WRITE)
+    live.take_records([record.raw for record in records])
+
+
 async def _nothing(*_: object) -> None:
     pass
 
@@ -158,7 +167,12 @@ async def test_what_members_find_true_goes_on(tmp_path: Path) -> None:
         await online("notes", RELAYED, ana, ben)
         await write(ana, 150)
         await agree("notes", ana, ben)
-        done = await ana.workspace.compact_document("notes")
+        attached = await open_workspace(ana.home)
+        done = await attached.compact_document("notes")
+        again = await attached.compact_document("notes")
+        await attached.close()
+        assert done.archives >= 2
+        assert again == done  # there was nothing new to name, and it waits as before
         live = ben.opened("notes").live
         await ben.engine.news.wait_until(lambda: bool(live.replica.book.prunes), PATIENCE, "hearing of it")
         await until(lambda: not live.prunes.unchecked, "Ben looks at it")
@@ -173,7 +187,7 @@ async def test_what_members_find_true_goes_on(tmp_path: Path) -> None:
 
 
 async def test_who_is_added_from_now_on_after_that(tmp_path: Path) -> None:
-    """He opens no older archive, has the text as it is, and goes on with the others."""
+    """He opens no older archive, has the text as it is, and goes on; given the history, he has all of it."""
     async with world(tmp_path) as made:
         node = await made.node(grace=0)
         ana, ben = await made.pair(node.address, text="begin")
@@ -199,5 +213,12 @@ async def test_who_is_added_from_now_on_after_that(tmp_path: Path) -> None:
         dan = await made.reopen(dan)
 
         assert text.endswith(" from Dan")
+        assert dan.text("notes") == text
+        give_history(ana, dan)
+        await online("notes", RELAYED, dan)
+        theirs = [each.id for each in await ana.workspace.document_versions("notes")]
+        await until(lambda: not dan.opened("notes").live.replica.order.bases.is_hidden, "he gets the history")
+        await until(lambda: not dan.opened("notes").live.replica.unsettled, "all is folded anew")
+        assert [each.id for each in await dan.workspace.document_versions("notes")] == theirs
         assert dan.text("notes") == text
         assert await made_problems(ana, ben, dan) == []

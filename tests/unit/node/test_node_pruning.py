@@ -13,13 +13,15 @@ from peergos_collab.codec.ids import EpochId
 from peergos_collab.crypto import SigningKey, Tag
 from peergos_collab.errors import RemoteProtocolError
 from peergos_collab.node.pruning import Pruning
+from peergos_collab.node.shelf import Shelf
 from peergos_collab.objects.archives import Archive, pack_archive
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.op_kinds import Rotate, Target
 from peergos_collab.objects.prunes import Prune, Replaced
 from peergos_collab.objects.records import Said, next_epoch
 from peergos_collab.objects.segments import Segment, SegmentPlace, id_of
-from peergos_collab.sync.archived import OFFERED
+from peergos_collab.ports import PutValue
+from peergos_collab.sync.archived import ARCHIVES, OFFERED
 from peergos_collab.sync.archiving import Packed, take_packed
 from peergos_collab.sync.frames import MAX_FRAME, WINDOW, Frame, decode_frame_untrusted, encode_frame
 from peergos_collab.sync.session_events import (
@@ -501,3 +503,27 @@ def test_what_two_give_at_once_is_false_of_neither(scene: Scene) -> None:
 
     assert scene.kept == 17
     assert "false" not in scene.ana.refused + ben.refused
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_an_archive_that_a_node_lost_comes_again(scene: Scene, gone: bool) -> None:
+    """As single segments, from who has them; and the node compacts them once more."""
+    compacted(scene)
+    assert scene.kept == 17
+    (key, raw), *_ = scene.node.store.values(ARCHIVES)
+    scene.node.store.write([PutValue(ARCHIVES, key, None if gone else raw[:-700] + bytes(700))])
+    before, after = scene.ana, NodeAndClients(RANDOM)
+    after.store = scene.node.store
+    after.shelf = Shelf(after.store, SIGNER, lambda: 1_000, RANDOM, grace=GRACE)
+    scene.node = after
+    before.book.archived.keys = before.keys
+    after.connect(before)
+    after.settle()
+    book = after.shelf.find_book(scene.group.object)
+    assert book is not None
+    assert {(tip.log, tip.seq) for tip in book.tips()} == before.heads
+    before.open()  # as at its next session
+    after.settle()
+    scene.hours(GRACE)
+
+    assert scene.kept == 17
