@@ -166,7 +166,10 @@ class DocumentPast:
         return [
             _Chosen(place)
             for place, step in enumerate(self._told, 1)
-            if any(change_id(step.run, number).startswith(begin) for number in range(step.first, step.last))
+            if any(
+                change_id(step.author.device, step.run, number).startswith(begin)
+                for number in range(step.first, step.last)
+            )
         ]
 
     # -- names ----------------------------------------------------------------------------------

@@ -30,8 +30,8 @@ _CLIENT: Final = 1
 """Of a text that nobody else ever sees."""
 
 
-def change_id(run: RunId, number: int) -> str:
-    return to_multibase(hash256(Tag.CHANGE_ID, encode([run, number]))[:ID_BYTES])
+def change_id(device: DeviceId, run: RunId, number: int) -> str:
+    return to_multibase(hash256(Tag.CHANGE_ID, encode([device, run, number]))[:ID_BYTES])
 
 
 def named_id(version: NamedVersion) -> str:
@@ -62,7 +62,7 @@ class Step:
     @property
     def id(self) -> str:
         """Names the version that ends with it."""
-        return change_id(self.run, self.last)
+        return change_id(self.author.device, self.run, self.last)
 
 
 class RecordingFold(DocumentFold):
@@ -76,7 +76,7 @@ class RecordingFold(DocumentFold):
         """The steps that changed the text, one for each change in ``past``."""
         self._steps: list[Step] = []
         self._below: dict[SegmentId, tuple[SegmentId, ...]] = {}
-        self._runs: dict[RunId, list[Step]] | None = None
+        self._runs: dict[RunId, dict[DeviceId, list[Step]]] | None = None
         self._change: Change | None = None
         self.document.on_change(self._keep)
 
@@ -141,11 +141,15 @@ class RecordingFold(DocumentFold):
         """The last step in a version that has a name."""
         if self._runs is None:
             self._runs = {}
-            for step in sorted(self._steps, key=lambda step: step.last):
-                self._runs.setdefault(step.run, []).append(step)
-        steps = self._runs.get(version.run, [])
-        at = bisect_left(steps, version.number, key=lambda step: step.last)
-        return steps[at] if at < len(steps) and steps[at].first <= version.number else None
+            for each in sorted(self._steps, key=lambda step: step.last):
+                self._runs.setdefault(each.run, {}).setdefault(each.author.device, []).append(each)
+        of_run = self._runs.get(version.run, {})
+        of_device = (of_run[device] for device in of_run if version.device in (None, device))
+        found = [step for steps in of_device if (step := _with_change(steps, version.number))]
+        if len(found) > 1:  # somebody took another's run for his own
+            inside = self._all_below(version.heads)
+            found = [step for step in found if step.segment in inside]
+        return max(found, key=lambda step: step.place, default=None)
 
     def version(self, place: int) -> NamedVersion:
         """What was delivered up to a place in the past, as others can be told it."""
@@ -192,3 +196,9 @@ class RecordingFold(DocumentFold):
                 inside.add(id_)
                 todo += self._below[id_]
         return inside
+
+
+def _with_change(steps: list[Step], number: int) -> Step | None:
+    """The step of a run that holds a change."""
+    at = bisect_left(steps, number, key=lambda step: step.last)
+    return steps[at] if at < len(steps) and steps[at].first <= number else None

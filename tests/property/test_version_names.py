@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peergos_collab.codec.ids import RunId, SegmentId
+from peergos_collab.documents import Document
+from peergos_collab.documents.client_id import client_id
 from peergos_collab.documents.version_names import NamedVersion, Naming
 from peergos_collab.errors import Conflict, NotFound, UsageError
 from peergos_collab.objects.epoch_keys import Level
@@ -186,7 +188,7 @@ def test_a_name_means_one_version() -> None:
     old = ana.past().versions()[0].id
     ana.name("now", "Draft")
     ana.append("more")
-    for name in ("Draft", old[:7], change_id(ana.replica.run, 99)):
+    for name in ("Draft", old[:7], change_id(ana.replica.author.device, ana.replica.run, 99)):
         with pytest.raises(Conflict, match="another version"):
             ana.name("now", name)
     with pytest.raises(NotFound):
@@ -217,7 +219,7 @@ def test_who_lies_misleads_nobody() -> None:
     assert [each.name for each in ana.replica.order.set_aside] == [TEXT.members[2].name] * 2
     assert ana.named() == bob.named() == {"without Ana's": "start Bob "}
     evil.write(Naming(replace(false, heads=()), last.id).encode(), kind=Kind.NAME, first=6)
-    old = change_id(bob.replica.run, 99)
+    old = change_id(bob.replica.author.device, bob.replica.run, 99)
     evil.write(
         Naming(replace(false, heads=(), device=TEXT.members[2].credentials.device_id), old).encode(),
         kind=Kind.NAME,
@@ -227,6 +229,32 @@ def test_who_lies_misleads_nobody() -> None:
     assert ana.past().text(last.id) == "start Bob "
     with pytest.raises(NotFound):
         ana.past().text(old)
+
+
+def test_who_takes_anothers_run_for_his_own_moves_no_name() -> None:
+    """Runs are told, and nobody vouches for them; a name is for a change of who was meant."""
+    ana, bob = both()
+    ana.append("A")
+    ana.name("now", "Draft")
+    bob.replica.released = False
+    bob.append("B")
+    bob.name("now", "Train")
+    runs = {each.replica.run: each.past()._told[-1].last for each in (ana, bob)}
+    evil = [Forger(TEXT, TEXT.members[2].actor, RANDOM, run=run) for run in runs]
+    for forger in evil:
+        document = Document(client_id(TEXT.object, TEXT.members[2].credentials.device_id, forger.run))
+        document.on_update(lambda update, by=forger: by.write(update, count=runs[by.run]))  # type: ignore[misc]
+        document.edit(0, 0, "Eve ")
+    for member in (ana, bob, ana):
+        member.meet(bob)
+        for forger in evil:
+            take_certificates(member.replica, forger.certificate)
+            take(member.replica, *(segment.raw for segment in forger.segments))
+
+    past = ana.past()
+    assert len(set(past._ids)) == len(past._ids)
+    assert ana.document.text.count("Eve") == bob.document.text.count("Eve") == 2
+    assert ana.named() == bob.named() == {"Draft": "start A", "Train": "start B"}
 
 
 def plain(versions: list[Version]) -> list[Version]:
