@@ -110,12 +110,6 @@ class Near:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def move(self) -> None:
-        """Looks around anew, where this machine is now."""
-        if self._task is not None:
-            await self.stop()
-            self.start()
-
     def refresh(self) -> None:
         """Objects, members or contacts changed."""
         self._changed.set()

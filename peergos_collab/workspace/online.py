@@ -133,7 +133,7 @@ class Online:
                 opened.mesh.hurry()
             self.bring(opened)
         if moved:
-            self._engine.spawn(self.near.move())
+            self._engine.spawn(self._near_anew())
 
     def stir(self) -> None:
         """Somebody may wait for something now."""
@@ -275,6 +275,11 @@ class Online:
             self.near.start()
         else:
             await self.near.stop()
+
+    async def _near_anew(self) -> None:
+        """Looks around anew, where this machine is now, if that is still wanted once it left."""
+        await self.near.stop()
+        await self._near_as_wanted()
 
     async def _mesh_as_wanted(self, before: PeerOptions | None) -> None:
         """Ends direct connections that were made under other options, and makes those that now may be."""

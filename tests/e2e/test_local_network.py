@@ -28,7 +28,7 @@ from peergos_collab.workspace.network import Network
 from peergos_collab.workspace.online import NO_LAN
 from peergos_collab.workspace.surroundings import Surroundings
 from support.command_line import PROGRAM, ROOT
-from support.ether import Ether
+from support.ether import Ether, EtherPlace
 from support.homes import Person, World, until, world
 from support.linking import two_devices
 from support.neighbours import connect
@@ -327,6 +327,28 @@ async def test_in_another_network_it_looks_around_anew(made: World, monkeypatch:
     monkeypatch.setattr(Engine, "entry_node", lambda _: "pgc://entry")
     online.changed_place(moved=False)
     assert hurried == [None]
+
+
+async def test_what_is_switched_off_while_it_moves_stays_off(
+    made: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To take an announcement back takes a moment; what is wanted is asked after it."""
+    [ana] = await people(made, ether := Ether(), "Ana")
+    online, leave, close = ana.engine.online, asyncio.Event(), EtherPlace.close
+
+    async def close_slowly(place: EtherPlace) -> None:
+        await leave.wait()
+        await close(place)
+
+    monkeypatch.setattr(EtherPlace, "close", close_slowly)
+    await ana.workspace.go_online(LAN)
+    await ether.until(lambda: len(ether.announced) == 1)
+    online.changed_place(moved=True)
+    await ana.workspace.set_lan(False)
+    leave.set()
+    await ether.until(lambda: not ether.places)
+    await asyncio.gather(*ana.engine._beside)
+    assert online.near._task is None
 
 
 # -- the real one ---------------------------------------------------------------------------------
