@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from ..codec.ids import ObjectId
-from ..errors import Damaged, RemoteProtocolError
+from ..errors import Damaged
 from ..objects.archives import Archive
 from ..objects.prunes import Prune, Replaced
 from ..objects.segments import signature_of
@@ -147,7 +147,7 @@ class Pruning:
         return [
             each
             for each in prune.replaced
-            if book.object + each.archive not in self._due and _branch_of(book, each) is not None
+            if book.object + each.archive not in self._due and _branches(book, each)
         ]
 
     def _hours(self, book: LogBook, prune: Prune) -> int:
@@ -181,10 +181,10 @@ class Pruning:
         named = {each.archive: each for prune in (standing(book) if book else []) for each in prune.replaced}
         commits: list[Commit] = []
         for id_ in sorted(ripe, key=lambda id_: (id_ in named, named.get(id_))):
-            branch = _branch_of(book, named[id_]) if book is not None and id_ in named else None
-            if branch is not None and branch.kept < named[id_].first:
+            branches = _branches(book, named[id_]) if book is not None and id_ in named else []
+            if branches and all(branch.kept < named[id_].first for branch in branches):
                 continue  # what comes before it stays, so far
-            batch = self._replace(book, branch, id_) if book is not None and branch is not None else []
+            batch = self._replace(book, id_) if book is not None and branches else []
             key = object_id + id_
             due = key + self._due.pop(key).to_bytes(8, "big")
             gone: Batch = [PutValue(OFFERED, key, None), PutValue(DUE, due, None)]
@@ -193,26 +193,28 @@ class Pruning:
                 break
         return commits
 
-    def _replace(self, book: LogBook, branch: BranchState, id_: bytes) -> Batch:
+    def _replace(self, book: LogBook, id_: bytes) -> Batch:
+        """Has an archive take the place of its segments, if it can."""
         try:
-            raw = self._store.value(OFFERED, book.object + id_) or b""
-            return take_packed(book, Packed(branch.number, Archive.parse_untrusted(raw)))
-        except (Damaged, RemoteProtocolError):
-            return []  # it is asked for again
+            archive = book.archived.offered(id_)
+        except Damaged:
+            archive = None  # it is asked for again
+        branch = book.find(archive.log, archive.last, archive.last_id) if archive is not None else None
+        if archive is None or branch is None:
+            return []
+        return take_packed(book, Packed(branch.number, archive))
 
 
-def _branch_of(book: LogBook, named: Replaced) -> BranchState | None:
-    """The branch that has all these segments one by one, and something after them."""
-    for branch in book.branches.get(named.log, ()):
-        if branch.kept <= named.first and named.last < branch.tip:
-            return branch
-    return None
+def _branches(book: LogBook, named: Replaced) -> list[BranchState]:
+    """The branches that may have these segments one by one, and something after them."""
+    branches = book.branches.get(named.log, ())
+    return [branch for branch in branches if branch.kept <= named.first and named.last < branch.tip]
 
 
 def _replaces(book: LogBook, named: Replaced, archive: Archive) -> bool:
     """Whether an archive shows the very ids and signatures of segments that are here. Raises Damaged."""
     branch = book.find(archive.log, archive.last, archive.last_id)  # which leads to all ids before it
-    if branch is None or Replaced.by(archive) != named or _branch_of(book, named) is not branch:
+    if branch is None or Replaced.by(archive) != named or branch not in _branches(book, named):
         return False
     at = size = 0
     while at < len(archive.ids):

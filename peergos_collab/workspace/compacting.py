@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ..codec.ids import RecordId
@@ -38,6 +39,8 @@ async def compact(engine: Engine, opened: OpenObject, path: str) -> Compaction:
         with engine.online.holding(opened):
             for address in live.nodes:
                 await link_ready(engine, opened, network, address)
+                saved = partial(live.saved_on, address)  # it compares archives with what it has
+                await engine.news.wait_until(saved, FIRST_SECONDS, f"storing {path!r} on the node")
             await archive(engine.stored, opened, rest=0)
             replaced, size = await asyncio.to_thread(engine.stored.replaced, opened)
             prunes = _publish(opened, replaced)

@@ -527,3 +527,24 @@ def test_an_archive_that_a_node_lost_comes_again(scene: Scene, gone: bool) -> No
     scene.hours(GRACE)
 
     assert scene.kept == 17
+
+
+def test_each_branch_of_a_forked_log_has_archives_of_its_own(scene: Scene) -> None:
+    """Though both have segments of these numbers."""
+    fork = Log(scene.group.object, RANDOM)
+    fork.key, fork.segments = scene.log.key, scene.log.segments[:3]
+    scene.ana.put(*(fork.write(scene.epoch, scene.keys, b"elsewhere %d" % number) for number in range(9)))
+    first, own = (pack_archive(log.segments[3:11], scene.keys.content) for log in (scene.log, fork))
+    begin = pack_archive(scene.log.segments[:3], scene.keys.content)
+    archives = {each.id: each for each in (begin, first, own)}
+    scene.ana.book.find_archive = archives.get  # type: ignore[method-assign, assignment]
+    scene.ana.bring(scene.prune(*archives.values()).raw)
+    scene.node.settle()
+    scene.hours(GRACE)
+    ben = scene.join("Ben")
+    book = scene.node.shelf.find_book(scene.group.object)
+    assert book is not None
+
+    assert [branch.kept for branch in book.branches[scene.log.id]] == [12, 12]
+    assert "false" not in scene.ana.refused
+    assert ben.heads == scene.ana.heads
