@@ -99,9 +99,8 @@ class Pruning:
             return
         counting = standing(book)
         for prune in counting:
-            hours = self._hours(book, prune)
-            if hours and not self._lacking(book, prune):
-                session.tell_pruned(book.object, prune.id, hours)
+            if not self._lacking(book, prune):
+                session.tell_pruned(book.object, prune.id, self._hours(book, prune))
         self._ask(session, book, counting)
 
     def take(self, session: Session, book: LogBook, came: ArchiveCame) -> Commit | None:

@@ -54,7 +54,7 @@ async def compact(engine: Engine, opened: OpenObject, path: str) -> Compaction:
 
 
 def _publish(opened: OpenObject, replaced: list[Replaced]) -> list[RecordId]:
-    """Names all archives that no record names which counts; gives the records that do. Raises Conflict."""
+    """Names all archives that no record names which counts; gives those that do by now. Raises Conflict."""
     replica = opened.live.replica
     epoch = admin_epoch(replica.book)
     keys: EpochKeys | None = replica.keys.get(epoch) if epoch is not None else None
@@ -70,7 +70,7 @@ def _publish(opened: OpenObject, replaced: list[Replaced]) -> list[RecordId]:
         prune = Prune.issue(replica.object, epoch, some, keys, replica.actor, os.urandom)
         opened.live.prunes.find_true(prune.id)
         opened.live.take_records([prune.raw])
-    return [prune.id for prune in standing(replica.book) if set(prune.replaced) & set(fresh)]
+    return [prune.id for prune in standing(replica.book) if not set(replaced).isdisjoint(prune.replaced)]
 
 
 async def _taken(

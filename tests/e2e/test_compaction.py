@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from peergos_collab.crypto import ContentKey
-from peergos_collab.errors import NoAccess
+from peergos_collab.errors import NoAccess, Offline
+from peergos_collab.node.pruning import Pruning
 from peergos_collab.objects import archives as packing
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.segments import Segment
 from peergos_collab.sync import archiving
 from peergos_collab.sync.logbook import LogBook
-from peergos_collab.workspace import Role, open_workspace
+from peergos_collab.workspace import Role, compacting, open_workspace
 from peergos_collab.workspace.api import Compaction
 from support.homes import PATIENCE, RELAYED, Person, agree, online, world
 
@@ -91,6 +92,34 @@ async def test_a_document_with_a_long_past(tmp_path: Path) -> None:
 
 async def made_problems(*people: Person) -> list[str]:
     return [problem for person in people for problem in await person.problems()]
+
+
+async def test_what_a_node_never_got_is_not_said_to_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever broke off before it had all archives has it done again, and it gets them then."""
+    async with world(tmp_path) as made:
+        node = await made.node(grace=24)
+        ana, _ = await made.pair(node.address, text="begin")
+        await online("notes", RELAYED, ana)
+        await write(ana)
+        with monkeypatch.context() as patch:
+            patch.setattr(compacting, "FIRST_SECONDS", 0.1)
+            patch.setattr(compacting, "ARCHIVE_SECONDS", 0.0)
+            patch.setattr(Pruning, "_ask", lambda *_: None)
+            with pytest.raises(Offline):
+                await ana.workspace.compact_document("notes")
+            await made.close(ana)
+        ana = await made.person("Ana")
+        again = await ana.workspace.compact_document("notes")
+        assert [at.hours for at in again.nodes] == [24]
+        for _ in range(24):
+            node._write(node._shelf.pruning.hour())
+        await until(lambda: not node._shelf.pruning._due, "the node compacts")
+        await made.close(ana)
+        ana = await made.person("Ana")
+
+        assert [at.hours for at in (await ana.workspace.compact_document("notes")).nodes] == [0]
 
 
 async def test_only_an_admin_has_it_done(tmp_path: Path) -> None:
