@@ -503,7 +503,8 @@ class LiveObject:
         if not self._writes.ready():
             return
         self._since_checkpoint = 0
-        self._writes.write([*self._state.batch(self.summary(), self.unverified), *self.receipts.batch()])
+        batch, saved = self._state.batch(self.summary(), self.unverified)
+        self._writes.write([*batch, *self.receipts.batch()], saved)
         for callback in list(self.on_saved):
             callback()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from ..crypto import LocalKey
@@ -25,9 +27,11 @@ class LocalState:
         self._local = local
         self._random = random
         self._stated = False
+        self._under_way: dict[bytes, bytes] = {}
+        """Parts of the state that were to be written, and are not durable yet: a full disk may refuse them."""
 
-    def batch(self, summary: Summary, unverified: SnapshotPlace | None) -> Batch:
-        """What saves it.
+    def batch(self, summary: Summary, unverified: SnapshotPlace | None) -> tuple[Batch, Callable[[], None]]:
+        """What saves it, and what is to be called once that is durable.
 
         Local changes that are in the state but not durable yet are written before it: a state must
         never hold something that neither journal nor segments have.
@@ -36,13 +40,26 @@ class LocalState:
         batch: Batch = []
         while (collected := replica.journal_pending()) is not None:
             batch += collected.batch
-        for key, state in replica.fold.dirty_state().items():
+        states = replica.fold.dirty_state()
+        self._under_way |= states
+        for key, state in states.items():
             batch.append(put_state(self._local, STATES, replica.object + key, state, self._random))
             self._stated = True
         checkpoint = encode_checkpoint(replica.order, summary.modified, unverified, stated=self._stated)
         for space, plaintext in ((CHECKPOINTS, checkpoint), (SUMMARIES, summary.encode())):
             batch.append(put_state(self._local, space, replica.object, plaintext, self._random))
-        return batch
+        return batch, partial(self._saved, states)
+
+    def _saved(self, states: dict[bytes, bytes]) -> None:
+        for key, state in states.items():
+            if self._under_way.get(key) is state:
+                del self._under_way[key]
+
+    def _part(self, key: bytes) -> bytes | None:
+        """A part of the state, as it was last handed out or saved. Raises Damaged."""
+        if key in self._under_way:
+            return self._under_way[key]
+        return saved_state(self._replica.store, self._local, STATES, self._replica.object + key)
 
     def load(self) -> Known | None:
         """Takes back what ``batch`` saved; what came after it has to be delivered. None where nothing is.
@@ -53,9 +70,7 @@ class LocalState:
         replica = self._replica
         try:
             checkpoint = saved_state(replica.store, self._local, CHECKPOINTS, replica.object)
-            self._stated = replica.fold.load_state(
-                lambda key: saved_state(replica.store, self._local, STATES, replica.object + key)
-            )
+            self._stated = replica.fold.load_state(self._part)
             if checkpoint is None:
                 return None
             known = restore_checkpoint(replica.order, checkpoint)

@@ -7,9 +7,10 @@ import random
 
 import pytest
 
-from peergos_collab.chat import Message
+from peergos_collab.chat import Message, order
 from peergos_collab.crypto import SigningKey
 from peergos_collab.errors import Damaged, DiskFull
+from peergos_collab.objects import chunks
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.ports import PutValue
 from peergos_collab.sync.receipts import Receipt
@@ -161,6 +162,32 @@ async def test_a_refusal_that_comes_after_it_left() -> None:
     with pytest.raises(Damaged, match="export the content now"):
         await saving
     live.stop()
+
+
+async def test_what_of_a_state_a_full_disk_did_not_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read as it is here, not as it was saved before; and so it is saved once there is room."""
+    monkeypatch.setattr(chunks, "KEEP", 1)
+    monkeypatch.setattr(order, "ROWS", 4)
+    ana, ben, live, store = chat()
+    live.load()
+
+    async def hear(*texts: str) -> None:
+        for text in texts:
+            ben.say(text)
+        live.take_records(ben.all()[0])
+        live.take_segments(ben.segments(), "memory", None)
+        await flushed(store)
+        live.save()
+
+    await hear(*"abcdef")
+    await flushed(store)
+    await hear(*"ghijkl")
+    assert store.fail() > 0
+    await asyncio.sleep(0)
+    live.stop()
+
+    assert live.failed
+    assert ana.texts == list("abcdefghijkl")
 
 
 def test_numbers_that_a_full_disk_does_not_give() -> None:
