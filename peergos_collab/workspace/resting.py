@@ -1,8 +1,8 @@
 """Objects at rest: saved at all their nodes when they were put to rest, and not opened since.
 
 Of each there is a short note, from which many are compared with a node at once (``sync.collections``) and
-listed, without a look at anything else of them. Ten thousand notes are read in 10 ms: as bytes, of which a
-note is made when somebody asks for it. An object wakes when somebody opens it or when a node has something
+listed, without a look at anything else of them. Ten thousand notes are read in some 15 ms: as bytes, of which
+a note is made when somebody asks for it. An object wakes when somebody opens it or when a node has something
 new of it.
 
     note = object (32) ‖ entry (16) ‖ sum (16) ‖ circle (16) ‖ group of nodes (2) ‖ size, time (8) ‖ role (1)

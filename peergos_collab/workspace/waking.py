@@ -92,14 +92,17 @@ class Waking:
         self._engine.online.refresh()
 
     def open_awake(self) -> None:
-        """Opens what is not at rest; where that is much, a few at a time."""
-        self._engine.profile_changes.take_entries()
+        """Opens what is not at rest; where that is much, a few at a time, and offline no more than a few."""
+        engine = self._engine
+        engine.profile_changes.take_entries()
         self._complete_due()
-        for id_ in list(islice(self._due, AT_ONCE)):
-            self._open_entry(id_)
-        if self._due and self._engine.online.network is not None:
+        online = engine.online.network is not None
+        if online and len(self._due) > AT_ONCE:
             self._begin(self._due)
-        self._engine.online.refresh()
+        elif online or len(engine.objects) <= ROOM:
+            for id_ in list(islice(self._due, AT_ONCE)):
+                self._open_entry(id_)
+        engine.online.refresh()
 
     def wake(self, objects: Iterable[ObjectId]) -> None:
         """Takes objects into use that are at rest, a few at a time."""
