@@ -28,7 +28,7 @@ class LocalState:
         self._random = random
         self._stated = False
         self._under_way: dict[bytes, bytes] = {}
-        """Parts of the state that were to be written, and are not durable yet: a full disk may refuse them."""
+        """Parts of the state that were handed out, and are not durable yet: a full disk may refuse them."""
 
     def batch(self, summary: Summary, unverified: SnapshotPlace | None) -> tuple[Batch, Callable[[], None]]:
         """What saves it, and what is to be called once that is durable.
