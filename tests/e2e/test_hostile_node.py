@@ -115,8 +115,8 @@ def false_receipts(message: bytes) -> list[bytes]:
 def strange_receipts(message: bytes) -> list[bytes]:
     """Well signed, by a node that says it has what nobody ever wrote."""
     if is_frame(message, Frame.HELLO):
-        kind, version, nonce, _ = fields(message)
-        return [encode([kind, version, nonce, LIAR.public])]
+        kind, version, nonce, _, stun = fields(message)
+        return [encode([kind, version, nonce, LIAR.public, stun])]
     if not is_frame(message, Frame.RECEIPT):
         return [message]
     _, object_id, number, _, epochs, _ = fields(message)
