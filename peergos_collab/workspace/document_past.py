@@ -117,9 +117,10 @@ class DocumentPast:
         given = chosen.given
         if given is None:
             return self._recorded.past, self._told, chosen.place
-        if self._last_shown is None or self._last_shown[0] is not given:
-            self._last_shown = given, self._recorded.of_version(given.version)
-        past, told = self._last_shown[1]
+        shown = self._last_shown
+        if shown is None or shown[0] is not given:  # other threads may ask for others
+            shown = self._last_shown = given, self._recorded.of_version(given.version)
+        past, told = shown[1]
         return past, told, len(past)
 
     def _find(self, version: str) -> _Chosen:
