@@ -126,13 +126,19 @@ class Waking:
             self._engine.spawn(self._open_in_turn())
 
     async def _open_in_turn(self) -> None:
-        engine, new = self._engine, 0
+        engine, new, mended = self._engine, 0, False
         try:
             while self._queue:
                 if not new:
                     await self._make_room()
                 for id_ in list(islice(self._queue, IN_TURN)):
-                    self._open_entry(id_)
+                    try:
+                        self._open_entry(id_)
+                    except Damaged:
+                        if mended:
+                            raise
+                        mended = True  # the profile, by the next turn
+                        break
                     self._queue.pop(id_, None)
                     new += 1
                 if new * IN_TURN >= len(engine.objects) or not self._queue:

@@ -236,3 +236,29 @@ async def test_a_large_profile_with_a_damaged_part_is_mended(
         assert await ana.problems()
         assert [entry.name for entry in await ana.workspace.list_entries(SHARED, 2)] == OTHERS[:2]
         assert {entry.name for entry in await ana.workspace.list_entries()} == {SHARED, *OTHERS}
+
+
+async def test_what_comes_is_taken_though_the_profile_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is found when an object has to be opened for it; once it is mended it is opened."""
+    monkeypatch.setattr(waking_module, "LIVELY", 0)
+    monkeypatch.setattr(chunks_module, "KEEP", 0)
+    async with world(tmp_path) as made:
+        ana, ben = await at_rest(made)
+        await ana.workspace.go_online(RELAYED)
+        network = ana.engine.online.network
+        assert network is not None
+        await until(
+            lambda: all(link.link is not None and link.link.compared for link in network.links.values()), ana
+        )
+        assert opened(ana) == set()
+        store, profile = ana.engine.store, ana.engine.keys.profile
+        pages = store.keys(STATES, profile + bytes(7) + b"\1", profile + b"\xff" * 9, 99)
+        await asyncio.wrap_future(store.write([PutValue(STATES, key, b"nonsense") for key in pages]))
+        ana.engine.profile._map._chunks.trim()
+        ben.append(SHARED, " again")
+        await ben.workspace.sync()
+        await until(lambda: SHARED in opened(ana), ana)
+
+        assert await ana.problems()
