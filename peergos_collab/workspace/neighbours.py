@@ -222,8 +222,7 @@ class Neighbours:
     async def _serve(
         self, met: Greeting, connection: Connection, common: ObjectId | None, led: bytes
     ) -> None:
-        before = self._here.pop(met.device, None)
-        if before is not None:
+        while (before := self._here.pop(met.device, None)) is not None:
             await before.close()  # the newer one works, and of the older one that is not known
         if len(self._here) >= MAX_NEIGHBOURS and not self._make_room(led):
             await connection.close()

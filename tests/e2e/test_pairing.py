@@ -22,12 +22,12 @@ from peergos_collab.identity.greetings import Greeting
 from peergos_collab.identity.pair_texts import PairText
 from peergos_collab.identity.recovery_code import RecoveryCode
 from peergos_collab.objects.mail import LEAST_WORK, Mail, day_of
-from peergos_collab.testing.transport import memory_pair
+from peergos_collab.testing.transport import MemoryConnection, memory_pair
 from peergos_collab.workspace import Role, mail_sender, neighbours, waking
 from peergos_collab.workspace.machine import now_ms
 from peergos_collab.workspace.mail_session import MailRefusal
 from support.command_line import PROGRAM, ROOT, Home
-from support.homes import DIRECT, RELAYED, Person, World, until, world
+from support.homes import DIRECT, PATIENCE, RELAYED, Person, World, until, world
 from support.neighbours import connect, near
 
 
@@ -313,6 +313,32 @@ async def test_neighbours_are_bounded(made: World, monkeypatch: pytest.MonkeyPat
     assert near(ana, ben)
     assert not near(ana, cyd)
     await connect(ana, ben)
+
+
+async def test_a_device_that_comes_several_times_at_once_has_one_seat(
+    made: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is to take the place of the one before, which takes a moment to end."""
+    close = MemoryConnection.close
+
+    async def close_slowly(connection: MemoryConnection) -> None:
+        await asyncio.sleep(0)
+        await close(connection)
+
+    monkeypatch.setattr(MemoryConnection, "close", close_slowly)
+    ana, ben = await people(made, "Ana", "Ben")
+    await connect(ana, ben)
+    seats, met = ana.engine.online.neighbours, []
+    for left, right in [memory_pair(os.urandom(64)) for _ in range(3)]:
+        greeting, _ = await asyncio.gather(seats.meet(left), ben.engine.online.neighbours.meet(right))
+        met.append((greeting, left))
+    served = [seats.serve(greeting, left) for greeting, left in met]
+    async with asyncio.timeout(PATIENCE):
+        while len(served) > 1:
+            await asyncio.wait(served, return_when=asyncio.FIRST_COMPLETED)
+            served = [each for each in served if not each.done()]
+
+    assert near(ana, ben)
 
 
 async def test_one_secret_takes_no_seat_from_others(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
