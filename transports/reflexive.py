@@ -17,22 +17,23 @@ GRACE_SECONDS: Final = 0.1
 """For other addresses, after the first answer: a machine with two ways out has two."""
 
 SILENT_SECONDS: Final = 60.0
-"""So long a server that did not answer is not asked again."""
+"""So long a server that did not answer is not asked again from the same addresses."""
 
 
 class StunServers:
-    """Remembers which did not answer."""
+    """Remembers which did not answer, and to which addresses: in another network they may."""
 
     def __init__(self) -> None:
-        self._silent: dict[tuple[str, int], float] = {}
+        self._silent: dict[tuple[tuple[str, int], frozenset[str]], float] = {}
 
     async def ask(self, connection: Any) -> list[Any]:
         """Server reflexive candidates for an ``aioice.Connection`` whose sockets are open."""
-        loop, server = asyncio.get_running_loop(), connection.stun_server
-        if server is None or self._silent.get(server, 0.0) > loop.time():
+        loop, server, sockets = asyncio.get_running_loop(), connection.stun_server, _sockets(connection)
+        way = server, frozenset(protocol.local_candidate.host for protocol in sockets)
+        if server is None or self._silent.get(way, 0.0) > loop.time():
             return []
         found: list[Any] = []
-        asked = {loop.create_task(_ask(protocol, server, found)) for protocol in _sockets(connection)}
+        asked = {loop.create_task(_ask(protocol, server, found)) for protocol in sockets}
         waiting, end = asked, loop.time() + GATHER_SECONDS
         try:
             while waiting and loop.time() < end:
@@ -46,7 +47,8 @@ class StunServers:
                 task.cancel()
             await asyncio.gather(*asked, return_exceptions=True)
         if asked and not found:
-            self._silent[server] = loop.time() + SILENT_SECONDS
+            self._silent = {each: until for each, until in self._silent.items() if until > loop.time()}
+            self._silent[way] = loop.time() + SILENT_SECONDS
         return found
 
 
