@@ -122,7 +122,7 @@ class LinkEvents(LinkOwner):
         self.on_problem(live, FALSE_HISTORY.format(node=who, who=by, words=event.words))
 
     def on_pruned(self, live: LiveObject, node: str, told: PruneTold) -> None:
-        live.prunes.told[node, told.prune] = told.hours
+        live.prunes.take_told(node, told.prune, told.hours)
         self.engine.news.pulse()
 
     def on_stirred(self, objects: list[ObjectId]) -> None:

@@ -15,6 +15,9 @@ from ..sync.replica import Replica
 
 CHECKED: Final = "checked"
 
+MAX_TOLD: Final = 4_096
+"""What is remembered of what nodes say: they may say it of records that are not here yet, or nowhere."""
+
 
 class Prunes:
     """See the module's text.
@@ -27,6 +30,13 @@ class Prunes:
         self.told: dict[tuple[str, RecordId], int | None] = {}
         self._replica = replica
         self._checked: set[RecordId] | None = None
+
+    def take_told(self, node: str, prune: RecordId, hours: int | None) -> None:
+        """A node says when it acts on a record."""
+        self.told.pop((node, prune), None)
+        self.told[node, prune] = hours
+        if len(self.told) > MAX_TOLD:
+            del self.told[next(iter(self.told))]
 
     @property
     def unchecked(self) -> list[Prune]:

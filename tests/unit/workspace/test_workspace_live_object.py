@@ -8,6 +8,7 @@ import random
 import pytest
 
 from peergos_collab.chat import Message, order
+from peergos_collab.codec.ids import RecordId
 from peergos_collab.crypto import SigningKey
 from peergos_collab.errors import Damaged, DiskFull
 from peergos_collab.objects import chunks
@@ -16,6 +17,7 @@ from peergos_collab.ports import PutValue
 from peergos_collab.sync.receipts import Receipt
 from peergos_collab.sync.session import Session
 from peergos_collab.testing.store import MemoryStore
+from peergos_collab.workspace import prunes
 from peergos_collab.workspace.live_object import LiveObject
 from peergos_collab.workspace.node_receipts import TOLD, TOLD_SECONDS
 from peergos_collab.workspace.writes import RETRY_SECONDS
@@ -162,6 +164,17 @@ async def test_a_refusal_that_comes_after_it_left() -> None:
     with pytest.raises(Damaged, match="export the content now"):
         await saving
     live.stop()
+
+
+async def test_what_nodes_say_of_records_takes_little_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever floods it has the oldest forgotten, and what is told again is new."""
+    monkeypatch.setattr(prunes, "MAX_TOLD", 3)
+    _, _, live, _ = chat()
+    for number in (0, 1, 2, 0, 3, 4):
+        live.prunes.take_told("node", RecordId(bytes([number])), number)
+    live.stop()
+
+    assert live.prunes.told == {("node", bytes([number])): number for number in (0, 3, 4)}
 
 
 async def test_what_of_a_state_a_full_disk_did_not_take(monkeypatch: pytest.MonkeyPatch) -> None:
