@@ -487,8 +487,9 @@ class Engine:
         if opened.path == PROFILE_PATH:
             self.devices.take_seen()
         words = opened.removal(self.mailroom.book.names())
-        if words and opened.path != PROFILE_PATH:
-            self.on_problem(opened.live, words)
+        if words not in ("", opened.removal_told) and opened.path != PROFILE_PATH:
+            self.news.tell(Event("problem", opened.path, text=words))
+        opened.removal_told = words
         self.news.pulse()
 
     def _node_fault(self, opened: OpenObject, node: str, fault: Fault) -> None:

@@ -29,6 +29,7 @@ class OpenObject:
         used: when somebody last asked for it, by the loop's clock.
         preview: the snapshot that is to be shown until the history is here.
         settling: its snapshot is being compared with its history.
+        removal_told: what was last said of this member's removal; empty while it is one.
     """
 
     live: LiveObject
@@ -40,6 +41,7 @@ class OpenObject:
     used: float = float("-inf")
     preview: Preview | None = None
     settling: bool = False
+    removal_told: str = ""
 
     def false_adds(self, names: Names) -> list[str]:
         """Says who tried to pass himself off as somebody else among the members. It has no effect."""

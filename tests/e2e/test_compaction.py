@@ -251,3 +251,39 @@ async def test_who_is_added_from_now_on_after_that(tmp_path: Path) -> None:
         assert [each.id for each in await dan.workspace.document_versions("notes")] == theirs
         assert dan.text("notes") == text
         assert await made_problems(ana, ben, dan) == []
+
+
+async def test_who_comes_back_from_now_on_keeps_what_he_had(tmp_path: Path) -> None:
+    """What was written while he was away he cannot open; it takes nothing of what he can, and he goes on."""
+    async with world(tmp_path) as made:
+        node = await made.node(grace=0)
+        ana, ben = [await made.person(name) for name in ("Ana", "Ben")]
+        for person in (ana, ben):
+            await person.workspace.add_node(node.address)
+        await ana.workspace.add_contact(await ben.workspace.contact_card())
+        await ben.workspace.add_contact(await ana.workspace.contact_card())
+        await ana.workspace.new_document("notes", "begin")
+        await ana.workspace.share_with("notes", "Ben", Role.WRITER)
+        await ana.workspace.sync()
+        await ben.workspace.sync()
+        await online("notes", RELAYED, ana, ben)
+        await write(ana, 30)
+        await agree("notes", ana, ben)
+        (branch,) = ben.opened("notes").live.replica.book.numbered.values()
+        had = list(ben.opened("notes").live.replica.book.stored(branch, 1))
+        await ana.workspace.unshare("notes", "Ben")
+        await write(ana, 150)
+        await ana.workspace.sync()
+        await ana.workspace.compact_document("notes")
+        await until(lambda: not node._shelf.pruning._due, "the node compacts")
+        await ben.workspace.sync()
+        (removed,) = await ben.problems()
+        await ana.workspace.share_with("notes", "Ben", Role.WRITER, from_now=True)
+        await ana.workspace.sync()
+        await ben.workspace.sync()
+        book = ben.opened("notes").live.replica.book
+
+        assert len(had) > 20
+        assert list(book.stored(book.branches[branch.log][0], 1))[: len(had)] == had
+        assert ben.text("notes") == ana.text("notes")
+        assert removed not in await ben.problems()
