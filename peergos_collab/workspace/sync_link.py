@@ -329,7 +329,7 @@ class SyncLink:
             live = self._objects.get(getattr(event, "object", None) or ObjectId(b""))
             if live is None:
                 raise
-            if isinstance(event, SegmentsCame):
+            if isinstance(event, SegmentsCame | ClosedArchiveCame):
                 self.session.grant_credit(event.size)
             self._owner.on_damage(live, damage)
 
