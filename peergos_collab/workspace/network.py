@@ -151,7 +151,7 @@ class Network:
         for successor, objects in wanted.items():
             same = successor[1] == key[1] and objects.keys() == node_link.objects.keys()
             if same and objects and successor not in self.links:
-                self.links[successor] = node_link
+                self.links[successor], node_link.place = node_link, successor
                 return
         self._stop(node_link)
 

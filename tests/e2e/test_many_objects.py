@@ -13,6 +13,7 @@ import pytest
 from peergos_collab.errors import Damaged, DiskFull
 from peergos_collab.objects import chunks as chunks_module
 from peergos_collab.ports import Batch, PutValue
+from peergos_collab.workspace import Role
 from peergos_collab.workspace import waking as waking_module
 from peergos_collab.workspace.local_state import CHECKPOINTS, STATES
 from support.damage import cells, flip, merge_wal
@@ -262,3 +263,28 @@ async def test_what_comes_is_taken_though_the_profile_is_damaged(
         await until(lambda: SHARED in opened(ana), ana)
 
         assert await ana.problems()
+
+
+async def test_what_came_to_rest_with_other_people_in_it_is_woken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its session goes on when somebody comes into it, and compares what is at rest with those by then."""
+    for name, value in (("ROOM", 1), ("LIVELY", 0), ("UNUSED_SECONDS", 0.1)):
+        monkeypatch.setattr(waking_module, name, value)
+    async with world(tmp_path) as made:
+        ana, ben = await at_rest(made)
+        await ana.workspace.go_online(RELAYED)
+        handle = await ana.workspace.open_document(SHARED)
+        ana.opened(OTHERS[0])
+        await ana.workspace.sync()
+        await ana.workspace.share_link(SHARED, Role.READER)
+        await handle.close()
+        network = ana.engine.online.network
+        assert network is not None
+        await until(lambda: not opened(ana), ana)
+        await until(
+            lambda: all(link.link is not None and link.link.compared for link in network.links.values()), ana
+        )
+        ben.append(SHARED, " again")
+        await ben.workspace.sync()
+        await until(lambda: SHARED in opened(ana), ana)
