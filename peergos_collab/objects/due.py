@@ -29,11 +29,11 @@ from .nested import acting_for
 from .op_kinds import MAX_TARGETS, Add, NewVersion, Target
 from .principals import PrincipalKind
 from .records import MembershipRecord
+from .surroundings import accounts_behind, is_behind
 from .usable_epochs import (
-    Surroundings,
     frontier,
     is_after_cuts,
-    is_wrapped_to,
+    is_fit,
     known_logs,
     lacking,
     tips,
@@ -91,9 +91,9 @@ def due(
 
 
 def _unfit(maker: Maker) -> list[Member]:
-    """The members at key versions that get no slot."""
+    """The members at key versions that are contested, or not known to be good."""
     view = maker.membership.view
-    return [one for one in view.members.values() if not is_wrapped_to(view, one, maker.surroundings)]
+    return [one for one in view.members.values() if not is_fit(view, one, maker.surroundings)]
 
 
 def _acts_as_listed(maker: Maker) -> bool:
@@ -143,7 +143,7 @@ def _adds(maker: Maker) -> Iterator[MembershipRecord]:
     if min(view.level(actor.principal) or Level.READ, actor.level) < Level.ADMIN:
         return
     inside = maker.surroundings.objects.get(ObjectId(actor.principal))
-    behind = _accounts_behind(inside, maker.surroundings)[0] if inside is not None else set()
+    behind = accounts_behind(inside, maker.surroundings)[0] if inside is not None else set()
     acts = 0
     for account in behind | {bytes(actor.account.id)}:
         acts |= view.history.acts_of(actor.principal, account)
@@ -266,24 +266,6 @@ def _newest_version(
         return None  # another member may have the keys that prove more
 
 
-def is_behind(view: View, inside: View, surroundings: Surroundings) -> bool:
-    """Whether an object is listed at keys of which one does not know in it, by who is not known to be out.
-
-    He who sees less of the object than that rests on gives it no newer keys: they might be open to whom
-    somebody removed meanwhile.
-
-    Args:
-        view: of what the object is a member of.
-        inside: the object itself, as one sees it.
-    """
-    seat = view.seats.get(PrincipalId(inside.object)) if inside.object is not None else None
-    pins = (*seat.pins, *seat.doubts) if seat is not None else ()
-    unknown = [pin for pin in pins if pin.principal.version not in inside.history]
-    behind = _accounts_behind(inside, surroundings)[0] if unknown else set()
-    givers = (view.history.entries[pin.op].signed.author.account for pin in unknown)
-    return any(bytes(one) in behind or not inside.table.removals_of(PrincipalId(one)) for one in givers)
-
-
 def _gone(maker: Maker, parents: Mapping[ObjectId, Maker], version: NewVersion) -> list[Target]:
     """The devices or accounts that were behind a principal's older versions and are not any more."""
     principal = version.principal
@@ -309,34 +291,16 @@ def _accounts_gone(maker: Maker, parent: Maker, versions: Sequence[bytes]) -> se
     added beside them, a device, or somebody in an object that is a member there, who could act here as well.
     """
     view, principal = parent.membership.view, PrincipalId(parent.membership.object)
-    behind, all_seen = _accounts_behind(view, maker.surroundings)
+    behind, all_seen = accounts_behind(view, maker.surroundings)
     epochs = [EpochId(version) for version in versions if version in view.history]
     before = {bytes(who) for epoch in epochs for who, _ in who_opens(view, epoch)}
     known = view.history.closure(view.history.indices[epoch] for epoch in epochs)
     for member, removals in view.table.removals.items():
         before |= {one.target.who or bytes(member) for one in removals if not one.by.bit & known}
     for former in [view for id_, view in maker.surroundings.objects.items() if id_ in before - behind]:
-        before |= _accounts_behind(former, maker.surroundings)[0]
+        before |= accounts_behind(former, maker.surroundings)[0]
     if all_seen:
         entries = maker.membership.history.entries
         authors = (entry.signed.author for entry in entries if not entry.refused)
         before |= {bytes(author.account) for author in authors if author.principal == principal}
     return before - behind
-
-
-def _accounts_behind(view: View, surroundings: Surroundings) -> tuple[set[bytes], bool]:
-    """The members of an object, of objects that are members there, and so on; and whether these are all.
-
-    By a link or an object that one does not see into anybody may have come.
-    """
-    behind: set[bytes] = set()
-    waiting, all_seen = [view], True
-    while waiting:
-        for member in waiting.pop().members.values():
-            inside = surroundings.sees(member.principal)
-            if member.principal.kind is not PrincipalKind.ACCOUNT and inside is None:
-                all_seen = False
-            if inside is not None and bytes(member.principal.id) not in behind:
-                waiting.append(inside)
-            behind.add(bytes(member.principal.id))
-    return behind, all_seen

@@ -52,10 +52,9 @@ from .records import (
     make_grant,
     next_epoch,
 )
+from .surroundings import ALONE, Surroundings
 from .usable_epochs import (
-    ALONE,
     Lacking,
-    Surroundings,
     author_pin,
     frontier,
     is_wrapped_to,

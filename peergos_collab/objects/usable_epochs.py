@@ -8,11 +8,11 @@ that may itself be used there. No clocks; ties go to the lowest id.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
-from ..codec.ids import AccountId, EpochId, ObjectId, PrincipalId
+from ..codec.ids import AccountId, EpochId, PrincipalId
 from ..identity.account import Account
 from ..values import dataclass
 from .epoch_keys import EpochKeys, Level
@@ -22,6 +22,7 @@ from .key_versions import account_principal, knows_version
 from .membership import Member, View
 from .principals import Principal, PrincipalKind
 from .records import Epoch
+from .surroundings import ALONE, Surroundings, is_behind
 
 MAX_DEPTH: Final = 16
 """Objects in objects in objects: deeper ones are taken to be wrong."""
@@ -31,27 +32,6 @@ _REMEMBERED: Final = 256
 
 Pin = tuple[PrincipalId, bytes]
 """A principal at a key version."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a member knows beside an object's own records.
-
-    Args:
-        objects: views of other objects he is in, for those that are principals here.
-        accounts: the newest account log he has of each person.
-    """
-
-    objects: Mapping[ObjectId, View] = field(default_factory=dict)
-    accounts: Mapping[AccountId, Account] = field(default_factory=dict)
-
-    def sees(self, principal: Principal) -> View | None:
-        """The view of an object principal; None where this member cannot see into it."""
-        view = self.objects.get(ObjectId(principal.id))
-        return view if view is not None and view.members else None
-
-
-ALONE: Final = Surroundings()
 
 
 def usable_epoch(
@@ -98,12 +78,15 @@ def is_good_version(
     principal: Principal,
     surroundings: Surroundings,
     path: frozenset[bytes] = frozenset(),
+    *,
+    trusting: bool = False,
 ) -> bool:
     """Whether who holds this key version of a principal belongs to it now, as far as one can see.
 
     Args:
         view: of the object that it is a member of.
         path: objects that were asked about on the way here; one that is its own member is no good.
+        trusting: what is said of a version that one has not heard of yet, by who is not known to be out.
     """
     if principal.kind is PrincipalKind.ACCOUNT:
         logs = known_logs(view, surroundings, AccountId(principal.id))
@@ -111,10 +94,12 @@ def is_good_version(
     parent = surroundings.sees(principal) if principal.kind is PrincipalKind.OBJECT else None
     if parent is None:
         return True
-    if principal.id in path or len(path) >= MAX_DEPTH or principal.version not in parent.history:
+    if principal.id in path or len(path) >= MAX_DEPTH:
         return False
+    if principal.version not in parent.history:
+        return trusting and is_behind(view, parent, surroundings)
     entry = parent.history.entry(principal.version)
-    now = _current_pins(parent, surroundings, path | {principal.id})
+    now = _current_pins(parent, surroundings, path | {principal.id}, trusting=trusting)
     return _is_covering(parent, entry) and who_opens(parent, EpochId(entry.id)).keys() <= now
 
 
@@ -211,7 +196,7 @@ def lacking(view: View, epoch: EpochId, held: EpochKeys, surroundings: Surroundi
         without = held.history is not None and not member.hidden and own.isdisjoint(history)
         if any(have.get(pin, 0) >= wanted for pin in own) and not without:
             continue
-        if may_get(view, member, epoch) and is_wrapped_to(view, member, surroundings):
+        if may_get(view, member, epoch) and is_fit(view, member, surroundings):
             found.append(Lacking(member, wanted))
     return found
 
@@ -223,7 +208,7 @@ def _by_its_log(view: View, member: Member, surroundings: Surroundings) -> tuple
     """
     id_ = member.principal.id
     logs = known_logs(view, surroundings, AccountId(id_))
-    if not logs or is_wrapped_to(view, member, surroundings):
+    if not logs or is_fit(view, member, surroundings):
         return member, {member.principal.pin}
     account = logs[-1]
     if not all(knows_version(account, one) for one in member.versions):
@@ -255,9 +240,18 @@ def who_has_history(view: View, epoch: EpochId) -> set[Pin]:
     return found
 
 
-def is_wrapped_to(view: View, member: Member, surroundings: Surroundings) -> bool:
-    """Whether a member gets a slot: not while its key version is contested, or known to be bad."""
+def is_fit(view: View, member: Member, surroundings: Surroundings) -> bool:
+    """Whether a member is forwarded keys: not while its key version is contested, or not known to be good."""
     return not member.contested and is_good_version(view, member.principal, surroundings)
+
+
+def is_wrapped_to(view: View, member: Member, surroundings: Surroundings) -> bool:
+    """Whether a member gets a slot of new keys: also at a version that one has not heard of yet.
+
+    Everybody takes that slot for given, and later nothing would tell that it was left out. Nothing is
+    written in these keys by who does not know that the version is good.
+    """
+    return not member.contested and is_good_version(view, member.principal, surroundings, trusting=True)
 
 
 def _covering(view: View) -> Iterable[Entry]:
@@ -270,13 +264,15 @@ def _is_covering(view: View, entry: Entry) -> bool:
     return not entry.refused and isinstance(entry.record, Epoch) and not view.endings & ~seen
 
 
-def _current_pins(view: View, surroundings: Surroundings, path: frozenset[bytes]) -> set[Pin]:
+def _current_pins(
+    view: View, surroundings: Surroundings, path: frozenset[bytes], *, trusting: bool = False
+) -> set[Pin]:
     """The members at their key versions, all of them good; else nobody.
 
     Whoever does not know that a version is bad may forward to it whatever he has, at any time.
     """
     listed = [member.principal for member in view.members.values() if not member.contested]
-    good = all(is_good_version(view, principal, surroundings, path) for principal in listed)
+    good = all(is_good_version(view, one, surroundings, path, trusting=trusting) for one in listed)
     return {principal.pin for principal in listed} if good else set()
 
 

@@ -21,7 +21,8 @@ from ..objects.membership import Membership, View
 from ..objects.op_kinds import Close
 from ..objects.operations import Actor
 from ..objects.records import MembershipRecord
-from ..objects.usable_epochs import Surroundings, usable_epoch
+from ..objects.surroundings import Surroundings
+from ..objects.usable_epochs import usable_epoch
 from ..ports import Batch, Random
 from ..values import dataclass
 from .epoch_graph import EpochGraph

@@ -129,7 +129,7 @@ def never(*_: Any) -> bool:
     return False
 
 
-def always(*_: Any) -> bool:
+def always(*_: Any, **__: Any) -> bool:
     return True
 
 

@@ -21,7 +21,8 @@ from peergos_collab.objects.member_changes import Maker
 from peergos_collab.objects.membership import Membership, View
 from peergos_collab.objects.op_kinds import Add, Leave, Target
 from peergos_collab.objects.records import Said, make_grant
-from peergos_collab.objects.usable_epochs import Surroundings, may_get, tips
+from peergos_collab.objects.surroundings import Surroundings
+from peergos_collab.objects.usable_epochs import may_get, tips
 from peergos_collab.objects.wraps import recipients_of
 from support.circle import actor_of
 from support.member_world import remembered

@@ -27,7 +27,8 @@ from peergos_collab.objects.nested import actor_in, parent_pairs
 from peergos_collab.objects.operations import Actor
 from peergos_collab.objects.principals import Principal
 from peergos_collab.objects.records import MembershipRecord
-from peergos_collab.objects.usable_epochs import Surroundings, tips, usable_epoch
+from peergos_collab.objects.surroundings import Surroundings, is_behind
+from peergos_collab.objects.usable_epochs import tips, usable_epoch
 from support.circle import actor_of
 from support.member_reference import leads_to_newer
 from support.member_shapes import LINKS, Oid, Shape, person
@@ -305,7 +306,7 @@ class Device:
             self.holds[oid].history,
             self.actor(oid),
         )
-        if duties.is_behind(self.holds[oid].view, self.holds[folder].view, self.surroundings):
+        if is_behind(self.holds[oid].view, self.holds[folder].view, self.surroundings):
             return False
         if epoch is None:
             return True

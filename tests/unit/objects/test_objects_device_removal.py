@@ -14,7 +14,7 @@ from peergos_collab.objects.key_ring import KeyRing
 from peergos_collab.objects.key_versions import newer_account
 from peergos_collab.objects.membership import Membership
 from peergos_collab.objects.op_kinds import RePin
-from peergos_collab.objects.usable_epochs import Surroundings
+from peergos_collab.objects.surroundings import Surroundings
 from support.circle import actor_of
 from support.members import Group, Person
 

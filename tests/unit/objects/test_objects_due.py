@@ -8,7 +8,7 @@ from dataclasses import replace
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.op_kinds import Complaint, Forward, RePin, Rotate, Target
 from peergos_collab.objects.records import MembershipRecord, open_op
-from peergos_collab.objects.usable_epochs import Surroundings
+from peergos_collab.objects.surroundings import Surroundings
 from peergos_collab.objects.wraps import Recipient, wrap
 from support.circle import account_principal
 from support.members import Group

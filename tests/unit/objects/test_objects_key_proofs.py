@@ -24,7 +24,8 @@ from peergos_collab.objects.op_kinds import Add, Create, Proof
 from peergos_collab.objects.operations import write_op
 from peergos_collab.objects.principals import Principal
 from peergos_collab.objects.records import Epoch, Grant, Said, first_epoch, make_grant
-from peergos_collab.objects.usable_epochs import Surroundings, who_opens
+from peergos_collab.objects.surroundings import Surroundings
+from peergos_collab.objects.usable_epochs import who_opens
 from peergos_collab.objects.wraps import Recipient, recipients_of
 from support.circle import actor_of, found
 from support.members import Group

@@ -28,7 +28,7 @@ from peergos_collab.objects.records import (
     make_grant,
     next_epoch,
 )
-from peergos_collab.objects.usable_epochs import Surroundings
+from peergos_collab.objects.surroundings import Surroundings
 from support.circle import account_principal, actor_of, found
 from support.members import Group, Person
 
@@ -725,6 +725,56 @@ def test_nobody_waits_for_keys_of_the_folder_by_who_is_known_to_be_out() -> None
     epoch = duties.usable(tree.maker("a"))
     assert epoch is not None
     assert epoch not in tree.maker("b").membership.keys
+
+
+@pytest.mark.parametrize("known_to_be_out", [False, True])
+def test_new_keys_are_given_to_a_version_of_the_folder_that_one_has_not_heard_of(
+    known_to_be_out: bool,
+) -> None:
+    """Everybody takes that slot for given. One writes nothing with these keys until one has heard of it; and
+    gives none to a version by who is known to be out: there may be no record of it.
+    """
+    tree = Tree()
+    tree.folder.add("a", "b", Level.ADMIN)
+    tree.folder.meet("a", "b")
+    if known_to_be_out:
+        tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]), "a")
+    tree.take(re_pinned_by(tree, tree.maker("b"), "b"))
+    o = tree.document["o"]
+    o.maker = replace(o.maker, surroundings=Surroundings({tree.folder.object: tree.folder["a"].view}))
+    made = o.maker.rotate()
+    tree.take(made)
+
+    assert (made.id in tree.maker("b").membership.keys) is not known_to_be_out
+    assert o.usable is None
+
+
+def test_and_to_the_folder_where_one_has_not_heard_of_what_that_lists() -> None:
+    """Its own version one knows, and cannot tell yet whether it is good."""
+    tree, team = Tree(), Group("te", RANDOM)
+    team.add("t", "e", Level.ADMIN)
+    tree.folder.add("a", "b", Level.ADMIN)
+    first = Principal.of_object(team.object, team.first.id, team.first.keys)
+    maker, shown = tree.folder["a"].maker, (team.first.public_link,)
+    tree.folder.tell(maker.add(first, Level.ADMIN, proof=shown), "a")
+    newest = team["t"].maker.rotate()
+    team.tell(newest, "t")
+    inside = team["t"].membership
+    version = newer_epoch([], [first], inside.ring.epochs, inside.keys, newest.id)
+    tree.folder.tell(maker.re_pin([version]), "a")
+    tree.take(re_pinned_by(tree, tree.maker("a"), "a"))
+    tree.folder.meet("a", "b")
+    o = tree.document["o"]
+    seen = {tree.folder.object: tree.folder["b"].view, team.object: team["e"].view}
+    o.maker = replace(o.maker, surroundings=Surroundings(seen))
+    made = o.maker.rotate()
+    tree.take(made)
+
+    assert made.id in tree.maker("a").membership.keys
+    assert o.usable is None
+    team.meet()
+    o.maker = replace(o.maker, surroundings=Surroundings({**seen, team.object: team["e"].view}))
+    assert o.usable == made.id
 
 
 def test_an_admin_of_the_folder_ends_the_waiting_for_somebody_nobody_knew() -> None:
