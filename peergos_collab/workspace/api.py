@@ -269,7 +269,8 @@ class Status:
 class Event:
     """Something happened.
 
-    ``event`` is one of: ``change`` (an object's content changed), ``message`` (a chat message),
+    ``event`` is one of: ``change`` (an object's content changed), ``message`` (a chat message), ``name`` (a
+    version of a document was given a name, or lost it),
     ``connected`` / ``disconnected`` (``via`` says which path), ``problem`` (``text`` says what, in a
     sentence), ``joined`` (a new object is here; ``author`` shared it, unless
     a link led to it). Where things are saved is for ``status`` to say.
