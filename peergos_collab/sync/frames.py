@@ -95,9 +95,10 @@ class Frame(enum.IntEnum):
 
     GET_ARCHIVE = 31
     """[object, archive id]: one that a prune record names"""
-    ARCHIVE = 32
+    # 32 and 33 begin a request for a tunnel and its answer.
+    ARCHIVE = 34
     """[object, archive id, archive or empty]: the answer; or, unasked, one in place of its segments"""
-    PRUNED = 33
+    PRUNED = 35
     """[object, prune id, hours or null]: a node has all archives a prune record names, and acts on it in so
     many hours; null: the record does not count"""
 
