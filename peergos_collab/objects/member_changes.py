@@ -115,9 +115,15 @@ class Maker:
         return self._hand_out(Add(principal, level, proof=shown), Member(principal, level))
 
     def raise_role(self, member: PrincipalId, level: Level) -> list[MembershipRecord]:
-        """Gives a member a higher role, and the secrets that go with it."""
-        listed = self._listed(member)
-        return self._hand_out(ChangeRole(Target(member), level), replace(listed, level=level))
+        """Gives a member a higher role, and the secrets that go with it.
+
+        While its key version is contested these are new ones, without what was written before: they are for
+        re-pinning it, and whoever is out may have them, too.
+        """
+        listed, op = self._listed(member), ChangeRole(Target(member), level)
+        if listed.contested:
+            return self._after_new_keys(op, replace(listed, level=level, hidden=True))
+        return self._hand_out(op, replace(listed, level=level))
 
     def forward(self, epoch: EpochId, to: Sequence[Lacking]) -> Grant:
         """Hands the keys of an epoch to members who lack them, each as much of them as he may have."""

@@ -173,7 +173,7 @@ def listed(tree: Tree) -> Member:
 
 def test_a_re_pin_that_is_void_leaves_the_folder_contested() -> None:
     """An admin of the document lowered the folder beside it. He does not see into it, so he hands what was
-    written since to nobody by the keys of before, until somebody who does chooses."""
+    written since to nobody by the keys of before, until somebody who does chooses; not when he raises it."""
     tree = Tree()
     tree.folder.add("a", "b", Level.WRITE)
     tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]), "a")
@@ -183,8 +183,8 @@ def test_a_re_pin_that_is_void_leaves_the_folder_contested() -> None:
     tree.take(lowered, re_pin)  # type: ignore[arg-type]
     while (told := o.duty(to_write=True)) is not None:
         tree.take(told)
-    contested, read_by = listed(tree).contested, tree.maker("b").membership.keys
     tree.take(*o.maker.raise_role(PrincipalId(tree.folder.object), Level.WRITE))
+    contested, read_by = listed(tree).contested, tree.maker("b").membership.keys
     tree.take(tree.due("a"))  # type: ignore[arg-type]
 
     assert contested
