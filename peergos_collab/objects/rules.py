@@ -671,14 +671,17 @@ def _what_is_left(table: Table, seat: Seat) -> Seat | None:
 
 
 def _newest(history: History, pins: Sequence[Pin]) -> tuple[Pin, ...]:
-    """The key versions that no other replaces: by an op after theirs, or by what its proof shows."""
+    """The key versions that no other replaces: by an op after theirs, or by what its proof shows.
+
+    All of them where each is: one was added anew after a proof that it is older.
+    """
     if len(pins) == 1:
         return tuple(pins)
     left: list[Pin] = []
     for pin in sorted(pins, key=lambda pin: (pin.principal.version, history.entries[pin.op].id)):
         if not _is_replaced(history, pin, pins) and all(not pin.is_same(other) for other in left):
             left.append(pin)
-    return tuple(left)
+    return tuple(left or pins)
 
 
 def _is_replaced(history: History, pin: Pin, pins: Iterable[Pin]) -> bool:

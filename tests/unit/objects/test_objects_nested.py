@@ -749,6 +749,20 @@ def test_new_keys_are_given_to_a_version_of_the_folder_that_one_has_not_heard_of
     assert o.usable is None
 
 
+def test_a_folder_added_anew_at_keys_that_are_shown_to_be_older_is_contested() -> None:
+    """The add comes after the re-pin, whose proof says that the version added is the older one."""
+    tree = Tree()
+    tree.take(re_pinned_by(tree, tree.maker("a"), "a"))
+    first = Principal.of_object(tree.folder.object, tree.folder.first.id, tree.folder.first.keys)
+    shown = (tree.folder.first.public_link,)
+    tree.take(*tree.document["o"].maker.add(first, Level.WRITE, proof=shown))
+
+    assert {one.version for one in listed(tree).contested} == {first.version, tree.folder["a"].usable}
+    tree.take(tree.due("a"))  # type: ignore[arg-type]
+    assert not listed(tree).contested
+    assert listed(tree).principal.version == tree.folder["a"].usable
+
+
 def test_and_to_the_folder_where_one_has_not_heard_of_what_that_lists() -> None:
     """Its own version one knows, and cannot tell yet whether it is good."""
     tree, team = Tree(), Group("te", RANDOM)
