@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from peergos_collab.codec.ids import EpochId, ObjectId
 from peergos_collab.crypto import BoxPair, SigningKey
-from peergos_collab.errors import PeergosCollabError
+from peergos_collab.errors import NoAccess, PeergosCollabError
 from peergos_collab.identity.credentials import Credentials, DeviceSecrets
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.key_proofs import account_proof
@@ -77,7 +77,10 @@ class Forgers:
             if maker is None or id_ not in members:
                 continue
             if members[maker.actor.principal].rank < members[id_].rank:
-                record = maker.remove([Target(id_)])
+                try:
+                    record = maker.remove([Target(id_)])
+                except NoAccess:  # an admin who has readers' keys alone makes none
+                    continue
                 admin.take(home, {record.id: record})
                 self.world.outcome.removals += 1
                 forger.take(home, admin.records[home])
