@@ -66,7 +66,7 @@ def due(
         return None
     deepen(maker)
     own = view.members[maker.actor.principal]
-    if not _acts_as_listed(maker):
+    if not acts_as_listed(maker):
         # And whoever else is outdated: these new keys give nothing to such a version, but the next ones, by
         # somebody who does not see into it, would.
         return _re_pin(maker, parents or {}, [own, *(one for one in _unfit(maker) if one is not own)])
@@ -96,7 +96,7 @@ def _unfit(maker: Maker) -> list[Member]:
     return [one for one in view.members.values() if not is_fit(view, one, maker.surroundings)]
 
 
-def _acts_as_listed(maker: Maker) -> bool:
+def acts_as_listed(maker: Maker) -> bool:
     """Whether the actor's keys are of a key version that his principal is listed with."""
     versions = maker.membership.view.members[maker.actor.principal].versions
     return not maker.actor.version or any(one.version == maker.actor.version for one in versions)
@@ -208,7 +208,7 @@ def _re_pin(
             return version
         if (version is not None and version.principal.pin != member.principal.pin) or member.contested:
             versions += [version] if version is not None else []
-    shown = _acts_as_listed(maker) or any(one.principal.id == maker.actor.principal for one in versions)
+    shown = acts_as_listed(maker) or any(one.principal.id == maker.actor.principal for one in versions)
     if not versions or not shown:  # nobody would know the author's keys, by which he signs
         return None
     del versions[MAX_TARGETS:]  # the others are due after that

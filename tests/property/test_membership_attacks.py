@@ -115,6 +115,12 @@ def test_nor_where_he_lists_others_with_keys_of_his_own(shape: Shape, seed: int)
         (6010294, {"shape": SHARED}),
         # two were added at the same time, and who knew both was gone when one of them wrote
         (1200781, {"hostile": True, "liars": True}),
+        # the last reader of a folder held an epoch, and nobody believes what he says by its old keys
+        (8023660, {}),
+        # nor whom a link brought to a folder that is contested between versions of which he has neither
+        (8021344, {"shape": SHARED}),
+        # a folder was re-pinned beside an add, in two ways, and who knew of both was gone
+        (8034952, {"shape": NESTED}),
     ],
 )
 def test_what_was_a_fault_once_is_none(seed: int, kind: dict[str, Any]) -> None:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from peergos_collab.codec.ids import EpochId, PrincipalId
+from peergos_collab.objects import due as duties
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.history import Entry, History
 from peergos_collab.objects.key_ring import KeyRing
 from peergos_collab.objects.membership import Membership
 from peergos_collab.objects.op_kinds import Add, Create, RePin
 from peergos_collab.objects.principals import PrincipalKind
+from peergos_collab.objects.records import Epoch
 from peergos_collab.objects.usable_epochs import is_good_version
 from support.member_device import Device
 from support.member_message import Message
@@ -144,8 +146,8 @@ class Verdict:
                     f"{device.name}, let in by a forger, reads {oid} of {message.author}"
                 )
             reads = device.name in now and author_counts and not self._is_cut_off(device, oid)
-            unheard = message.epoch not in device.holds[oid].history
-            stranded = unheard and self._is_stranded(device, oid, {message.epoch})
+            lacked = self._before(message) - device.holds[oid].keys.keys()
+            stranded = self._is_unheard(device, message) and self._is_stranded(device, oid, lacked)
             if reads and not stranded and not device.opens(message):
                 self.outcome.unreadable.append(f"{device.name} cannot read {oid} of {message.author}")
 
@@ -315,21 +317,52 @@ class Verdict:
         They left at the same time as somebody was added: the two do not hear of each other.
         """
         id_ = device.principal_of(oid, device.way(oid))
-        able = {
-            one.name
+        able = [
+            one
             for one in self.devices.values()
             if id_ in one.holds[oid].view.members and any(epoch in one.holds[oid].keys for epoch in lacked)
-        }
-        return bool(able) and able.isdisjoint(self.now[oid])
+        ]
+        left = [one for one in able if one.name in self.now[oid]]
+        return bool(able) and not any(self._reaches(one, device, oid) for one in left)
+
+    def _before(self, message: Message) -> set[EpochId]:
+        """Its epoch, and those before: who knew a former one, and is out, could not forward the newest."""
+        history = self.oracles[message.object].history
+        closure = history.closure([history.indices[message.epoch]])
+        return {EpochId(one.id) for one in history.members_of(closure) if isinstance(one.record, Epoch)}
+
+    def _is_unheard(self, device: Device, message: Message) -> bool:
+        """Whether a device does not know of an epoch, or can tell nobody who has it that it is a member."""
+        oid = message.object
+        if message.epoch not in device.holds[oid].history:
+            return True
+        holders = [self.devices[name] for name in self.now[oid]]
+        holders = [one for one in holders if message.epoch in one.holds[oid].keys]
+        return not any(self._reaches(device, one, oid) for one in holders)
+
+    def _reaches(self, one: Device, other: Device, oid: Oid) -> bool:
+        """Whether a device knows another as a member, in a folder at keys which that one has of it."""
+        way = other.way(oid)
+        member = one.holds[oid].view.members.get(other.principal_of(oid, way))
+        if member is None or way is None:
+            return member is not None
+        return any(version.version in other.holds[way].keys for version in member.versions)
+
+    def _is_silent(self, device: Device, oid: Oid) -> bool:
+        """Whether nobody believes what a device says: it is cut off, and has no keys that are listed."""
+        maker = device.maker(oid)
+        heard = maker is not None and device.level(oid) is not None and duties.acts_as_listed(maker)
+        return not heard and self._is_cut_off(device, oid)
 
     # -- views --------------------------------------------------------------------------------------
 
     def _compare_views(self) -> None:
         """All members have one view, and so has who gets the records in another order."""
         for oid in self.shape.inside:
-            # What only former members could open is lost with them, and members need not know it.
-            oracle = self._oracle(oid, self.now[oid])
             inside = [self.devices[name] for name in sorted(self.now[oid])]
+            # What only former members could open is lost with them, and members need not know it; nor what
+            # only those could whom nobody believes.
+            oracle = self._oracle(oid, [one.name for one in inside if not self._is_silent(one, oid)])
             for device in inside:
                 differs = device.holds[oid].view != oracle.view
                 lacked = oracle.keys.keys() - device.holds[oid].keys.keys()
@@ -340,8 +373,8 @@ class Verdict:
                     self.outcome.diverged.append(f"{device.name} sees {oid} otherwise")
             records = list(self.records[oid].values())
             self.world.rng.shuffle(records)
-            again = Membership(self.objects[oid], KeyRing((), oracle.keys))
+            again = Membership(self.objects[oid], KeyRing((), self.oracles[oid].keys))
             for start in range(0, len(records), 3):
                 again.take(records[start : start + 3])
-            if again.view != oracle.view:
+            if again.view != self.oracles[oid].view:
                 self.outcome.diverged.append(f"another order gives another view of {oid}")
