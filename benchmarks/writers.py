@@ -42,7 +42,7 @@ async def crowd(talk: Talk, address: str, number: int) -> None:
         address, number, lambda connection: Member(connection, shared, shared.book(), note)
     )
     logs = [Log(shared) for _ in members]
-    gc.freeze()  # as the program does once it has started; here it would be 50 devices that are looked through
+    gc.freeze()  # as the program does once it has begun; here it would be 50 devices that are looked through
     talk.say("here")
     written: dict[str, int] = {}
     loop = asyncio.get_running_loop()
