@@ -121,6 +121,8 @@ def test_nor_where_he_lists_others_with_keys_of_his_own(shape: Shape, seed: int)
         (8021344, {"shape": SHARED}),
         # a folder was re-pinned beside an add, in two ways, and who knew of both was gone
         (8034952, {"shape": NESTED}),
+        # an accomplice was once added by an op that is refused, which let him in nowhere
+        (8001401, LIARS),
     ],
 )
 def test_what_was_a_fault_once_is_none(seed: int, kind: dict[str, Any]) -> None:

@@ -215,7 +215,7 @@ class Verdict:
         let_in = [
             add
             for add in history.members_of(entry.past)
-            if isinstance(op := claimed(add).op, Add) and op.principal.id == author
+            if not add.refused and isinstance(op := claimed(add).op, Add) and op.principal.id == author
         ]
         is_accomplice = any(bytes(person(name)[0].account_id) == bytes(author) for name in ACCOMPLICES)
         return is_accomplice and all(self._is_dated_back(history, add, known) for add in let_in)
