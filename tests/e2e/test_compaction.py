@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -20,7 +18,8 @@ from peergos_collab.sync import archiving
 from peergos_collab.sync.logbook import LogBook
 from peergos_collab.workspace import Role, compacting, open_workspace
 from peergos_collab.workspace.api import Compaction
-from support.homes import PATIENCE, RELAYED, Person, agree, online, world
+from peergos_collab.workspace.prune_checks import check_prunes
+from support.homes import PATIENCE, RELAYED, Person, agree, compacted, online, until, until_does, world
 
 CHANGES = 160
 
@@ -50,12 +49,6 @@ def stored(node: Path) -> tuple[int, int, int]:
     return count, packed, size + more
 
 
-async def until(happened: Callable[[], bool], what: str) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not happened():  # noqa: ASYNC110 - what another process does has no event here
-            await asyncio.sleep(0.05)
-
-
 async def test_a_document_with_a_long_past(tmp_path: Path) -> None:
     """The node's disk holds a third of it, and a newcomer has every change with its author, as members do."""
     async with world(tmp_path) as made:
@@ -67,7 +60,7 @@ async def test_a_document_with_a_long_past(tmp_path: Path) -> None:
         await ana.workspace.sync()
         before = stored(node.home)
         done = await ana.workspace.compact_document("notes")
-        await until(lambda: stored(node.home)[1] >= done.archives, "the node compacts")
+        await node.compacted()
         after = stored(node.home)
         versions = await ana.workspace.document_versions("notes")
         ben.append("notes", " afterwards")
@@ -75,7 +68,7 @@ async def test_a_document_with_a_long_past(tmp_path: Path) -> None:
         cleo = await made.person("Cleo")
         await cleo.workspace.join(await ana.workspace.share_link("notes", Role.WRITER))
         await online("notes", RELAYED, cleo)
-        await until(lambda: not cleo.opened("notes").live.unverified, "the history was compared")
+        await until(lambda: not cleo.opened("notes").live.unverified, cleo, what="the history was compared")
 
         assert done == Compaction(done.archives, 64 * done.archives, done.bytes, done.nodes)
         assert done.archives >= 2
@@ -115,7 +108,7 @@ async def test_what_a_node_never_got_is_not_said_to_be_there(
         assert [at.hours for at in again.nodes] == [24]
         for _ in range(24):
             node._write(node._shelf.pruning.hour())
-        await until(lambda: not node._shelf.pruning._due, "the node compacts")
+        await compacted(node)
         await made.close(ana)
         ana = await made.person("Ana")
 
@@ -149,10 +142,10 @@ async def test_a_false_archive_is_found_and_its_author_named(
         assert book is not None
         assert [at.hours for at in done.nodes] == [24]
         ben.engine.check_prunes(ben.opened("notes"))
-        await until(lambda: len(book.prunes) == 2, "Ben objects")
+        await until_does(node._shelf.pruning, "take_records", lambda: len(book.prunes) == 2)  # Ben objects
         for _ in range(25):
             node._write(node._shelf.pruning.hour())
-        await until(lambda: not node._shelf.pruning._due, "the node lets go of them")
+        await compacted(node)
 
         assert all(branch.kept == branch.first for branch in book.numbered.values())
         problems = await ben.problems()
@@ -204,12 +197,12 @@ async def test_what_members_find_true_goes_on(tmp_path: Path) -> None:
         assert again == done  # there was nothing new to name, and it waits as before
         live = ben.opened("notes").live
         await ben.engine.news.wait_until(lambda: bool(live.replica.book.prunes), PATIENCE, "hearing of it")
-        await until(lambda: not live.prunes.unchecked, "Ben looks at it")
+        await check_prunes(ben.engine, ben.opened("notes"))
         book = node._shelf.find_book(live.id)
         assert book is not None
         for _ in range(24):
             node._write(node._shelf.pruning.hour())
-        await until(lambda: not node._shelf.pruning._due, "the node compacts")
+        await compacted(node)
 
         assert sum(branch.kept - branch.first for branch in book.numbered.values()) == 64 * done.archives
         assert len(book.prunes) == 1
@@ -224,7 +217,7 @@ async def test_who_is_added_from_now_on_after_that(tmp_path: Path) -> None:
         await write(ana, 150)
         await agree("notes", ana, ben)
         await ana.workspace.compact_document("notes")
-        await until(lambda: not node._shelf.pruning._due, "the node compacts")
+        await compacted(node)
         dan = await made.person("Dan")
         await dan.workspace.add_node(node.address)
         await dan.workspace.add_contact(await ana.workspace.contact_card())
@@ -246,8 +239,8 @@ async def test_who_is_added_from_now_on_after_that(tmp_path: Path) -> None:
         give_history(ana, dan)
         await online("notes", RELAYED, dan)
         theirs = [each.id for each in await ana.workspace.document_versions("notes")]
-        await until(lambda: not dan.opened("notes").live.replica.order.bases.is_hidden, "he gets the history")
-        await until(lambda: not dan.opened("notes").live.replica.unsettled, "all is folded anew")
+        await until(lambda: not dan.opened("notes").live.replica.order.bases.is_hidden, dan, what="given it")
+        await until(lambda: not dan.opened("notes").live.replica.unsettled, dan, what="all is folded anew")
         assert [each.id for each in await dan.workspace.document_versions("notes")] == theirs
         assert dan.text("notes") == text
         assert await made_problems(ana, ben, dan) == []
@@ -275,7 +268,7 @@ async def test_who_comes_back_from_now_on_keeps_what_he_had(tmp_path: Path) -> N
         await write(ana, 150)
         await ana.workspace.sync()
         await ana.workspace.compact_document("notes")
-        await until(lambda: not node._shelf.pruning._due, "the node compacts")
+        await compacted(node)
         await ben.workspace.sync()
         (removed,) = await ben.problems()
         await ana.workspace.share_with("notes", "Ben", Role.WRITER, from_now=True)

@@ -117,6 +117,12 @@ class NodeProcess(_Process):
     def port(self) -> int:
         return int(self.address.rsplit(":", 1)[1])
 
+    async def compacted(self) -> None:
+        """See the function of that name."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"\n")
+        assert await self.line() == "compacted\n"
+
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Within the block the process does nothing, as on a machine that sleeps; connections stay open."""
@@ -381,6 +387,24 @@ async def agree(path: str, *people: Person, seconds: float = PATIENCE) -> str:
     return people[0].text(path)
 
 
+async def until_does(acting: object, method: str, happened: Callable[[], bool]) -> None:
+    """Returns once something is true; it is asked again each time that ``acting`` was called so."""
+    did, do = asyncio.Event(), getattr(acting, method)
+    setattr(acting, method, lambda *given: did.set() or do(*given))  # type: ignore[func-returns-value]
+    async with asyncio.timeout(PATIENCE):
+        while not happened():
+            did.clear()
+            await did.wait()
+    delattr(acting, method)
+
+
+async def compacted(node: RunningNode) -> None:
+    """Returns once the archives a node was given took the place of segments on its disk, or were let go."""
+    pruning = node._shelf.pruning
+    await until_does(pruning, "act", lambda: not pruning._due)
+    await asyncio.wrap_future(node._store.write([]))
+
+
 def newest(person: Person, path: str) -> bytes:
     """The epoch that is written in now."""
     epoch = person.opened(path).live.replica.seat.epoch()
@@ -496,11 +520,17 @@ class Child:
 
     async def tried(self, path: str, seconds: float) -> list[str]:
         """Returns, once a direct connection was given up after so long, over what an object is connected."""
-        usual, peers.OPEN_SECONDS = peers.OPEN_SECONDS, seconds  # type: ignore[misc]
-        opened = self.workspace.engine.find(path)
-        while opened.mesh is None or not any(each.failures for each in opened.mesh._attempts.values()):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)  # there is no event for what did not happen
-        peers.OPEN_SECONDS = usual  # type: ignore[misc]
+        opened, failed = self.workspace.engine.find(path), asyncio.Event()
+        usual, run = peers.OPEN_SECONDS, peers.PeerMesh._run
+
+        async def told(mesh: peers.PeerMesh, attempt: Any, opening: Any) -> None:
+            await run(mesh, attempt, opening)
+            if attempt.failures:
+                failed.set()
+
+        peers.OPEN_SECONDS, peers.PeerMesh._run = seconds, told  # type: ignore[misc, method-assign]
+        await failed.wait()
+        peers.OPEN_SECONDS, peers.PeerMesh._run = usual, run  # type: ignore[misc, method-assign]
         return sorted({way for _, way, _ in opened.live.links.values()})
 
     async def type(self, path: str, word: str) -> None:
@@ -554,7 +584,9 @@ async def _node(home: Path, port: int, grace: int, *, entry: bool) -> None:
     node = await serve_node(home, "127.0.0.1", port, tunnels=tunnels, grace=grace)
     print(node.address, flush=True)
     reader = await _stdin()
-    await reader.read()
+    while await reader.readline():
+        await compacted(node)
+        print("compacted", flush=True)
     await node.close()
 
 
