@@ -158,25 +158,23 @@ class Channel:
 
     def next_closed(self) -> tuple[list[Certificate], Archive] | None:
         """An archive to send next, with certificates, where it takes a key to make segments of it again."""
-        branch = self._next_branch()
-        if branch is None:
-            return None
-        start = self._start(branch)
-        archive = self.book.archived.closed_at(branch.number, start) if start < branch.kept else None
-        if archive is None:
-            return None
-        graph = self.book.graph
-        allowed = graph.covers_all(self._within) or graph.covers(self._within, archive.epoch)
-        if not self.takes_archives or not allowed:
+        while (branch := self._next_branch()) is not None:
+            start = self._start(branch)
+            archive = self.book.archived.closed_at(branch.number, start) if start < branch.kept else None
+            if archive is None:
+                return None
+            graph = self.book.graph
+            allowed = graph.covers_all(self._within) or graph.covers(self._within, archive.epoch)
+            if self.takes_archives and allowed:
+                self.has[branch.number] = archive.last
+                return self._certificates(branch.log), archive
             self._withhold(branch.number)
-            return self.next_closed()
-        self.has[branch.number] = archive.last
-        return self._certificates(branch.log), archive
+        return None
 
     def next_segments(self, room: int) -> tuple[list[Certificate], list[bytes]]:
         """What to send next: certificates not sent yet, and raw segments, at most about ``room`` bytes.
 
-        None where ``next_closed`` has something.
+        Nothing where ``next_closed`` has something.
         """
         room = min(room, SEGMENTS_PER_FRAME)
         certificates, raws = self._next_run(room)
