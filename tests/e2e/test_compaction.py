@@ -11,6 +11,7 @@ import pytest
 from peergos_collab.crypto import ContentKey
 from peergos_collab.errors import NoAccess, Offline
 from peergos_collab.node.pruning import Pruning
+from peergos_collab.node.server import RunningNode
 from peergos_collab.objects import archives as packing
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.segments import Segment
@@ -19,7 +20,7 @@ from peergos_collab.sync.logbook import LogBook
 from peergos_collab.workspace import Role, compacting, open_workspace
 from peergos_collab.workspace.api import Compaction
 from peergos_collab.workspace.prune_checks import check_prunes
-from support.homes import PATIENCE, RELAYED, Person, agree, compacted, online, until, until_does, world
+from support.homes import PATIENCE, RELAYED, Person, World, agree, compacted, online, until, until_does, world
 
 CHANGES = 160
 
@@ -47,6 +48,16 @@ def stored(node: Path) -> tuple[int, int, int]:
             "SELECT count(*), coalesce(sum(length(value)), 0) FROM vals WHERE space = 'archives'"
         )
     return count, packed, size + more
+
+
+async def long_past(made: World, grace: int) -> tuple[RunningNode, Person, Person]:
+    """A node that waits so many hours, and two people online, the first of whom wrote much."""
+    node = await made.node(grace=grace)
+    ana, ben = await made.pair(node.address, text="begin")
+    await online("notes", RELAYED, ana, ben)
+    await write(ana, 150)
+    await agree("notes", ana, ben)
+    return node, ana, ben
 
 
 async def test_a_document_with_a_long_past(tmp_path: Path) -> None:
@@ -129,11 +140,7 @@ async def test_a_false_archive_is_found_and_its_author_named(
 ) -> None:
     """Ids and signatures are right, what is sealed is not: the node cannot know, members can, and object."""
     async with world(tmp_path) as made:
-        node = await made.node(grace=24)
-        ana, ben = await made.pair(node.address, text="begin")
-        await online("notes", RELAYED, ana, ben)
-        await write(ana, 150)
-        await agree("notes", ana, ben)
+        node, ana, ben = await long_past(made, grace=24)
         with monkeypatch.context() as patch:
             _lie(patch, ana.opened("notes").live.replica.book)
             patch.setattr("peergos_collab.workspace.engine.check_prunes", _nothing)
@@ -184,11 +191,7 @@ async def _nothing(*_: object) -> None:
 async def test_what_members_find_true_goes_on(tmp_path: Path) -> None:
     """They make the same archives themselves, so nothing is sent to them; nobody objects."""
     async with world(tmp_path) as made:
-        node = await made.node(grace=24)
-        ana, ben = await made.pair(node.address, text="begin")
-        await online("notes", RELAYED, ana, ben)
-        await write(ana, 150)
-        await agree("notes", ana, ben)
+        node, ana, ben = await long_past(made, grace=24)
         attached = await open_workspace(ana.home)
         done = await attached.compact_document("notes")
         again = await attached.compact_document("notes")
@@ -211,11 +214,7 @@ async def test_what_members_find_true_goes_on(tmp_path: Path) -> None:
 async def test_who_is_added_from_now_on_after_that(tmp_path: Path) -> None:
     """He opens no older archive, has the text as it is, and goes on; given the history, he has all of it."""
     async with world(tmp_path) as made:
-        node = await made.node(grace=0)
-        ana, ben = await made.pair(node.address, text="begin")
-        await online("notes", RELAYED, ana, ben)
-        await write(ana, 150)
-        await agree("notes", ana, ben)
+        node, ana, ben = await long_past(made, grace=0)
         await ana.workspace.compact_document("notes")
         await compacted(node)
         dan = await made.person("Dan")

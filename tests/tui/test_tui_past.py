@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+
+from textual.pilot import Pilot
 
 from peergos_collab.documents import Document
 from peergos_collab.errors import Conflict
@@ -44,15 +48,23 @@ class Remembering(FakeWorkspace):
         return version
 
 
-async def test_names_are_marked_and_found() -> None:
-    """J goes to the next older version with a name, K to the next newer; the name stands above the text."""
+@asynccontextmanager
+async def looking_back(role: Role = Role.ADMIN, rows: int = 20) -> AsyncIterator[Pilot[None]]:
+    """The screen of a document's versions, at the newest."""
     workspace = Remembering()
     await workspace.new_document("notes", "now")
-    async with running(workspace, size=(110, 20)) as pilot:
+    workspace.roles["notes"] = role
+    async with running(workspace, size=(110, rows)) as pilot:
         await pilot.press("enter")
         await settle(pilot, "now")
         await pilot.press("f7")
         assert "◆ First draft" in await settle(pilot, "red bed")
+        yield pilot
+
+
+async def test_names_are_marked_and_found() -> None:
+    """J goes to the next older version with a name, K to the next newer; the name stands above the text."""
+    async with looking_back() as pilot:
         await pilot.press("j")
         shown = await settle(pilot, "“First draft”, named by Ben")
         assert "red bed" not in shown
@@ -64,13 +76,7 @@ async def test_names_are_marked_and_found() -> None:
 
 async def test_a_version_is_named() -> None:
     """N asks for a name, once more where it is taken; Delete takes it away."""
-    workspace = Remembering()
-    await workspace.new_document("notes", "now")
-    async with running(workspace, size=(110, 24)) as pilot:
-        await pilot.press("enter")
-        await settle(pilot, "now")
-        await pilot.press("f7")
-        await settle(pilot, "red bed")
+    async with looking_back(rows=24) as pilot:
         await pilot.press("n", *"First draft", "enter")
         await settle(pilot, "another version already")
         await pilot.press("end", "2", "enter")
@@ -84,13 +90,7 @@ async def test_a_version_is_named() -> None:
 
 async def test_what_changed_is_shown() -> None:
     """D shows what came and went since the version before, Space since the one where it is pressed."""
-    workspace = Remembering()
-    await workspace.new_document("notes", "now")
-    async with running(workspace, size=(110, 20)) as pilot:
-        await pilot.press("enter")
-        await settle(pilot, "now")
-        await pilot.press("f7")
-        await settle(pilot, "red bed")
+    async with looking_back() as pilot:
         await pilot.press("d", "down")
         shown = await settle(pilot, "AThe bed")
         assert "“First draft”, named by Ben ▌came ▌went" in shown.splitlines()[1]
@@ -104,14 +104,7 @@ async def test_what_changed_is_shown() -> None:
 
 async def test_a_reader_names_nothing() -> None:
     """He is told."""
-    workspace = Remembering()
-    await workspace.new_document("notes", "now")
-    workspace.roles["notes"] = Role.READER
-    async with running(workspace, size=(110, 20)) as pilot:
-        await pilot.press("enter")
-        await settle(pilot, "now")
-        await pilot.press("f7")
-        await settle(pilot, "red bed")
+    async with looking_back(Role.READER) as pilot:
         await pilot.press("n")
         await settle(pilot, "not change it")
 
