@@ -86,10 +86,10 @@ class Pruning:
         fresh = {record.id for record in records if isinstance(record, Prune) and record.replaced}
         counting = standing(book) if fresh else []
         for id_ in fresh - {prune.id for prune in counting}:
-            session.tell_pruned(book.object, id_, None)
+            session.archives.tell_pruned(book.object, id_, None)
         for prune in counting:
             if prune.id in fresh and not self._lacking(book, prune):
-                session.tell_pruned(book.object, prune.id, self._hours(book, prune))
+                session.archives.tell_pruned(book.object, prune.id, self._hours(book, prune))
         if fresh:
             self._ask(session, book, counting)
 
@@ -100,7 +100,7 @@ class Pruning:
         counting = standing(book)
         for prune in counting:
             if not self._lacking(book, prune):
-                session.tell_pruned(book.object, prune.id, self._hours(book, prune))
+                session.archives.tell_pruned(book.object, prune.id, self._hours(book, prune))
         self._ask(session, book, counting)
 
     def take(self, session: Session, book: LogBook, came: ArchiveCame) -> Commit | None:
@@ -124,7 +124,7 @@ class Pruning:
             self.ripe |= not self._grace
             for prune in counting:
                 if came.id in {each.archive for each in prune.replaced} and not self._lacking(book, prune):
-                    session.tell_pruned(book.object, prune.id, self._hours(book, prune))
+                    session.archives.tell_pruned(book.object, prune.id, self._hours(book, prune))
             self._ask(session, book, counting)
             self._touch(session)
 
@@ -138,7 +138,7 @@ class Pruning:
         lacking = (each.archive for prune in counting for each in self._lacking(book, prune))
         id_ = next((id_ for id_ in lacking if id_ not in without), None)
         if id_ is not None:
-            session.get_archive(book.object, id_)
+            session.archives.get(book.object, id_)
             self._touch(session)
 
     def _lacking(self, book: LogBook, prune: Prune) -> list[Replaced]:

@@ -17,11 +17,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from ..codec.ids import EpochId, LogId, ObjectId, RecordId
+from ..codec.ids import EpochId, LogId, ObjectId
 from ..codec.shape import array, blob, boolean, many, number, some_bytes, string
 from ..crypto import SigningKey, VerifyKey
 from ..errors import Damaged, RemoteProtocolError
-from ..objects.archives import Archive
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.mail import Mail
 from ..objects.segments import epoch_of
@@ -45,22 +44,19 @@ from .proving import fresh_proofs, opening_proofs, prove
 from .receipts import Receipt, shown_untrusted
 from .record_book import Admits, record_ids
 from .rights import MAX_PROOFS, Rights, UnverifiedProof, proofs_untrusted
+from .session_archives import ARCHIVE_FRAMES, SessionArchives
 from .session_collections import COLLECTION_FRAMES, SessionCollections
 from .session_events import (
-    ArchiveCame,
     CaughtUp,
     Closed,
-    ClosedArchiveCame,
     DropCame,
     DropOffered,
     DropWanted,
     EphemeralCame,
-    FalseArchiveCame,
     Greeted,
     Met,
     Opened,
     Ponged,
-    PruneTold,
     ReceiptsShown,
     ReceiptWanted,
     RecordsCame,
@@ -80,9 +76,6 @@ another object waits behind so much at most; the rest of the window is kept for 
 
 BULK_FRAME: Final = 16 << 10
 """Bytes of its frames, unless a segment is longer: the other side does nothing else while it takes one in."""
-
-ARCHIVE_SLICE: Final = 64
-"""Segments of an archive that are taken in at once; then others have their turn."""
 
 MAX_EPHEMERALS: Final = 32
 """Messages said in passing in one frame."""
@@ -135,11 +128,11 @@ class Session:
         self._hungry: dict[ObjectId, None] = {}
         """Objects that have something to send and wait for credit, of which there may be thousands."""
         self._unproved: set[ObjectId] = set()
-        self._archives_asked: set[tuple[ObjectId, bytes]] = set()
         self.damaged: dict[ObjectId, Damaged] = {}
         """Objects of which something stored here could not be read; whoever owns the session repairs them."""
         self.mail = SessionMail(channel, self._nonce, self._send, serving=serving, takes_mail=takes_mail)
         self.collections = SessionCollections(self._send, serving=serving)
+        self.archives = SessionArchives(self._send, self._owe, self.channels, self._wanted, serving=serving)
         key = receipt_key.public if receipt_key is not None else b""
         self._send(Frame.HELLO, PROTOCOL_VERSION, self._nonce, key, stun)
 
@@ -240,16 +233,6 @@ class Session:
         """Asks for one segment ahead of its log; the answer comes as ``SnapshotCame``."""
         self._send(Frame.GET_SNAPSHOT, object_id, place.log, place.seq)
 
-    def get_archive(self, object_id: ObjectId, archive_id: bytes) -> None:
-        """Asks for an archive that a prune record names, once; the answer comes as ``ArchiveCame``."""
-        if (object_id, archive_id) not in self._archives_asked:
-            self._archives_asked.add((object_id, archive_id))
-            self._send(Frame.GET_ARCHIVE, object_id, archive_id)
-
-    def tell_pruned(self, object_id: ObjectId, prune: RecordId, hours: int | None) -> None:
-        """A node has all archives that a prune record names, or will never use them."""
-        self._send(Frame.PRUNED, object_id, prune, hours)
-
     def put_drop(self, raw: bytes) -> None:
         self._send(Frame.PUT_DROP, raw)
 
@@ -313,6 +296,8 @@ class Session:
         if kind in COLLECTION_FRAMES:
             return self.collections.receive_untrusted(kind, fields)
         try:
+            if kind in ARCHIVE_FRAMES:
+                return self.archives.receive_untrusted(kind, fields, len(message))
             return self._HANDLERS[kind](self, fields, len(message))
         except Damaged as damage:
             # Of what is stored here. Frames for which something is read name their object first.
@@ -408,48 +393,6 @@ class Session:
         if self._owed > WINDOW + MAX_FRAME:
             raise RemoteProtocolError("more segments than there was credit for")
 
-    def _on_get_archive(self, fields: list[Any], _: int) -> list[SessionEvent]:
-        object_id, id_ = _object(fields[0]), blob(fields[1], 32, "archive id")
-        channel = self.channels.get(object_id)
-        archive = channel.book.find_archive(id_) if channel is not None and channel.may_read else None
-        given = archive is not None and channel is not None and channel.may_have([archive.epoch])
-        self._send(Frame.ARCHIVE, object_id, id_, archive.raw if given and archive is not None else b"")
-        return []
-
-    def _on_archive(self, fields: list[Any], size: int) -> list[SessionEvent]:
-        object_id, id_ = _object(fields[0]), blob(fields[1], 32, "archive id")
-        raw = some_bytes(fields[2], MAX_FRAME, "archive")
-        archive = Archive.parse_untrusted(raw) if raw else None
-        if archive is not None and (archive.id, archive.object) != (id_, object_id):
-            raise RemoteProtocolError("another archive than it says")
-        if (object_id, id_) in self._archives_asked:
-            self._archives_asked.discard((object_id, id_))
-            return [ArchiveCame(object_id, id_, archive)]
-        if archive is None or self._serving:
-            raise RemoteProtocolError("an archive that nobody asked for")
-        self._owe(size)
-        return self._opened_archive(archive, size)
-
-    def _opened_archive(self, archive: Archive, size: int) -> list[SessionEvent]:
-        """An archive in place of segments, as its segments, if its keys are here."""
-        held = self._wanted.get(archive.object, {}).get(archive.epoch)
-        if held is None:
-            return [ClosedArchiveCame(archive.object, archive, size)]
-        try:
-            raws = archive.unpack_untrusted(held.content)
-        except RemoteProtocolError as error:
-            return [FalseArchiveCame(archive.object, archive.id, str(error), size)]
-        starts = range(0, len(raws), ARCHIVE_SLICE)
-        sizes = {starts[-1]: size}  # given back once all of it is worked off
-        return [
-            SegmentsCame(archive.object, raws[at : at + ARCHIVE_SLICE], sizes.get(at, 0)) for at in starts
-        ]
-
-    def _on_pruned(self, fields: list[Any], _: int) -> list[SessionEvent]:
-        object_id, prune = _object(fields[0]), RecordId(blob(fields[1], 32, "prune id"))
-        hours = None if fields[2] is None else number(fields[2], 0, 2**32, "hours")
-        return [PruneTold(object_id, prune, hours)]
-
     def _on_ephemeral(self, fields: list[Any], _: int) -> list[SessionEvent]:
         object_id = _object(fields[0])
         return [_ephemeral(object_id, item) for item in many(fields[1], MAX_EPHEMERALS, "ephemerals")]
@@ -542,9 +485,6 @@ class Session:
         Frame.GET_SNAPSHOT: _on_get_snapshot,
         Frame.SNAPSHOT: _on_snapshot,
         Frame.PROVE: _on_prove,
-        Frame.GET_ARCHIVE: _on_get_archive,
-        Frame.ARCHIVE: _on_archive,
-        Frame.PRUNED: _on_pruned,
         Frame.GET_RECEIPT: _on_get_receipt,
         Frame.SHOW_RECEIPTS: _on_show_receipts,
     }

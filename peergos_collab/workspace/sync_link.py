@@ -581,7 +581,7 @@ class SyncLink:
         self._check_open()
         if archive_id not in self._archives:
             self._archives[archive_id] = self._loop.create_future()
-            self.session.get_archive(object_id, archive_id)
+            self.session.archives.get(object_id, archive_id)
             self.flush()
         return await self._answered(self._archives[archive_id])
 

@@ -191,6 +191,7 @@ NOTHING_TO_VERIFY: dict[str, tuple[str, ...]] = {
     ),
     "frames: records, segments and letters in them stay bytes until somebody verifies them": (
         "sync.session:Session.receive_untrusted",
+        "sync.session_archives:SessionArchives.receive_untrusted",
         "sync.session_collections:SessionCollections.receive_untrusted",
         "sync.session_mail:SessionMail.receive_untrusted",
         "node.shelf:Shelf.receive_untrusted",

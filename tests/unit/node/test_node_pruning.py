@@ -434,12 +434,12 @@ def test_an_archive_is_given_to_who_may_have_its_segments(scene: Scene) -> None:
     scene.node.settle()
     ben = scene.join("Ben")
     for wanted in (scene.archives[0].id, bytes(32)):
-        ben.session.get_archive(scene.group.object, wanted)
+        ben.session.archives.get(scene.group.object, wanted)
     scene.node.settle()
     removal = scene.group["Ana"].maker.remove([Target(scene.group["Ben"].id)])
     scene.group.tell(removal, "Ana")
     scene.ana.bring(removal.raw)
-    ben.session.get_archive(scene.group.object, scene.archives[0].id)
+    ben.session.archives.get(scene.group.object, scene.archives[0].id)
     scene.node.settle()
 
     assert [each.archive for each in ben.archives] == [scene.archives[0], None, None]
@@ -463,7 +463,7 @@ def test_who_has_keys_beside_todays_gets_no_archive_of_these(scene: Scene) -> No
     client = Teller(scene.group.object, {**held, beside.id: own}, RANDOM, [*ben.records, beside])
     scene.node.connect(client)
     scene.node.settle()
-    client.session.get_archive(scene.group.object, later.id)
+    client.session.archives.get(scene.group.object, later.id)
     scene.node.settle()
 
     assert scene.node.session_of(client).channels[scene.group.object].may_read
