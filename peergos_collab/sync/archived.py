@@ -110,10 +110,9 @@ class Archived:
     def closed_at(self, branch: int, seq: int) -> Archive | None:
         """The archive that a segment lies in, if its keys are not here. Raises Damaged."""
         span = self.span_at(branch, seq)
-        if span is None or span in self._unpacked:
+        if span is None or span in self._unpacked or archive_epoch(self._value(span)) in self.keys:
             return None
-        archive = self._archive(span)
-        return archive if archive.epoch not in self.keys else None
+        return self._archive(span)
 
     def epoch_at(self, branch: int, seq: int) -> EpochId | None:
         """The epoch of a segment in an archive; cheap, as ``epoch_of``."""
