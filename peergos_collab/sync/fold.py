@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, Self, TypeAlias
 
+from ..codec.ids import RunId
 from ..objects.payload import Delivery, Kind
 from .bases import Base
 
@@ -67,6 +68,9 @@ class Fold(Protocol):
 
     def restore(self, change: bytes, time: int) -> None:
         """Takes a local change back from the journal; ``time`` is when it was made, ms since 1970."""
+
+    def last_named(self, naming: bytes) -> tuple[RunId, int]:
+        """The last change in what a local change of kind NAME names: a segment ends with it."""
 
     def forget(self, count: int) -> None:
         """The oldest ``count`` local changes turned out to be in a segment already."""

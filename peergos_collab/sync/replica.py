@@ -129,7 +129,7 @@ class Replica:
         """What of it was found damaged on this disk since it was opened."""
         self.problems: list[str] = list(book.damage)
         self.own = OwnLogs(object_id, local, book.store, random)
-        self.unsealed = Unsealed(object_id, book.store, local, random, self._next_number)
+        self.unsealed = Unsealed(object_id, book.store, fold, local, random, self._next_number)
         self._sealer = Sealer(book, self.order, self.own, self.seat, random)
         self._clock = clock
         self._published: Batch = []
@@ -513,7 +513,7 @@ class Replica:
 
     def restore_journal(self) -> None:
         """Takes back from the journal what is not in a segment yet, after ``deliver_stored``."""
-        damaged, refused = self.unsealed.restore(self.fold)
+        damaged, refused = self.unsealed.restore()
         for words in damaged:
             self._note_damage(words)
         self.problems += refused

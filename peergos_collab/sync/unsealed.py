@@ -35,6 +35,7 @@ class Unsealed:
     """See the module's text.
 
     Args:
+        fold: holds what they changed.
         following: gives of a run of this device the number of the first change that is in no segment yet.
     """
 
@@ -42,6 +43,7 @@ class Unsealed:
         self,
         object_id: ObjectId,
         store: SegmentStore,
+        fold: Fold,
         local: LocalKey,
         random: Random,
         following: Callable[[RunId], int],
@@ -50,6 +52,7 @@ class Unsealed:
         self.pending: deque[LocalChange] = deque()
         self._object = object_id
         self._store = store
+        self._fold = fold
         self._local = local
         self._random = random
         self._following = following
@@ -65,7 +68,12 @@ class Unsealed:
 
     def submit(self, run: RunId, time: int, kind: Kind, content: bytes) -> None:
         """Takes a change that was just made. ``time`` is in ms since 1970."""
-        self.pending.append(LocalChange(run, self._number(run), time, kind, content))
+        self._put(LocalChange(run, self._number(run), time, kind, content), self.pending)
+
+    def _put(self, change: LocalChange, queue: deque[LocalChange]) -> None:
+        if change.kind is Kind.NAME:
+            self._ends.add(self._fold.last_named(change.content))
+        queue.append(change)
 
     def end_here(self) -> None:
         """Somebody looks at what there is now: nothing that follows goes into a segment with it."""
@@ -104,6 +112,8 @@ class Unsealed:
         for change in changes:
             queue.popleft()
             self._ends.discard((change.run, change.number))
+        if not self:
+            self._ends.clear()  # what was in a segment before it had a name was no end
         through = self._finished_entry(changes[-1])
         return [DropJournal(self._object, through)] if through else []
 
@@ -131,13 +141,13 @@ class Unsealed:
         through = max((change.entry for change in (*self, *changes)), default=0)
         self.journaled, self.pending, self._numbers, self._ends = deque(), deque(), {}, set()
         for change in changes:
-            self.pending.append(replace(change, number=self._number(change.run), entry=0))
+            self._put(replace(change, number=self._number(change.run), entry=0), self.pending)
         batch: Batch = [DropJournal(self._object, through)] if through else []
         while entry := self.journal():
             batch += entry
         return batch
 
-    def restore(self, fold: Fold) -> tuple[list[str], list[str]]:
+    def restore(self) -> tuple[list[str], list[str]]:
         """Takes back from the journal what is not in a segment yet, and gives it to the fold.
 
         Returns:
@@ -154,12 +164,11 @@ class Unsealed:
                 if change.number < self._following(change.run):
                     continue
                 try:
-                    if change.kind is fold.kind:
-                        fold.restore(change.content, change.time)
+                    if change.kind is self._fold.kind:
+                        self._fold.restore(change.content, change.time)
+                    self._put(change, self.journaled)
                 except (RemoteProtocolError, Quarantined) as error:
                     refused.append(f"an unsent local change cannot be taken back ({error})")
-                    continue
-                self.journaled.append(change)
         self._close_gaps()
         return damaged, refused
 

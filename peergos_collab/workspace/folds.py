@@ -13,7 +13,7 @@ from ..codec.ids import DeviceId, ObjectId, RunId
 from ..codec.shape import array, some_bytes
 from ..documents import Document, Edit, Shown, merge
 from ..documents.client_id import client_id
-from ..documents.version_names import naming_in_untrusted
+from ..documents.version_names import Naming, naming_in_untrusted
 from ..errors import Damaged, Quarantined, RemoteProtocolError
 from ..files.changes import EntryChange, EntryId, decode_changes_untrusted, encode_changes, touched
 from ..files.entries import EntryMap
@@ -131,6 +131,10 @@ class DocumentFold:
         self._changed = True
         self.document.apply_own(change)
 
+    def last_named(self, naming: bytes) -> tuple[RunId, int]:
+        version = Naming.decode_untrusted(naming).version
+        return version.run, version.number
+
     def forget(self, count: int) -> None:
         """Nothing to do: a CRDT update that is known changes nothing."""
 
@@ -239,6 +243,9 @@ class ChatFold:
     def restore(self, change: bytes, time: int) -> None:
         self.unsealed += [(time, event) for event in decode_events_untrusted(change)[1]]
 
+    def last_named(self, naming: bytes) -> tuple[RunId, int]:
+        raise Quarantined("a chat has no versions")
+
     def forget(self, count: int) -> None:
         del self.unsealed[:count]
 
@@ -339,6 +346,9 @@ class EntriesFold:
         self._unsealed += changes
         self._view = None
         self._touched |= touched(changes)
+
+    def last_named(self, naming: bytes) -> tuple[RunId, int]:
+        raise Quarantined("a map of entries has no versions")
 
     def forget(self, count: int) -> None:
         del self._unsealed[:count]

@@ -69,11 +69,14 @@ class Member:
         recording.take_unsealed(self.replica.unsealed, self.replica.author)
         return DocumentPast(recording, Names(b"", {}))
 
-    def name(self, version: str, name: str) -> str:
-        """Names a version, and returns its text as he sees it."""
+    def name(self, version: str, name: str, meanwhile: str = "") -> str:
+        """Names a version, and returns its text as he sees it; it takes a moment, and he may write on."""
+        self.replica.unsealed.end_here()
         past = self.past()
         text = past.text(version)
         _, naming = past.naming(version, name, self.replica.author.principal)
+        if meanwhile:
+            self.append(meanwhile)
         if naming is not None:
             self.replica.submit(naming.encode(), kind=Kind.NAME)
             self.keep()
@@ -140,6 +143,24 @@ def test_a_name_waits_in_the_journal() -> None:
     again.meet(ana)
     assert (again.document.text, again.replica.problems) == ("start one two ", [])
     assert again.named() == ana.named() == {"Train": "start one "}
+
+
+def test_what_is_written_while_a_version_is_named_is_not_in_it() -> None:
+    """Though he starts again before any of it is in a segment, and whichever version it was."""
+    ana, bob = both()
+    bob.replica.released = False
+    bob.append("one ")
+    older = bob.past()._ids[-1]
+    bob.append("two ")
+    bob.name("now", "Train", meanwhile="three ")
+    bob.name(older, "Bus", meanwhile="four ")
+    named = {"Train": "start one two ", "Bus": "start one "}
+    bob = Member(1, store=bob.replica.store)
+
+    assert bob.named() == named
+    bob.meet(ana)
+    assert bob.document.text == "start one two three four "
+    assert bob.named() == ana.named() == named
 
 
 def test_an_older_version_is_named() -> None:
@@ -278,7 +299,8 @@ def test_all_see_what_each_namer_saw(seed: int) -> None:
                 one.replica.released = False
             case 2 if one.document.text:
                 version = rng.choice(one.past().versions())
-                seen[f"v{number}"] = one.name(rng.choice(["now", version.id]), f"v{number}")
+                meanwhile = rng.choice(["", "m"])
+                seen[f"v{number}"] = one.name(rng.choice(["now", version.id]), f"v{number}", meanwhile)
             case 3 if len(one.document) > 4:
                 at = rng.randrange(len(one.document) - 2)
                 one.document.edit(at, at + 2, "")
