@@ -144,14 +144,17 @@ def _adds(maker: Maker) -> Iterator[MembershipRecord]:
         return
     inside = maker.surroundings.objects.get(ObjectId(actor.principal))
     behind = accounts_behind(inside, maker.surroundings)[0] if inside is not None else set()
+    behind.add(bytes(actor.account.id))
     acts = 0
-    for account in behind | {bytes(actor.account.id)}:
+    for account in behind:
         acts |= view.history.acts_of(actor.principal, account)
     for entry in view.history.members_of(acts):
         op = entry.signed.op
         if not isinstance(op, Add) or entry.id not in view.void:
             continue
-        if rules.is_only_unheard(view.table, entry) and not _is_settled(view, entry, op.principal.id):
+        if not rules.is_only_unheard(view.table, entry) or _is_settled(view, entry, op.principal.id):
+            continue
+        if not _is_on_word_of_others(view, entry, behind):
             with suppress(NoAccess, Conflict):
                 yield maker.add(op.principal, op.level, hidden=op.hidden, proof=op.proof)[0]
 
@@ -164,6 +167,21 @@ def _is_settled(view: View, add: Entry, member: PrincipalId) -> bool:
         if entry.past & add.bit and not entry.refused
     )
     return member in view.members or bool(view.table.removals_of(member)) or any(again)
+
+
+def _is_on_word_of_others(view: View, add: Entry, behind: set[bytes]) -> bool:
+    """Whether ``add`` did once more what somebody had done in that object's name who is behind it no more.
+
+    Its author took that one for a member, as this duty has it. Whom only he let in is let in by nobody now.
+    """
+    member, by = add.pins[0].principal.id, add.signed.author.principal
+    before = (entry for entry in view.history.members_of(add.past) if not entry.refused)
+    authors = [
+        entry.signed.author
+        for entry in before
+        if isinstance(entry.signed.op, Add) and entry.signed.op.principal.id == member
+    ]
+    return any(one.principal == by and bytes(one.account) not in behind for one in authors)
 
 
 def _forwards(maker: Maker) -> Iterator[MembershipRecord]:

@@ -123,6 +123,10 @@ def test_nor_where_he_lists_others_with_keys_of_his_own(shape: Shape, seed: int)
         (8034952, {"shape": NESTED}),
         # an accomplice was once added by an op that is refused, which let him in nowhere
         (8001401, LIARS),
+        # whom an accomplice let in was added once more by who knew by then that his adder was gone
+        (8000923, {**LIARS, "shape": NESTED}),
+        # all who had heard of a removal in a folder were out of it before it came to another
+        (8040618, {"shape": DEEP}),
     ],
 )
 def test_what_was_a_fault_once_is_none(seed: int, kind: dict[str, Any]) -> None:

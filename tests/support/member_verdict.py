@@ -60,6 +60,7 @@ class Verdict:
         oracles: by object, all its records, opened with all keys that anybody has.
         now: by object, the devices of who is a member, by all records together. Somebody who was added by
             one who had been removed may not know that he is none.
+        heard: by object, what those who are members can open together of all its records.
     """
 
     def __init__(self, world: World) -> None:
@@ -67,11 +68,12 @@ class Verdict:
         self.devices, self.objects = world.devices, world.objects
         self.records = {oid: world.all_records(oid) for oid in self.shape.inside}
         self.oracles = {oid: self._oracle(oid, self.devices) for oid in self.shape.inside}
-        self.people = {oid: self._people(oid) for oid in self.shape.inside}
+        self.people = {oid: self._people(oid, self.oracles) for oid in self.shape.inside}
         self.now = {
             oid: {one.name for one in self.devices.values() if one.person in people and one.stands}
             for oid, people in self.people.items()
         }
+        self.heard = {oid: self._oracle(oid, self.now[oid]) for oid in self.shape.inside}
 
     def give(self) -> None:
         self.outcome.messages = len(self.world.messages)
@@ -88,12 +90,12 @@ class Verdict:
             if found != Reference(oracle.history, lies).levels():
                 self.outcome.diverged.append(f"the rules put others into {oid} than their text does")
 
-    def _people(self, oid: Oid) -> set[str]:
-        """Who is a member, himself or by a folder."""
+    def _people(self, oid: Oid, seen: dict[Oid, Membership]) -> set[str]:
+        """Who is a member, himself or by a folder, by what is ``seen`` of each object."""
         people: set[str] = set()
-        for id_, member in self.oracles[oid].view.members.items():
+        for id_, member in seen[oid].view.members.items():
             if member.principal.kind is PrincipalKind.OBJECT:
-                people |= self._people(self.world.oids[id_])
+                people |= self._people(self.world.oids[id_], seen)
             else:
                 people.add(name_of(id_))
         return people
@@ -135,10 +137,13 @@ class Verdict:
         former = message.former | self._former_in_folders(message)
         former |= {one.name for one in self.devices.values() if one.adder in former}
         handed_on = not barred and any(self.devices[name].opens(message) for name in accomplices)
+        # Of whose removal those who are left hear nothing is a member to them: nobody who knew of it is left.
+        forgotten = self._people(oid, self.heard) - self.people[oid]
         author = self.devices[message.author]
         author_counts = author.name in now and not self._is_cut_off(author, oid)
         for device in self.devices.values():
             out = device.name in former - now and not self._is_readmitted(device, later)
+            out = out and device.person not in forgotten
             if out and not handed_on and device.opens(message):
                 self.outcome.leaks.append(f"{device.name} reads {oid} of {message.author}")
             if barred and device.person in ACCOMPLICES and device.opens(message):

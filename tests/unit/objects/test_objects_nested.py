@@ -319,10 +319,15 @@ def add_beside_a_re_pin(tree: Tree, name: str) -> tuple[MembershipRecord, list[M
         tree.folder.add("a", one, Level.ADMIN)
     tree.folder.meet("a", "b", "c")
     adding = tree.maker(name).add(account_principal(tree.document["z"].credentials), Level.READ)
-    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder["b"].id)]))
+    return removed_from_folder(tree, "b"), adding
+
+
+def removed_from_folder(tree: Tree, name: str) -> MembershipRecord:
+    """``a`` removes somebody from the folder; the re-pin that is due by that."""
+    tree.folder.tell(tree.folder["a"].maker.remove([Target(tree.folder[name].id)]))
     re_pin = tree.due("a")
     assert isinstance(re_pin, MembershipRecord)
-    return re_pin, adding
+    return re_pin
 
 
 def by_another_account(tree: Tree, name: str) -> Maker:
@@ -372,6 +377,30 @@ def test_whom_somebody_added_whom_nobody_knew_is_added_once_more(by: str) -> Non
     tree.take(tree.maker("a").remove([Target(z)]))
     due = tree.due(by)
     assert due is None or not isinstance(due, Grant)
+
+
+@pytest.mark.parametrize("gone", ["b", "d"])
+def test_who_did_so_on_the_word_of_somebody_who_is_gone_since_does_not_do_it_again(gone: str) -> None:
+    """b lets z in, c does so once more, a re-pins before he hears of that; perhaps b was not honest."""
+    tree = Tree(Level.ADMIN)
+    z = account_principal(tree.document["z"].credentials)
+    for one in "bcde":
+        tree.folder.add("a", one, Level.ADMIN)
+    adding = tree.maker("b").add(z, Level.READ)
+    tree.take(removed_from_folder(tree, "e"))
+    re_pin = re_pinned_without(tree, gone)
+    tree.take(*adding)
+    again = tree.due("c")
+    assert isinstance(again, Grant)
+    tree.folder.meet("a", "b", "c", "d")
+    tree.take(re_pin, again)
+    assert again.id in tree.document["o"].view.void
+    due = tree.due("c")
+    if due is not None:
+        assert not isinstance(due, duties.ParentFirst)
+        tree.take(due)
+
+    assert (z.id in tree.document["o"].view.members) is (gone != "b")
 
 
 def test_who_acted_for_the_folder_before_adds_beside_a_re_pin() -> None:
