@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from ..codec.ids import ObjectId
+from ..codec.ids import LogId, ObjectId
 from ..errors import Damaged
 from ..objects.archives import Archive
 from ..objects.prunes import Prune, Replaced
@@ -66,6 +66,8 @@ class Pruning:
         self.ripe = bool(self._due)
         self._without: dict[int, set[bytes]] = {}
         """By session: archives that it was asked for and does not have."""
+        self._awaited: dict[ObjectId, set[LogId]] = {}
+        """Logs of which archives are named whose segments, or one after them, are not here yet."""
 
     def detach(self, session: Session) -> None:
         self._without.pop(id(session), None)
@@ -88,7 +90,7 @@ class Pruning:
         for id_ in fresh - {prune.id for prune in counting}:
             session.archives.tell_pruned(book.object, id_, None)
         for prune in counting:
-            if prune.id in fresh and not self._lacking(book, prune):
+            if prune.id in fresh and self._has_all(book, prune):
                 session.archives.tell_pruned(book.object, prune.id, self._hours(book, prune))
         if fresh:
             self._ask(session, book, counting)
@@ -99,9 +101,14 @@ class Pruning:
             return
         counting = standing(book)
         for prune in counting:
-            if not self._lacking(book, prune):
+            if self._has_all(book, prune):
                 session.archives.tell_pruned(book.object, prune.id, self._hours(book, prune))
         self._ask(session, book, counting)
+
+    def take_segments(self, session: Session, book: LogBook, logs: Iterable[LogId]) -> None:
+        """Segments of some logs came from a session: now archives may be of use that were of none before."""
+        if not self._awaited.get(book.object, set()).isdisjoint(logs):
+            self.opened(session, book)
 
     def take(self, session: Session, book: LogBook, came: ArchiveCame) -> Commit | None:
         """Keeps an archive that was asked for, if it shows what it is to replace."""
@@ -123,7 +130,7 @@ class Pruning:
         def durable() -> None:
             self.ripe |= not self._grace
             for prune in counting:
-                if came.id in {each.archive for each in prune.replaced} and not self._lacking(book, prune):
+                if came.id in {each.archive for each in prune.replaced} and self._has_all(book, prune):
                     session.archives.tell_pruned(book.object, prune.id, self._hours(book, prune))
             self._ask(session, book, counting)
             self._touch(session)
@@ -134,6 +141,9 @@ class Pruning:
 
     def _ask(self, session: Session, book: LogBook, counting: Iterable[Prune]) -> None:
         """Asks a session for one archive that is lacking; for the next once that has come."""
+        self._awaited[book.object] = {
+            each.log for prune in counting for each in prune.replaced if _is_behind(book, each)
+        }
         without = self._without.get(id(session), set())
         lacking = (each.archive for prune in counting for each in self._lacking(book, prune))
         id_ = next((id_ for id_ in lacking if id_ not in without), None)
@@ -148,6 +158,9 @@ class Pruning:
             for each in prune.replaced
             if book.object + each.archive not in self._due and _branches(book, each)
         ]
+
+    def _has_all(self, book: LogBook, prune: Prune) -> bool:
+        return not self._lacking(book, prune) and not any(_is_behind(book, each) for each in prune.replaced)
 
     def _hours(self, book: LogBook, prune: Prune) -> int:
         due = (self._due.get(book.object + each.archive, 0) for each in prune.replaced)
@@ -208,6 +221,11 @@ def _branches(book: LogBook, named: Replaced) -> list[BranchState]:
     """The branches that may have these segments one by one, and something after them."""
     branches = book.branches.get(named.log, ())
     return [branch for branch in branches if branch.kept <= named.first and named.last < branch.tip]
+
+
+def _is_behind(book: LogBook, named: Replaced) -> bool:
+    """Whether its segments, or one after them, are not here yet."""
+    return all(branch.tip <= named.last for branch in book.branches.get(named.log, ()))
 
 
 def _replaces(book: LogBook, named: Replaced, archive: Archive) -> bool:

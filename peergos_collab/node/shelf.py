@@ -358,7 +358,9 @@ class Shelf:
         session.note_taken(event.object, offered.arrivals, offered.known)
         self._answer(session, event.object, offered)
         self._spread(session, event.object, offered)
-        tips = channel.book.tips_of(dict.fromkeys(arrival.segment.log for arrival in offered.arrivals))
+        logs = dict.fromkeys(arrival.segment.log for arrival in offered.arrivals)
+        self.pruning.take_segments(session, channel.book, logs)
+        tips = channel.book.tips_of(logs)
         receipt = self._sign(event.object, tips) if tips else b""
         epochs = {arrival.segment.epoch for arrival in offered.arrivals}
 

@@ -14,6 +14,7 @@ from ..objects.prunes import MAX_REPLACED, Prune, Replaced
 from ..sync.pruning import admin_epoch, standing
 from .api import CompactedAt, Compaction
 from .archiving import archive
+from .network import Network
 from .open_object import OpenObject
 from .ready_link import link_ready
 from .sharing import check_is_admin
@@ -25,6 +26,8 @@ FIRST_SECONDS: Final = 60.0
 ARCHIVE_SECONDS: Final = 2.0
 """For a node to take all archives, and for each of them."""
 
+AWAY: Final = "; it is told once it is reached, and asks for the archives then"
+
 
 async def compact(engine: Engine, opened: OpenObject, path: str) -> Compaction:
     """See ``Workspace.compact_document``."""
@@ -35,22 +38,38 @@ async def compact(engine: Engine, opened: OpenObject, path: str) -> Compaction:
     if live.unverified or live.incomplete:
         raise Offline(f"the history of {path!r} is not all here yet; nothing was changed")
     await live.durable()
+    addresses = live.nodes
     async with engine.online.needed() as network:
         with engine.online.holding(opened):
-            for address in live.nodes:
-                await link_ready(engine, opened, network, address)
-                saved = partial(live.saved_on, address)  # it compares archives with what it has
-                await engine.news.wait_until(saved, FIRST_SECONDS, f"storing {path!r} on the node")
+            faults = await asyncio.gather(*(_reach(engine, opened, network, each) for each in addresses))
+            away = {address: fault for address, fault in zip(addresses, faults, strict=True) if fault}
+            if len(away) == len(addresses):
+                raise away[addresses[0]]
             await archive(engine.stored, opened, rest=0)
             replaced, size = await asyncio.to_thread(engine.stored.replaced, opened)
             prunes = _publish(opened, replaced)
             await live.durable()
             seconds = FIRST_SECONDS + ARCHIVE_SECONDS * len(replaced)
-            nodes = [await _taken(engine, opened, address, prunes, seconds) for address in live.nodes]
-    if nodes and all(at.problem for at in nodes):
-        raise Offline(f"no node took the archives: {nodes[0].problem}")
+            there = [address for address in addresses if address not in away]
+            told = await asyncio.gather(*(_taken(engine, opened, each, prunes, seconds) for each in there))
+    if all(at.problem for at in told):
+        raise Offline(f"no node took the archives: {told[0].problem}")
+    told += [CompactedAt(each, None, fault.message.rstrip(".") + AWAY) for each, fault in away.items()]
     segments = sum(each.last - each.first + 1 for each in replaced)
-    return Compaction(len(replaced), segments, size, tuple(nodes))
+    return Compaction(len(replaced), segments, size, tuple(told))
+
+
+async def _reach(
+    engine: Engine, opened: OpenObject, network: Network, address: str
+) -> PeergosCollabError | None:
+    """Waits until a node has all that is here, as it compares archives with that; gives why it has not."""
+    saved = partial(opened.live.saved_on, address)
+    try:
+        await link_ready(engine, opened, network, address)
+        await engine.news.wait_until(saved, FIRST_SECONDS, f"storing {opened.path!r} on the node")
+    except PeergosCollabError as error:
+        return error
+    return None
 
 
 def _publish(opened: OpenObject, replaced: list[Replaced]) -> list[RecordId]:

@@ -126,6 +126,35 @@ async def test_what_a_node_never_got_is_not_said_to_be_there(
         assert [at.hours for at in (await ana.workspace.compact_document("notes")).nodes] == [0]
 
 
+async def test_a_node_that_is_away_gets_them_later(tmp_path: Path) -> None:
+    """Those that are there get them at once, and it is said which one is not; with none, nothing is done."""
+    async with world(tmp_path) as made:
+        there, away = [await made.node(name, grace=0) for name in ("there", "away")]
+        ana = await made.person("Ana")
+        for node in (there, away):
+            await ana.workspace.add_node(node.address)
+        await ana.workspace.new_document("notes", "begin")
+        await online("notes", RELAYED, ana)
+        await write(ana, 60)
+        await ana.workspace.sync()
+        await away.close()
+        await write(ana, 100)
+        done = await ana.workspace.compact_document("notes")
+        await compacted(there)
+        await there.close()
+        with pytest.raises(Offline):
+            await ana.workspace.compact_document("notes")
+
+        assert [(at.node, at.hours) for at in done.nodes] == [(there.address, 0), (away.address, None)]
+        assert "once it is reached" in done.nodes[1].problem
+        there, away = [
+            await made.node(name, node.port, grace=0) for name, node in (("there", there), ("away", away))
+        ]
+        await until_does(away._shelf.pruning, "act", lambda: bool(stored(made.root / "away")[1]))
+        await compacted(away)
+        assert stored(made.root / "away")[1] == done.archives
+
+
 async def test_only_an_admin_has_it_done(tmp_path: Path) -> None:
     """A writer is told so."""
     async with world(tmp_path) as made:

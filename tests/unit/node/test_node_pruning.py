@@ -182,6 +182,22 @@ def test_who_was_away_gets_what_he_lacks(scene: Scene, had: int) -> None:
     assert ben.heads == scene.ana.heads
 
 
+def test_a_record_that_comes_before_the_segments(scene: Scene) -> None:
+    """As to a node that was away: it says nothing yet, and asks for the archives once they are of use."""
+    scene.keep(scene.ana, *scene.archives)
+    prune = scene.prune()
+    scene.ana.know(prune.raw)
+    scene.node = NodeAndClients(RANDOM)
+    scene.node.shelf.pruning._grace = GRACE
+    scene.ana.refused.clear()
+    scene.ana.book.archived.keys = scene.ana.keys
+    scene.node.connect(scene.ana)
+    scene.node.settle()
+
+    assert (scene.kept, scene.offered) == (1, 2)
+    assert [(told.prune, told.hours) for told in scene.ana.told] == [(prune.id, GRACE)]
+
+
 def test_an_objection_keeps_the_segments(scene: Scene) -> None:
     """One of anybody who reads is enough, until the last hour; the archives are dropped then."""
     scene.keep(scene.ana, *scene.archives)
