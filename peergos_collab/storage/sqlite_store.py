@@ -24,6 +24,7 @@ from .schema import (
     SQLITE_ERRORS,
     connect,
     id_matches,
+    is_full,
     place,
     reading_error,
     row_holds,
@@ -311,6 +312,9 @@ class SqliteStore:
         target = sqlite3.connect(kept, isolation_level=None)
         try:
             self._reader.backup(target)
+        except BaseException:
+            kept.unlink()
+            raise
         finally:
             target.close()
         return kept.name
@@ -371,7 +375,7 @@ class SqliteStore:
             try:
                 yield
             except SQLITE_ERRORS as error:
-                raise reading_error(what, error) from error
+                raise (writing_error(error) if is_full(error) else reading_error(what, error)) from error
 
     def _extent(self, number: int) -> Extent | None:
         known = self._extents.get(number)

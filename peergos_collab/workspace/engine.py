@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import field
 from functools import cache
 from pathlib import Path
@@ -246,7 +247,11 @@ class Engine:
         if not book.epochs:
             self.store.write(book.take_records([keys.profile_record]).batch)
         secrets = {keys.profile_epoch: keys.profile_keys}
-        opened = self.use(self.stored.open(PROFILE_PATH, book, Kind.ENTRIES, secrets, keys.actor))
+        self.use_profile(self.stored.open(PROFILE_PATH, book, Kind.ENTRIES, secrets, keys.actor))
+
+    def use_profile(self, opened: OpenObject) -> None:
+        """Takes the profile into use, that was just made ready."""
+        self.use(opened)
         opened.live.nodes = self.own_nodes()
         self.profile.on_damage.append(self._profile_damaged)
         self.devices.take_seen()
@@ -547,7 +552,8 @@ class Engine:
             written = asyncio.wrap_future(self.store.write([]))  # what the disk refused is told by then
             await asyncio.gather(written, return_exceptions=True)
             if self.objects and (self.clean or self.may_leave_early()):  # else the disk lacks doubts
-                self.store.write([PutValue(META, CLEAN, b"\x01"), *self.waking.at_end()])
+                with suppress(Damaged):  # of the profile: the next start trusts nothing that is left
+                    self.store.write([PutValue(META, CLEAN, b"\x01"), *self.waking.at_end()])
         finally:  # whatever went wrong, the home can be opened again
             await asyncio.to_thread(self.store.close)
             self.lock.release()

@@ -144,6 +144,22 @@ class LiveObject:
         self.modified = self.replica.unsealed.pending[-1].time
         self.kick()
 
+    def journal(self) -> None:
+        """Writes to the journal what is only in memory, and waits for that; nothing is sealed meanwhile.
+
+        Raises:
+            Damaged: this disk takes nothing now.
+        """
+        self._end_gathering()
+        batch: Batch = []
+        while (collected := self.replica.journal_pending()) is not None:
+            batch += collected.batch
+        if batch:
+            self._writes.write(batch)
+        self.replica.store.write([]).result()
+        if not self._writes.ready():
+            raise self._refusal or DiskFull()
+
     def kick(self) -> None:
         """Starts the next append unless one is in flight; what comes meanwhile is coalesced."""
         if self._refusal is not None:
@@ -221,10 +237,13 @@ class LiveObject:
 
     def _gathered(self) -> None:
         """Goes on with what was gathered."""
+        self._end_gathering()
+        self.kick()
+
+    def _end_gathering(self) -> None:
         if self._gathering is not None:
             self._gathering.cancel()
             self._gathering = None
-        self.kick()
 
     def _is_free(self) -> bool:
         busy = self._in_flight is not None or self._gathering is not None

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LONG: Final = 256
 """Segments that are folded in about 0.05 s: where there are more, that is not done while others wait."""
 
+UNMENDED: Final = "{} It cannot be mended now ({}): what can still be read stays, and this is tried again"
+
 TRIES: Final = 2
 """So often, if somebody asks for it meanwhile."""
 
@@ -59,13 +61,20 @@ class Reopening:
         engine, before = self._engine, opened.live.replica
         replica = await self._folded(before.object, before.fold.kind, keys, actor)
         anew = engine.stored.ready(opened.path, replica)
-        anew.live.nodes, anew.live.replica.problems = nodes, before.problems
-        anew.live.modified = opened.live.modified
-        engine.use(anew)
+        anew.live.replica.problems, anew.live.modified = before.problems, opened.live.modified
+        self._use(anew, nodes)
+        return anew
+
+    def _use(self, anew: OpenObject, nodes: tuple[str, ...]) -> None:
+        engine = self._engine
+        if anew.path == PROFILE_PATH:
+            engine.use_profile(anew)
+        else:
+            engine.use(anew)
+            anew.live.nodes = nodes
         anew.live.save()
         engine.online.bring(anew)
         engine.online.refresh()
-        return anew
 
     async def _folded(
         self, object_id: ObjectId, kind: Kind, keys: Mapping[EpochId, EpochKeys], actor: Actor
@@ -91,22 +100,26 @@ class Reopening:
     def start_over(self, object_id: ObjectId, damage: Damaged) -> None:
         """Opens an object anew after a repair: something stored of it turned out to be damaged while in use.
 
+        Where that fails, as on a full disk, it stays in use as it is, and says so.
+
         Raises:
-            Damaged: it cannot be opened either.
+            Damaged: it is not in use.
         """
         engine = self._engine
         opened = engine.objects.get(object_id)
         if opened is None:
             raise damage
-        engine.store.write([*_journaled(opened), PutValue(CHECKPOINTS, object_id, None)])
+        try:
+            opened.live.journal()
+            anew = engine.stored.mended(opened, damage)
+        except Damaged as fault:
+            problems, words = opened.live.replica.problems, UNMENDED.format(damage.message, fault.message)
+            if words not in problems:
+                problems.append(words)
+            opened.live.kick()
+            return
         engine.forget(object_id)
-        engine.stored.distrust(object_id, damage)
-        if opened.path == PROFILE_PATH:
-            engine.open_profile()
-        else:
-            engine.find(opened.path)
-        engine.objects[object_id].live.save()
-        engine.online.refresh()
+        self._use(anew, opened.live.nodes)
 
 
 def _is_long(book: LogBook) -> bool:

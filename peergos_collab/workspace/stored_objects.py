@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..codec.ids import EpochId, ObjectId, RunId
 from ..documents import NotTogether
-from ..errors import Damaged
+from ..errors import Damaged, DiskFull
 from ..objects.archives import Archive
 from ..objects.epoch_keys import EpochKeys
 from ..objects.operations import Actor
@@ -43,7 +43,6 @@ class StoredObjects:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._distrusted: dict[ObjectId, Damaged] = {}
         self._locks: dict[ObjectId, Lock] = {}
 
     def book(self, object_id: ObjectId) -> LogBook:
@@ -58,18 +57,24 @@ class StoredObjects:
         self, path: str, book: LogBook, kind: Kind, secrets: Mapping[EpochId, EpochKeys], actor: Actor
     ) -> OpenObject:
         """An object from the newest local state that can be read, or from its segments. Raises Damaged."""
-        known = self._distrusted.pop(book.object, None)
         try:
-            if known is not None:
-                book = LogBook.mend(book.object, self._engine.store, known)
-            return self.build(path, book, kind, secrets, actor, from_checkpoint=known is None)
+            return self.build(path, book, kind, secrets, actor, from_checkpoint=True)
         except Damaged as damage:
             book = LogBook.mend(book.object, self._engine.store, damage)
             return self._rebuild(path, book, kind, secrets, actor)
 
-    def distrust(self, object_id: ObjectId, damage: Damaged) -> None:
-        """The next opening of an object mends it, and takes nothing that was saved of its state."""
-        self._distrusted[object_id] = damage
+    def mended(self, opened: OpenObject, damage: Damaged) -> OpenObject:
+        """An object in use once more, from its segments, after a repair of what is stored. Raises Damaged."""
+        replica = opened.live.replica
+        held = replica.fold.kind, replica.keys, replica.actor
+        try:
+            book = LogBook.mend(replica.object, self._engine.store, damage)
+            return self.build(opened.path, book, *held)
+        except DiskFull:
+            raise
+        except Damaged as again:
+            book = LogBook.mend(replica.object, self._engine.store, again)
+            return self._rebuild(opened.path, book, *held)
 
     def _rebuild(
         self, path: str, book: LogBook, kind: Kind, secrets: Mapping[EpochId, EpochKeys], actor: Actor

@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 from peergos_collab.errors import Damaged, DiskFull
+from peergos_collab.objects import chunks
+from peergos_collab.ports import PutValue
 from peergos_collab.testing.disk import FULL, OK, SYNC_ERROR, SqliteDisk
+from peergos_collab.workspace.local_state import STATES
+from peergos_collab.workspace.open_object import OpenObject
 from support.homes import RELAYED, Person, agree, online, until, world
 from support.power_cuts import below_sqlite
 from support.programs import PROGRAM, ROOT
@@ -82,6 +86,71 @@ async def test_a_home_that_is_closed_meanwhile(tmp_path: Path) -> None:
             ana = await made.person("Ana")
             assert ana.text("notes") == "saved. again. "
             assert await ana.problems() == []
+
+
+async def damage_profile(person: Person) -> OpenObject:
+    """From now on nothing that it keeps on disk of the profile's state can be read."""
+    store, profile = person.engine.store, person.engine.objects[person.engine.keys.profile]
+    start, stop = profile.live.id + bytes(7) + b"\1", profile.live.id + b"\xff" * 9
+    nonsense = [PutValue(STATES, key, b"nonsense") for key in store.keys(STATES, start, stop, 99)]
+    await asyncio.wrap_future(store.write(nonsense))
+    person.engine.profile._map._chunks.trim()
+    return profile
+
+
+async def stumble(person: Person) -> None:
+    """Somebody needs what is damaged; returns once the engine has seen to that."""
+    with pytest.raises(Damaged):
+        await person.workspace.list_entries()
+    await asyncio.sleep(0)
+
+
+async def test_a_damaged_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stays in use while there is no room to mend it, and is mended once there is, and somebody asks."""
+    monkeypatch.setattr(chunks, "KEEP", 0)
+    with SqliteDisk() as disk:
+        async with world(tmp_path) as made:
+            ana, _ = await made.pair((await made.node()).address, "notes", "begin. ")
+            await ana.workspace.sync()
+            ana = await made.reopen(ana)
+            profile = await damage_profile(ana)
+            refuse(disk, ana.home)
+            await stumble(ana)
+            assert ana.engine.objects[profile.live.id] is profile
+            assert any("cannot be mended now" in words for words in profile.live.replica.problems)
+
+            make_room(disk)
+            await until(lambda: not profile.live.failed, ana, what="room is found")
+            await stumble(ana)
+            assert [entry.name for entry in await ana.workspace.list_entries()] == ["notes"]
+            assert len(list(ana.home.glob("store.db.damaged*"))) == 1
+            await damage_profile(ana)
+            ana = await made.reopen(ana)  # without a fault
+            await stumble(ana)
+            assert [entry.name for entry in await ana.workspace.list_entries()] == ["notes"]
+
+
+async def test_a_damaged_document(tmp_path: Path) -> None:
+    """What was typed and is not saved stays in the window, and comes into the one that is mended."""
+    with SqliteDisk() as disk:
+        async with world(tmp_path) as made:
+            ana = await made.person("Ana")
+            await ana.workspace.new_document("notes", "begin. ")
+            before = ana.opened("notes")
+            refuse(disk, ana.home)
+            ana.append("notes", "typed. ")
+            ana.engine.start_over(before.live.id, Damaged("It is damaged."))
+            assert ana.opened("notes") is before
+            assert ana.text("notes") == "begin. typed. "
+
+            make_room(disk)
+            await until(lambda: before.live.is_saved, ana, what="saved")
+            ana.append("notes", "more. ")
+            ana.engine.start_over(before.live.id, Damaged("It is damaged."))
+            assert ana.opened("notes") is not before
+            assert ana.text("notes") == "begin. typed. more. "
+            await made.crash(ana)
+            assert (await made.person("Ana")).text("notes") == "begin. typed. more. "
 
 
 async def test_a_node(tmp_path: Path) -> None:
