@@ -184,6 +184,9 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
                 self._say_problem(event.text)
             if event.event == "joined" and event.author:
                 self.say(shares_words(event.author, event.path, unverified=event.unverified))
+            for screen in self.screen_stack:
+                if isinstance(screen, FullScreen):
+                    screen.heard(event)
             self.refresh_status()
 
     def _say_problem(self, text: str, severity: str = "warning") -> None:

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from peergos_collab.documents import Document
 from peergos_collab.errors import Conflict
-from peergos_collab.workspace.api import Passage, Role, Version
+from peergos_collab.workspace.api import Event, Passage, Role, Version
 from support.screen_workspace import START, FakeWorkspace
 from support.screens import painted, running, settle
 from tui.viewmodels.past import Changes, changed, version_lines, version_words
@@ -74,6 +74,28 @@ async def test_names_are_marked_and_found() -> None:
         assert "A bed" in await settle(pilot, "named by Ben")
 
 
+def looks_of(pilot: Pilot[None]) -> dict[str, tuple[bool, bool]]:
+    """Whether what is shown is underlined, and whether it is struck through."""
+    strips = pilot.app.screen._compositor.render_strips()
+    segments = (segment for strip in strips for segment in strip)
+    return {
+        one.text.strip(): (bool(one.style.underline), bool(one.style.strike)) for one in segments if one.style
+    }
+
+
+async def test_a_name_that_somebody_else_gives() -> None:
+    """It is in the list at once, and what is chosen stays so."""
+    async with looking_back() as pilot:
+        workspace = pilot.app.workspace  # type: ignore[attr-defined]
+        await pilot.press("down")
+        await settle(pilot, "The bed")
+        workspace._call("z0", "Empty", "Ben", me=False)
+        workspace.announce(Event("name", "other"))
+        workspace.announce(Event("name", "notes"))
+        await settle(pilot, "◆ Empty")
+        await settle(pilot, "The bed")
+
+
 async def test_a_version_is_named() -> None:
     """N asks for a name, once more where it is taken; Delete takes it away."""
     async with looking_back(rows=24) as pilot:
@@ -93,7 +115,10 @@ async def test_what_changed_is_shown() -> None:
     async with looking_back() as pilot:
         await pilot.press("d", "down")
         shown = await settle(pilot, "AThe bed")
-        assert "“First draft”, named by Ben ▌came ▌went" in shown.splitlines()[1]
+        assert "“First draft”, named by Ben +came -went" in shown.splitlines()[1]
+        looks = looks_of(pilot)
+        assert (looks["A"], looks["The"], looks["bed"]) == ((False, True), (True, False), (False, False))
+        assert "+- AThe bed" in shown
         await pilot.press("end", "space", "home")
         shown = await settle(pilot, "AThe red bed")
         assert "“First draft”" not in shown.splitlines()[1]

@@ -13,7 +13,7 @@ from ..typed_ahead import Meant
 from ..widgets.field import Field
 
 if TYPE_CHECKING:
-    from peergos_collab.workspace.api import Status, Workspace
+    from peergos_collab.workspace.api import Event, Status, Workspace
 
     from ..app import PgcApp
 
@@ -44,6 +44,9 @@ class FullScreen(Unbroken, Screen[None]):
 
     def status_changed(self, status: Status | None) -> None:
         """Called with every new status."""
+
+    def heard(self, event: Event) -> None:
+        """Called with everything that happens in the workspace."""
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs work beside the keys; its errors become a toast, its faults the error screen."""

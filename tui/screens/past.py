@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Lock
 from typing import ClassVar
 
 from rich.style import Style
@@ -13,7 +14,7 @@ from textual.widgets import Static
 
 from peergos_collab.documents import Document, difference
 from peergos_collab.errors import PeergosCollabError
-from peergos_collab.workspace.api import Version
+from peergos_collab.workspace.api import Event, Version
 
 from ..textual_private import CommandsInOrder
 from ..viewmodels.authorship import Authors
@@ -81,6 +82,8 @@ class Past(CommandsInOrder, FullScreen):
         self._text = Editor(self._document, can_write=False)
         self._versions: list[Version] = []
         self._busy = False
+        self._reading = Lock()
+        self._outdated = False
         self._compares = False
         self._since = ""
 
@@ -96,11 +99,21 @@ class Past(CommandsInOrder, FullScreen):
         self._list.focus()
         self.start_here(self._read())
 
+    def heard(self, event: Event) -> None:
+        if event.event == "name" and event.path == self._path:
+            self.start_here(self._read())
+
     async def _read(self) -> None:
-        self._versions = await self.workspace.document_versions(self._path)
-        self._list.show(version_lines(self._versions))
-        if not self._versions:
-            self.query_one("#title", Static).update(self._title(_NOTHING))
+        """Shows the versions there are; many calls make few looks."""
+        self._outdated = True
+        async with self._reading:
+            if not self._outdated:
+                return
+            self._outdated = False
+            self._versions = await self.workspace.document_versions(self._path)
+            self._list.show(version_lines(self._versions))
+            if not self._versions:
+                self.query_one("#title", Static).update(self._title(_NOTHING))
 
     # What is shown
 
@@ -162,8 +175,10 @@ class Past(CommandsInOrder, FullScreen):
         if any(colour for _, colour in legend):
             title.append(f"\n{what}")
             for name, colour in legend:
-                title.append(" ▌" if colour else " ", Style(color=colour) if colour else "")
-                title.append(name)
+                sign = authors.SIGNS.get(colour or "")
+                mark = sign.letter if sign is not None else "▌"
+                title.append(f" {mark}" if colour else " ", Style(color=colour) if colour else "")
+                title.append(name, sign.look if sign is not None else "")
         self.query_one("#title", Static).update(title, layout=False)
 
     def _title(self, words: str = "") -> Text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -101,12 +101,23 @@ class Stretch:
     colour: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """Says what a colour says to whoever sees none: a letter in the margin, and a look of the text."""
+
+    letter: str
+    look: str
+
+
 class Authors:
     """Who is behind the client ids, and the colour of each person.
 
     Args:
         colours: shared with the cursors, so that a person has one colour.
     """
+
+    SIGNS: Mapping[str, Sign] = {}
+    """By colour."""
 
     def __init__(self, authorship: Authorship, colours: Colours) -> None:
         self.authorship = authorship

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from peergos_collab.documents import difference
 from peergos_collab.workspace.api import Passage, Version, Writer
 
-from .authorship import Authors, Authorship
+from .authorship import Authors, Authorship, Sign
 from .cells import shown
 from .lines import Line
 from .people import COLOURS, Colours, called
@@ -75,6 +75,7 @@ class _Known(Authorship):
 
 _CAME, _WENT = 1, 2
 _COLOURS = {_CAME: COLOURS[1], _WENT: COLOURS[4]}
+_SIGNS = {_COLOURS[_CAME]: Sign("+", "underline"), _COLOURS[_WENT]: Sign("-", "strike")}
 
 
 def changed(old: str, new: str) -> tuple[str, list[int | None]]:
@@ -92,6 +93,8 @@ def changed(old: str, new: str) -> tuple[str, list[int | None]]:
 
 class Changes(Authors):
     """What came and went, for an editor that shows it as if it were by two authors."""
+
+    SIGNS = _SIGNS
 
     def __init__(self, document: Document, marks: list[int | None]) -> None:
         super().__init__(_Known(document, marks), Colours())

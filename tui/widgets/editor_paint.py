@@ -110,8 +110,12 @@ class Painter:
             return []
         marks = self._authors.marks(first, last)[: GUTTER - 1]
         base = self._look.base
-        cells = [("▌", base + Style(color=colour)) for colour in marks]
+        cells = [(self._letter(colour), base + Style(color=colour)) for colour in marks]
         return [*cells, (" " * (GUTTER - len(marks)), base)]
+
+    def _letter(self, colour: str) -> str:
+        sign = self._authors.SIGNS.get(colour) if self._authors is not None else None
+        return sign.letter if sign is not None else "▌"
 
     def _plain(self, text: str, first: int) -> list[tuple[str, Style]]:
         if self._authors is None:
@@ -121,9 +125,14 @@ class Painter:
 
     def _tinted(self, colour: str | None) -> Style:
         if colour not in self._tints:
-            base = self._look.base
-            self._tints[colour] = base if colour is None else base + Style(bgcolor=_mix(colour, base, TINT))
+            self._tints[colour] = self._look.base if colour is None else self._tint(colour)
         return self._tints[colour]
+
+    def _tint(self, colour: str) -> Style:
+        base = self._look.base
+        sign = self._authors.SIGNS.get(colour) if self._authors is not None else None
+        look = Style.parse(sign.look) if sign is not None else Style()
+        return base + look + Style(bgcolor=_mix(colour, base, TINT))
 
     # What lies on the text
 
