@@ -316,4 +316,4 @@ def place_of(address: Address) -> str:
 def _reason(error: OSError | UnicodeError) -> str:
     """In the system's words: those of event loops differ."""
     number = getattr(error, "errno", None) or 0
-    return os.strerror(number) if number > 0 else str(error)
+    return os.strerror(number) if number > 0 else getattr(error, "strerror", None) or str(error)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
+from ..errors import UsageError
+
 MAX_PERSON: Final = 64
 """Code points of a person's name as shown; longer ones push everything else off a line."""
 
@@ -48,6 +50,21 @@ def name_problem(name: str) -> str | None:
     if name != name.strip():
         return "it starts or ends with a space"
     return None
+
+
+def check_person(*names: str) -> None:
+    """Names that somebody gives to himself or to his device.
+
+    Raises:
+        UsageError: one of them would not be shown to others as it is; says why.
+    """
+    for name in names:
+        problem = name_problem(name)
+        if problem is None and len(name) > MAX_PERSON:
+            problem = f"it has more than {MAX_PERSON} characters"
+        if problem:
+            shown = escape_hidden(name)[:100]
+            raise UsageError(f"{shown!r} cannot be a name: {problem}; nothing was changed")
 
 
 def show_person(name: str) -> str:

@@ -22,7 +22,7 @@ def create_workspace(home: Path, *, name: str, passphrase: str | None, device_na
         passphrase: None keeps the key that opens the home in a file of mode 0600 beside it.
 
     Raises:
-        Conflict: there is a home already.
+        Conflict: there is a home already. UsageError: a name that others would not be shown as it is.
     """
     from .home import create_home
     from .machine import host_name

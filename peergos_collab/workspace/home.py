@@ -22,6 +22,7 @@ from typing import Final
 from ..codec import decode_untrusted, encode, to_multibase
 from ..codec.ids import EpochId, ObjectId, PrincipalId
 from ..codec.shape import array, blob, many, number, some_bytes, string
+from ..codec.shown import check_person
 from ..crypto import MasterKey
 from ..errors import Conflict, Damaged, LocalProtocolError, NotFound, PassphraseNeeded, RemoteProtocolError
 from ..identity.credentials import Credentials, user_pair
@@ -132,8 +133,9 @@ def create_home(
         passphrase: None keeps the master key in a file of mode 0600 instead.
 
     Raises:
-        Conflict: there is a home already.
+        Conflict: there is a home already. UsageError: a name that others would not be shown as it is.
     """
+    check_person(name, *([device_name] if device_name else []))
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = HomeLock(home / LOCK)
     try:

@@ -10,7 +10,7 @@ from typing import Final
 from ..codec import to_multibase
 from ..codec.address import format_address, parse_address
 from ..codec.ids import AccountId
-from ..codec.shown import show_person
+from ..codec.shown import check_person, show_person
 from ..errors import Conflict, Offline, RemoteProtocolError, TimedOut
 from ..identity.credentials import Credentials, DeviceSecrets
 from ..identity.device_code import DeviceCode
@@ -57,7 +57,7 @@ async def join_account(
         passphrase: None keeps the master key in a file of mode 0600 instead.
 
     Raises:
-        Conflict: there is a home already. BadCode: mistyped. UsageError: words without a node.
+        Conflict: there is a home already. BadCode: mistyped. UsageError: words without a node, or no name.
         TimedOut: nobody answers. MeetingEnded: the comparison failed, here or there.
         Offline, WrongPin: the node.
     """
@@ -66,6 +66,7 @@ async def join_account(
             f"{home} holds an account already; nothing was changed",
             hint="Name an empty directory with --home DIR.",
         )
+    check_person(*([device_name] if device_name else []))
     read = DeviceCode.read_untrusted(code, parse_address(node) if node else None)
     device = DeviceSecrets.generate(os.urandom)
     meeting = _NewDevice(read, Joining(read, device.public, device_name, os.urandom), transport)

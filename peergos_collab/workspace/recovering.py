@@ -17,7 +17,7 @@ from typing import Final
 
 from ..codec import to_multibase
 from ..codec.address import format_address, parse_address
-from ..codec.shown import show_person
+from ..codec.shown import check_person, show_person
 from ..errors import Conflict, Offline
 from ..files.changes import set_entry_node
 from ..identity.credentials import Credentials, DeviceSecrets
@@ -82,7 +82,7 @@ async def recover_account(
         end_links: also ends the links that the account has made, which its devices knew.
 
     Raises:
-        Conflict: there is a home already. UsageError: the code is mistyped, or no address.
+        Conflict: there is a home already. UsageError: the code is mistyped, or no address or name.
         NotFound: nothing is there for this code. NoAccess: it was used. Refused, Offline, WrongPin, TimedOut.
     """
     used, address = RecoveryCode.parse(code), format_address(parse_address(node))
@@ -91,6 +91,7 @@ async def recover_account(
             f"{home} holds an account already; nothing was changed",
             hint="Name an empty directory with --home DIR. If its passphrase is lost: 'pgc key recover'.",
         )
+    check_person(*([device_name] if device_name else []))
     entry = format_address(parse_address(entry)) if entry else ""
     transport = installed_relay(parse_address(entry)) if entry else installed_transport()
     found = await find_account(used, address, transport)

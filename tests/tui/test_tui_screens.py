@@ -100,6 +100,17 @@ async def test_two_different_passphrases_make_nothing() -> None:
     assert gate.name == ""
 
 
+async def test_a_name_that_turns_text_around_makes_nothing() -> None:
+    """It says so where it was typed."""
+    gate = FakeGate(FakeWorkspace(), exists=False)
+    async with running(gate.workspace, gate=gate, at="Welcome") as pilot:
+        pilot.app.screen.query_one("#name", Input).value = "Ann\u202eneB"
+        await pilot.press("enter", "enter", "enter")
+        await settle(pilot, "turn text around")
+
+    assert gate.name == ""
+
+
 async def test_a_locked_home_asks_until_the_passphrase_is_right() -> None:
     """A wrong one is said to be wrong, with its hint."""
     gate = FakeGate(await stocked(), passphrase="right")

@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Button, Label
 
+from peergos_collab.codec.shown import name_problem
 from peergos_collab.values import dataclass
 
 from ..widgets.field import Field
@@ -77,6 +78,9 @@ takes it back with the recovery code you wrote on paper."""
         name = self.field("name").strip()
         if not name:
             self.show_error("Your name is missing. Any name will do.")
+            self.query_one("#name").focus()
+        elif (problem := name_problem(name)) is not None:
+            self.show_error(f"Others could not be shown this name: {problem}.")
             self.query_one("#name").focus()
         elif agree(self):
             self.dismiss(Newcomer(name, self.field("passphrase") or None))

@@ -146,6 +146,15 @@ async def test_a_refused_connection_is_offline(certificate: NodeCertificate) -> 
         await WebSocketTransport().connect(Address(pin=certificate.pin, host="127.0.0.1", port=1))
 
 
+async def test_a_name_that_leads_nowhere_is_offline_in_words() -> None:
+    """No error numbers: those of name resolution are no system errors."""
+    with pytest.raises(Offline) as caught:
+        await WebSocketTransport().connect(Address(pin=bytes(32), host="nowhere.invalid", port=1))
+
+    assert caught.value.message.startswith("nowhere.invalid:1 could not be reached: ")
+    assert "Errno" not in caught.value.message
+
+
 async def test_silence_is_offline(certificate: NodeCertificate) -> None:
     """Somebody who accepts and never speaks is given up after the timeout."""
 

@@ -56,6 +56,16 @@ def test_a_home_is_made_once(tmp_path: Path) -> None:
     assert open_keys(tmp_path, None).credentials.name == "Ana"
 
 
+@pytest.mark.parametrize("name", ["", " ", "Ana\u202eneB", "Ana\nBen", " Ana", "A" * 65, "\ud800"])
+def test_a_name_is_one_that_others_can_be_shown(name: str, tmp_path: Path) -> None:
+    """Neither the person's nor the device's hides or turns text around; nothing is made."""
+    for names in ({"name": name}, {"name": "Ana", "device_name": name or " "}):
+        with pytest.raises(UsageError, match="cannot be a name"):
+            create_home(tmp_path, passphrase=None, **names)
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_locked_home_needs_its_passphrase(tmp_path: Path) -> None:
     """Without one it says that one is needed; nothing that opens it lies beside it."""
     create_home(tmp_path, name="Ana", passphrase="some words")
