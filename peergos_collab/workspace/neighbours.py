@@ -61,7 +61,8 @@ class NeighbourLink(SyncLink):
         self._taking: set[asyncio.Task[None]] = set()
 
     def _book(self, object_id: ObjectId) -> LogBook | None:
-        """Of any object in use: who came by a link is known to be in it by what he proves."""
+        """Of any object here: who came by a link is known to be in it by what he proves."""
+        self._engine.waking.open_at_rest(object_id)
         opened = self._engine.objects.get(object_id)
         return opened.live.replica.book if opened is not None else None
 
@@ -232,8 +233,7 @@ class Neighbours:
         self._engine.news.tell(Event("connected", author=name, via=link.via))
         try:
             link.set_objects(self._in_common(link))
-            # Which of them he is in is not known before.
-            self._engine.waking.wake(list(self._engine.resting.asleep))
+            self._engine.waking.wake(self._engine.resting.shared_with(met.card.id))
             self._engine.mailroom.sender.look_again(met.card.id)
             self._engine.mailroom.accept_known()  # what he shared, and went before it was here
             await link.run()

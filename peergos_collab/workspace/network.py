@@ -25,8 +25,9 @@ from ..errors import Offline, PeergosCollabError, RemoteProtocolError, WrongPin
 from ..ports import Connection, Random, Transport
 from ..values import dataclass
 from .by_chance import draw
+from .circle_people import CIRCLE
 from .live_object import LiveObject
-from .resting import CIRCLE, Place, Resting
+from .resting import Place, Resting
 from .sync_link import LinkOwner, SyncLink
 
 RETRY_SECONDS: Final = (0.25, 30.0)

@@ -10,6 +10,7 @@ new of it.
     others = cseal(local key, [1, [entry …]], ad = key): entries of the profile of which no note counts
     asked = cseal(local key, [1, [[circle, node, [object …], [object …]] …]], ad = key): of the objects that a
         node was asked about last, those that rest no more; and those that it was not asked about yet
+    people = cseal(local key, [1, who is in which circle], ad = key): see ``circle_people``
 
 Notes lie on ``SHELVES`` shelves by the first bits of their object, in their order. A note counts only while
 nothing is stored of its object that it does not stand for: before that is, a value of the space ``awake``
@@ -24,10 +25,11 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from ..codec import decode_untrusted, encode
-from ..codec.ids import ObjectId
+from ..codec.ids import AccountId, ObjectId
 from ..codec.shape import array, many, number, some_bytes, string
 from ..crypto import LocalKey, Tag, copen, cseal
 from ..errors import Damaged, RemoteProtocolError
@@ -36,6 +38,7 @@ from ..objects.epoch_keys import Level
 from ..ports import Batch, PutValue, Random, SegmentStore
 from ..sync.collections import MAX_OBJECTS, SUM
 from ..sync.session_collections import MAX_CHANGES
+from .circle_people import CIRCLE, CirclePeople
 from .summaries import Summary
 
 RESTING: Final = "resting"
@@ -43,10 +46,8 @@ AWAKE: Final = "awake"
 SHELVES: Final = 64
 ASKED: Final = b"asked"
 OTHERS: Final = b"others"
+PEOPLE: Final = b"people"
 VERSION: Final = 1
-
-CIRCLE: Final = 16
-"""Bytes that name a circle."""
 
 AccountState = tuple[tuple[str, ...], bytes]
 """Its own nodes, which all its objects are on, and the generation of its user key, which all have to be
@@ -157,6 +158,7 @@ class Resting:
         self._asked = self._stored_asked()
         self.others = self._stored_others()
         """Entries of which no note counted when the home was closed; None where that is not known."""
+        self.people = self._stored_people()
 
     def _load(self, number_: int, awake: set[bytes] | None) -> None:
         key = bytes([number_])
@@ -322,6 +324,8 @@ class Resting:
             batch += [PutValue(AWAKE, id_, b"\1") for id_ in self.notes if id_ not in at_rest]
             self._doubtful = False
         batch += self._save_asked()
+        if self.people.changed:
+            batch.append(self._put(PEOPLE, self.people.value({circle for circle, _ in self.collections})))
         for number_ in sorted(self._changed):
             key, shelf = bytes([number_]), self._shelves[number_]
             packed = shelf.packed(self._outdated)
@@ -353,6 +357,20 @@ class Resting:
             if max(len(gone), len(new)) <= MAX_CHANGES:
                 found.append([circle, node, gone, new])
         return [self._put(ASKED, found)]
+
+    # -- who is in them -------------------------------------------------------------------------
+
+    def _stored_people(self) -> CirclePeople:
+        try:
+            return CirclePeople(self._stored(PEOPLE))
+        except RemoteProtocolError:
+            return CirclePeople(None)
+
+    def shared_with(self, account: AccountId) -> list[ObjectId]:
+        """Those asleep that an account may be in."""
+        may_have = self.people.may_have
+        found = (ids for (circle, _), ids in self.collections.items() if may_have(circle, account))
+        return [id_ for id_ in dict.fromkeys(chain.from_iterable(found)) if id_ in self.asleep]
 
     # -- the others -----------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from ..errors import Damaged, PeergosCollabError
 from ..files.changes import EntryId
 from ..files.entries import EntryView
 from ..ports import Batch
+from .circle_people import people_in
 from .network import circle_of
 from .open_object import PROFILE_PATH, OpenObject
 from .profile_changes import referred
@@ -110,6 +111,13 @@ class Waking:
         self._begin(note.entry for note in notes if note is not None)
         self._engine.news.pulse()
 
+    def open_at_rest(self, object_id: ObjectId) -> None:
+        """Opens an object that is at rest: a neighbour shows that he is in it. Raises Damaged."""
+        note = self._engine.resting.note_of(object_id)
+        if note is not None:
+            self._open_entry(note.entry)
+            self._engine.online.refresh()
+
     def wake_lively(self) -> None:
         """Takes into use what others may be in just now."""
         self.wake(self._engine.resting.latest(LIVELY))
@@ -189,7 +197,7 @@ class Waking:
         try:
             while len(self._engine.objects) > ROOM:
                 await asyncio.sleep(UNUSED_SECONDS)
-                if not self.busy and not self._engine.online.neighbours.here:
+                if not self.busy:
                     await self._put_to_rest(self._spare())
         finally:
             self._keeping = False
@@ -198,7 +206,7 @@ class Waking:
         """Puts objects to rest where many are open, or waits a moment until some can be."""
         engine = self._engine
         if len(engine.objects) <= ROOM or engine.online.neighbours.here:
-            return  # a neighbour is told of nothing that is at rest
+            return  # what is opened for a neighbour is on the session with it only in a moment
         spare, waited = self._spare(), 0.0
         while len(spare) < ROOM // 4 and waited < PATIENCE_SECONDS:
             await asyncio.sleep(LOOK_SECONDS)
@@ -260,4 +268,6 @@ class Waking:
         sum_ = live.resting_sum() if view is not None and not engine.devices.is_outdated(opened) else b""
         if view is None or not sum_ or referred(view) != live.id:
             return None
-        return Note(live.id, view.id, sum_, circle_of(live), live.nodes, live.summary())
+        circle = circle_of(live)
+        engine.resting.people.take(circle, people_in(live))
+        return Note(live.id, view.id, sum_, circle, live.nodes, live.summary())

@@ -207,11 +207,12 @@ async def test_letters_that_wait_go_when_he_comes(made: World, monkeypatch: pyte
     await until(lambda: len(ben.engine.mailroom.book.all()) == 2, ben)
 
 
-async def test_what_is_at_rest_wakes_for_a_neighbour(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Saved at a node that is gone. Ben came by a link: only his proof says that he is in it."""
-    monkeypatch.setattr(waking, "LIVELY", 0)
+async def at_rest(made: World) -> tuple[Person, Person]:
+    """Ana and Ben, who share ``notes`` by a link; she has more. All rests, saved at a node that is gone."""
     node = await made.node()
     ana, ben = await made.pair(node.address, text="one")
+    for number in range(5):
+        await ana.workspace.new_document(f"private {number}")
     for person in (ana, ben):
         await person.workspace.sync()
     ana, ben = await made.reopen(ana), await made.reopen(ben)
@@ -219,11 +220,57 @@ async def test_what_is_at_rest_wakes_for_a_neighbour(made: World, monkeypatch: p
     made.nodes.clear()
     for person in (ana, ben):
         await person.workspace.go_online(RELAYED)
+    return ana, ben
+
+
+async def test_what_is_at_rest_wakes_for_a_neighbour(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ben came by a link: only his proof says that he is in it."""
+    monkeypatch.setattr(waking, "LIVELY", 0)
+    ana, ben = await at_rest(made)
     assert len(ben.engine.objects) == 1  # the profile
 
     ana.append("notes", " two")
     await connect(ana, ben)
     await until(lambda: len(ben.engine.objects) == 2 and ben.text("notes") == "one two", ben)
+
+
+async def test_a_neighbour_wakes_only_what_he_may_be_in(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a stranger in the local network, who knows one secret, is in nothing else."""
+    monkeypatch.setattr(waking, "LIVELY", 0)
+    ana, ben = await at_rest(made)
+    await connect(ana, ben)
+    ana.append("notes", " two")
+    await until(lambda: ben.text("notes") == "one two", ben)
+    cyd = await made.person("Cyd")
+    await cyd.workspace.go_online(RELAYED)
+    await connect(ana, cyd)
+    await until(lambda: not ana.engine.waking.busy, ana)
+
+    assert {each.path for each in ana.engine.objects.values()} == {"", "notes"}
+
+
+async def test_what_is_at_rest_is_opened_for_a_neighbour_who_is_in_it(
+    made: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """She does not know that he is, as he never wrote: he shows it when he opens it."""
+    monkeypatch.setattr(waking, "LIVELY", 0)
+    ana, ben = await at_rest(made)
+    await connect(ana, ben)
+    await until(lambda: len(ana.engine.objects) == 2, ana)
+
+    assert ben.text("notes") == ana.text("notes") == "one"
+
+
+async def test_there_is_room_while_a_neighbour_is_here(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What he is not in comes to rest as ever."""
+    for name, value in (("LIVELY", 0), ("ROOM", 1), ("UNUSED_SECONDS", 0.1)):
+        monkeypatch.setattr(waking, name, value)
+    ana, ben = await at_rest(made)
+    await connect(ana, ben)
+    for number in range(5):
+        ana.opened(f"private {number}")
+    await until(lambda: {each.path for each in ana.engine.objects.values()} == {"", "notes"}, ana)
+    assert near(ana, ben)
 
 
 async def test_a_neighbour_hears_only_of_what_he_is_in(made: World) -> None:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from peergos_collab.codec.ids import ObjectId
+from peergos_collab.codec.ids import AccountId, ObjectId
 from peergos_collab.crypto import LocalKey
 from peergos_collab.errors import Damaged
 from peergos_collab.files.changes import EntryId
@@ -14,7 +14,7 @@ from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.ports import PutValue
 from peergos_collab.testing.store import MemoryStore
 from peergos_collab.workspace import resting as resting_module
-from peergos_collab.workspace.resting import AWAKE, RESTING, AccountState, Note, Resting
+from peergos_collab.workspace.resting import AWAKE, PEOPLE, RESTING, AccountState, Note, Resting
 from peergos_collab.workspace.summaries import Summary
 
 RANDOM = random.Random(30).randbytes
@@ -55,6 +55,26 @@ def test_they_are_as_they_were_noted() -> None:
     assert sums == [again.notes[id_].sum for id_ in objects]
     assert set(again.places) == {(CIRCLE, "one"), (CIRCLE, "two")}
     assert again.latest(2) == [NOTES[9].object, NOTES[8].object]
+
+
+def test_whom_a_neighbour_wakes() -> None:
+    """What he may be in, by the circles; of one whose people are not known, as after damage, anybody's."""
+    ana, ben = AccountId(RANDOM(32)), AccountId(RANDOM(32))
+    store = MemoryStore()
+    first, other = resting(store), note("one")._replace(circle=bytes(16))
+    first.people.take(CIRCLE, [ana, ben])
+    first.people.take(bytes(16), [ana])
+    store.write(first.rest([*NOTES, other]))
+    again = resting(store)
+    every = {each.object for each in (*NOTES, other)}
+
+    assert set(again.shared_with(ana)) == every
+    assert set(again.shared_with(ben)) == every - {other.object}
+    assert again.shared_with(AccountId(RANDOM(32))) == []
+    again.wake(NOTES[0].object)
+    assert NOTES[0].object not in again.shared_with(ana)
+    store.write([PutValue(RESTING, PEOPLE, b"nonsense")])
+    assert set(resting(store).shared_with(AccountId(RANDOM(32)))) == every
 
 
 def test_who_is_awake_is_so_after_a_crash() -> None:
