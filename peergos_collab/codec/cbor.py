@@ -1,13 +1,14 @@
 """Deterministic CBOR (RFC 8949 §4.2.1), the one encoding of every record.
 
 A record has exactly one byte string, so it can be signed, hashed and compared as bytes. The decoder
-accepts bytes only if encoding the result gives the same bytes again: that alone rejects long
-integers, indefinite lengths, duplicate keys, unsorted maps and trailing bytes.
+accepts bytes only if encoding the result would give the same bytes again. To know that it need not encode:
+without tags and indefinite lengths, with maps in order, only the canonical form is as short as that.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable
 from typing import Any, Final, NoReturn
 
 import cbor2
@@ -88,12 +89,12 @@ def decode_untrusted(raw: bytes, limit: int, *, sparse: bool = False) -> Any:
             allow_indefinite=False,
             allow_duplicate_keys=False,
         )
-        again = cbor2.dumps(_ordered(value, MAX_DEPTH))
+        length = _length((value,), MAX_DEPTH)
     except _Unfit as error:
         raise RemoteProtocolError(f"a record that holds {error}") from None
     except Exception as error:  # noqa: BLE001  whatever the decoder stumbles over, the bytes are at fault
         raise RemoteProtocolError(f"a record that is not CBOR: {type(error).__name__}") from None
-    if again != raw:
+    if length != len(raw):
         raise RemoteProtocolError("a record that is not in the one canonical form")
     return value
 
@@ -117,6 +118,57 @@ def _check_sparse(raw: bytes) -> None:
             at += argument
 
 
+def _length(items: Iterable[Any], depth: int) -> int:
+    """Bytes that values have in the canonical form, one behind the other.
+
+    Any other form of a value is in a tag, of indefinite length, in a map that is not in order, or longer.
+    """
+    if depth < 0:
+        raise _Unfit(f"more than {MAX_DEPTH} levels")
+    total = 0
+    for item in items:
+        kind = type(item)
+        if kind is bytes:
+            argument = len(item)
+            total += argument
+        elif kind is int and item >= _LEAST:
+            argument = item if item >= 0 else ~item
+        elif kind is bool or item is None:
+            argument = 0
+        elif kind is str:
+            argument = len(item) if item.isascii() else len(item.encode())
+            total += argument
+        elif kind is list:
+            argument = len(item)
+            total += _length(item, depth - 1)
+        elif kind is dict:
+            argument = len(item)
+            total += _keys_length(item) + _length(item.values(), depth - 1)
+        else:
+            raise _Unfit(f"a value of type {kind.__name__}")
+        total += 1 if argument < 24 else 2 if argument < 1 << 8 else _long_head(argument)
+    return total
+
+
+def _long_head(argument: int) -> int:
+    """Bytes that say a length or an integer of 256 or more."""
+    return 3 if argument < 1 << 16 else 5 if argument < 1 << 32 else 9
+
+
+def _keys_length(value: dict[Any, Any]) -> int:
+    """Bytes of a map's keys, which must be in order."""
+    keys = _encoded_keys(value)
+    if keys != sorted(keys):
+        raise _Unfit("a map that is not in order")
+    return sum(map(len, keys))
+
+
+def _encoded_keys(value: dict[Any, Any]) -> list[bytes]:
+    if not all(type(key) in (int, str, bytes) for key in value):
+        raise _Unfit("a key that is no integer, text or bytes")
+    return [cbor2.dumps(_ordered(key, 0)) for key in value]
+
+
 def _ordered(value: Any, depth: int) -> Any:
     """``value`` with every map in the order of RFC 8949 §4.2.1: by its encoded keys, byte for byte.
 
@@ -138,10 +190,8 @@ def _ordered(value: Any, depth: int) -> Any:
     if kind is dict:
         if depth == 0:
             raise _Unfit(f"more than {MAX_DEPTH} levels")
-        if not all(type(key) in (int, str, bytes) for key in value):
-            raise _Unfit("a key that is no integer, text or bytes")
-        items = ((cbor2.dumps(_ordered(key, 0)), key, item) for key, item in value.items())
-        return {key: _ordered(item, depth - 1) for _, key, item in sorted(items, key=lambda each: each[0])}
+        items = sorted(zip(_encoded_keys(value), value.items(), strict=True))
+        return {key: _ordered(item, depth - 1) for _, (key, item) in items}
     if kind is int or isinstance(value, enum.IntEnum):
         if not _LEAST <= value < _END:
             raise _Unfit("an integer beyond 64 bits")

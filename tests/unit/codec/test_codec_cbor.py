@@ -114,8 +114,15 @@ def test_encode_refuses_a_list_within_itself() -> None:
         ("", "nothing"),
         ("0000", "a trailing byte"),
         ("1800", "a long integer"),
-        ("190001", "a longer integer"),
+        ("1900ff", "a longer integer"),
+        ("1a0000ffff", "one longer still"),
+        ("1b00000000ffffffff", "the longest"),
+        ("3817", "a long negative integer"),
         ("5801aa", "a long length"),
+        ("7801 61", "a long length of text"),
+        ("9800", "a long length of an array"),
+        ("b800", "a long length of a map"),
+        ("a1180000", "a long integer as key"),
         ("9f01ff", "an indefinite array"),
         ("5f4101ff", "indefinite bytes"),
         ("bf6161 01ff", "an indefinite map"),
@@ -147,6 +154,22 @@ def test_decode_refuses(raw: str, what: str) -> None:
     """Everything but the one canonical form of the allowed types is refused with the documented error."""
     with pytest.raises(RemoteProtocolError):
         decode_untrusted(bytes.fromhex(raw), LIMIT)
+
+
+@pytest.mark.parametrize("size", [0, 23, 24, 255, 256, (1 << 16) - 1, 1 << 16])
+def test_each_length_of_a_head(size: int) -> None:
+    """What is as long as a head of some length can say comes back, and what is longer by one."""
+    for value in (bytes(size), "a" * size, "é" * size, [0] * size, dict.fromkeys(range(size)), size, ~size):
+        raw = encode(value)
+
+        assert decode_untrusted(raw, len(raw)) == value
+
+
+@pytest.mark.parametrize("number", [(1 << 32) - 1, 1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1])
+def test_long_integers(number: int) -> None:
+    """Integers of up to 64 bits, and negative ones of up to 63, come back."""
+    for value in (number, ~number)[: 1 if number >= 1 << 63 else 2]:
+        assert decode_untrusted(encode(value), 9) == value
 
 
 @pytest.mark.parametrize("depth", [MAX_DEPTH, MAX_DEPTH + 1, 500, 100_000])
