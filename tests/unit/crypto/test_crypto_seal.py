@@ -7,7 +7,7 @@ import os
 import pytest
 
 from peergos_collab.crypto import SEAL_OVERHEAD, ContentKey, SealBroken, Tag, copen, cseal
-from peergos_collab.crypto.seal import _keys, _open_inner
+from peergos_collab.crypto.seal import _keys, _open_inner, open_once, seal_once
 
 KEY = ContentKey(bytes(range(32)))
 
@@ -75,6 +75,23 @@ def test_a_ciphertext_belongs_to_one_key() -> None:
     for key in (KEY, other):
         with pytest.raises(SealBroken):
             copen(key, Tag.CONTENT, nonce + first_commitment + genuine[56:], b"")
+
+
+def test_what_has_no_room_for_an_authenticator() -> None:
+    """Nothing seals to nothing but one, and what is shorter does not open."""
+    sealed = seal_once(KEY, b"", b"ad")
+
+    assert open_once(KEY, sealed, b"ad") == b""
+    for length in range(len(sealed)):
+        with pytest.raises(SealBroken):
+            open_once(KEY, sealed[:length], b"ad")
+
+
+@pytest.mark.parametrize(("nonce", "key"), [(23, 32), (25, 32), (0, 32), (24, 31), (24, 33), (24, 0)])
+def test_libsodium_is_given_no_other_lengths(nonce: int, key: int) -> None:
+    """It would read beyond the end of what is shorter."""
+    with pytest.raises(SealBroken):
+        _open_inner(bytes(100), b"ad", bytes(nonce), bytes(key))
 
 
 def test_a_nonce_is_fresh_each_time() -> None:
