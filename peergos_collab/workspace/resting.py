@@ -151,7 +151,7 @@ class Resting:
         self._doubtful = self._partial = awake is None
         self._beyond: set[EntryId] = set()
         """More than fit into a collection: each is compared by itself."""
-        for number_ in range(SHELVES):
+        for number_ in self._stored_shelves():
             self._load(number_, awake)
         for collection in self.collections.values():
             collection.sort()
@@ -159,6 +159,13 @@ class Resting:
         self.others = self._stored_others()
         """Entries of which no note counted when the home was closed; None where that is not known."""
         self.people = self._stored_people()
+
+    def _stored_shelves(self) -> list[int]:
+        """The numbers of those that may be there: in a small home most are not."""
+        try:
+            return [key[0] for key in self._keys(RESTING) if len(key) == 1 and key[0] < SHELVES]
+        except Damaged:
+            return list(range(SHELVES))  # some may be whole
 
     def _load(self, number_: int, awake: set[bytes] | None) -> None:
         key = bytes([number_])

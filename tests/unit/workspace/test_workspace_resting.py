@@ -144,6 +144,23 @@ def test_a_damaged_shelf_costs_only_that_its_objects_are_opened() -> None:
     assert resting(store, local=LocalKey(RANDOM(32))).asleep == set()
 
 
+class Unlisted(MemoryStore):
+    """A disk on which the list of shelves is damaged."""
+
+    def keys(self, space: str, start: bytes, stop: bytes, most: int) -> list[bytes]:
+        if space == RESTING:
+            raise Damaged("a list of 'resting' cannot be read")
+        return super().keys(space, start, stop, most)
+
+
+def test_shelves_are_found_without_their_list() -> None:
+    """Each is asked for by its number."""
+    store = Unlisted()
+    store.write(resting(store).rest(NOTES))
+
+    assert resting(store).asleep == {each.object for each in NOTES}
+
+
 class Flawed(MemoryStore):
     """A disk on which the mark of one object that woke is damaged, its name too."""
 
