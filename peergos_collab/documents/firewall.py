@@ -313,17 +313,15 @@ class _Reader:
         if second >= 0x80 and 0 < (third := data[at + 2]) < 0x80:
             self.at = at + 3
             return byte & 0x7F | (second & 0x7F) << 7 | third << 14
-        self.at = at + 1
-        value, shift = byte & 0x7F, 7
-        while True:
-            byte = data[self.at]
-            self.at += 1
-            value |= (byte & 0x7F) << shift
+        value, shift = byte & 0x7F, 0
+        while byte >= 0x80:
             shift += 7
-            if byte < 0x80:
-                break
             if shift > 63:
                 _refuse("a number in it is too long")
+            at += 1
+            byte = data[at]
+            value |= (byte & 0x7F) << shift
+        self.at = at + 1
         if not byte:
             _refuse("a number in it is longer than needed")
         if value >= end:

@@ -203,7 +203,7 @@ class IndexedText:
         for update in self._unread:
             if may_hold_astral(update):
                 self._halves.take_all(halves_of(update))
-        self._unread = []
+        self._unread.clear()
 
 
 def _engine_of(client: int, state: bytes | None) -> Replica:

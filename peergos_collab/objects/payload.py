@@ -42,8 +42,7 @@ class Kind(enum.IntEnum):
     """What a version of a document is called."""
 
 
-_FIRST_KIND: Final = min(Kind)
-_LAST_KIND: Final = max(Kind)
+_KINDS: Final = list(Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +171,8 @@ def decode_payload_untrusted(raw: bytes) -> Payload:
         RunId(blob(fields[1], 16, "run")),
         number(fields[2], 0, 2**53, "change number"),
         number(fields[3], 0, MAX_CHANGES, "change count"),
-        tuple(_cite(item) for item in many(fields[4], MAX_CITES, "cites")),
-        tuple(blob(item, 32, "membership head") for item in many(fields[5], 64, "membership heads")),
+        tuple([_cite(item) for item in many(fields[4], MAX_CITES, "cites")]),
+        tuple([blob(item, 32, "membership head") for item in many(fields[5], 64, "membership heads")]),
         kind_untrusted(fields[6]),
         number(fields[7], 0, 2**53, "time"),
         content,
@@ -190,7 +189,7 @@ def _cite(value: Any) -> Cite:
 
 def kind_untrusted(value: Any) -> Kind:
     """Raises RemoteProtocolError."""
-    return Kind(number(value, _FIRST_KIND, _LAST_KIND, "payload kind"))
+    return _KINDS[number(value, _KINDS[0], _KINDS[-1], "payload kind")]
 
 
 def _unpack_untrusted(packed: bytes) -> bytes:

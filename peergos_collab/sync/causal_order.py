@@ -304,14 +304,16 @@ class CausalOrder:
             payload = decode_payload_untrusted(segment.open(keys.content))
         except (RemoteProtocolError, Quarantined) as error:
             return error
-        missing = next((cite for cite in payload.cites if not self._is_applied(cite)), None)
-        if missing is not None:
-            cite, view = missing, self.view
-            self._keep_what_it_cites(branch, segment, payload)
-            holder = self.book.find_prefix(cite.log, cite.seq, cite.id)
-            what = holder.number if holder is not None else None
-            raise Waits(what, lambda: self._is_applied(cite) or self.view is not view)
+        for cite in payload.cites:
+            if not self._is_applied(cite):
+                self._keep_what_it_cites(branch, segment, payload)
+                raise self._waits_for(cite)
         return payload
+
+    def _waits_for(self, cite: Cite) -> Waits:
+        view, holder = self.view, self.book.find_prefix(cite.log, cite.seq, cite.id)
+        what = holder.number if holder is not None else None
+        return Waits(what, lambda: self._is_applied(cite) or self.view is not view)
 
     def _may_pass(self, branch: BranchState, segment: Segment) -> bool:
         return self.bases.passes(branch, segment.seq) and self.bases.is_closed(segment.epoch, self.keys)
@@ -330,14 +332,13 @@ class CausalOrder:
             self.bases.passed.add((branch.number, segment.epoch))
             self._went(branch, segment)
             return []
-        name = _UNKNOWN
+        author = None
         try:
             if isinstance(payload, PeergosCollabError):
                 raise payload
             introduced = self._author(branch, segment, payload)
-            name = show_person(introduced.author.name)
-            skip = self._skip(introduced, payload)
-            delivery = self._delivery(segment, payload, introduced.author, skip, via)
+            author = introduced.author
+            delivery = self._delivery(segment, payload, author, self._skip(author, payload), via)
             self._fold_in(delivery, payload)
         except NoMember:
             view, version = self.view, self.closings.version
@@ -345,7 +346,7 @@ class CausalOrder:
         except NotYet:
             raise
         except (RemoteProtocolError, Quarantined) as error:
-            self._put_aside(branch, segment, name, error)
+            self._put_aside(branch, segment, author, error)
             return []
         self._went(branch, segment)
         self._note_snapshot(segment, payload, introduced)
@@ -357,15 +358,18 @@ class CausalOrder:
         self._count(author, payload)
         self.stuck.append(error.missing)
         self.given_up.append((author.device, payload.content))
-        self._put_aside(branch, segment, show_person(author.name), error)
+        self._put_aside(branch, segment, author, error)
 
     def _went(self, branch: BranchState, segment: Segment) -> None:
         self.applied[branch.number] = segment.seq
         self.uncited[branch.number] = None
         self.bases.note(branch, segment.seq, segment.epoch)
 
-    def _put_aside(self, branch: BranchState, segment: Segment, name: str, error: PeergosCollabError) -> None:
+    def _put_aside(
+        self, branch: BranchState, segment: Segment, author: Author | None, error: PeergosCollabError
+    ) -> None:
         """Keeps a segment without using it; later ones may cite it, so the fold hears of its place."""
+        name = show_person(author.name) if author is not None else _UNKNOWN
         self.set_aside.append(SetAside(segment.log, segment.seq, name, error.message))
         self.fold.pass_by(self._delivery(segment, _NOTHING, _NOBODY, 0, "local"))
         self._went(branch, segment)
@@ -389,11 +393,11 @@ class CausalOrder:
             raise NoMember("written after its author was removed, and nobody built upon it")
         return known
 
-    def _skip(self, introduced: Introduced, payload: Payload) -> int:
+    def _skip(self, author: Author, payload: Payload) -> int:
         """How many of the payload's changes are applied already. Raises Waits for a gap."""
         if not payload.count:
             return 0
-        run, first = (introduced.author.device, payload.run), payload.first
+        run, first = (author.device, payload.run), payload.first
         expected = self.changes.get(run, 1)
         if first > expected:
             expected = min(first, max(expected, self.bases.following(*run)))

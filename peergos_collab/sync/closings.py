@@ -120,9 +120,11 @@ class Closings:
     ) -> Ends | None:
         self.take_view(view)
         key = author, adders, epoch
-        if key not in self._ends:
-            self._ends[key] = ends_of(view, *key)
-        return self._ends[key]
+        try:
+            return self._ends[key]  # asked for each segment: the key is hashed once
+        except KeyError:
+            ends = self._ends[key] = ends_of(view, *key)
+            return ends
 
     def _leads_to(self, segment: Placed, seq: int, id_: bytes) -> bool:
         """Whether a segment is the one at ``seq`` of its log, or before it on the same branch."""
