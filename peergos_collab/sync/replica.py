@@ -454,6 +454,16 @@ class Replica:
             batch.append(self.own.retire())
         self.store.write(batch)
 
+    def lacks(self, book: LogBook) -> bool:
+        """Whether a book has not all that the state holds, as after damage: that is fetched again."""
+        tips = {number: branch.tip for number, branch in book.numbered.items()}
+        return any(tips.get(number, 0) < seq for number, seq in self.order.applied.items())
+
+    @property
+    def lacking(self) -> bool:
+        """Whether this is so of what is stored."""
+        return self.lacks(self.book)
+
     # -- all once more --------------------------------------------------------------------------
 
     def fold_anew(self, book: LogBook, fold: Fold) -> CausalOrder:

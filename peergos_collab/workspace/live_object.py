@@ -533,6 +533,10 @@ class LiveObject:
         if known is not None:
             self.modified, self.unverified = known.modified, known.unverified
 
+    def is_state_whole(self) -> bool:
+        """Whether all that was saved of its state can be read."""
+        return self._state.is_whole()
+
     @property
     def is_saved(self) -> bool:
         """Whether all that is here is durable on this disk."""

@@ -18,6 +18,9 @@ from .summaries import SUMMARIES, Summary
 CHECKPOINTS: Final = "checkpoints"
 STATES: Final = "states"
 
+_END: Final = b"\xff" * 9
+_MOST: Final = 1 << 20
+
 
 class LocalState:
     """See the module's text."""
@@ -60,6 +63,16 @@ class LocalState:
         if key in self._under_way:
             return self._under_way[key]
         return saved_state(self._replica.store, self._local, STATES, self._replica.object + key)
+
+    def is_whole(self) -> bool:
+        """Whether all that was saved can be read: some of it is not looked at before somebody needs it."""
+        store, start = self._replica.store, self._replica.object
+        try:
+            for key in store.keys(STATES, start, start + _END, _MOST):
+                saved_state(store, self._local, STATES, key)
+        except Damaged:
+            return False
+        return True
 
     def load(self) -> Known | None:
         """Takes back what ``batch`` saved; what came after it has to be delivered. None where nothing is.

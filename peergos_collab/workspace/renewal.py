@@ -58,7 +58,8 @@ class Renewal:
         live = self.opened.live
         busy = self._timer is not None or self._task is not None or self._stopped
         due = live.replica.unsettled or live.replica.fold.in_doubt
-        if due and not busy and not live.unverified and not live.failed:
+        ready = not (busy or live.unverified or live.failed)
+        if due and ready and not live.replica.lacking:  # what is fetched again would be gone until then
             self._timer = self._loop.call_later(max(QUIET_SECONDS, REST * self._seconds), self._begin)
 
     def stop(self) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from ..codec.ids import EpochId, ObjectId
-from ..errors import Damaged
+from ..errors import Damaged, Quarantined
 from ..objects.epoch_keys import EpochKeys
 from ..objects.operations import Actor
 from ..objects.payload import Kind
@@ -110,6 +111,8 @@ class Reopening:
         if opened is None:
             raise damage
         try:
+            with suppress(Damaged, Quarantined):  # it may know more than is left, or be what is damaged
+                opened.live.save()
             opened.live.journal()
             anew = engine.stored.mended(opened, damage)
         except Damaged as fault:

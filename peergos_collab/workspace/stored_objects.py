@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from ..codec.ids import EpochId, ObjectId, RunId
 from ..documents import NotTogether
-from ..errors import Damaged, DiskFull
+from ..errors import Damaged
 from ..objects.archives import Archive
 from ..objects.epoch_keys import EpochKeys
 from ..objects.operations import Actor
@@ -64,17 +64,19 @@ class StoredObjects:
             return self._rebuild(path, book, kind, secrets, actor)
 
     def mended(self, opened: OpenObject, damage: Damaged) -> OpenObject:
-        """An object in use once more, from its segments, after a repair of what is stored. Raises Damaged."""
+        """An object in use, whose state is saved, once more after a repair of what is stored.
+
+        From its segments; but where some are lost that the state knows, and all of that can be read, from it.
+
+        Raises:
+            Damaged: it cannot be repaired now.
+        """
         replica = opened.live.replica
         held = replica.fold.kind, replica.keys, replica.actor
-        try:
-            book = LogBook.mend(replica.object, self._engine.store, damage)
-            return self.build(opened.path, book, *held)
-        except DiskFull:
-            raise
-        except Damaged as again:
-            book = LogBook.mend(replica.object, self._engine.store, again)
+        book = LogBook.mend(replica.object, self._engine.store, damage)
+        if replica.lacks(book) and opened.live.is_state_whole():
             return self._rebuild(opened.path, book, *held)
+        return self.build(opened.path, book, *held)
 
     def _rebuild(
         self, path: str, book: LogBook, kind: Kind, secrets: Mapping[EpochId, EpochKeys], actor: Actor

@@ -11,7 +11,8 @@ import pytest
 
 from peergos_collab.sync import archiving
 from peergos_collab.workspace import Role
-from support.homes import RELAYED, Person, agree, online, world
+from support.homes import RELAYED, Person, agree, online, until, world
+from support.neighbours import connect
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +48,14 @@ async def write(person: Person) -> None:
     assert max(kept(person)) > 16
 
 
+def damage_archive(home: Path) -> None:
+    """The first one; by then only what was saved of the state holds what is in it."""
+    with closing(sqlite3.connect(home / "store.db")) as disk, disk:
+        ((key, value),) = disk.execute("SELECT key, value FROM vals WHERE space = 'archives' LIMIT 1")
+        flipped = value[:-1] + bytes([value[-1] ^ 1])
+        disk.execute("UPDATE vals SET value = ? WHERE space = 'archives' AND key = ?", (flipped, key))
+
+
 async def test_a_damaged_archive_is_fetched_again(tmp_path: Path) -> None:
     """Damage is found, and what it took comes again from the node."""
     async with world(tmp_path) as made:
@@ -57,10 +66,7 @@ async def test_a_damaged_archive_is_fetched_again(tmp_path: Path) -> None:
         text = await agree("notes", ana, ben)
         versions = await ana.workspace.document_versions("notes")
         await made.close(ana)
-        with closing(sqlite3.connect(ana.home / "store.db")) as disk, disk:
-            ((key, value),) = disk.execute("SELECT key, value FROM vals WHERE space = 'archives' LIMIT 1")
-            flipped = value[:-1] + bytes([value[-1] ^ 1])
-            disk.execute("UPDATE vals SET value = ? WHERE space = 'archives' AND key = ?", (flipped, key))
+        damage_archive(ana.home)
         ana = await made.person("Ana")
         await online("notes", RELAYED, ana)
         found = await ana.workspace.check(repair=True)
@@ -70,6 +76,36 @@ async def test_a_damaged_archive_is_fetched_again(tmp_path: Path) -> None:
         assert await agree("notes", ana, ben) == text
         assert ids(ana) == ids(ben)
         assert await ana.workspace.document_versions("notes") == versions
+
+
+async def test_where_nobody_has_a_damaged_archive_now(tmp_path: Path) -> None:
+    """The text stays what it was, and is written on; a member who comes later brings what is missing."""
+    async with world(tmp_path) as made:
+        node = await made.node()
+        ana, ben = await made.pair(node.address, text="begin")
+        await online("notes", RELAYED, ana, ben)
+        await write(ana)
+        text = await agree("notes", ana, ben)
+        await ana.workspace.remove_node(node.address)
+        await node.close()
+        await made.close(ana)
+        damage_archive(ana.home)
+        ana = await made.person("Ana")
+        found = await ana.workspace.check(repair=True)
+        assert found.taken_out
+        assert found.unreached
+        assert ana.text("notes") == text
+
+        ana = await made.reopen(ana)
+        ana.append("notes", " more")
+        ana = await made.reopen(ana)
+        assert ana.text("notes") == f"{text} more"
+        await ana.workspace.go_online(RELAYED)
+        await connect(ana, ben)
+        assert await agree("notes", ana, ben) == f"{text} more"
+        await until(lambda: ids(ana) == ids(ben), ana, ben, what="all segments are here again")
+        theirs = await ben.workspace.document_versions("notes")
+        assert [each.id for each in await ana.workspace.document_versions("notes")] == [e.id for e in theirs]
 
 
 async def test_archives_in_a_home(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ class Case:
     def __init__(self) -> None:
         self.loop = Loop()
         self.unsettled, self.unverified, self.failed = True, False, False
-        self.in_doubt = False
+        self.in_doubt = self.lacking = False
         self.batch = self.id = None
         self.live = self.replica = self.fold = self.order = self
         self.unkept = self.folded = 0
@@ -93,8 +93,9 @@ async def test_rest_after_work() -> None:
 
 
 async def test_only_where_it_is_needed() -> None:
-    """Nothing is planned where all is settled, not verified yet, or where this disk failed."""
-    for field, value in (("unsettled", False), ("unverified", True), ("failed", True)):
+    """Not where all is settled, not verified yet or not all here, or where this disk failed."""
+    values = {"unsettled": False, "unverified": True, "lacking": True, "failed": True}
+    for field, value in values.items():
         case = Case()
         setattr(case, field, value)
         case.renewal.plan()
