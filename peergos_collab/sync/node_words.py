@@ -32,6 +32,9 @@ SHOWN_BYTES: Final = 64 << 10
 MAX_SHOWN: Final = 64
 """Receipts shown by others that cannot be judged yet."""
 
+MAX_SEEN: Final = 4_096
+"""Receipts shown by others that were judged, and are known again."""
+
 MAX_FAULTS: Final = 8
 RECEIPT_BYTES: Final = 160
 HEAD_BYTES: Final = 76
@@ -88,6 +91,7 @@ class NodeWords:
         self._first: dict[int, Word] = {}
         self._ahead: list[Word] = []
         self._shown: list[Word] = []
+        self._seen: dict[tuple[bytes, int], None] = {}
         self._heads = 0
 
     @property
@@ -113,10 +117,13 @@ class NodeWords:
         shown, self._shown = self._shown, []
         return self._judge_shown(shown, now) or fault
 
+    def knows(self, key: bytes, number: int) -> bool:
+        """Whether what it signed so was shown or said before: it need not even be verified once more."""
+        return (key, number) in self._seen
+
     def take_shown(self, receipts: Iterable[Receipt], now: int) -> Fault | None:
         """Takes what the node said to another member, who shows it."""
-        known = {(word.receipt.key, word.receipt.number) for word in (*self._words.values(), *self._shown)}
-        words = [Word(each, 0) for each in receipts if (each.key, each.number) not in known]
+        words = [Word(each, 0) for each in receipts if not self.knows(each.key, each.number)]
         for word in words:
             word.look_at(self._book, word.receipt.tips)
         return self._judge_shown(words, now)
@@ -186,6 +193,7 @@ class NodeWords:
 
     def _enter(self, receipt: Receipt) -> Word:
         self._arrived += 1
+        self._see(receipt)
         word = self._words[self._arrived] = Word(receipt, self._arrived)
         self._heads += len(receipt.tips)
         word.look_at(self._book, receipt.tips)
@@ -200,6 +208,11 @@ class NodeWords:
         if self._heads > MAX_HEADS:
             self._forget(self._oldest())
         return word
+
+    def _see(self, receipt: Receipt) -> None:
+        self._seen[receipt.key, receipt.number] = None
+        if len(self._seen) > MAX_SEEN:
+            del self._seen[next(iter(self._seen))]
 
     def _oldest(self) -> list[Word]:
         """Words beyond what is kept, and some more: to forget is dear, and not done for each that comes."""
@@ -284,8 +297,12 @@ class NodeWords:
                 before = [own for own in self._words.values() if _is_before(own, word)]
                 fault = self._compare(Against.ELSEWHERE, before, word, now)[1] or fault
             by_it = self.key in (b"", word.receipt.key)  # until it says a word, any key could be its own
+            self._see(word.receipt)
             if by_it and (word.ahead or not self._knows_epochs(word) or self._is_open(word)):
-                self._shown = [*self._shown, word][-MAX_SHOWN:]
+                self._shown.append(word)
+        for word in self._shown[:-MAX_SHOWN]:  # not judged, so they may come again
+            self._seen.pop((word.receipt.key, word.receipt.number), None)
+        self._shown = self._shown[-MAX_SHOWN:]
         return fault
 
     def _may_be_judged(self, word: Word, logs: Collection[LogId]) -> bool:

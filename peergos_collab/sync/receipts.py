@@ -98,6 +98,11 @@ class UnverifiedReceipt:
     def object(self) -> ObjectId:
         return self._receipt.object
 
+    @property
+    def number(self) -> int:
+        """By which one that was verified before is known again."""
+        return self._receipt.number
+
     def verify(self, key: VerifyKey) -> Receipt:
         """Raises RemoteProtocolError unless ``key`` signed it."""
         it = self._receipt
@@ -109,13 +114,13 @@ class UnverifiedReceipt:
         return replace(self._receipt, key=key.public)
 
 
-def shown_untrusted(values: object, key: VerifyKey, object_id: ObjectId) -> list[Receipt]:
-    """Receipts for one object that ``key`` signed, as somebody else shows them.
+def shown_untrusted(values: object, object_id: ObjectId) -> list[UnverifiedReceipt]:
+    """Receipts for one object, as somebody else shows them.
 
     Raises:
         RemoteProtocolError: one of them is something else.
     """
-    receipts = [Receipt.parse_untrusted(value).verify(key) for value in many(values, MAX_SHOWN, "receipts")]
+    receipts = [Receipt.parse_untrusted(value) for value in many(values, MAX_SHOWN, "receipts")]
     if any(receipt.object != object_id for receipt in receipts):
         raise RemoteProtocolError("a receipt for another object")
     return receipts

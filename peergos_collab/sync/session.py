@@ -400,9 +400,12 @@ class Session:
     def _on_receipt(self, fields: list[Any], _: int) -> list[SessionEvent]:
         if self._their_receipt_key is None:
             raise RemoteProtocolError("a receipt from somebody who is no node")
-        receipt = Receipt.parse_untrusted(fields).verify(self._their_receipt_key)
-        channel = self.channels.get(receipt.object)
-        return [receipt] if channel is not None and channel.is_next(receipt) else []
+        said = Receipt.parse_untrusted(fields)
+        channel = self.channels.get(said.object)
+        if channel is None or said.number == channel.receipts:
+            return []  # the last one once more
+        receipt = said.verify(self._their_receipt_key)
+        return [receipt] if channel.is_next(receipt) else []
 
     def _on_get_receipt(self, fields: list[Any], _: int) -> list[SessionEvent]:
         object_id = _object(fields[0])
@@ -411,7 +414,7 @@ class Session:
     def _on_show_receipts(self, fields: list[Any], _: int) -> list[SessionEvent]:
         object_id, node = _object(fields[0]), blob(fields[1], 32, "node")
         key = blob(fields[2], 32, "receipt key")
-        receipts = shown_untrusted(fields[3], VerifyKey(key), object_id)
+        receipts = shown_untrusted(fields[3], object_id)
         return [ReceiptsShown(object_id, node, key, receipts)] if object_id in self.channels else []
 
     def _on_refused(self, fields: list[Any], _: int) -> list[SessionEvent]:

@@ -8,7 +8,7 @@ from ..objects.archives import Archive
 from ..objects.mail import Mail
 from ..values import dataclass
 from .collections import Range
-from .receipts import Receipt
+from .receipts import Receipt, UnverifiedReceipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +115,12 @@ class ReceiptWanted:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptsShown:
-    """What a node signed to another member; ``key`` did sign it, but may be another than the node's."""
+    """What a node signed to another member, as he says; ``key`` may be another than the node's."""
 
     object: ObjectId
     node: bytes
     key: bytes
-    receipts: list[Receipt]
+    receipts: list[UnverifiedReceipt]
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,15 +96,15 @@ class LinkEvents(LinkOwner):
 
     def on_receipts(self, opened: OpenObject, content: bytes) -> None:
         """Somebody shows what a node signed by way of a relay."""
-        try:
-            shown = read_shown_untrusted(content, opened.live.id)
-        except RemoteProtocolError:
-            return  # presence is best effort, and nothing depends on it
 
         def reply(receipts: list[Receipt]) -> None:
             opened.presence.show_receipts(write_shown(shown.node, receipts))
 
-        self.on_shown(opened.live, shown, reply)
+        try:
+            shown = read_shown_untrusted(content, opened.live.id)
+            self.on_shown(opened.live, shown, reply)
+        except RemoteProtocolError:
+            return  # presence is best effort, and nothing depends on it
 
     def _ask(self, live: LiveObject, node: str) -> None:
         self._doubted.discard((live.id, node))

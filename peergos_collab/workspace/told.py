@@ -65,6 +65,9 @@ class Told:
 
         Returns:
             None where it is of no such node.
+
+        Raises:
+            RemoteProtocolError: it is not signed so.
         """
         names = dict.fromkeys([*self._nodes, *map(pin_of, nodes)])
         node = next((each for each in names if name_of(each, self._book.object) == shown.node), None)
@@ -73,7 +76,10 @@ class Told:
         words = self._nodes.setdefault(node, NodeWords(self._book))
         if words.key not in (b"", shown.key):
             return Shown(node, None, words.doubts, other_key=True)
-        return Shown(node, words.take_shown(shown.receipts, now_ms()), words.doubts)
+        key = VerifyKey(shown.key)
+        numbered = {each.number: each for each in shown.receipts}
+        fresh = [it.verify(key) for number, it in numbered.items() if not words.knows(shown.key, number)]
+        return Shown(node, words.take_shown(fresh, now_ms()), words.doubts)
 
     def doubts(self, node: str) -> bool:
         """Whether a node, by its pin, said more to others than it said here, and should be asked."""
@@ -134,9 +140,8 @@ def write_shown(name: bytes, receipts: list[Receipt]) -> bytes:
 def read_shown_untrusted(content: bytes, object_id: ObjectId) -> ReceiptsShown:
     """What somebody shows by way of a relay. Raises RemoteProtocolError."""
     name, key, receipts = array(decode_untrusted(content, MAX_EPHEMERAL), 3, "receipts")
-    key = blob(key, 32, "receipt key")
-    shown = shown_untrusted(receipts, VerifyKey(key), object_id)
-    return ReceiptsShown(object_id, blob(name, 32, "node"), key, shown)
+    shown = shown_untrusted(receipts, object_id)
+    return ReceiptsShown(object_id, blob(name, 32, "node"), blob(key, 32, "receipt key"), shown)
 
 
 def pin_of(address: str) -> str:

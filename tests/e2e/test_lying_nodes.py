@@ -147,7 +147,8 @@ async def test_what_is_shown_again_and_again_asks_once(
         receipt = Receipt.issue(key, live.id, 2**52, [replace(last, seq=99)])
         name = name_of(pin_of(node.address), live.id)
         for _ in range(3):
-            shown = ReceiptsShown(live.id, name, key.public, [receipt])
+            unverified = [Receipt.parse_untrusted(receipt.fields())]
+            shown = ReceiptsShown(live.id, name, key.public, unverified)
             ben.engine.link_events.on_shown(live, shown, lambda _: None)
         await asyncio.wait_for(asked.wait(), 20)
     assert len(questions) == 1

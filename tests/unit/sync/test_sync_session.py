@@ -244,23 +244,24 @@ def receipt_frame(key: SigningKey, number: int, *tips: Tip, epochs: tuple[EpochI
 
 
 def test_receipts_are_checked() -> None:
-    """Signed by the node of this session, for this object, number, heads and epochs."""
+    """Signed by the node of this session, for this object, number, heads and epochs; once."""
     node = session(book(), serving=True, receipt_key=RECEIPT)
     client = session(book(), with_node=True)
     client.open(CIRCLE.object, keys_of(ANA))
     talk(client, node)
     tip = Tip(written().log, 1, written().segments[0].id)
     good = receipt_frame(RECEIPT, 7, tip)
-    fields = decode_frame_untrusted(good)[1]
+    fields = decode_frame_untrusted(receipt_frame(RECEIPT, 8, tip))[1]
 
     assert of(client.receive_untrusted(good), Receipt)[0].tips == (tip,)
-    falsehoods = (OTHER.object, 8, tips_value([]), [CIRCLE.epoch_id], bytes(64))
-    for at, value in enumerate(falsehoods):
+    assert client.receive_untrusted(good) == []
+    assert client.receive_untrusted(encode_frame(Frame.RECEIPT, OTHER.object, *fields[1:])) == []
+    for at, value in enumerate((9, tips_value([]), [CIRCLE.epoch_id], bytes(64)), 1):
         false = [*fields[:at], value, *fields[at + 1 :]]
         with pytest.raises(RemoteProtocolError):
             client.receive_untrusted(encode_frame(Frame.RECEIPT, *false))
     with pytest.raises(RemoteProtocolError):
-        client.receive_untrusted(receipt_frame(SigningKey.generate(RANDOM), 7, tip))
+        client.receive_untrusted(receipt_frame(SigningKey.generate(RANDOM), 8, tip))
     peer, other = session(book()), session(book())
     talk(peer, other)
     with pytest.raises(RemoteProtocolError, match="no node"):
@@ -294,7 +295,7 @@ def test_a_whole_receipt_answers_what_was_asked() -> None:
 
 
 def test_members_show_each_other_receipts() -> None:
-    """For the object they have open; each is checked with the key that is said to have signed it."""
+    """For the object they have open; whoever knows the node verifies them."""
     one, other = pair(book(), book())
     stranger = session(book())
     talk(one, other)
@@ -304,12 +305,15 @@ def test_members_show_each_other_receipts() -> None:
     talk(stranger, session(book()))
     (shown,) = other.receive_untrusted(frame)
 
-    assert shown == ReceiptsShown(CIRCLE.object, bytes(32), RECEIPT.public, receipts)
+    assert isinstance(shown, ReceiptsShown)
+    assert [each.verify(RECEIPT.verify_key) for each in shown.receipts] == receipts
+    assert (shown.object, shown.node, shown.key) == (CIRCLE.object, bytes(32), RECEIPT.public)
     assert stranger.receive_untrusted(frame) == []
     elsewhere = Receipt.issue(RECEIPT, OTHER.object, 3, []).fields()
-    for key, value in ((RECEIPT.public, elsewhere), (bytes(32), receipts[0].fields())):
-        with pytest.raises(RemoteProtocolError):
-            other.receive_untrusted(encode_frame(Frame.SHOW_RECEIPTS, CIRCLE.object, bytes(32), key, [value]))
+    with pytest.raises(RemoteProtocolError):
+        other.receive_untrusted(
+            encode_frame(Frame.SHOW_RECEIPTS, CIRCLE.object, bytes(32), RECEIPT.public, [elsewhere])
+        )
 
 
 def test_a_node_is_asked_for_a_receipt() -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+
+import pytest
 
 from peergos_collab.codec.ids import ObjectId
-from peergos_collab.crypto import SigningKey
+from peergos_collab.crypto import SigningKey, VerifyKey
+from peergos_collab.errors import RemoteProtocolError
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.payload import Kind
 from peergos_collab.sync.heads import Tip
 from peergos_collab.sync.logbook import LogBook
-from peergos_collab.sync.receipts import Receipt
+from peergos_collab.sync.receipts import Receipt, UnverifiedReceipt
 from peergos_collab.sync.session_events import ReceiptsShown
 from peergos_collab.testing.store import MemoryStore
 from peergos_collab.workspace.told import Told, name_of
@@ -39,7 +43,8 @@ def receipt(number: int, seq: int, key: SigningKey = KEY) -> Receipt:
 
 
 def shown(receipts: list[Receipt], node: str = MOVED) -> ReceiptsShown:
-    return ReceiptsShown(CIRCLE.object, name_of(node, CIRCLE.object), receipts[0].key, receipts)
+    unverified = [Receipt.parse_untrusted(each.fields()) for each in receipts]
+    return ReceiptsShown(CIRCLE.object, name_of(node, CIRCLE.object), receipts[0].key, unverified)
 
 
 def test_a_node_is_known_wherever_it_moves() -> None:
@@ -82,6 +87,29 @@ def test_what_members_show_is_of_one_key() -> None:
     assert other is not None
     assert other.other_key
     assert other.fault is None
+
+
+def test_what_is_shown_is_verified_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it is signed with; and what is shown once more costs nothing, whether it was of any use."""
+    here, verified = told(), list[int]()
+    verify = UnverifiedReceipt.verify
+
+    def noted(it: UnverifiedReceipt, key: VerifyKey) -> Receipt:
+        verified.append(it.number)
+        return verify(it, key)
+
+    monkeypatch.setattr(UnverifiedReceipt, "verify", noted)
+    here.take(HERE, receipt(6, 2), 0)
+    for _ in range(3):
+        here.take_shown(
+            [HERE], shown([receipt(6, 2), receipt(5, 1), receipt(7, 1), receipt(8, 3), receipt(8, 3)])
+        )
+    assert verified == [5, 7, 8]
+    false = replace(shown([receipt(9, 3, SigningKey.generate(RANDOM))]), key=KEY.public)
+    with pytest.raises(RemoteProtocolError):
+        here.take_shown([HERE], false)
+    assert here.take_shown([HERE], shown([receipt(9, 3)])) is not None
+    assert verified == [5, 7, 8, 9, 9]
 
 
 def test_who_was_told_more_makes_doubt() -> None:
