@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 from ..codec.ids import EpochId, ObjectId, SegmentId
 from ..errors import Damaged, RemoteProtocolError
@@ -26,9 +26,15 @@ _ID: Final = 32
 _OPEN: Final = 4
 """Archives kept unpacked, of up to 2,048 segments: whoever reads a log reads them in order."""
 
+_KNOWN: Final = 64
+"""Archives of which the ids are kept, in 64 KiB each: heads and cites are mostly new."""
+
 _MANY: Final = 1 << 20
 _MISSING: Final = "an archive of older changes is missing on this disk"
 _DAMAGED: Final = "an archive of older changes cannot be opened on this disk"
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -97,9 +103,8 @@ class Archived:
         return SegmentId(self._ids_of(span)[at : at + _ID])
 
     def _ids_of(self, span: Span) -> bytes:
-        ids = self._ids.get(span)
-        if ids is None:
-            ids = self._ids[span] = b"".join(self._archive(span).ids)
+        ids = self._ids.pop(span, None) or b"".join(self._archive(span).ids)
+        _keep(self._ids, span, ids, _KNOWN)
         return ids
 
     def archive_at(self, branch: int, seq: int) -> Archive | None:
@@ -147,12 +152,8 @@ class Archived:
         return self._unpack(span)[start - span.first :]
 
     def _unpack(self, span: Span) -> list[bytes]:
-        raws = self._unpacked.pop(span, None)
-        if raws is None:
-            raws = self._unpack_stored(span)
-            if len(self._unpacked) >= _OPEN:
-                del self._unpacked[next(iter(self._unpacked))]
-        self._unpacked[span] = raws
+        raws = self._unpacked.pop(span, None) or self._unpack_stored(span)
+        _keep(self._unpacked, span, raws, _OPEN)
         return raws
 
     def _unpack_stored(self, span: Span) -> list[bytes]:
@@ -183,7 +184,7 @@ class Archived:
         """Takes an archive in the place of the first segments of a branch that lie in none."""
         span = Span(branch, archive.first, archive.last)
         self._spans.setdefault(branch, []).append(span)
-        self._ids[span] = b"".join(archive.ids)
+        _keep(self._ids, span, b"".join(archive.ids), _KNOWN)
         return [
             PutValue(ARCHIVES, span.key(self._object), archive.raw),
             BeginBranch(branch, archive.last + 1),
@@ -198,6 +199,13 @@ class Archived:
         self._ids.clear()
         batch: Batch = [PutValue(ARCHIVES, span.key(self._object), None) for span in gone]
         return batch, gone[0].first
+
+
+def _keep(kept: dict[Span, T], span: Span, of_it: T, most: int) -> None:
+    """Keeps what was made of an archive, and lets go what nobody asked for longest."""
+    kept[span] = of_it
+    if len(kept) > most:
+        del kept[next(iter(kept))]
 
 
 def damaged_archives(object_id: ObjectId, store: SegmentStore) -> Batch:

@@ -345,15 +345,13 @@ class LogBook(RecordBook):
 
     def find_archive(self, archive_id: bytes) -> Archive | None:
         """An archive that a prune record names. Raises Damaged."""
-        named = (each for prune in self.prunes.values() for each in prune.replaced)
-        wanted = next((each for each in named if each.archive == archive_id), None)
-        if wanted is None:
-            return None
-        for branch in self.branches.get(wanted.log, ()):
-            archive = self.archived.find(branch.number, wanted)
-            if archive is not None:
-                return archive
-        return self.archived.offered(archive_id)
+        named = self.replaced.get(archive_id, ())
+        for wanted in named:
+            for branch in self.branches.get(wanted.log, ()):
+                archive = self.archived.find(branch.number, wanted)
+                if archive is not None:
+                    return archive
+        return self.archived.offered(archive_id) if named else None
 
     def find_prefix(self, log_prefix: bytes, seq: int, id_: bytes) -> BranchState | None:
         """Like ``find``, where only the first ``LOG_PREFIX`` bytes of the log's id are known."""

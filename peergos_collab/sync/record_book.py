@@ -16,7 +16,7 @@ from ..codec.ids import EpochId, LogId, ObjectId, RecordId
 from ..errors import PeergosCollabError, RemoteProtocolError
 from ..objects.certificates import Certificate, UnverifiedCertificate
 from ..objects.epoch_keys import Level
-from ..objects.prunes import Prune, UnverifiedPrune
+from ..objects.prunes import Prune, Replaced, UnverifiedPrune
 from ..objects.records import (
     PRUNE,
     VERSION,
@@ -68,6 +68,8 @@ class RecordBook:
         self.grants: dict[RecordId, Grant] = {}
         self.prunes: dict[RecordId, Prune] = {}
         """Prune records and objections to them."""
+        self.replaced: dict[bytes, list[Replaced]] = {}
+        """What prune records say of an archive, by its id."""
         self.admins: dict[EpochId, frozenset[EpochId]] = {}
         """See ``pruning.admin_epoch``, which fills it."""
         self.certificates: dict[tuple[LogId, EpochId], Certificate] = {}
@@ -179,6 +181,8 @@ class RecordBook:
                 self._made_by_writers.add(record.id)
         elif isinstance(record, Prune):
             self.prunes[record.id] = record
+            for each in record.replaced:
+                self.replaced.setdefault(each.archive, []).append(each)
         else:
             self.grants[record.id] = record
 

@@ -461,6 +461,16 @@ def test_an_archive_is_given_to_who_may_have_its_segments(scene: Scene) -> None:
     assert [each.archive for each in ben.archives] == [scene.archives[0], None, None]
 
 
+def test_what_others_say_of_an_archive_hides_it_from_nobody(scene: Scene) -> None:
+    """A record that came first names it for other segments: it is found by the true one all the same."""
+    archive = scene.archives[0]
+    scene.keep(scene.ana, *scene.archives)
+    scene.ana.bring(scene.prune(replace(archive, first=9, last=16)).raw)
+    scene.ana.bring(scene.prune().raw)
+
+    assert scene.ana.book.find_archive(archive.id) == archive
+
+
 def test_who_has_keys_beside_todays_gets_no_archive_of_these(scene: Scene) -> None:
     """As with segments: an ex-member's own epoch gives him what was before it, and nothing newer."""
     removal = scene.group["Ana"].maker.remove([Target(scene.group["Ben"].id)])

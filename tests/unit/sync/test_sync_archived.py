@@ -11,7 +11,7 @@ from peergos_collab.errors import Damaged
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.segments import Segment
 from peergos_collab.ports import PutValue
-from peergos_collab.sync import archiving
+from peergos_collab.sync import archived, archiving
 from peergos_collab.sync.archived import ARCHIVES
 from peergos_collab.sync.archiving import pack_next, put_back, take_packed
 from peergos_collab.sync.channel import Channel
@@ -73,6 +73,20 @@ def test_nothing_is_lost_and_it_takes_less_room() -> None:
     a.write(0, "after ")
     a.tell(table["b"])
     assert table["b"].text == a.text
+
+
+def test_the_ids_of_a_few_archives_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those asked for last; all others are read again."""
+    monkeypatch.setattr(archived, "_KNOWN", 2)
+    a = long()["a"]
+    before = {log: [Segment.parse_untrusted(raw).id for raw in log_raws] for log, log_raws in raws(a).items()}
+    a.archive()
+    book = a.replica.book
+    for branch in book.numbered.values():
+        for seq in (*range(branch.first, branch.tip + 1), branch.first):
+            assert book.id_at(branch, seq) == before[branch.log][seq - 1]
+
+    assert len(book.archived._ids) == 2
 
 
 def test_who_lacks_all_or_half_is_given_it() -> None:
