@@ -194,7 +194,7 @@ class Document(ReceivedText):
         if update == NOTHING:
             return
         summary = check_untrusted(update, self.client, self._known(), OWN_LIMITS)
-        self._own_clock = max(self._own_clock, summary.next_clock)
+        self._own_clock = max(self._own_clock, summary.ends.get(self.client, 0))
         self._halves.take_all(summary.halves)
         self._tell(update, edits, undo=True)
 

@@ -57,16 +57,11 @@ class UpdateSummary:
     """What an update that passed holds.
 
     Args:
-        client: whose structs it holds; None if it only deletes, or holds several clients' structs.
-        first_clock, next_clock: the range of that client's structs, in UTF-16 units; 0, 0 without.
-        ends: next clock of every client whose structs it holds.
+        ends: next clock of every client whose structs it holds, in UTF-16 units.
         halves: ids of the second UTF-16 unit of each astral character it inserts.
         structs, ranges: how many structs and deleted ranges it holds.
     """
 
-    client: int | None
-    first_clock: int
-    next_clock: int
     ends: Mapping[int, int]
     halves: Halves
     structs: int
@@ -136,10 +131,8 @@ class _Reader:
 
     def read(self) -> UpdateSummary:
         data = self.data
-        first = structs = 0
-        author: int | None = None
-        clients = self.number() if data[0] else self.skip()
-        for _ in range(clients):
+        structs = 0
+        for _ in range(self.number()):
             count = self.number()
             start = self.at
             author = self.number(_CLIENT_END)
@@ -155,16 +148,7 @@ class _Reader:
         if self.at != len(data):
             _refuse(f"{len(data) - self.at} bytes follow its end")
         self.check_references()
-        if clients != 1:
-            return UpdateSummary(None, 0, 0, self.ends, self.new_halves, structs, self.ranges)
-        assert author is not None
-        return UpdateSummary(
-            author, first, self.ends[author], self.ends, self.new_halves, structs, self.ranges
-        )
-
-    def skip(self) -> int:
-        self.at += 1
-        return 0
+        return UpdateSummary(self.ends, self.new_halves, structs, self.ranges)
 
     def check_section(self, author: int, first: int, count: int, structs: int) -> None:
         if author in self.ends:

@@ -97,7 +97,7 @@ class ReceivedText(IndexedText):
         """
         self._read_halves()
         summary = check_untrusted(update, client, self._known(), LIMITS, self._halves, overlap=overlap)
-        if client == self.client and summary.next_clock > self._own_clock:
+        if client == self.client and summary.ends.get(client, 0) > self._own_clock:
             raise Quarantined("The update was refused: it goes on under the client id of this very run.")
         self._check_place(update, summary)
         self._apply(update, summary, recount=overlap)

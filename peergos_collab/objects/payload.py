@@ -7,7 +7,7 @@ import zlib
 from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
-from ..codec.ids import AccountId, DeviceId, LogId, ObjectId, PrincipalId, RunId, SegmentId
+from ..codec.ids import AccountId, DeviceId, LogId, PrincipalId, RunId, SegmentId
 from ..codec.shape import array, blob, many, number, some_bytes
 from ..errors import RemoteProtocolError
 from ..values import dataclass
@@ -82,7 +82,6 @@ class Delivery:
         contested: some change of its run was sealed twice.
     """
 
-    object: ObjectId
     segment: SegmentId
     log: LogId
     seq: int

@@ -448,7 +448,6 @@ class CausalOrder:
 
     def _delivery(self, segment: Segment, payload: Payload, author: Author, skip: int, via: str) -> Delivery:
         return Delivery(
-            self.object,
             segment.id,
             segment.log,
             segment.seq,

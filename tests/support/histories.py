@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from peergos_collab.codec.ids import AccountId, DeviceId, LogId, ObjectId, PrincipalId, RunId, SegmentId
+from peergos_collab.codec.ids import AccountId, DeviceId, LogId, PrincipalId, RunId, SegmentId
 from peergos_collab.objects.payload import Author, Delivery, Kind
 
-OBJECT = ObjectId(b"o" * 32)
 RUN = RunId(b"r" * 16)
 
 
@@ -67,7 +66,6 @@ class History:
         lamport = latest if passed_by else latest + 1
         number = len(self.written) + 1
         delivery = Delivery(
-            object=OBJECT,
             segment=SegmentId(Random(number).randbytes(32)),
             log=after.delivery.log if after else LogId((log or who.name).encode()[:32].ljust(32, b"L")),
             seq=after.delivery.seq + 1 if after else 1,

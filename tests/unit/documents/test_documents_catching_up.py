@@ -151,6 +151,6 @@ def test_what_the_engine_does_not_take_together(
     with pytest.raises(NotTogether), document.catching_up():  # noqa: PT012 - what is given before fails at the end
         document.apply_untrusted(author.state(), 6)
         ends = {client: document.clocks()[client] + more for client, more in ends.items()}
-        summary = UpdateSummary(6, document.clocks()[6], max(ends.values(), default=0), ends, Halves(), 1, 0)
+        summary = UpdateSummary(ends, Halves(), 1, 0)
         monkeypatch.setattr(received_text, "check_untrusted", lambda *_, **__: summary)
         document.apply_untrusted(raw, 6)
