@@ -10,11 +10,13 @@ docs/spec/documents.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NoReturn
 
 from ..errors import NotYet, Quarantined
 from ..values import dataclass
 from .halves import Halves, Id
+from .varints import varint
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +129,14 @@ class _Reader:
         self.ends: dict[int, int] = {}
         self.later: dict[int, int] = {}
         self.splits: list[Id] = []
-        self.named, self.named_as = 0, b""
+        self.named = client or 0
+        self.named_as = _written(self.named)
 
     def read(self) -> UpdateSummary:
         data = self.data
         structs = 0
         for _ in range(self.number()):
-            count = self.number()
-            start = self.at
-            author = self.number(_CLIENT_END)
-            self.named, self.named_as = author, data[start : self.at]
-            first = self.number()
+            count, author, first = self.number(), self.client_id(), self.number()
             structs += count
             self.check_section(author, first, count, structs)
             self.ends[author] = self.structs(author, first, count)
@@ -200,14 +199,8 @@ class _Reader:
 
     def reference(self, author: int, clock: int, behind: int) -> None:
         """Reads an origin: it must exist already, and the item must not split a character there."""
-        data, start = self.data, self.at
-        if data.startswith(self.named_as, start):
-            client = self.named  # nearly always that of the author or of the reference before
-            self.at = start + len(self.named_as)
-        else:
-            client = self.number(_CLIENT_END)
-            self.named, self.named_as = client, data[start : self.at]
-        origin = data[self.at]
+        client = self.client_id()
+        origin = self.data[self.at]
         if origin < 0x80:
             self.at += 1
         else:
@@ -215,6 +208,16 @@ class _Reader:
         if origin >= (clock if client == author else self.known.get(client, 0)):
             self.unknown(author, client, origin)
         self.splits.append((client, origin + behind))
+
+    def client_id(self) -> int:
+        """Reads one: it is long, and nearly always that of the author or the one before."""
+        data, start = self.data, self.at
+        if data.startswith(self.named_as, start):
+            self.at = start + len(self.named_as)
+        else:
+            self.named = self.number(_CLIENT_END)
+            self.named_as = data[start : self.at]
+        return self.named
 
     def unknown(self, author: int, client: int, clock: int) -> None:
         """A reference beyond what is known: own bytes may hold several clients, in any order."""
@@ -248,7 +251,7 @@ class _Reader:
         characters = bool(self.old_halves) or bool(self.new_halves)
         seen = set()
         for _ in range(self.number()):
-            client = self.number(_CLIENT_END)
+            client = self.client_id()
             if client in seen:
                 _refuse("its delete set lists one client twice")
             seen.add(client)
@@ -311,6 +314,11 @@ class _Reader:
         if value >= end:
             _refuse("a number in it is too large")
         return value
+
+
+@lru_cache(maxsize=1 << 10)
+def _written(client: int) -> bytes:
+    return varint(client)
 
 
 def halves_of(update: bytes) -> Halves:
