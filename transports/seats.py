@@ -20,10 +20,10 @@ _SHARE_OF_FILES: Final = 0.75
 """Of the open files that the system allows, for connections: the store needs some, and so do handshakes."""
 
 
-def seats_here(most: int) -> int:
+def seats_here(most: int, share: float = _SHARE_OF_FILES) -> int:
     """``most``, or what the system has open files for."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return most if files == resource.RLIM_INFINITY else min(most, int(files * _SHARE_OF_FILES))
+    return most if files == resource.RLIM_INFINITY else min(most, int(files * share))
 
 
 def whose(host: str) -> str:
@@ -40,10 +40,15 @@ def whose(host: str) -> str:
 
 
 class Seats(Generic[T]):
-    """Connections by the address they come from."""
+    """Connections by the address they come from.
 
-    def __init__(self, most: int = SEATS) -> None:
+    Args:
+        newest: whether the one taken last is given up where there are too many, or else the one taken first.
+    """
+
+    def __init__(self, most: int = SEATS, *, newest: bool = True) -> None:
         self._most = most
+        self._newest = newest
         self._taken: dict[str, dict[T, None]] = {}
         self._count = 0
 
@@ -58,7 +63,8 @@ class Seats(Generic[T]):
         if self._count <= self._most:
             return None
         greediest = max(self._taken, key=lambda each: (len(self._taken[each]), each == host))
-        given_up = next(reversed(self._taken[greediest]))
+        taken = self._taken[greediest]
+        given_up = next(reversed(taken) if self._newest else iter(taken))
         self.leave(greediest, given_up)
         return given_up
 

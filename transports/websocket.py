@@ -26,15 +26,13 @@ from peergos_collab.errors import (
 from peergos_collab.ports.transport import Address, Connection, Transport
 from peergos_collab.ports.tunnels import Tunnels
 
+from .accepting import HANDSHAKE_SECONDS, SHUTDOWN_SECONDS, Accepting
 from .seats import SEATS, Seats, seats_here, whose
 from .timers import Timers
 from .websocket_connection import MAX_MESSAGE, WebSocketConnection
 
 KEEPALIVE: Final = 20.0
 
-_HANDSHAKE_SECONDS: Final = 10.0
-"""A client has so long for TLS, and as long again for the WebSocket upgrade."""
-_SHUTDOWN_SECONDS: Final = 2.0
 _TLS_BUFFER: Final = 16 * 1024
 """One TLS record. asyncio's own 256 KiB would be held by each idle connection."""
 
@@ -154,7 +152,7 @@ class WebSocketTransport:
                 **where,
                 ssl=client_context(),
                 server_hostname="",  # no SNI: the pin names the node, and nobody else needs to hear
-                ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
+                ssl_shutdown_timeout=SHUTDOWN_SECONDS,
             )
         except TimeoutError:
             raise
@@ -186,7 +184,7 @@ class WebSocketListener:
         self._keepalive = keepalive
         self._seats = Seats[WebSocketConnection](seats_here(seats))
         self._tasks: set[asyncio.Task[None]] = set()
-        self._servers: list[asyncio.Server] = []
+        self._accepting = Accepting(self._new_connection, certificate.server_context())
         self._address = Address(pin=certificate.pin, host="", port=0)
 
     @property
@@ -196,29 +194,18 @@ class WebSocketListener:
     async def start(self, host: str, port: int) -> None:
         """Listens there; a second time, there as well. Raises Offline."""
         _shrink_tls_buffers()
-        loop = asyncio.get_running_loop()
         try:
-            server = await loop.create_server(
-                self._new_connection,
-                await _one_address(host) if port == 0 else host,
-                port,
-                ssl=self._certificate.server_context(),
-                ssl_handshake_timeout=_HANDSHAKE_SECONDS,
-                ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
-            )
+            real_port = await self._accepting.listen(await _one_address(host) if port == 0 else host, port)
         except (OSError, UnicodeError, OverflowError) as error:
             raise Offline(f"Cannot listen on {host} port {port}: {error}.") from error
-        self._servers.append(server)
-        real_port = cast(int, server.sockets[0].getsockname()[1])
         self._address = Address(pin=self._certificate.pin, host=host, port=real_port)
 
     async def close(self) -> None:
         """Idempotent. ``accept`` calls get ``Offline`` from their connections, then are cancelled."""
-        for server in self._servers:
-            server.close()
+        await self._accepting.close()
         await asyncio.gather(*(connection.close() for connection in self._seats))
         if self._tasks:
-            _, pending = await asyncio.wait(list(self._tasks), timeout=_SHUTDOWN_SECONDS)
+            _, pending = await asyncio.wait(list(self._tasks), timeout=SHUTDOWN_SECONDS)
             for task in pending:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
@@ -271,7 +258,7 @@ class _ServedConnection(WebSocketConnection):
         if given_up is not None:
             given_up.abort("The node has no room for one more connection from there.")
         _no_delay(transport)
-        self._deadline = asyncio.get_running_loop().call_later(_HANDSHAKE_SECONDS, self._give_up)
+        self._deadline = asyncio.get_running_loop().call_later(HANDSHAKE_SECONDS, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._seats.leave(self._host, self)

@@ -40,6 +40,16 @@ def test_among_equals_the_newcomer_waits() -> None:
     assert seats.take("b", "b2") == "b2"
 
 
+def test_the_oldest_may_be_given_up_instead() -> None:
+    """Of whoever has most."""
+    seats = Seats[str](3, newest=False)
+    for name in ("a0", "b0", "b1"):
+        seats.take(name[0], name)
+
+    assert seats.take("b", "b2") == "b0"
+    assert seats.take("a", "a1") in ("a0", "b1")
+
+
 def test_a_seat_that_is_left_is_free() -> None:
     """Leaving twice, or without a seat, changes nothing."""
     seats = Seats[str](1)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
 
 import pytest
 import uvloop
@@ -15,6 +17,7 @@ from peergos_collab.errors import LocalProtocolError, Offline, RemoteProtocolErr
 from peergos_collab.ports.transport import Address, Connection, Listener
 from peergos_collab.testing.timers import ManualTimers
 from peergos_collab.testing.transport import check_transport
+from transports import accepting
 from transports.websocket import WebSocketTransport
 
 Serve = Callable[[Callable[[Connection], Awaitable[None]]], Awaitable[Listener]]
@@ -349,4 +352,59 @@ async def test_a_flood_of_connections_keeps_nobody_out(certificate: NodeCertific
         await flood[2].receive()
     for connection in (*flood, stranger):
         await connection.close()
+    await listener.close()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_who_connects_and_says_nothing_keeps_nobody_out(
+    certificate: NodeCertificate,
+    monkeypatch: pytest.MonkeyPatch,
+    run: Callable[[Coroutine[Any, Any, None]], None],
+) -> None:
+    """So many handshakes are under way, and the oldest is given up for another: also behind one address."""
+    monkeypatch.setattr(accepting, "HANDSHAKES", 4)
+    monkeypatch.setattr(accepting, "HANDSHAKE_SECONDS", 1000.0)
+
+    async def flood() -> None:
+        transport = WebSocketTransport()
+        listener = await transport.listen("127.0.0.1", 0, certificate, echo)
+        place = listener.address.host, listener.address.port
+        silent = [await asyncio.open_connection(*place) for _ in range(12)]
+        for reader, _ in silent[:8]:
+            assert await reader.read() == b""
+        honest = await transport.connect(listener.address)
+        honest.send(b"here")
+        assert await honest.receive() == b"here"
+
+        await honest.close()
+        await listener.close()
+        for reader, writer in silent:
+            assert await reader.read() == b""
+            writer.close()
+
+    run(flood())
+
+
+async def test_goes_on_once_there_are_open_files_again(
+    certificate: NodeCertificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who came meanwhile is served then."""
+    paused, pause = asyncio.Event(), accepting.Accepting._pause
+    monkeypatch.setattr(accepting.Accepting, "_pause", lambda *of: paused.set() or pause(*of))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(accepting, "RETRY_SECONDS", 0.01)
+    transport = WebSocketTransport()
+    listener = await transport.listen("127.0.0.1", 0, certificate, echo)
+    waiting = socket.create_connection((listener.address.host, listener.address.port))
+    waiting.setblocking(False)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        await paused.wait()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    connection = await transport.connect_over(waiting, listener.address, "there")
+    connection.send(b"hello")
+
+    assert await connection.receive() == b"hello"
+    await connection.close()
     await listener.close()
