@@ -394,6 +394,7 @@ class Engine:
         except PeergosCollabError as error:
             raise Damaged(f"the entry {view.shown!r} of the profile is damaged: {error}") from None
         opened = self._open(view.shown, reference)
+        opened.entry = view.id
         self.waking.opened(view.id)
         return opened
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Final, Self
 
 from ..chat.events import ChatEvent, decode_events_untrusted, encode_events
@@ -322,6 +322,8 @@ class EntriesFold:
         return True
 
     def adopt(self, anew: Self, unsealed: Sequence[bytes]) -> list[int]:
+        with suppress(Damaged):
+            self._touched |= {view.id for view in self._map.entries().values()}  # some may not count any more
         self._view, self._map = None, anew._map
         return []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..files.changes import EntryId
 from ..values import dataclass
 from .called import Names
 from .folds import ChatFold, DocumentFold, EntriesFold
@@ -24,6 +25,7 @@ class OpenObject:
 
     Args:
         path: its name in the profile; empty for the profile itself.
+        entry: of the profile, that leads to it; None where none was seen yet.
         mesh: direct connections to others in it, while online.
         handles: how many faces have it open.
         used: when somebody last asked for it, by the loop's clock.
@@ -39,6 +41,7 @@ class OpenObject:
     mesh: PeerMesh | None = None
     handles: int = 0
     used: float = float("-inf")
+    entry: EntryId | None = None
     preview: Preview | None = None
     settling: bool = False
     removal_told: str = ""

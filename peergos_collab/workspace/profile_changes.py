@@ -28,7 +28,7 @@ class ProfileChanges:
         self._surplus: set[EntryId] = set()
         self._taking_out = False
         self._unheeded: set[EntryId] = set()
-        """Of objects that somebody uses otherwise than the profile says by now."""
+        """Entries of objects that somebody uses otherwise than the profile says by now."""
 
     def take(self) -> None:
         """Takes in what the profile says by now: names, nodes, objects, devices."""
@@ -53,6 +53,7 @@ class ProfileChanges:
         views = {id_: engine.profile.view.view(id_) for id_ in touched}
         engine.waking.entries_changed(views)
         self._look_at(object_id for view in views.values() if (object_id := referred(view)) is not None)
+        self._let_go({id_ for id_, view in views.items() if view is None})
 
     def _look_at(self, objects: Iterable[ObjectId]) -> None:
         """Holds what leads to objects against how they are open."""
@@ -64,11 +65,21 @@ class ProfileChanges:
             opened = engine.objects.get(object_id)
             for view, reference in leading:
                 if opened is not None and view.id not in extra:
-                    opened.path = view.shown
+                    opened.path, opened.entry = view.shown, view.id
                     opened.live.nodes = engine.nodes_of(reference)
                     self._act_as_it_says(opened, view, reference)
         if self._surplus and not self._taking_out:
             engine.spawn(self._take_out())
+
+    def _let_go(self, gone: set[EntryId]) -> None:
+        """What no entry leads to any more is not in use, once nobody has it open."""
+        engine = self._engine
+        for opened in [each for each in engine.objects.values() if each.entry in gone]:
+            assert opened.entry is not None
+            if opened.handles:
+                self._unheeded.add(opened.entry)
+            elif next(self.leading_to(opened.live.id), None) is None:
+                engine.forget(opened.live.id)
 
     def leading_to(self, object_id: ObjectId) -> Iterator[tuple[EntryView, ObjectReference]]:
         """The entries of an object: one, but for a moment in which devices came by it apart."""

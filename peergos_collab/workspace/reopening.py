@@ -63,11 +63,11 @@ class Reopening:
         replica = await self._folded(before.object, before.fold.kind, keys, actor)
         anew = engine.stored.ready(opened.path, replica)
         anew.live.replica.problems, anew.live.modified = before.problems, opened.live.modified
-        self._use(anew, nodes)
+        self._use(anew, opened, nodes)
         return anew
 
-    def _use(self, anew: OpenObject, nodes: tuple[str, ...]) -> None:
-        engine = self._engine
+    def _use(self, anew: OpenObject, before: OpenObject, nodes: tuple[str, ...]) -> None:
+        engine, anew.entry = self._engine, before.entry
         if anew.path == PROFILE_PATH:
             engine.use_profile(anew)
         else:
@@ -122,7 +122,7 @@ class Reopening:
             opened.live.kick()
             return
         engine.forget(object_id)
-        self._use(anew, opened.live.nodes)
+        self._use(anew, opened, opened.live.nodes)
 
 
 def _is_long(book: LogBook) -> bool:

@@ -295,3 +295,23 @@ async def test_what_a_device_joined_before_it_was_told_of_it_is_listed_once(tmp_
         assert laptop.text("plan") == "one two"
         laptop = await place.reopen(laptop)
         assert set(laptop.engine.profile.view.entries()) == {"notes", "plan"}
+
+
+async def test_what_another_device_took_out_is_not_in_use_any_more(tmp_path: Path) -> None:
+    """But whoever has it open goes on until he closes it."""
+    async with world(tmp_path) as place:
+        laptop, phone = await two_devices(place)
+        await laptop.workspace.new_document("more", "more")
+        await laptop.workspace.sync()
+        await phone.workspace.sync()
+        handle = await laptop.workspace.open_document("more")
+        opened = laptop.opened("more")
+        for path in ("notes", "more"):
+            await phone.workspace.remove(path)
+        await phone.workspace.sync()
+        await laptop.workspace.sync()
+        assert [state.path for state in (await laptop.workspace.status()).objects] == ["more"]
+        opened.fold.document.edit(0, 0, "still ")  # type: ignore[union-attr]
+        await handle.close()
+        await laptop.workspace.new_document("new")
+        assert [state.path for state in (await laptop.workspace.status()).objects] == ["new"]

@@ -7,7 +7,10 @@ import pytest
 from peergos_collab.codec import encode
 from peergos_collab.codec.ids import DeviceId, ObjectId, RunId
 from peergos_collab.errors import Damaged
-from peergos_collab.workspace.folds import DocumentFold
+from peergos_collab.files import EntryId, encode_changes, put_entry
+from peergos_collab.objects.payload import Kind
+from peergos_collab.workspace.folds import DocumentFold, EntriesFold
+from support.histories import History, author
 
 
 def fold() -> DocumentFold:
@@ -44,3 +47,18 @@ def test_a_state_that_cannot_be_read(stored: bytes) -> None:
     """Is rebuilt from the segments."""
     with pytest.raises(Damaged):
         fold().load_state(lambda _: stored)
+
+
+def test_entries_that_count_no_more_are_looked_at() -> None:
+    """Once all is folded anew without what brought them: else their objects would stay in use."""
+    ana, entry = author("Ana"), EntryId(b"e" * 16)
+    written = History().write(
+        ana, lambda at: encode_changes(at, [put_entry(entry, "notes", "doc", b"", now=5)]), kind=Kind.ENTRIES
+    )
+    before, anew = EntriesFold(ana.device), EntriesFold(ana.device)
+    before.take_untrusted(written.delivery)
+    assert before.take_touched() == {entry}
+    before.adopt(anew, [])
+
+    assert before.take_touched() == {entry}
+    assert before.view.view(entry) is None
