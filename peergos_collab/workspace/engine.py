@@ -448,9 +448,10 @@ class Engine:
             self.waking.entries_changed({view.id: view})
 
     def _end_renewal(self, object_id: ObjectId) -> None:
-        renewal = self.renewals.pop(object_id)
-        renewal.stop()
-        self._ending.append(renewal)
+        renewal = self.renewals.pop(object_id, None)
+        if renewal is not None:
+            renewal.stop()
+            self._ending.append(renewal)
 
     async def change_profile(self, *changes: EntryChange) -> None:
         """Changes the profile; returns once that is durable here."""
