@@ -66,32 +66,29 @@ def take_packed(book: LogBook, packed: Packed) -> Batch:
     Nobody may read with another book of the same store meanwhile: it would miss them.
     """
     branch, archive = book.numbered.get(packed.branch), packed.archive
-    fits = branch is not None and branch.kept == archive.first and archive.last < branch.tip
+    fits = branch is not None and branch.kept == archive.first and archive.last <= branch.tip
     if branch is None or not fits or book.id_at(branch, archive.last) != archive.last_id:
         return []
+    # Where it takes the place of all of them, none begins the branch.
+    emptied: Batch = [TruncateBranch(branch.number, branch.kept)] if archive.last == branch.tip else []
     branch.kept = archive.last + 1
-    return book.archived.put(branch.number, archive)
+    return emptied + book.archived.put(branch.number, archive)
 
 
-def put_before(book: LogBook, closed: Archive) -> Batch:
-    """Has what can be read here, and comes right before a closed archive, lie in archives as well.
+def pack_before(book: LogBook, closed: Archive) -> Packed | None:
+    """The next archive of what can be read here and comes right before a closed one; None where that is all.
 
-    For that it need not be given up: archives lie in front of single segments.
+    It need not be given up for the closed one then: archives lie in front of single segments.
+
+    Raises:
+        Damaged: a stored segment is.
     """
-    batch: Batch = []
     branch = book.find(closed.log, closed.first - 1, closed.previous)
-    goes_on = branch is not None and branch.tip >= closed.first
-    if goes_on and book.find(closed.log, closed.first, closed.ids[0]) is not branch:
-        return batch  # it is a fork
-    while branch is not None and branch.kept < closed.first:
-        packed = pack_next(book, branch, book.archived.keys, closed.first)
-        if packed is None:
-            break
-        if packed.archive.last == branch.tip:  # none begins the branch then
-            batch.append(TruncateBranch(branch.number, branch.kept))
-        branch.kept = packed.archive.last + 1
-        batch += book.archived.put(branch.number, packed.archive)
-    return batch
+    if branch is None or branch.kept >= closed.first:
+        return None
+    if branch.tip >= closed.first and book.find(closed.log, closed.first, closed.ids[0]) is not branch:
+        return None  # it is a fork
+    return pack_next(book, branch, book.archived.keys, closed.first)
 
 
 def put_back(book: LogBook, packed: Packed) -> None:

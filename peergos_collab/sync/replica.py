@@ -21,7 +21,6 @@ from ..codec.ids import DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId, 
 from ..codec.shown import show_person
 from ..crypto import LocalKey
 from ..errors import Conflict, Damaged, NoAccess
-from ..objects.archives import Archive
 from ..objects.certificates import Certificate
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.membership import View
@@ -39,7 +38,6 @@ from ..objects.records import MembershipRecord
 from ..objects.snapshots import SnapshotEnd, SnapshotPart, SnapshotPlace, cut_snapshot
 from ..ports import Batch, Clock, Random, SegmentStore
 from ..values import dataclass
-from .archiving import put_before
 from .arrivals import BranchState, Offered
 from .bases import Base
 from .canonical_order import deliver_canonically
@@ -411,13 +409,6 @@ class Replica:
         if met_own:
             self._drop_sealed()
         return taken
-
-    def take_closed(self, archive: Archive, within: int) -> Offered:
-        """Takes an archive in place of segments, whose keys are not here; as ``take_segments``."""
-        before = put_before(self.book, archive)
-        offered = self.book.take_closed(archive, within)
-        offered.batch[:0] = before
-        return offered
 
     def deliver_waiting(self, via: str) -> list[Delivery]:
         """Delivers what waited for something that is here now, such as the record that makes its author a

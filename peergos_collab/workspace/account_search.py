@@ -40,7 +40,10 @@ from .recovery_drop import drop_keys
 
 if TYPE_CHECKING:
     from ..errors import Damaged
+    from ..objects.archives import Archive
     from ..objects.snapshots import SnapshotPlace
+    from ..sync.arrivals import Offered
+    from ..sync.session import Session
     from ..sync.session_events import (
         EphemeralCame,
         FalseArchiveCame,
@@ -252,6 +255,9 @@ class _Search:
 
     def on_stirred(self, objects: list[ObjectId]) -> None:
         pass
+
+    async def take_closed(self, live: LiveObject, archive: Archive, via: str, origin: Session) -> Offered:
+        return live.take_closed(archive, via, origin)
 
     def on_false_archive(self, live: LiveObject, event: FalseArchiveCame, who: str) -> None:
         pass

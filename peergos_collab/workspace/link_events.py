@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from ..codec.ids import ObjectId
 from ..errors import Damaged, PeergosCollabError, RemoteProtocolError
+from ..objects.archives import Archive
 from ..objects.snapshots import SnapshotPlace
+from ..sync.arrivals import Offered
 from ..sync.faults import Against
 from ..sync.receipts import Receipt
+from ..sync.session import Session
 from ..sync.session_events import EphemeralCame, FalseArchiveCame, PruneTold, ReceiptsShown, SnapshotCame
 from .api import Event
+from .archiving import take_closed
 from .history import settle, show_preview_untrusted
 from .live_object import LiveObject
 from .made_links import forget_ended
@@ -113,6 +117,12 @@ class LinkEvents(LinkOwner):
             node_link = network.link_of(live.id, address) if network is not None else None
             if pin_of(address) == node and node_link is not None and node_link.link is not None:
                 node_link.link.ask_for_receipt(live.id)
+
+    async def take_closed(self, live: LiveObject, archive: Archive, via: str, origin: Session) -> Offered:
+        opened = self.engine.objects.get(live.id)
+        if opened is None:
+            return Offered()
+        return await take_closed(self.engine.stored, opened, archive, via, origin)
 
     def on_false_archive(self, live: LiveObject, event: FalseArchiveCame, who: str) -> None:
         prunes = live.replica.book.prunes.values()

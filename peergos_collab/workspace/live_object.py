@@ -317,10 +317,13 @@ class LiveObject:
         return taken
 
     def take_closed(self, archive: Archive, via: str, origin: Session) -> Offered:
-        """Takes an archive in place of segments, whose keys are not here; as ``take_segments``."""
-        if not self._writes.ready():
+        """Takes an archive in place of segments, whose keys are not here; as ``take_segments``.
+
+        Nobody may read with another book of the same store meanwhile: see ``archiving.take_closed``.
+        """
+        if self.stopped or not self._writes.ready():
             return Offered()
-        offered = self.replica.take_closed(archive, origin.gives(self.id))
+        offered = self.replica.book.take_closed(archive, origin.gives(self.id))
         if offered.batch:
             self._unsaved += 1
             self._writes.write(offered.batch, self._saved)  # first, for it is read from there

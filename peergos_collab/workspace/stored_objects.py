@@ -18,7 +18,7 @@ from ..objects.payload import Kind
 from ..objects.prunes import Replaced
 from ..objects.snapshots import MAX_PARTS
 from ..storage import ask_for_salvage
-from ..sync.archiving import Packed, pack_next
+from ..sync.archiving import Packed, pack_before, pack_next
 from ..sync.bases import Base
 from ..sync.causal_order import CausalOrder
 from ..sync.logbook import LogBook
@@ -233,6 +233,13 @@ class StoredObjects:
             book = LogBook.as_stored(opened.live.id, self._engine.store)
             book.archived.keys = replica.keys
             return pack_next(book, book.numbered[branch], replica.keys)
+
+    def pack_before(self, opened: OpenObject, closed: Archive) -> Packed | None:
+        """See ``sync.archiving.pack_before``; for a thread of its own."""
+        with self.lock(opened):
+            book = LogBook.as_stored(opened.live.id, self._engine.store)
+            book.archived.keys = opened.live.replica.keys
+            return pack_before(book, closed)
 
     def replaced(self, opened: OpenObject) -> tuple[list[Replaced], int]:
         """What archives could take the place of at a node, and their bytes; for a thread of its own.

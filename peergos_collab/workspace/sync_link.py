@@ -16,6 +16,7 @@ from ..errors import Damaged, Offline, PeergosCollabError, Refused, RemoteProtoc
 from ..objects.archives import Archive
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Connection, Random
+from ..sync.arrivals import Offered
 from ..sync.logbook import LogBook
 from ..sync.receipts import Receipt
 from ..sync.session import Session
@@ -94,6 +95,8 @@ class LinkOwner(Protocol):
 
     def on_stirred(self, objects: list[ObjectId]) -> None: ...
 
+    async def take_closed(self, live: LiveObject, archive: Archive, via: str, origin: Session) -> Offered: ...
+
     def on_false_archive(self, live: LiveObject, event: FalseArchiveCame, who: str) -> None: ...
 
     def on_pruned(self, live: LiveObject, node: str, told: PruneTold) -> None: ...
@@ -152,6 +155,8 @@ class SyncLink:
         self._behind: dict[ObjectId, list[SessionEvent]] = {}
         """Of objects of which a snapshot was asked for, what is taken only after it: there is no credit for
         more than 1 MiB of that, which may take long to fold in."""
+        self._closing: dict[ObjectId, asyncio.Task[None]] = {}
+        """Of objects what takes a closed archive; the segments behind it are taken after it, too."""
         self._compares: dict[ObjectId, int] = {}
         self._asked: dict[ObjectId, list[asyncio.Future[None]]] = {}
         self._receipts: dict[ObjectId, list[asyncio.Future[None]]] = {}
@@ -188,6 +193,8 @@ class SyncLink:
         self._told.pop(object_id, None)
         self.lacking.discard(object_id)
         self._behind.pop(object_id, None)
+        if object_id in self._closing:
+            self._closing.pop(object_id).cancel()
         for waiter in (*self._asked.pop(object_id, ()), *self._receipts.pop(object_id, ())):
             if not waiter.done():
                 waiter.set_exception(_gone())
@@ -316,8 +323,9 @@ class SyncLink:
     # -- events ---------------------------------------------------------------------------------
 
     def _handle_apart(self, event: SessionEvent) -> None:
-        if isinstance(event, SegmentsCame | ClosedArchiveCame | CaughtUp) and event.object in self._behind:
-            self._behind[event.object].append(event)
+        held = self._behind.keys() | self._closing
+        if isinstance(event, SegmentsCame | ClosedArchiveCame | CaughtUp) and event.object in held:
+            self._behind.setdefault(event.object, []).append(event)
         else:
             self._take_apart(event)
 
@@ -329,7 +337,7 @@ class SyncLink:
             live = self._objects.get(getattr(event, "object", None) or ObjectId(b""))
             if live is None:
                 raise
-            if isinstance(event, SegmentsCame | ClosedArchiveCame):
+            if isinstance(event, SegmentsCame):
                 self.session.grant_credit(event.size)
             self._owner.on_damage(live, damage)
 
@@ -408,15 +416,31 @@ class SyncLink:
 
     def _closed(self, event: ClosedArchiveCame) -> None:
         live = self._objects.get(event.object)
-        if live is not None:
-            offered = live.take_closed(event.archive, self.via, self.session)
-            if offered.refused:
-                self._owner.on_problem(live, f"{self.who} sent a false archive: {offered.refused[0]}")
-            if offered.gaps or offered.barred:
-                self._compare_again(live)
-            elif offered.arrivals:
-                self._compares.pop(live.id, None)
-        self.session.grant_credit(event.size)
+        if live is None:
+            self.session.grant_credit(event.size)
+        else:
+            self._closing[live.id] = self._loop.create_task(self._take_closed(live, event))
+
+    async def _take_closed(self, live: LiveObject, event: ClosedArchiveCame) -> None:
+        try:
+            offered = await self._owner.take_closed(live, event.archive, self.via, self.session)
+        except Damaged as damage:
+            self._mend(live, damage)
+            offered = Offered()
+        except PeergosCollabError as error:  # nobody awaits this
+            self._owner.on_problem(None, error.message)
+            offered = Offered()
+        finally:
+            self.session.grant_credit(event.size)
+        if offered.refused:
+            self._owner.on_problem(live, f"{self.who} sent a false archive: {offered.refused[0]}")
+        if offered.gaps or offered.barred:
+            self._compare_again(live)
+        elif offered.arrivals:
+            self._compares.pop(live.id, None)
+        self._closing.pop(live.id, None)
+        self._take_behind(live.id)
+        self.flush()
 
     def _compare_again(self, live: LiveObject) -> None:
         tries = self._compares.get(live.id, 0) + 1
@@ -459,7 +483,9 @@ class SyncLink:
         self._take_behind(event.object)
 
     def _take_behind(self, object_id: ObjectId) -> None:
-        """Goes on with what waits for a snapshot, with pauses as long: somebody looks at the text by now."""
+        """Goes on with what waits, with pauses as long: somebody looks at the text by now."""
+        if object_id in self._closing:
+            return  # it goes on after that
         behind = self._behind.get(object_id)
         if not behind:
             self._behind.pop(object_id, None)

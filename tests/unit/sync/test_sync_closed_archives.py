@@ -17,7 +17,7 @@ from peergos_collab.objects.records import Said, next_epoch
 from peergos_collab.objects.segments import Segment
 from peergos_collab.ports import PutValue
 from peergos_collab.sync.archived import ARCHIVES
-from peergos_collab.sync.archiving import put_before
+from peergos_collab.sync.archiving import pack_before, take_packed
 from peergos_collab.sync.arrivals import Offered
 from peergos_collab.sync.channel import Channel
 from peergos_collab.sync.logbook import LogBook
@@ -134,8 +134,8 @@ class Parted(Reader):
 
     def take(self, *what: Archive | Segment) -> Offered:
         for each in what:
-            if isinstance(each, Archive):
-                self.store.write(put_before(self.book, each))
+            while isinstance(each, Archive) and (packed := pack_before(self.book, each)) is not None:
+                self.store.write(take_packed(self.book, packed))
         return super().take(*what)
 
 
