@@ -13,20 +13,22 @@ import hmac
 from hashlib import blake2b
 from typing import Final
 
-from nacl._sodium import ffi, lib  # type: ignore[import-not-found]
+from nacl.bindings import (
+    crypto_aead_xchacha20poly1305_ietf_decrypt as _decrypt,
+)
 from nacl.bindings import (
     crypto_aead_xchacha20poly1305_ietf_encrypt as _encrypt,
 )
+from nacl.exceptions import CryptoError
 
 from ..errors import RemoteProtocolError
 from ..ports.clock import Random
-from .keys import KEY_LENGTH, SecretKey
+from .keys import SecretKey
 from .tags import Tag
 
 _NONCE: Final = 24
 _COMMITMENT: Final = 32
-_AUTHENTICATOR: Final = 16
-SEAL_OVERHEAD: Final = _NONCE + _COMMITMENT + _AUTHENTICATOR
+SEAL_OVERHEAD: Final = _NONCE + _COMMITMENT + 16
 """Bytes a sealed text is longer than the text."""
 
 
@@ -78,18 +80,7 @@ def open_once(key: SecretKey, sealed: bytes, ad: bytes) -> bytes:
 
 
 def _open_inner(ciphertext: bytes, ad: bytes, nonce: bytes, key: bytes) -> bytes:
-    """As PyNaCl's function, which takes twice as long for a segment: it words its complaints beforehand.
-
-    libsodium trusts the lengths it is told.
-    """
-    length = len(ciphertext) - _AUTHENTICATOR
-    if length < 0 or len(nonce) != _NONCE or len(key) != KEY_LENGTH:
-        raise SealBroken
-    plaintext = ffi.new("unsigned char[]", length)
-    failed = lib.crypto_aead_xchacha20poly1305_ietf_decrypt(
-        plaintext, ffi.NULL, ffi.NULL, ciphertext, len(ciphertext), ad, len(ad), nonce, key
-    )
-    if failed:
-        raise SealBroken
-    opened: bytes = ffi.buffer(plaintext)[:]
-    return opened
+    try:
+        return _decrypt(ciphertext, ad, nonce, key)
+    except (CryptoError, ValueError):
+        raise SealBroken from None

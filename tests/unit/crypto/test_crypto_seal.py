@@ -88,8 +88,8 @@ def test_what_has_no_room_for_an_authenticator() -> None:
 
 
 @pytest.mark.parametrize(("nonce", "key"), [(23, 32), (25, 32), (0, 32), (24, 31), (24, 33), (24, 0)])
-def test_libsodium_is_given_no_other_lengths(nonce: int, key: int) -> None:
-    """It would read beyond the end of what is shorter."""
+def test_a_nonce_and_a_key_have_one_length(nonce: int, key: int) -> None:
+    """Nothing else reaches libsodium, which would read beyond the end of what is shorter."""
     with pytest.raises(SealBroken):
         _open_inner(bytes(100), b"ad", bytes(nonce), bytes(key))
 
