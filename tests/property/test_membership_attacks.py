@@ -125,6 +125,8 @@ def test_nor_where_he_lists_others_with_keys_of_his_own(shape: Shape, seed: int)
         (8001401, LIARS),
         # whom an accomplice let in was added once more by who knew by then that his adder was gone
         (8000923, {**LIARS, "shape": NESTED}),
+        # nobody was left in a folder, and an accomplice went on acting in its name
+        (8140521, LIARS),
         # all who had heard of a removal in a folder were out of it before it came to another
         (8040618, {"shape": DEEP}),
     ],
