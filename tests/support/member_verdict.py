@@ -179,8 +179,8 @@ class Verdict:
         """Whether only forgers let the accomplice in, of whose removal the author knew: all who ever did so.
 
         Not where such an add had come to everybody who named its author as gone, before he did so; nor where
-        one of them is added again ``later``: he gets the text, and can hand on what he has. Nor where a folder
-        that led there has nobody left who could say that his keys are old.
+        one of them is added again ``later``: he gets the text, and can hand on what he has. Nor where
+        nobody is left in a folder that led there, who could say that his keys are old.
         """
         let_in = {one.by for one in adds if one.name == ACCOMPLICE}
         if not let_in or self.devices[message.author].person in ACCOMPLICES:
