@@ -12,7 +12,7 @@ from ..codec import decode_untrusted, encode
 from ..codec.ids import AccountId, DeviceId, EpochId, LogId, PrincipalId, RunId
 from ..codec.shape import array, many
 from ..crypto import VerifyKey
-from ..errors import Damaged
+from ..errors import Damaged, RemoteProtocolError
 from ..objects.bindings import Introduced
 from ..objects.epoch_keys import Level
 from ..objects.payload import Author
@@ -54,6 +54,14 @@ def encode_checkpoint(
     doubt = [order.unsettled, [list(run) for run in order.contested], [list(m) for m in order.stuck]]
     bases = order.bases.stored()
     return encode([VERSION, applied, changes, authors, aside, modified, snapshots, stated, doubt, bases])
+
+
+def is_current(checkpoint: bytes) -> bool:
+    """Whether this version of the program wrote it."""
+    try:
+        return many(decode_untrusted(checkpoint, _LIMIT), 10, "state")[:1] == [VERSION]
+    except RemoteProtocolError:
+        return False
 
 
 def restore_checkpoint(order: CausalOrder, checkpoint: bytes) -> Known:

@@ -289,6 +289,7 @@ class Engine:
     def use(self, opened: OpenObject) -> OpenObject:
         """Takes an object into use that was just made ready."""
         self.objects[opened.live.id] = opened
+        self.reopening.opened(opened.live.id)
         self.waking.keep_room()
         if opened.path != PROFILE_PATH:
             opened.live.keep(self.resting.wake(opened.live.id))
@@ -380,6 +381,12 @@ class Engine:
         """Whether something is computed of an object beside the rest."""
         return any(id_ == object_id for id_, _ in self._running)
 
+    async def open_ahead(self, path: str) -> None:
+        """Before ``find``: where that would take long, it is done beside the rest."""
+        view = self.profile.view.find(path)
+        if view is not None:
+            await self.reopening.ahead(view)
+
     def open_entry(self, view: EntryView) -> OpenObject:
         """The object behind an entry of the profile, opened if it was not. Raises Damaged."""
         opened = self.open_view(view)
@@ -410,10 +417,15 @@ class Engine:
         if known is not None:
             known.path = path
             return known
-        book = self.stored.book(capability.object)
-        secrets = {capability.epoch: capability.keys}
         actor = reference.actor(self.keys.credentials)
-        opened = self.use(self.stored.open(path, book, Kind(capability.kind), secrets, actor))
+        folded = self.reopening.folded_ahead(capability.object, capability.epoch)
+        if folded is not None:
+            folded.act_as(actor)  # this account may have changed since
+            opened = self.use(self.stored.ready(path, folded))
+        else:
+            book = self.stored.book(capability.object)
+            secrets = {capability.epoch: capability.keys}
+            opened = self.use(self.stored.open(path, book, Kind(capability.kind), secrets, actor))
         opened.live.nodes = self.nodes_of(reference)
         self.online.bring(opened)
         return opened

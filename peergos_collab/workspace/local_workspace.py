@@ -258,10 +258,12 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         await self.engine.change_profile(change)
 
     async def open_document(self, path: str) -> DocumentHandle:
+        await self.engine.open_ahead(path)
         opened, _ = self._document(path)
         return LocalDocument(self.engine, opened)
 
     async def read_document(self, path: str) -> tuple[str, str]:
+        await self.engine.open_ahead(path)
         opened, fold = self._document(path)
         text, state = fold.document.text, fold.document.state()
         version = to_multibase(hash256(Tag.VERSION, state)[:16])
@@ -270,6 +272,7 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         return text, version
 
     async def write_document(self, path: str, text: str, *, base: str = "") -> None:
+        await self.engine.open_ahead(path)
         opened, fold = self._document(path)
         self.engine.devices.check_stands()
         opened.live.replica.check_may_write()
@@ -340,6 +343,7 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
             return work(self._chat(path))
 
     async def open_chat(self, path: str) -> ChatHandle:
+        await self.engine.open_ahead(path)
         self._on_chat(path, lambda chat: chat.messages(len(chat) - 1, len(chat)))
         return self._chat(path)
 

@@ -1,4 +1,4 @@
-"""Opening an object once more in one run: from its history, as another member, or after damage."""
+"""Opening an object from its history: where no state of it is saved, as another member, or after damage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from ..codec.ids import EpochId, ObjectId
-from ..errors import Damaged, Quarantined
+from ..errors import Damaged, PeergosCollabError, Quarantined
+from ..files.entries import EntryView
 from ..objects.epoch_keys import EpochKeys
 from ..objects.operations import Actor
 from ..objects.payload import Kind
@@ -37,6 +38,51 @@ class Reopening:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._ahead: dict[ObjectId, asyncio.Task[None]] = {}
+        self._overtaken: set[ObjectId] = set()
+        self._folded_ahead: dict[ObjectId, tuple[EpochId, Replica]] = {}
+
+    async def ahead(self, view: EntryView) -> None:
+        """Before the object behind an entry is opened: where no state of it is saved and its history is long,
+        that is folded in beside the rest.
+
+        What is wrong with it is told where it is opened.
+        """
+        with suppress(PeergosCollabError):
+            reference = ObjectReference.decode_untrusted(view.reference)
+            object_id = reference.capability.object
+            if object_id in self._engine.objects or object_id in self._folded_ahead:
+                return
+            if object_id not in self._ahead:
+                book = self._engine.stored.book(object_id)
+                if not _is_long(book) or self._engine.stored.is_saved(object_id):
+                    return
+                self._ahead[object_id] = asyncio.create_task(self._fold_ahead(reference, book))
+            await asyncio.shield(self._ahead[object_id])
+
+    async def _fold_ahead(self, reference: ObjectReference, book: LogBook) -> None:
+        engine, capability = self._engine, reference.capability
+        keys, kind = {capability.epoch: capability.keys}, Kind(capability.kind)
+        actor = reference.actor(engine.keys.credentials)
+        try:
+            with suppress(PeergosCollabError):
+                replica = await asyncio.to_thread(engine.stored.fold_all, book, kind, keys, actor)
+                if book.object not in self._overtaken:
+                    self._folded_ahead[book.object] = capability.epoch, replica
+        finally:
+            del self._ahead[book.object]
+            self._overtaken.discard(book.object)
+
+    def folded_ahead(self, object_id: ObjectId, epoch: EpochId) -> Replica | None:
+        """What ``ahead`` made of an object that is opened now, if it was by the same keys."""
+        by, replica = self._folded_ahead.get(object_id, (None, None))
+        return replica if by == epoch else None
+
+    def opened(self, object_id: ObjectId) -> None:
+        """It is in use: what was folded ahead, or still is, lacks what comes to it from here on."""
+        self._folded_ahead.pop(object_id, None)
+        if object_id in self._ahead:
+            self._overtaken.add(object_id)
 
     async def anew(self, opened: OpenObject) -> OpenObject:
         """Opens an object from its history alone; handles of the old one take no more edits."""

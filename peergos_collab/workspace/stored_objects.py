@@ -25,14 +25,17 @@ from ..sync.logbook import LogBook
 from ..sync.named_archives import holds, is_own, made_here
 from ..sync.replica import Replica
 from ..sync.snapshots import Claimed
+from .checkpoint import is_current
 from .folds import ChatFold, DocumentFold, EntriesFold
 from .history import is_true, is_true_snapshot
 from .home import STORE
 from .live_object import LiveObject
+from .local_state import CHECKPOINTS
 from .machine import machine_name, now_ms
 from .open_object import AnyFold, OpenObject
 from .presence import PresenceBook
 from .recording import RecordingFold
+from .saved_state import saved_state
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -52,6 +55,15 @@ class StoredObjects:
         except Damaged:
             ask_for_salvage(self._engine.home / STORE)
             raise
+
+    def is_saved(self, object_id: ObjectId) -> bool:
+        """Whether a state of an object is saved that opening begins with, or finds damaged."""
+        local = self._engine.keys.credentials.local
+        try:
+            checkpoint = saved_state(self._engine.store, local, CHECKPOINTS, object_id)
+        except Damaged:
+            return True
+        return checkpoint is not None and is_current(checkpoint)
 
     def open(
         self, path: str, book: LogBook, kind: Kind, secrets: Mapping[EpochId, EpochKeys], actor: Actor

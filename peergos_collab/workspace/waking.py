@@ -141,6 +141,7 @@ class Waking:
                     await self._make_room()
                 for id_ in list(islice(self._queue, IN_TURN)):
                     try:
+                        await self._open_ahead(id_)
                         self._open_entry(id_)
                     except Damaged:
                         if mended:
@@ -158,6 +159,11 @@ class Waking:
             self._queue.clear()
             for opened in engine.objects.values():
                 engine.online.bring(opened)  # who was only passed through greeted nobody
+
+    async def _open_ahead(self, id_: EntryId) -> None:
+        view = self._engine.profile.view.view(id_)
+        if view is not None:
+            await self._engine.reopening.ahead(view)
 
     def _open_entry(self, id_: EntryId) -> None:
         view = self._engine.profile.view.view(id_)
