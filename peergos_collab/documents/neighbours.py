@@ -136,7 +136,7 @@ class Neighbours:
         before = self._ending(left)  # second: it keeps the beginning of what it cuts
         piece = _Piece(struct.client, clock, end, left, right)
         look = not goes_on and before.next is not stop
-        behind = _place_for(piece, before, stop, self._seen.by(struct.client) if look else None)
+        behind = self._place_for(piece, before, stop, self._seen.by(struct.client) if look else None)
         if behind is None:
             return False
         if goes_on and behind is client.pieces[-1]:
@@ -147,6 +147,51 @@ class Neighbours:
             client.pieces.append(piece)
         client.end, client.right = end, right
         return True
+
+    def _place_for(
+        self, new: _Piece, before: _Piece, stop: _Piece | None, seen: Mapping[int, int] | None
+    ) -> _Piece | None:
+        """Behind which piece it belongs, among what others wrote between the same two: as YATA orders them.
+
+        Args:
+            seen: if given, the answer is None where something its author had seen stands between.
+        """
+        client, left, right = new.client, new.left, new.right
+        number = since = 0
+        between: dict[_Piece, int] = {}
+        """What was passed, numbered; from ``since`` on it is in conflict."""
+        placed = False
+        piece = before.next
+        while piece is not stop:
+            if piece is None:
+                return before if seen is None else None
+            author = piece.client
+            if seen is not None and (author == client or piece.clock < seen.get(author, 0)):
+                return None
+            if not placed:
+                number += 1
+                between[piece] = number
+                if piece.left == left:
+                    if author < client:
+                        before, since = piece, number
+                    else:
+                        placed = piece.right == right
+                else:
+                    # What it names may have become longer since.
+                    passed = between.get(self._holding(piece.left)) if piece.left is not None else None
+                    if passed is None:
+                        placed = True
+                    elif passed <= since:
+                        before, since = piece, number
+            elif seen is None:
+                break
+            piece = piece.next
+        return before
+
+    def _holding(self, id_: Id) -> _Piece:
+        """The piece that a character is in."""
+        client = self._clients[id_[0]]
+        return client.pieces[bisect_right(client.starts, id_[1]) - 1]
 
     def _ending(self, id_: Id | None) -> _Piece:
         """The piece that ends with a character, cut there if need be."""
@@ -176,46 +221,6 @@ class Neighbours:
         client.starts.insert(at + 1, clock)
         client.pieces.insert(at + 1, rest)
         return piece
-
-
-def _place_for(
-    new: _Piece, before: _Piece, stop: _Piece | None, seen: Mapping[int, int] | None
-) -> _Piece | None:
-    """Behind which piece it belongs, among what others wrote between the same two: as YATA orders them.
-
-    Args:
-        seen: if given, the answer is None where something its author had seen stands between.
-    """
-    client, left, right = new.client, new.left, new.right
-    number = since = 0
-    between: dict[Id, int] = {}
-    """What was passed, numbered; from ``since`` on it is in conflict."""
-    placed = False
-    piece = before.next
-    while piece is not stop:
-        if piece is None:
-            return before if seen is None else None
-        author = piece.client
-        if seen is not None and (author == client or piece.clock < seen.get(author, 0)):
-            return None
-        if not placed:
-            number += 1
-            between[author, piece.end - 1] = number
-            if piece.left == left:
-                if author < client:
-                    before, since = piece, number
-                else:
-                    placed = piece.right == right
-            else:
-                passed = between.get(piece.left) if piece.left is not None else None
-                if passed is None:
-                    placed = True
-                elif passed <= since:
-                    before, since = piece, number
-        elif seen is None:
-            break
-        piece = piece.next
-    return before
 
 
 def prove(state: bytes) -> Neighbours | None:

@@ -56,7 +56,7 @@ class Replica:
         self._base = state or NOTHING
         self._tail: list[bytes] = []
         self._tail_size = 0
-        self._steps = 0
+        self._steps = _Steps()
         self._undo: UndoManager | None = None
         try:
             self._build()
@@ -106,7 +106,7 @@ class Replica:
             if written is None:
                 return self._edit_by_search(start, end, replacement)
         self._take_in(written)
-        if self._update != written:
+        if self._last.update != written:
             # It never happened. If it does, the ids were wrong, and the engine may wait for others to come.
             self._build()
             self._own = OwnEdits(self.client, self._size())
@@ -200,14 +200,13 @@ class Replica:
     def follow(self) -> None:
         """From now on local edits can be undone. It slows them, and keeps deleted text in memory."""
         if self._undo is None:
-            # pycrdt only compares these numbers: a step ends where they jump.
-            self._undo = UndoManager(_STEP_GAP, lambda: (self._steps + 1) * _STEP_GAP, [], [])
+            self._undo = UndoManager(_STEP_GAP, self._steps.time, [], [])
             self._undo.expand_scope_text(self._doc, self._text)  # type: ignore[attr-defined]
             self._undo.include_origin(_LOCAL)
 
     def new_step(self) -> None:
         """The next edit is undone by itself, not with the one before."""
-        self._steps += 1
+        self._steps.count += 1
 
     @property
     def follows(self) -> bool:
@@ -287,7 +286,7 @@ class Replica:
             transaction.drop()
 
     def _build(self) -> None:
-        self._update = NOTHING
+        self._last = last = _LastUpdate()
         self._undo = None
         self._doc = Doc(self.client, None, None)
         transaction = self._doc.create_transaction()
@@ -299,14 +298,11 @@ class Replica:
             transaction.commit()
         finally:
             transaction.drop()
-        self._observed = self._doc.observe(self._note)
-
-    def _note(self, event: TransactionEvent) -> None:
-        self._update = event.update
+        self._observed = self._doc.observe(last.note)
 
     def _take(self) -> bytes:
         """The update of the transaction just done, kept for a rebuild as well."""
-        update, self._update = self._update, NOTHING
+        update, self._last.update = self._last.update, NOTHING
         self._tail.append(update)
         self._tail_size += len(update)
         # A tail as long as the base is folded into it, so keeping it costs O(1) per byte written.
@@ -317,6 +313,34 @@ class Replica:
     def _watch(self, deltas: list[Span]) -> Subscription:
         # Text observers cost more than the edit itself, so they live for one call.
         return self._text.observe(lambda event: deltas.extend(_spans(event.delta)))  # type: ignore[attr-defined]
+
+
+# What the engine calls knows nothing of the replica. It would keep it alive for ever: Python's collector does
+# not see what the engine holds.
+
+
+class _LastUpdate:
+    """What the last transaction made."""
+
+    __slots__ = ("update",)
+
+    def __init__(self) -> None:
+        self.update = NOTHING
+
+    def note(self, event: TransactionEvent) -> None:
+        self.update = event.update
+
+
+class _Steps:
+    """How many steps of undo there were, as times. pycrdt only compares them: a step ends where they jump."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 1
+
+    def time(self) -> int:
+        return self.count * _STEP_GAP
 
 
 def merge(updates: Sequence[bytes]) -> bytes:

@@ -51,7 +51,7 @@ def _undoes_all(patch: pytest.MonkeyPatch) -> None:
 
 
 def _everybodys_undo(replica: replica_module.Replica) -> replica_module.UndoManager:
-    undo = replica_module.UndoManager(1_000, lambda: (replica._steps + 1) * 1_000, [], [])
+    undo = replica_module.UndoManager(1_000, replica._steps.time, [], [])
     undo.expand_scope_text(replica._doc, replica._text)  # type: ignore[attr-defined]
     return undo
 
@@ -99,3 +99,14 @@ def test_a_planted_fault_is_found(fault: str, monkeypatch: pytest.MonkeyPatch) -
     found = next(filter(None, map(difference_of, range(200))), "")
 
     assert re.search(symptom, found)
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [
+        7235444,  # what was written behind a character whose author went on was thought to be elsewhere
+    ],
+)
+def test_what_was_a_difference_once_is_none(seed: int) -> None:
+    """Each of these rounds has had one."""
+    assert not difference_of(seed)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from peergos_collab.documents.replica import EngineFailed, Replica
@@ -16,6 +19,19 @@ def test_offsets_are_unchecked_bytes() -> None:
     assert replica.text() == "日!x"
     replica.edit(1, 2, "")
     assert replica.text() != "日!x"
+
+
+def test_what_is_not_used_any_more_ends() -> None:
+    """The engine holds what it calls, and no collector sees that: none of it holds the replica."""
+    replica = Replica(1, None)
+    replica.follow()
+    replica.edit(0, 0, "a")
+    replica.undo()
+    alive = weakref.ref(replica)
+    del replica
+    gc.collect()
+
+    assert alive() is None
 
 
 def test_deltas_count_bytes() -> None:

@@ -286,3 +286,20 @@ def test_honest_words_are_placed_as_the_engine_does() -> None:
         piece = piece.next
 
     assert shown == document.text
+
+
+def test_one_that_grows_after_something_named_its_end() -> None:
+    """Who wrote behind a word that its author went on with stays where the engine has him."""
+    found, start, end = Neighbours(), (1, 3), None
+    for client, clock, left, text in (
+        (1, 0, None, b"<a1>"),
+        (2, 0, start, b"<d2>"),
+        (9, 0, (2, 3), b"<b11>"),
+        (2, 4, (2, 3), b"<d3>"),
+        (5, 0, start, b"<a5>"),
+        (7, 0, start, b"<c6>"),
+    ):
+        assert found.place([Struct(client, clock, len(text), left, end, text)])
+    behind_all_that_he_saw = Struct(9, 5, 5, (7, 3), end, b"<b19>")
+
+    assert found.place([behind_all_that_he_saw])
