@@ -11,7 +11,7 @@ import click
 
 from ..errors import UsageError
 from .output import narrate, print_bytes, print_result
-from .past import at, blame, compact, diff, history, name, restore
+from .past import at, blame, compact, diff, forget, history, name, restore
 from .session import in_workspace
 from .settings import Group, Settings, current, refuse
 
@@ -168,5 +168,5 @@ def export(path: str, form: str, output: str) -> None:
         print_bytes(data)
 
 
-for command in (history, name, at, diff, blame, restore, compact):
+for command in (history, name, at, diff, blame, restore, compact, forget):
     doc.add_command(command)

@@ -14,7 +14,7 @@ from .session import in_workspace
 from .settings import Command, current, refuse
 
 if TYPE_CHECKING:
-    from ..workspace.api import CompactedAt, Compaction, Passage, Version, Workspace
+    from ..workspace.api import CompactedAt, Compaction, Forgetting, Passage, Version, Workspace
 
 SHOWN: int = 12
 """Characters of a version's id in a table; any begin that only one version has will do."""
@@ -161,6 +161,50 @@ def compact(path: str) -> None:
     if not done.archives:
         lines = ["There is nothing to compact yet: the newest changes of each device stay as they are."]
     print_result(settings, {"path": path, **dataclasses.asdict(done)}, lines + table(_at_nodes(done)))
+
+
+@click.command("forget", cls=Command)
+@click.argument("path")
+@click.option("--before", metavar="VERSION", default="", help="Forget up to VERSION only, by its name or id.")
+@click.option("--status", is_flag=True, help="Only tell what was forgotten, or is to be, and change nothing.")
+def forget(path: str, before: str, *, status: bool) -> None:
+    """Have everybody forget how the text of PATH came about: what was taken away, who wrote what, and when.
+
+    For admins. The text stays, and what is written from now on. What comes before now, or before VERSION,
+    goes from the nodes of PATH and from its members' devices, names of versions included. That is done once
+    members had time to compare (a week, unless a node's operator says otherwise), and not at all if one of
+    them objects. Who kept a copy, or runs another program, can still have it.
+    """
+    settings = current()
+    if status and before:
+        refuse("--status changes nothing, so there is no --before to it; nothing was changed.")
+
+    async def work(workspace: Workspace) -> list[Forgetting]:
+        if status:
+            return await workspace.forgetting(path)
+        return [await workspace.forget_document(path, before)]
+
+    found = in_workspace(settings, work)
+    lines = [] if found else ["Nothing of it was forgotten."]
+    for each in found:
+        lines += [_forgotten(each), *table([(at.node, _when(at)) for at in each.nodes])]
+    print_result(settings, {"path": path, "forgotten": [dataclasses.asdict(each) for each in found]}, lines)
+
+
+def _forgotten(each: Forgetting) -> str:
+    by = _person(each.by, unverified=each.unverified)
+    what = f"{each.changes} changes are to be forgotten, as {by} said, {local_time(each.time)}"
+    if each.done:
+        return f"{what}: on this device they are."
+    if not each.counts:
+        return f"{what}: they stay, for somebody objected, or who said so is no admin of today."
+    return f"{what}: members' devices do so after the nodes, unless somebody objects."
+
+
+def _when(at: CompactedAt) -> str:
+    return at.problem or (
+        f"forgets them in {at.hours} h, unless a member objects" if at.hours else "forgot them"
+    )
 
 
 def _at_nodes(done: Compaction) -> list[tuple[str, str]]:

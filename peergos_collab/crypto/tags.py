@@ -84,6 +84,7 @@ class Tag(enum.Enum):
     SEAL = b"seal"
     ARCHIVE = b"archive"
     PRUNE = b"prune"
+    LOG_WRITERS = b"log writers"
 
     # Hashes that name records
     ACCOUNT_ID = b"account id"

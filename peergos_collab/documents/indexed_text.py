@@ -13,7 +13,7 @@ from .firewall import UpdateSummary, halves_of
 from .halves import Halves
 from .lines import LineIndex
 from .replica import NOTHING, EngineFailed, Replica, Span
-from .structure import structure
+from .structure import is_part, structure
 
 _UTF8_PARTS: Final = bytes(
     1 if 0x80 <= byte < 0xC0 else 4 if 0xF0 <= byte < 0xF5 else 0 for byte in range(256)
@@ -122,6 +122,10 @@ class IndexedText:
     def is_same_throughout(self, other: IndexedText) -> bool:
         """Whether it also is so of the same characters by the same writers: dear, for a thread of its own."""
         return structure(self.state()) == structure(other.state())
+
+    def is_part_of(self, other: IndexedText) -> bool:
+        """Whether another document may be what became of it: dear, too."""
+        return is_part(self.state(), other.state())
 
     def _known(self) -> dict[int, int]:
         if self._own_clock:

@@ -7,6 +7,7 @@ one client wrote behind another, and that are all there or all deleted, is one s
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import Final
 
 from ..values import dataclass
@@ -46,6 +47,37 @@ def structure(state: bytes) -> list[Struct]:
     cut = [part for struct in structs for part in _cut(struct, deleted.get(struct.client, []))]
     cut.sort(key=lambda struct: (struct.client, struct.clock))
     return _joined(cut)
+
+
+def is_part(one: bytes, whole: bytes) -> bool:
+    """Whether a state may have become another: all that is in it is there between the same characters, and is
+    the same or deleted by then."""
+    by_client: dict[int, list[Struct]] = {}
+    for struct in structure(whole):
+        by_client.setdefault(struct.client, []).append(struct)
+    return all(_is_within(struct, by_client.get(struct.client, [])) for struct in structure(one))
+
+
+def _is_within(struct: Struct, others: list[Struct]) -> bool:
+    """Whether a struct is there, in pieces that may be cut and joined otherwise."""
+    at, end = struct.clock, struct.clock + struct.length
+    place = bisect_right(others, at, key=lambda other: other.clock) - 1
+    while at < end:
+        other = others[place] if 0 <= place < len(others) else None
+        if other is None or not other.clock <= at < other.clock + other.length:
+            return False
+        stop = min(end, other.clock + other.length)
+        own, theirs = _stretch(struct, at, stop), _stretch(other, at, stop)
+        if (own.left, own.right) != (theirs.left, theirs.right) or theirs.text not in {None, own.text}:
+            return False
+        at, place = stop, place + 1
+    return True
+
+
+def _stretch(struct: Struct, start: int, end: int) -> Struct:
+    if (start, end) == (struct.clock, struct.clock + struct.length):
+        return struct
+    return _part(struct, start, end, there=struct.text is not None)
 
 
 def structs_of(update: bytes) -> list[Struct]:

@@ -1,5 +1,7 @@
 """What a node does about prune records: it gathers the archives they name, waits, and drops segments.
 
+Where one forgets, nothing but husks takes their place: those this node makes itself, of what it has.
+
 Nothing goes on a word alone. An archive is taken only if it shows the ids and signatures of segments that are
 here, all of them, in no more bytes. What is sealed in it only members can check, so they are given time for
 that, in hours in which this node served: neither a clock that jumps nor a node that is off takes any of it
@@ -20,8 +22,9 @@ from ..ports import Batch, PutValue, SegmentStore
 from ..sync.archived import OFFERED
 from ..sync.archiving import Packed, take_packed
 from ..sync.arrivals import BranchState, Record
+from ..sync.husks import first_left, make_husks, take_husks
 from ..sync.logbook import LogBook
-from ..sync.pruning import standing
+from ..sync.pruning import forgetting, shows_part_of, standing
 from ..sync.session import Session
 from ..sync.session_events import ArchiveCame
 from .commits import Commit, nothing
@@ -43,6 +46,7 @@ class Pruning:
     Args:
         find_book: gives the book of a stored object, or None.
         touch: told of sessions that have frames to send.
+        readers: gives the sessions on which an object is open.
         grace: hours from an archive's arrival until it takes the place of segments.
 
     Attributes:
@@ -54,15 +58,18 @@ class Pruning:
         store: SegmentStore,
         find_book: Callable[[ObjectId], LogBook | None],
         touch: Callable[[Session], None],
+        readers: Callable[[ObjectId], Iterable[Session]],
         grace: int,
     ) -> None:
         self._store = store
+        self._readers = readers
         self._find_book = find_book
         self._touch = touch
         self._grace = grace
         self._age = _stored_age(store)
         self._due = self._stored_due(b"", b"\xff" * 73)
-        """By object and archive: at which age it takes the place of segments."""
+        """By object and archive, at which age it takes the place of segments; by object and prune record that
+        forgets, at which age that is done."""
         self.ripe = bool(self._due)
         self._without: dict[int, set[bytes]] = {}
         """By session: archives that it was asked for and does not have."""
@@ -85,6 +92,12 @@ class Pruning:
 
     def take_records(self, session: Session, book: LogBook, records: Iterable[Record]) -> None:
         """Records came from a session: what they name is asked of it."""
+        records = list(records)
+        forgetful = {record.id for record in records if isinstance(record, Prune) and record.forgets}
+        if forgetful:
+            self._begin_to_forget(session, book)
+            for id_ in forgetful - {prune.id for prune in forgetting(book)}:
+                session.archives.tell_pruned(book.object, id_, None)
         fresh = {record.id for record in records if isinstance(record, Prune) and record.replaced}
         counting = standing(book) if fresh else []
         for id_ in fresh - {prune.id for prune in counting}:
@@ -99,6 +112,7 @@ class Pruning:
         """Who opened an object may have what is lacking. It is checked, so it needs no right to be given."""
         if not book.prunes:
             return
+        self._begin_to_forget(session, book)
         counting = standing(book)
         for prune in counting:
             if self._has_all(book, prune):
@@ -166,6 +180,61 @@ class Pruning:
         due = (self._due.get(book.object + each.archive, 0) for each in prune.replaced)
         return max(0, max(due) - self._age)
 
+    # -- what is to be forgotten ----------------------------------------------------------------
+
+    def _begin_to_forget(self, session: Session, book: LogBook) -> None:
+        """From now on members have time to object; tells in how many hours what counts is forgotten."""
+        for prune in forgetting(book):
+            key = book.object + prune.id
+            if key not in self._due and not _is_done(book, prune):
+                self._due[key] = self._age + self._grace
+                self._store.write([PutValue(DUE, key + self._due[key].to_bytes(8, "big"), b"\x01")])
+                self.ripe |= not self._grace
+            if _whole(book, prune):
+                hours = max(0, self._due.get(key, 0) - self._age)
+                session.archives.tell_pruned(book.object, prune.id, hours)
+
+    def is_over(self, book: LogBook, husk: Archive) -> bool:
+        """Whether the time to object is over for something that wants all in a husk forgotten.
+
+        Then a node that was away, and lacks what follows, can go on: with husks in place of what it has.
+        """
+        return any(
+            self._due.get(book.object + prune.id, self._age + 1) <= self._age
+            for prune in forgetting(book)
+            if prune.forgets is not None and shows_part_of(husk, prune.forgets)
+        )
+
+    def _forget(self, book: LogBook, prune: Prune) -> Commit | None:
+        """Has a few husks take the place of what is to be forgotten; None once all have."""
+        for number, stop in _extent(book, prune).items():
+            husked = make_husks(book, book.numbered[number], stop)
+            batch = take_husks(book, husked) if husked is not None else []
+            if batch:
+                return Commit(batch, nothing, book.object)
+        return None
+
+    def _forgotten(self, book: LogBook, prune: Prune) -> Commit:
+        """All husks are there: archives that wait for the same segments go, too, and it is told."""
+        batch, stops = self._not_due(book.object, prune.id), _extent(book, prune)
+        start = book.object
+        for key in self._store.keys(OFFERED, start, start + b"\xff" * 33, _MANY):
+            archive = book.archived.offered(key[32:])
+            branch = book.find(archive.log, archive.first, archive.ids[0]) if archive is not None else None
+            if archive and branch and archive.first <= stops.get(branch.number, 0):
+                batch += [PutValue(OFFERED, key, None), *self._not_due(book.object, archive.id)]
+
+        def durable() -> None:
+            for session in self._readers(book.object):
+                session.archives.tell_pruned(book.object, prune.id, 0)
+                self._touch(session)
+
+        return Commit(batch, durable, book.object)
+
+    def _not_due(self, object_id: ObjectId, id_: bytes) -> Batch:
+        when = self._due.pop(object_id + id_, None)
+        return [] if when is None else [PutValue(DUE, object_id + id_ + when.to_bytes(8, "big"), None)]
+
     # -- time passes ----------------------------------------------------------------------------
 
     def hour(self) -> Commit:
@@ -190,6 +259,8 @@ class Pruning:
 
     def _act_on(self, object_id: ObjectId, ripe: set[bytes]) -> list[Commit]:
         book = self._find_book(object_id)
+        if book is not None and (done := self._act_on_forgetting(book, ripe)):
+            return done
         named = {each.archive: each for prune in (standing(book) if book else []) for each in prune.replaced}
         commits: list[Commit] = []
         for id_ in sorted(ripe, key=lambda id_: (id_ in named, named.get(id_))):
@@ -197,12 +268,21 @@ class Pruning:
             if branches and all(branch.kept < named[id_].first for branch in branches):
                 continue  # what comes before it stays, so far
             batch = self._replace(book, id_) if book is not None and branches else []
-            key = object_id + id_
-            due = key + self._due.pop(key).to_bytes(8, "big")
-            gone: Batch = [PutValue(OFFERED, key, None), PutValue(DUE, due, None)]
+            gone = [PutValue(OFFERED, object_id + id_, None), *self._not_due(object_id, id_)]
             commits.append(Commit([*batch, *gone], nothing, object_id))
             if len(commits) >= _STEP:
                 break
+        return commits
+
+    def _act_on_forgetting(self, book: LogBook, ripe: set[bytes]) -> list[Commit]:
+        commits: list[Commit] = []
+        for prune in forgetting(book):
+            is_ripe = prune.id in ripe
+            ripe.discard(prune.id)
+            if not is_ripe or not _whole(book, prune):
+                continue  # it is done once all of it is here
+            commit = self._forget(book, prune)  # what follows is looked for once that is on the disk
+            commits.append(commit if commit is not None else self._forgotten(book, prune))
         return commits
 
     def _replace(self, book: LogBook, id_: bytes) -> Batch:
@@ -215,6 +295,27 @@ class Pruning:
         if archive is None or branch is None:
             return []
         return take_packed(book, Packed(branch.number, archive))
+
+
+def _extent(book: LogBook, prune: Prune) -> dict[int, int]:
+    return book.extent(prune.forgets.heads) if prune.forgets is not None else {}
+
+
+def _whole(book: LogBook, prune: Prune) -> bool:
+    """Whether all that is to be forgotten is here, and what is to stand for it, which is none of that."""
+    forgets = prune.forgets
+    if forgets is None or not book.has_all([forgets.base, *forgets.heads]):
+        return False
+    if book.is_forgotten(forgets.base):
+        return False  # it stands for nothing any more
+    branch = book.find(forgets.base.log, forgets.base.seq, forgets.base.id)
+    return branch is not None and forgets.base.seq > _extent(book, prune).get(branch.number, 0)
+
+
+def _is_done(book: LogBook, prune: Prune) -> bool:
+    """Whether nothing is left to be forgotten."""
+    left = (first_left(book, book.numbered[n], stop) for n, stop in _extent(book, prune).items())
+    return _whole(book, prune) and all(each is None for each in left)
 
 
 def _branches(book: LogBook, named: Replaced) -> list[BranchState]:

@@ -26,6 +26,7 @@ from ..sync.session import Session
 from ..sync.session_events import (
     ArchiveCame,
     Closed,
+    ClosedArchiveCame,
     CollectionChanged,
     CollectionOffered,
     CompareWanted,
@@ -122,7 +123,7 @@ class Shelf:
         self.numbering = Numbering(self.store, self.clock)
         self.collections = Collections(self.store, self.random, self._books.get)
         self.passing = Passing(self.clock, self._readers, self._touch)
-        self.pruning = Pruning(self.store, self.find_book, self._touch, self.grace)
+        self.pruning = Pruning(self.store, self.find_book, self._touch, self._readers, self.grace)
 
     def attach(self, channel: bytes) -> Session:
         """A session for a new connection."""
@@ -241,6 +242,8 @@ class Shelf:
                 return self._records(session, event)
             case SegmentsCame():
                 return self._segments(session, event)
+            case ClosedArchiveCame():
+                return self._husk(session, event)
             case ArchiveCame():
                 channel = session.channels.get(event.object)
                 return self.pruning.take(session, channel.book, event) if channel is not None else None
@@ -354,13 +357,28 @@ class Shelf:
             self._bar(session, event.object)
             session.grant_credit(event.size)
             return None
-        offered = channel.book.take_segments(event.raws, channel.rights.give)
+        return self._taken(session, event, channel.book.take_segments(event.raws, channel.rights.give))
+
+    def _husk(self, session: Session, event: ClosedArchiveCame) -> Commit | None:
+        """What is forgotten elsewhere, and never was here."""
+        channel = session.channels.get(event.object)
+        if channel is None or not channel.may_write:
+            self._bar(session, event.object)
+            session.grant_credit(event.size)
+            return None
+        book, over = channel.book, self.pruning.is_over(channel.book, event.archive)
+        return self._taken(
+            session, event, book.take_closed(event.archive, channel.rights.give, gives_up=over)
+        )
+
+    def _taken(self, session: Session, event: SegmentsCame | ClosedArchiveCame, offered: Offered) -> Commit:
+        book = session.channels[event.object].book
         session.note_taken(event.object, offered.arrivals, offered.known)
         self._answer(session, event.object, offered)
         self._spread(session, event.object, offered)
         logs = dict.fromkeys(arrival.segment.log for arrival in offered.arrivals)
-        self.pruning.take_segments(session, channel.book, logs)
-        tips = channel.book.tips_of(logs)
+        self.pruning.take_segments(session, book, logs)
+        tips = book.tips_of(logs)
         receipt = self._sign(event.object, tips) if tips else b""
         epochs = {arrival.segment.epoch for arrival in offered.arrivals}
 

@@ -14,6 +14,9 @@ is kept whole in place of its payload.
 
 The same segments always give the same archive, where zlib does: members who each made one need only compare
 its id.
+
+A *husk* is an archive of which what was sealed is forgotten: for everybody it shows which segments there
+were, and nothing else. It is made of segments, of an archive or of a longer husk, without any key.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import field
+from itertools import takewhile
 from typing import Any, Final, Self
 
 from ..codec import decode_untrusted, encode
@@ -121,6 +125,15 @@ class Archive:
         )
 
     @property
+    def is_husk(self) -> bool:
+        """Whether nothing is sealed in it any more."""
+        return not self.sealed
+
+    def husk(self, start: int = 0) -> Archive:
+        """Without what is sealed, from the place ``start`` on."""
+        return _husk(self.place(start), self.last_id, self.proofs[start * _PROOF :])
+
+    @property
     def bound(self) -> bytes:
         """What its seal is bound to."""
         return self._prefix + self.proofs
@@ -177,6 +190,23 @@ class Archive:
         return blob(nonces, count * _NONCE, "nonces"), sizes, payloads
 
 
+def husk_of(segments: Sequence[Segment]) -> Archive:
+    """The husk of consecutive segments of one log: of as many as are of the epoch of the first, and fit."""
+    first = segments[0]
+    run = list(takewhile(lambda segment: segment.epoch == first.epoch, segments[:MAX_SEGMENTS]))
+    return _husk(first.place, run[-1].id, _proofs(run))
+
+
+def _husk(first: SegmentPlace, last_id: SegmentId, proofs: bytes) -> Archive:
+    last = first.seq + len(proofs) // _PROOF - 1
+    fields = first.object, first.log, first.seq, last, first.previous, last_id, first.epoch
+    return Archive.parse_untrusted(encode([encode([VERSION, *fields]), proofs, b""]))
+
+
+def _proofs(segments: Sequence[Segment]) -> bytes:
+    return b"".join(segment.signature + body_hash(segment.body) for segment in segments)
+
+
 def archive_epoch(raw: bytes) -> EpochId | None:
     """The epoch of a stored archive; None where it is damaged. Cheap: no id in it is made."""
     try:
@@ -207,7 +237,7 @@ def pack_archive(segments: Sequence[Segment], key: ContentKey) -> Archive:
     last = packed_up[-1]
     fields = first.object, first.log, first.seq, last.seq, first.previous, last.id, first.epoch
     prefix = encode([VERSION, *fields])
-    proofs = b"".join(segment.signature + body_hash(segment.body) for segment in packed_up)
+    proofs = _proofs(packed_up)
     nonces, sizes, payloads = zip(*parts, strict=True)
     packed = zlib.compress(encode([b"".join(nonces), list(sizes), list(payloads)]), 9)
     bound = prefix + proofs

@@ -1,7 +1,12 @@
-"""Prune records: an admin says which archives may take the place of segments; any member may object.
+"""Prune records: an admin says what nodes may drop of an object's segments; any member may object.
+
+One names archives, which take the place of segments. One that *forgets* names a base, which stands for all
+segments up to some heads: of these nothing stays but husks.
 
     prune     = [1, 3, object, epoch, replaced, sealed, signature]                     at most 384 KiB
-    replaced  = [[log, first seq, last seq, archive id] …], or, in an objection, the id of a prune record
+    replaced  = [[log, first seq, last seq, archive id] …]
+              | [1, base [log, seq, id], heads [[log, seq, id] …]]        in one that forgets
+              | the id of a prune record                                  in an objection
     sealed    = cseal(content key of the epoch, padded [device signature, introduction], ad = claim)
     claim     = [1, 3, object, epoch, replaced]                the device signs it, too
     id        = H("prune id", prune without the signature)
@@ -32,12 +37,19 @@ from .operations import Actor
 from .payload import Author
 from .records import PRUNE, VERSION, Epoch
 from .segments import MAX_SEQ
+from .snapshots import SnapshotPlace
 
 MAX_PRUNE: Final = 384 << 10
 """Room for all that, and for an account log padded to 256 KiB."""
 
 MAX_REPLACED: Final = 1_024
 """Archives that one record names: of two million segments, in 80 KiB."""
+
+MAX_FORGOTTEN: Final = 3_000
+"""Heads that one record names, in 216 KiB."""
+
+FORGETS: Final = 1
+"""Begins what one that forgets says, and is its version."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -66,18 +78,46 @@ class Replaced:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgets:
+    """What is to be forgotten, and what stands for it.
+
+    Args:
+        base: where that is.
+        heads: the last segment of each branch that it stands for.
+    """
+
+    base: SnapshotPlace
+    heads: tuple[SnapshotPlace, ...]
+
+    @classmethod
+    def parse_untrusted(cls, value: object) -> Self:
+        """Raises RemoteProtocolError."""
+        version, base, heads = array(value, 3, "what is forgotten")
+        number(version, FORGETS, FORGETS, "version")
+        places = tuple(map(SnapshotPlace.parse_untrusted, many(heads, MAX_FORGOTTEN, "heads")))
+        if not places or list(places) != sorted(set(places)):
+            raise RemoteProtocolError("heads out of order")
+        return cls(SnapshotPlace.parse_untrusted(base), places)
+
+    def fields(self) -> list[Any]:
+        return [FORGETS, self.base.fields(), [head.fields() for head in self.heads]]
+
+
+@dataclass(frozen=True, slots=True)
 class Prune:
     """A prune record, or an objection to one, signed with a key of its epoch.
 
     Args:
-        replaced: empty in an objection.
-        objects_to: the id of a prune record, empty in one.
+        replaced: empty where it names no archives.
+        forgets: None where it does not.
+        objects_to: the id of a prune record, in an objection; else empty.
     """
 
     id: RecordId
     object: ObjectId
     epoch: EpochId
     replaced: tuple[Replaced, ...]
+    forgets: Forgets | None
     objects_to: bytes
     raw: bytes
     _claim: bytes = field(repr=False)
@@ -90,7 +130,7 @@ class Prune:
         cls,
         object_id: ObjectId,
         epoch: EpochId,
-        what: Sequence[Replaced] | RecordId,
+        what: Sequence[Replaced] | Forgets | RecordId,
         keys: EpochKeys,
         actor: Actor,
         random: Random,
@@ -101,11 +141,13 @@ class Prune:
             NoAccess: the keys are not those of an admin, for a prune record.
         """
         objects_to = what if isinstance(what, bytes) else b""
-        replaced = () if isinstance(what, bytes) else tuple(sorted(what))
+        forgets = what if isinstance(what, Forgets) else None
+        replaced = () if isinstance(what, bytes | Forgets) else tuple(sorted(what))
         level = _level(objects_to)
         if keys.level < level:
-            raise NoAccess("only admins have older changes compacted; nothing was changed")
-        fields = [VERSION, PRUNE, object_id, epoch, _value(replaced, objects_to)]
+            raise NoAccess("only admins have older changes compacted or forgotten; nothing was changed")
+        value = objects_to or (forgets.fields() if forgets else [each.fields() for each in replaced])
+        fields = [VERSION, PRUNE, object_id, epoch, value]
         claim = encode(fields)
         device = actor.device.sign(Tag.SIGN_PRUNE_DEVICE, claim)
         said = encode([device, introduce(object_id, epoch, NO_LOG, actor)])
@@ -113,7 +155,7 @@ class Prune:
         id_ = RecordId(hash256(Tag.PRUNE_ID, encode([*fields, sealed])))
         signature = keys.signing_key(level).sign(Tag.SIGN_PRUNE, id_)
         raw = encode([*fields, sealed, signature])
-        return cls(id_, object_id, epoch, replaced, objects_to, raw, claim, sealed)
+        return cls(id_, object_id, epoch, replaced, forgets, objects_to, raw, claim, sealed)
 
     @staticmethod
     def parse_untrusted(raw: bytes) -> UnverifiedPrune:
@@ -123,9 +165,12 @@ class Prune:
         number(fields[1], PRUNE, PRUNE, "prune kind")
         object_id, epoch = (blob(each, 32, "prune record") for each in fields[2:4])
         replaced: tuple[Replaced, ...] = ()
+        forgets: Forgets | None = None
         objects_to = fields[4] if type(fields[4]) is bytes else b""
         if objects_to:
             blob(objects_to, 32, "prune id")
+        elif isinstance(fields[4], list) and fields[4][:1] == [FORGETS]:
+            forgets = Forgets.parse_untrusted(fields[4])
         else:
             replaced = tuple(map(Replaced.parse_untrusted, many(fields[4], MAX_REPLACED, "archives")))
             if not replaced or list(replaced) != sorted(set(replaced)):
@@ -133,7 +178,7 @@ class Prune:
         sealed, signature = some_bytes(fields[5], MAX_PRUNE, "seal"), blob(fields[6], 64, "signature")
         id_ = RecordId(hash256(Tag.PRUNE_ID, encode(fields[:6])))
         where = ObjectId(object_id), EpochId(epoch)
-        prune = Prune(id_, *where, replaced, objects_to, raw, encode(fields[:5]), sealed)
+        prune = Prune(id_, *where, replaced, forgets, objects_to, raw, encode(fields[:5]), sealed)
         return UnverifiedPrune(prune, signature)
 
     def author_untrusted(self, keys: EpochKeys, view: View) -> Author:
@@ -196,7 +241,3 @@ class UnverifiedPrune:
 
 def _level(objects_to: bytes) -> Level:
     return Level.READ if objects_to else Level.ADMIN
-
-
-def _value(replaced: Sequence[Replaced], objects_to: bytes) -> Any:
-    return objects_to or [each.fields() for each in replaced]

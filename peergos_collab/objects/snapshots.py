@@ -8,6 +8,9 @@ last names the heads and how many there are; each leads to the one before by the
 
 A base is a snapshot for those whose history is hidden: it also says, of each run, which number its next
 change has. Runs are named by a hash, so that it does not tell them who wrote what they may not read.
+
+One that stands for all, once the history is forgotten, also says who writes each log: what goes on in a log
+says so no more. That is sealed under the epoch in which it was said, for who lacks that needs it not.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
 
 from ..codec import decode_untrusted, encode
-from ..codec.ids import DeviceId, LogId, ObjectId, RunId, SegmentId
+from ..codec.ids import DeviceId, EpochId, LogId, ObjectId, RunId, SegmentId
 from ..codec.shape import array, blob, many, number, some_bytes
 from ..crypto import Tag, hash256
 from ..errors import RemoteProtocolError
@@ -36,6 +39,7 @@ MAX_STATE: Final = PIECE * (MAX_PARTS - 1)
 
 _PART: Final = 2
 _END: Final = 6
+_FOR_ALL: Final = 7
 
 
 def run_mark(object_id: ObjectId, device: DeviceId, run: RunId) -> bytes:
@@ -43,7 +47,7 @@ def run_mark(object_id: ObjectId, device: DeviceId, run: RunId) -> bytes:
     return hash256(Tag.RUN_MARK, object_id + device + run)[:MARK]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class SnapshotPlace:
     """Where a snapshot stands in its log: its last segment."""
 
@@ -71,12 +75,14 @@ class SnapshotEnd:
         previous: id of the snapshot before that its maker believes, or empty.
         parts: in how many segments it lies.
         following: of a base, the number of the next change of each run; None where it is none.
+        writers: of a base that stands for all, by epoch: who writes logs, sealed; None where it does not.
     """
 
     heads: tuple[SnapshotPlace, ...]
     previous: bytes
     parts: int = 1
     following: Mapping[bytes, int] | None = None
+    writers: Mapping[EpochId, bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +97,17 @@ class SnapshotPart:
             return encode([VERSION, self.piece])
         heads, following = [head.fields() for head in self.end.heads], self.end.following
         runs = None if following is None else [list(item) for item in sorted(following.items())]
-        return encode([VERSION, self.piece, heads, self.end.previous, self.end.parts, runs])
+        fields = [VERSION, self.piece, heads, self.end.previous, self.end.parts, runs]
+        writers = self.end.writers
+        return encode(fields if writers is None else [*fields, [list(item) for item in writers.items()]])
 
     @classmethod
     def decode_untrusted(cls, raw: bytes) -> Self:
         """Raises RemoteProtocolError."""
         value = decode_untrusted(raw, MAX_CONTENT)
         has_end = isinstance(value, list) and len(value) != _PART
-        fields = array(value, _END if has_end else _PART, "snapshot")
+        for_all = isinstance(value, list) and len(value) == _FOR_ALL
+        fields = array(value, _FOR_ALL if for_all else _END if has_end else _PART, "snapshot")
         number(fields[0], VERSION, VERSION, "snapshot version")
         end = _end_untrusted(fields) if has_end else None
         is_base = end is not None and end.following is not None
@@ -110,7 +119,18 @@ def _end_untrusted(fields: list[Any]) -> SnapshotEnd:
     previous = some_bytes(fields[3], 32, "previous snapshot")
     following = None if fields[5] is None else _following(fields[5])
     parts = number(fields[4], 1, MAX_PARTS if following is None else 1, "parts of a snapshot")
-    return SnapshotEnd(heads, previous, parts, following)
+    writers = _writers(fields[6]) if len(fields) == _FOR_ALL else None
+    if writers is not None and following is None:
+        raise RemoteProtocolError("a snapshot that stands for all and is no base")
+    return SnapshotEnd(heads, previous, parts, following, writers)
+
+
+def _writers(value: object) -> dict[EpochId, bytes]:
+    items = [array(item, 2, "writers") for item in many(value, MAX_HEADS, "writers")]
+    return {
+        EpochId(blob(epoch, 32, "epoch id")): some_bytes(sealed, MAX_CONTENT, "writers")
+        for epoch, sealed in items
+    }
 
 
 def _following(value: object) -> dict[bytes, int]:

@@ -43,4 +43,5 @@ def read_base_untrusted(segment: Segment, payload: Payload, who: Introduced) -> 
     if end is None or end.following is None or payload.introduction is None:
         return None
     place = segment.log, segment.seq, segment.id, segment.epoch
-    return Base(*place, who.author, payload.time, end.heads, end.following, who.adders), part.piece
+    what = end.heads, end.following, who.adders, end.writers is not None
+    return Base(*place, who.author, payload.time, *what), part.piece

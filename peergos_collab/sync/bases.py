@@ -8,11 +8,14 @@ once somebody more senior has made a true one.
 
 Whoever has the history uses none. He sees from them whether another one is due: where somebody is in who
 never opens a segment that no base covers for him.
+
+Once the history is forgotten a base stands for it to all members: see ``pruning``. All that it covers passes
+then, whether it could be opened or not; what is written from then on is folded on top.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
 from typing import Any, Final, Protocol, TypeVar
 
@@ -26,6 +29,7 @@ from ..objects.usable_epochs import who_is_given
 from ..values import dataclass
 from .arrivals import BranchState
 from .logbook import LogBook
+from .pruning import named_to_forget
 
 _Key = TypeVar("_Key")
 _LAST: Final = (1, 0, b"")
@@ -53,6 +57,7 @@ class Base:
         heads: the last segment of each branch that is in it.
         following: the number of the next change of each run, by its mark.
         adders: the devices that added its author's.
+        for_all: it can stand for all, also for who had the history.
     """
 
     log: LogId
@@ -64,6 +69,7 @@ class Base:
     heads: tuple[SnapshotPlace, ...]
     following: Mapping[bytes, int] = field(repr=False)
     adders: frozenset[DeviceId] = frozenset()
+    for_all: bool = False
 
 
 class Bases:
@@ -93,6 +99,8 @@ class Bases:
         self.reach: dict[tuple[int, EpochId], int] = {}
         self._refused: set[SegmentId] = set()
         self._covered: dict[int, int] = {}
+        self._forgotten: dict[int, int] = {}
+        self._following: dict[bytes, int] = {}
         self._view: View | None = None
         self._given: dict[EpochId, frozenset[PrincipalId]] = {}
         self._open: dict[EpochId, bool] = {}
@@ -158,14 +166,15 @@ class Bases:
         """
         his = [one for one in self.known.values() if one.author.device == base.author.device]
         known = base.id in self.known or base.id in self._refused
-        if known or any(self._says_less(base, one) for one in his):
+        if known or (not base.for_all and any(self._says_less(base, one) for one in his)):
             return False
         self._version += 1
         for one in his:
-            if self._says_less(one, base):
+            if not one.for_all and self._says_less(one, base):
                 del self.known[one.id]
         self.known[base.id] = base
-        unused = [one for one in self.known.values() if one.log == base.log and one.id not in self.used]
+        kept = {*self.used, *(forgets.base.id for forgets, _ in named_to_forget(self.book))}
+        unused = [one for one in self.known.values() if one.log == base.log and one.id not in kept]
         unused.sort(key=lambda one: (one.seq, one.id))
         for one in unused[:-MAX_OF_A_LOG]:
             del self.known[one.id]
@@ -181,17 +190,49 @@ class Bases:
 
     def extent(self, base: Headed) -> dict[int, int]:
         """Up to which seq a base covers each branch, as far as what it covers is here."""
-        found: dict[int, int] = {}
-        for head in base.heads:
-            seq, branch = head.seq, self.book.find(head.log, head.seq, head.id)
-            while branch is not None and found.get(branch.number, 0) < seq:
-                found[branch.number] = seq
-                seq, branch = branch.first - 1, branch.base
-        return found
+        return self.book.extent(base.heads)
 
     def is_whole(self, base: Headed) -> bool:
         """Whether all that a base covers is here."""
-        return all(self.book.find(head.log, head.seq, head.id) is not None for head in base.heads)
+        return self.book.has_all(base.heads)
+
+    # -- where the history is forgotten ---------------------------------------------------------
+
+    def is_forgotten(self, branch: BranchState, seq: int) -> bool:
+        """Whether a segment passes for everybody: a base that stands for all is used, and covers it."""
+        return seq <= self._forgotten.get(branch.number, 0)
+
+    @property
+    def forgotten(self) -> Mapping[int, int]:
+        """By branch, up to where a base that stands for all covers it."""
+        return self._forgotten
+
+    def named(self) -> Iterator[tuple[Base, bool]]:
+        """Bases that an admin said are to stand for all, and whether somebody objected."""
+        for forgets, objected in named_to_forget(self.book):
+            base = self.known.get(forgets.base.id)
+            if base is not None and base.for_all:
+                yield base, objected
+
+    def _stand_for_all(self) -> list[Base]:
+        """Of those the ones to use: for what is forgotten here there is nothing else.
+
+        Those for which it was forgotten on this disk come first. Others are the last choice where somebody
+        objected, or where they stand for more than is forgotten.
+        """
+        archived = self.book.archived
+        needed = archived.forgotten
+        if not needed or self._view is None:
+            return []
+        trust: dict[SegmentId, tuple[object, ...]] = {}
+        for base, objected in self.named():
+            branch = self.book.find(base.log, base.seq, base.id)
+            if branch is None or archived.is_forgotten(branch.number, base.seq):
+                continue
+            beyond = any(seq > needed.get(n, seq) for n, seq in self.extent(base).items())
+            trust[base.id] = not archived.is_relied_on(base.id), objected, beyond
+        by_trust = self._by_trust(self.known[id_] for id_ in trust)
+        return _needed(sorted(by_trust, key=lambda one: trust[one[0].id]), needed, {})
 
     # -- for whoever the history is hidden from -------------------------------------------------
 
@@ -201,14 +242,11 @@ class Bases:
 
     def following(self, device: DeviceId, run: RunId) -> int:
         """The number of a run's next change, by the bases that are used."""
-        return self.all_following().get(run_mark(self.object, device, run), 1) if self.used else 1
+        return self._following.get(run_mark(self.object, device, run), 1) if self.used else 1
 
-    def all_following(self) -> dict[bytes, int]:
+    def all_following(self) -> Mapping[bytes, int]:
         """The same of all runs, by their marks."""
-        together: dict[bytes, int] = {}
-        for base in (self.known[id_] for id_ in self.used if id_ in self.known):
-            _widen(together, base.following)
-        return together
+        return self._following
 
     def choose(self, keys: Mapping[EpochId, EpochKeys], counts: Callable[[Base], bool]) -> list[Base]:
         """The bases to use, in order.
@@ -216,20 +254,19 @@ class Bases:
         Args:
             counts: whether a base counts, by where the log of its author ends.
         """
+        chosen = self._stand_for_all()
         if not self.is_hidden:
-            return []
+            return chosen
         needed: dict[int, int] = {}
         for (number, epoch), seq in self.reach.items():
             if self.is_closed(epoch, keys):
                 needed[number] = max(seq, needed.get(number, 0))
         covered: dict[int, int] = {}
-        chosen = []
-        for base, extent in self._by_trust(base for base in self.known.values() if counts(base)):
-            more = {n: min(seq, needed[n]) for n, seq in extent.items() if n in needed}
-            if any(seq > covered.get(n, 0) for n, seq in more.items()):
-                chosen.append(base)
-                _widen(covered, extent)
-        return chosen
+        for base in chosen:
+            _widen(covered, self.extent(base))
+        used = {base.id for base in chosen}
+        others = (base for base in self.known.values() if counts(base) and base.id not in used)
+        return chosen + _needed(self._by_trust(others), needed, covered)
 
     def _by_trust(self, bases: Iterable[Base]) -> list[tuple[Base, dict[int, int]]]:
         def place(one: tuple[Base, dict[int, int]]) -> tuple[object, ...]:
@@ -263,10 +300,15 @@ class Bases:
         if self._looked_at == self._version:
             return False
         self._looked_at = self._version
-        self._covered.clear()
-        for id_ in self.used:
-            if id_ in self.known:
-                _widen(self._covered, self.extent(self.known[id_]))
+        for each in (self._covered, self._forgotten, self._following):
+            each.clear()
+        for_all = [base for base, _ in self.named()] if self.book.archived.forgotten else []
+        for base in (self.known[id_] for id_ in self.used if id_ in self.known):
+            extent = self.extent(base)
+            _widen(self._covered, extent)
+            _widen(self._following, base.following)
+            if any(one.id == base.id for one in for_all):
+                _widen(self._forgotten, extent)
         heads = (head for base in self.known.values() for head in base.heads)
         self._awaited = {head.log for head in heads if self.book.find(head.log, head.seq, head.id) is None}
         return True
@@ -315,6 +357,7 @@ class Bases:
                 [head.fields() for head in base.heads],
                 [list(item) for item in base.following.items()],
                 sorted(base.adders),
+                base.for_all,
             ]
             for base in self.known.values()
         ]
@@ -325,11 +368,13 @@ class Bases:
     def restore(self, fields: Any) -> None:
         """Takes back what ``stored`` gave. Raises RemoteProtocolError."""
         known, used, false, unchecked, reach, passed = array(fields, 6, "bases")
-        for log, seq, id_, epoch, account, device, principal, name, time, heads, following, adders in known:
+        for log, seq, id_, epoch, account, device, principal, name, time, *rest in known:
+            heads, following, adders, for_all = array(rest, 4, "bases")
             author = Author(AccountId(account), DeviceId(device), PrincipalId(principal), name)
             places = tuple(SnapshotPlace.parse_untrusted(head) for head in heads)
             place = LogId(log), seq, SegmentId(id_), EpochId(epoch)
-            base = Base(*place, author, time, places, dict(following), frozenset(map(DeviceId, adders)))
+            added = frozenset(map(DeviceId, adders))
+            base = Base(*place, author, time, places, dict(following), added, for_all)
             self.known[base.id] = base
         self.used = [SegmentId(id_) for id_ in used]
         self.false = {SegmentId(id_) for id_ in false}
@@ -363,6 +408,19 @@ class Bases:
             self.add(base)
         self._version += 1
         self.look_again()
+
+
+def _needed(
+    bases: Iterable[tuple[Base, dict[int, int]]], needed: Mapping[int, int], covered: dict[int, int]
+) -> list[Base]:
+    """Of bases with what they cover, in order: each that covers more of what is needed than those before."""
+    chosen = []
+    for base, extent in bases:
+        more = {n: min(seq, needed[n]) for n, seq in extent.items() if n in needed}
+        if any(seq > covered.get(n, 0) for n, seq in more.items()):
+            chosen.append(base)
+            _widen(covered, extent)
+    return chosen
 
 
 def _widen(covered: dict[_Key, int], extent: Mapping[_Key, int]) -> None:

@@ -25,6 +25,7 @@ from ..codec.shown import show_person
 from ..errors import Damaged, NotYet, PeergosCollabError, Quarantined, RemoteProtocolError
 from ..objects.bindings import Introduced, NoMember
 from ..objects.epoch_keys import EpochKeys
+from ..objects.log_writers import open_writers_untrusted
 from ..objects.membership import View
 from ..objects.op_kinds import Close
 from ..objects.payload import Author, Cite, Delivery, Kind, Payload, decode_payload_untrusted
@@ -38,7 +39,8 @@ from .closings import Closings
 from .fold import Fold, Missing
 from .introductions import Introductions
 from .logbook import LogBook
-from .snapshots import Claimed, Snapshots, stored_snapshot_untrusted
+from .pruning import named_to_forget
+from .snapshots import Claimed, Snapshots, open_part_untrusted, stored_snapshot_untrusted
 
 _NOBODY: Final = Author(AccountId(bytes(32)), DeviceId(bytes(32)), PrincipalId(bytes(32)), "")
 _NOTHING: Final = Payload(RunId(bytes(16)), 1, 0, (), (), Kind.HELLO, 0, b"")
@@ -127,6 +129,7 @@ class CausalOrder:
         self.bases = Bases(object_id, book, principal)
         self._looked_by: tuple[View, int] | None = None
         self._unsettled = False
+        self._steps = 0
         self._on_damage = on_damage
         self._arrived: dict[tuple[int, int], Segment] = {}
         self._blocked: dict[int, Ready] = {}
@@ -191,6 +194,8 @@ class CausalOrder:
         for arrival in arrivals:
             if arrival.segment.is_here:  # else its archive is read, for which keys may come
                 self._arrived[arrival.branch.number, arrival.segment.seq] = arrival.segment
+        if any(not arrival.segment.is_here for arrival in arrivals):
+            self.bases.doubt()
         self._look_for_bases([(arrival.branch, arrival.segment) for arrival in arrivals])
         touched = self._ready()
         touched.update(dict.fromkeys(arrival.branch.number for arrival in arrivals))
@@ -207,6 +212,9 @@ class CausalOrder:
     def take_stored(self) -> list[Delivery]:
         """Delivers what is stored and not delivered yet."""
         self._looked_by = None
+        for base in (self.bases.known[id_] for id_ in self.bases.used if id_ in self.bases.known):
+            if base.for_all:
+                self._read_for_all(base)
         self._look_for_bases([])
         return self._deliver(dict.fromkeys(self.book.numbered), "local")
 
@@ -231,10 +239,10 @@ class CausalOrder:
     def _deliver(self, touched: dict[int, None], via: str) -> list[Delivery]:
         deliveries: list[Delivery] = []
         while touched:
-            before = len(deliveries), len(self.set_aside), self.closings.version
+            before = self._steps, self.closings.version
             for number in touched:
                 self._deliver_branch(self.book.numbered[number], via, deliveries)
-            progress = (len(deliveries), len(self.set_aside), self.closings.version) != before
+            progress = (self._steps, self.closings.version) != before
             touched = self._ready() if progress else {}
         return deliveries
 
@@ -296,10 +304,12 @@ class CausalOrder:
     def open(self, branch: BranchState, segment: Segment) -> Payload | PeergosCollabError:
         """The payload, or what is wrong with it. Raises Waits for its key or for what it cites."""
         keys = self.keys.get(segment.epoch)
-        if keys is None:
+        if self.bases.is_forgotten(branch, segment.seq):
+            return _PASSES
+        if keys is None or self.book.archived.is_forgotten(branch.number, segment.seq):
             if self._may_pass(branch, segment):
                 return _PASSES
-            raise Waits(None, lambda: segment.epoch in self.keys or self._may_pass(branch, segment))
+            raise Waits(None, lambda: self._may_open(branch, segment) or self._may_pass(branch, segment))
         try:
             payload = decode_payload_untrusted(segment.open(keys.content))
         except (RemoteProtocolError, Quarantined) as error:
@@ -315,7 +325,13 @@ class CausalOrder:
         what = holder.number if holder is not None else None
         return Waits(what, lambda: self._is_applied(cite) or self.view is not view)
 
+    def _may_open(self, branch: BranchState, segment: Segment) -> bool:
+        forgotten = self.book.archived.is_forgotten(branch.number, segment.seq)
+        return segment.epoch in self.keys and not forgotten
+
     def _may_pass(self, branch: BranchState, segment: Segment) -> bool:
+        if self.bases.is_forgotten(branch, segment.seq):
+            return True
         return self.bases.passes(branch, segment.seq) and self.bases.is_closed(segment.epoch, self.keys)
 
     def deliver_segment(
@@ -329,7 +345,8 @@ class CausalOrder:
         """
         if payload is _PASSES:
             self.fold.pass_by(self._delivery(segment, _NOTHING, _NOBODY, 0, via))
-            self.bases.passed.add((branch.number, segment.epoch))
+            if segment.epoch not in self.keys:
+                self.bases.passed.add((branch.number, segment.epoch))
             self._went(branch, segment)
             return []
         author = None
@@ -361,6 +378,7 @@ class CausalOrder:
         self._put_aside(branch, segment, author, error)
 
     def _went(self, branch: BranchState, segment: Segment) -> None:
+        self._steps += 1
         self.applied[branch.number] = segment.seq
         self.uncited[branch.number] = None
         self.bases.note(branch, segment.seq, segment.epoch)
@@ -465,6 +483,21 @@ class CausalOrder:
             (author.device, payload.run) in self.contested or bool(self.bases.used),
         )
 
+    def has_applied(self, places: Iterable[SnapshotPlace]) -> bool:
+        """Whether all these segments were delivered, or passed."""
+        found = ((place, self.book.find(place.log, place.seq, place.id)) for place in places)
+        return all(branch and self.applied.get(branch.number, 0) >= place.seq for place, branch in found)
+
+    def heads(self) -> tuple[SnapshotPlace, ...]:
+        """The last segment of each branch that was delivered."""
+        heads = []
+        for number, seq in self.applied.items():
+            branch = self.book.numbered[number]
+            id_ = self.book.id_at(branch, seq)
+            if id_:
+                heads.append(SnapshotPlace(branch.log, seq, SegmentId(id_)))
+        return tuple(heads)
+
     def accepted_heads(self, of: Callable[[Author], bool]) -> list[Close]:
         """The last delivered segment of each log of some authors."""
         logs = {branch.log for branch, _, who in self.introductions.all() if of(who.author)}
@@ -510,7 +543,12 @@ class CausalOrder:
 
         After new records or keys, in all that waits: its author may be a member only now, or this device.
         """
+        self._look_for_named()
         if not self.bases.is_hidden:
+            if self.book.archived.forgotten or self.bases.used:
+                for branch, segment in segments:
+                    self.bases.note(branch, segment.seq, segment.epoch)
+                self._use_chosen({})
             return
         states: dict[SegmentId, bytes] = {}
         knows = self._looked_by
@@ -524,6 +562,22 @@ class CausalOrder:
             if found is not None:
                 self.bases.add(found[0])
                 states[segment.id] = found[1]
+        self._use_chosen(states)
+
+    def _look_for_named(self) -> None:
+        """Looks for the bases that are to stand for all, whatever they wait for."""
+        for forgets, _ in named_to_forget(self.book) if self.book.prunes else ():
+            if forgets.base.id in self.bases.known:
+                continue
+            try:
+                segment = self._segment_at(forgets.base)
+            except RemoteProtocolError:
+                continue  # it is still to come
+            found = find_base_untrusted(segment, self.keys, self.introductions, self.view)
+            if found is not None:
+                self.bases.add(found[0])
+
+    def _use_chosen(self, states: Mapping[SegmentId, bytes]) -> None:
         if not self.bases.look_again():
             return
         chosen, used = self.bases.choose(self.keys, self.base_counts), self.bases.used
@@ -535,12 +589,35 @@ class CausalOrder:
 
     def _use(self, base: Base, state: bytes | None) -> None:
         try:
+            if base.for_all:
+                state = self._read_for_all(base)
             self.fold.take_base_untrusted(base, self.base_state(base) if state is None else state)
         except (RemoteProtocolError, Quarantined) as error:
             self.bases.refuse(base)
             self.set_aside.append(SetAside(base.log, base.seq, show_person(base.author.name), error.message))
             return
         self.bases.use(base)
+        if base.for_all and self.applied:
+            self._unsettled = True  # what it covers is in the fold by itself, and may be otherwise there
+
+    def _read_for_all(self, base: Base) -> bytes:
+        """The state of a base that may stand for all; who writes what logs is carried further.
+
+        Raises:
+            RemoteProtocolError: it is not here.
+        """
+        part = open_part_untrusted(self._segment_at(base), self.keys)
+        sealed = part.end.writers if part.end is not None else None
+        self.introductions.carry(open_writers_untrusted(self.object, sealed or {}, self.keys))
+        return part.piece
+
+    def _segment_at(self, place: Base | SnapshotPlace) -> Segment:
+        """A segment that may have arrived just now. Raises RemoteProtocolError where it is not here."""
+        branch = self.book.find(place.log, place.seq, place.id)
+        segment = next(iter(self._segments_from(branch, place.seq)), None) if branch is not None else None
+        if segment is None:
+            raise RemoteProtocolError("a segment that is not here")
+        return segment
 
     @property
     def has_claims(self) -> bool:

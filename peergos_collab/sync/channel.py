@@ -49,7 +49,7 @@ class Channel:
         met: it told us which membership records it has.
         heads_owed: it has proved no newest epoch, so it was not told our heads.
         behind: a frame of segments was sent, and there is more.
-        takes_archives: it takes an archive in place of segments; a node does not.
+        takes_archives: it takes an archive in place of segments; a node does not, but for a husk.
         refused: it refused our last OPEN, so it does not know yet what we have and may do.
     """
 
@@ -157,7 +157,8 @@ class Channel:
         self._match(log)
 
     def next_closed(self) -> tuple[list[Certificate], Archive] | None:
-        """An archive to send next, with certificates, where it takes a key to make segments of it again."""
+        """An archive to send next, with certificates, where it takes a key to make segments of it again, or
+        nothing does."""
         while (branch := self._next_branch()) is not None:
             start = self._start(branch)
             archive = self.book.archived.closed_at(branch.number, start) if start < branch.kept else None
@@ -165,7 +166,7 @@ class Channel:
                 return None
             graph = self.book.graph
             allowed = graph.covers_all(self._within) or graph.covers(self._within, archive.epoch)
-            if self.takes_archives and allowed:
+            if (self.takes_archives or archive.is_husk) and allowed:
                 self.has[branch.number] = archive.last
                 return self._certificates(branch.log), archive
             self._withhold(branch.number)

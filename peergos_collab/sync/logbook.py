@@ -16,12 +16,14 @@ from ..errors import Damaged, PeergosCollabError, RemoteProtocolError
 from ..objects.archives import Archive
 from ..objects.payload import LOG_PREFIX
 from ..objects.segments import Segment, UnverifiedSegment, epoch_of
+from ..objects.snapshots import SnapshotPlace
 from ..ports import AppendSegment, Batch, BeginBranch, NewBranch, SegmentStore, TruncateBranch
 from .archived import Archived, cut_at_missing, damaged_archives
 from .arrivals import Arrival, BranchState, Offered
 from .epoch_graph import EVERYTHING
 from .frames import LastSegments
 from .heads import MAX_TIPS, Tip
+from .pruning import may_be_forgotten
 from .record_book import COPIES, RecordBook
 
 MAX_BRANCHES: Final = 64
@@ -131,17 +133,28 @@ class LogBook(RecordBook):
             self._take_run(run, offered, within)
         return offered
 
-    def take_closed(self, archive: Archive, within: int = EVERYTHING) -> Offered:
-        """Takes an archive whose keys are not here, in place of its segments. See ``take_segments``."""
-        offered, head = Offered(), archive.closed_segment(0)
+    def take_closed(self, archive: Archive, within: int = EVERYTHING, *, gives_up: bool = False) -> Offered:
+        """Takes an archive whose keys are not here, or a husk, in place of its segments.
+
+        See ``take_segments``. Of a husk it is taken what an admin said is to be forgotten, and is not here.
+
+        Args:
+            gives_up: a husk may take the place of segments, too, with those that follow them.
+        """
+        offered = Offered()
         self._fresh.clear()
         held = self.find(archive.log, archive.last, archive.last_id)
         if held is not None or archive.object != self.object:
             offered.known += [(held, archive.last)] if held is not None else []
             return offered
-        if archive.epoch in self.archived.keys:  # they came since: what is in it can be compared
-            offered.gaps.add(archive.log)
+        if archive.is_husk and not may_be_forgotten(self, archive):
+            offered.refused.append("segments without content, of which no admin said that they are forgotten")
             return offered
+        if archive.epoch in self.archived.keys and not archive.is_husk:
+            offered.gaps.add(archive.log)  # they came since: what is in it can be compared
+            return offered
+        archive = self.lacking_part(archive, gives_up=gives_up) if archive.is_husk else archive
+        head = archive.closed_segment(0)
         offered.barred = not self.graph.covers(within, archive.epoch)
         if offered.barred or (archive.log, archive.epoch) not in self.certificates:
             offered.gaps |= set() if offered.barred else {archive.log}
@@ -161,13 +174,14 @@ class LogBook(RecordBook):
             # What can be read stays: a hostile node would not give it again.
             offered.gaps.add(archive.log)
             start = min(branch.kept, archive.first) if branch is not None else 0
+            if archive.is_husk:
+                return offered  # nothing is given up for what is forgotten elsewhere
             if branch is not None and branch.first <= archive.first and not self._is_readable(branch, start):
                 offered.batch += self.truncate(branch, start)
             return offered
         fresh = range(max(branch.tip - archive.first + 1, 0), len(archive.ids))
         offered.arrivals += [Arrival(archive.closed_segment(at), branch) for at in fresh]
-        self._recent.clear()
-        self._recent_bytes = 0
+        self.forget_recent()
         offered.batch += [
             TruncateBranch(branch.number, branch.kept),
             *self.archived.put(branch.number, archive),
@@ -307,6 +321,11 @@ class LogBook(RecordBook):
         while self._recent_bytes > RECENT_BYTES:
             self._recent_bytes -= len(self._recent.pop(next(iter(self._recent))).raw)
 
+    def forget_recent(self) -> None:
+        """What is passed on is read from the store, where something else may be by now."""
+        self._recent.clear()
+        self._recent_bytes = 0
+
     def _add_branch(self, state: BranchState) -> None:
         self._named.setdefault(state.log[:LOG_PREFIX], {})[state.log] = None
         self.branches.setdefault(state.log, []).append(state)
@@ -343,6 +362,20 @@ class LogBook(RecordBook):
             return self.archived.id_at(number, seq)
         return self.store.segment_id(number, seq)
 
+    def lacking_part(self, husk: Archive, *, gives_up: bool = False) -> Archive:
+        """A husk without the first of its segments, those that are here; whole where all are.
+
+        Args:
+            gives_up: those that are here one by one, at the end of a branch, stay in it.
+        """
+        for at in range(len(husk.ids) - 2, -1, -1):
+            branch = self.find(husk.log, husk.first + at, husk.ids[at])
+            if branch is not None:
+                ends_here = gives_up and branch.tip == husk.first + at
+                start = max(branch.kept, husk.first) if ends_here else husk.first + at + 1
+                return husk.husk(start - husk.first)
+        return husk
+
     def find_archive(self, archive_id: bytes) -> Archive | None:
         """An archive that a prune record names. Raises Damaged."""
         named = self.replaced.get(archive_id, ())
@@ -352,6 +385,25 @@ class LogBook(RecordBook):
                 if archive is not None:
                     return archive
         return self.archived.offered(archive_id) if named else None
+
+    def has_all(self, places: Iterable[SnapshotPlace]) -> bool:
+        """Whether all these segments are here, in some form."""
+        return all(self.find(place.log, place.seq, place.id) is not None for place in places)
+
+    def is_forgotten(self, place: SnapshotPlace) -> bool:
+        """Whether of a segment only a husk is here."""
+        branch = self.find(place.log, place.seq, place.id)
+        return branch is not None and self.archived.is_forgotten(branch.number, place.seq)
+
+    def extent(self, heads: Iterable[SnapshotPlace]) -> dict[int, int]:
+        """By branch, the last segment that is, or leads to, one of these; of those that are here."""
+        found: dict[int, int] = {}
+        for head in heads:
+            seq, branch = head.seq, self.find(head.log, head.seq, head.id)
+            while branch is not None and found.get(branch.number, 0) < seq:
+                found[branch.number] = seq
+                seq, branch = branch.first - 1, branch.base
+        return found
 
     def find_prefix(self, log_prefix: bytes, seq: int, id_: bytes) -> BranchState | None:
         """Like ``find``, where only the first ``LOG_PREFIX`` bytes of the log's id are known."""
@@ -474,8 +526,7 @@ class LogBook(RecordBook):
 
     def truncate(self, branch: BranchState, seq: int) -> Batch:
         """Forgets a branch's segments from ``seq`` on, and what forks from them; they are fetched again."""
-        self._recent.clear()
-        self._recent_bytes = 0
+        self.forget_recent()
         batch: Batch = []
         if seq < branch.kept:
             gone, seq = self.archived.forget(branch.number, seq)

@@ -1,6 +1,7 @@
 """Which prune records count, as nodes see it, who know nobody and open nothing.
 
-One counts while its epoch is the one that admins may sign with, and nobody objected to it.
+One counts while its epoch is the one that admins may sign with, and nobody objected to it. What is forgotten
+already stays so: who lacks it looks for what stands for it in all that admins of any time said.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from collections.abc import Iterable
 from itertools import islice
 
 from ..codec.ids import EpochId
-from ..objects.prunes import Prune
+from ..objects.archives import Archive
+from ..objects.prunes import Forgets, Prune
 from ..objects.records import Epoch
 from .record_book import RecordBook
 
@@ -49,7 +51,16 @@ def objections(book: RecordBook, epoch: EpochId) -> list[Prune]:
 
 
 def standing(book: RecordBook) -> list[Prune]:
-    """The prune records that count."""
+    """The prune records that count and name archives."""
+    return [prune for prune in _counting(book) if prune.replaced]
+
+
+def forgetting(book: RecordBook) -> list[Prune]:
+    """The prune records that count and forget."""
+    return [prune for prune in _counting(book) if prune.forgets is not None]
+
+
+def _counting(book: RecordBook) -> list[Prune]:
     epoch = admin_epoch(book) if book.prunes else None
     if epoch is None:
         return []
@@ -57,5 +68,43 @@ def standing(book: RecordBook) -> list[Prune]:
     return [
         prune
         for prune in book.prunes.values()
-        if prune.replaced and prune.epoch == epoch and prune.id not in refused
+        if not prune.objects_to and prune.epoch == epoch and prune.id not in refused
     ]
+
+
+def named_to_forget(book: RecordBook) -> list[tuple[Forgets, bool]]:
+    """What admins ever said is to be forgotten, and whether somebody objected, in time or not.
+
+    It is asked at each segment, so it is looked for only where there are other records than before.
+    """
+    if not book.prunes:
+        return []
+    now = len(book.prunes), len(book.epochs)
+    if book.named_to_forget[0] != now:
+        book.named_to_forget = now, _named_to_forget(book)
+    return book.named_to_forget[1]
+
+
+def _named_to_forget(book: RecordBook) -> list[tuple[Forgets, bool]]:
+    admin_epoch(book)  # which finds out the epochs of admins
+    objected: dict[bytes, list[EpochId]] = {}
+    for each in book.prunes.values():
+        if each.objects_to:
+            objected.setdefault(each.objects_to, []).append(each.epoch)
+    graph = book.plain_graph
+    return [
+        (prune.forgets, graph.covers(graph.past(objected.get(prune.id, ())), prune.epoch))
+        for prune in book.prunes.values()
+        if prune.forgets is not None and prune.epoch in book.admins[prune.epoch]
+    ]
+
+
+def may_be_forgotten(book: RecordBook, husk: Archive) -> bool:
+    """Whether an admin ever said that all in a husk is to be forgotten, as far as it shows that."""
+    return any(shows_part_of(husk, forgets) for forgets, _ in named_to_forget(book))
+
+
+def shows_part_of(husk: Archive, forgets: Forgets) -> bool:
+    """Whether all in a husk comes before one of these heads, as far as it shows that."""
+    heads = (head for head in forgets.heads if head.log == husk.log)
+    return any(husk.last < head.seq or (husk.last, husk.last_id) == (head.seq, head.id) for head in heads)

@@ -16,7 +16,7 @@ from ..codec.ids import EpochId, LogId, ObjectId, RecordId
 from ..errors import PeergosCollabError, RemoteProtocolError
 from ..objects.certificates import Certificate, UnverifiedCertificate
 from ..objects.epoch_keys import Level
-from ..objects.prunes import Prune, Replaced, UnverifiedPrune
+from ..objects.prunes import Forgets, Prune, Replaced, UnverifiedPrune
 from ..objects.records import (
     PRUNE,
     VERSION,
@@ -72,6 +72,8 @@ class RecordBook:
         """What prune records say of an archive, by its id."""
         self.admins: dict[EpochId, frozenset[EpochId]] = {}
         """See ``pruning.admin_epoch``, which fills it."""
+        self.named_to_forget: tuple[tuple[int, int], list[tuple[Forgets, bool]]] = (0, 0), []
+        """See ``pruning.named_to_forget``: for how many prune records and epochs, and what it found."""
         self.certificates: dict[tuple[LogId, EpochId], Certificate] = {}
         self.certified: dict[LogId, list[Certificate]] = {}
         self._record_bytes = 0

@@ -17,12 +17,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from typing import Final
 
-from ..codec.ids import DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId, SegmentId
+from ..codec.ids import DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId
 from ..codec.shown import show_person
 from ..crypto import LocalKey
 from ..errors import Conflict, Damaged, NoAccess
 from ..objects.certificates import Certificate
 from ..objects.epoch_keys import EpochKeys, Level
+from ..objects.log_writers import seal_writers
 from ..objects.membership import View
 from ..objects.op_kinds import MAX_CLOSES, Close
 from ..objects.operations import Actor
@@ -33,7 +34,7 @@ from ..objects.payload import (
     Delivery,
     Kind,
 )
-from ..objects.prunes import Prune
+from ..objects.prunes import MAX_FORGOTTEN, Forgets, Prune
 from ..objects.records import MembershipRecord
 from ..objects.snapshots import SnapshotEnd, SnapshotPart, SnapshotPlace, cut_snapshot
 from ..ports import Batch, Clock, Random, SegmentStore
@@ -44,6 +45,7 @@ from .canonical_order import deliver_canonically
 from .causal_order import CausalOrder
 from .epoch_graph import EVERYTHING
 from .fold import Fold
+from .husks import Husked, first_left, take_husks
 from .logbook import LogBook
 from .own_log import OwnLogs
 from .own_seat import OwnSeat
@@ -130,6 +132,7 @@ class Replica:
         self.unsealed = Unsealed(object_id, book.store, fold, local, random, self._next_number)
         self._sealer = Sealer(book, self.order, self.own, self.seat, random)
         self._clock = clock
+        self._random = random
         self._published: Batch = []
         if new_log and self.own.current is not None:
             self.store.write([self.own.retire()])
@@ -210,6 +213,8 @@ class Replica:
         new = [record for record in offered.records if not isinstance(record, Certificate | Prune)]
         if new:
             self._take_membership(new)
+        if any(isinstance(record, Prune) for record in offered.records):
+            self.order.bases.doubt()
         return offered
 
     def act_as(self, actor: Actor) -> None:
@@ -252,7 +257,8 @@ class Replica:
 
     def _next_number(self, run: RunId) -> int:
         """Of the changes of a run of this device, the first that is in no segment yet."""
-        return self.order.changes.get((DeviceId(self.actor.device.public), run), 1)
+        device = DeviceId(self.actor.device.public)
+        return max(self.order.changes.get((device, run), 1), self.order.bases.following(device, run))
 
     def collect(self) -> Collected | None:
         """The next batch to make durable: a segment if released, else a journal entry. None if idle.
@@ -314,7 +320,7 @@ class Replica:
         state = self._state_to_give() if not self.order.waiting else None
         if state is None:
             return None
-        return self._seal_snapshot(cut_snapshot(state, self._applied_heads(), self._vouched_id()))
+        return self._seal_snapshot(cut_snapshot(state, self.order.heads(), self._vouched_id()))
 
     def _seal_snapshot(self, parts: Iterable[SnapshotPart], *, alone: bool = False) -> Collected | None:
         together = Collected([])
@@ -360,26 +366,55 @@ class Replica:
             Conflict: the state does not fit into a segment.
         """
         state = self._state_to_give() if len(self.order.uncited) <= MAX_CITES else None
-        return None if state is None else self._seal_snapshot([self._base(state)], alone=True)
+        return None if state is None else self._seal_snapshot([self._base(state, self.order)], alone=True)
+
+    def make_base_for_all(self, past: CausalOrder | None = None) -> tuple[Collected, Forgets] | None:
+        """A base that can stand for all that is applied once that is forgotten, and what says so; or None,
+        as ``make_base``.
+
+        Args:
+            past: what was delivered up to where it is to be forgotten; all that is applied here if not given.
+
+        Raises:
+            Conflict: the state does not fit into a segment, or is of too many logs; or the history is hidden.
+            Damaged: a stored segment is.
+        """
+        if self.order.bases.is_hidden:
+            raise Conflict(
+                "its history is hidden from you, so you cannot have it forgotten; nothing was changed"
+            )
+        state = self._state_to_give() if len(self.order.uncited) <= MAX_CITES else None
+        order = past or self.order
+        if state is not None and past is not None:
+            state = past.fold.snapshot_state()
+        if state is None:
+            return None
+        sealed = seal_writers(self.object, order.introductions.to_carry(self.keys), self.keys, self._random)
+        base = self._base(state, order, sealed)
+        heads = tuple(sorted(order.heads()))
+        if not heads or len(heads) > MAX_FORGOTTEN:
+            raise Conflict(
+                "its history is of too many devices to be forgotten; nothing was changed"
+                if heads
+                else "nothing was written before that; nothing was changed"
+            )
+        collected = self._seal_snapshot([base], alone=True)
+        if collected is None:
+            return None
+        made = collected.arrivals[-1].segment
+        return collected, Forgets(SnapshotPlace(made.log, made.seq, made.id), heads)
 
     def check_base(self) -> None:
         """Raises Conflict where the state is too large for a base."""
-        self._base(self.fold.snapshot_state() or b"")
+        self._base(self.fold.snapshot_state() or b"", self.order)
 
-    def _base(self, state: bytes) -> SnapshotPart:
-        end = SnapshotEnd(self._applied_heads(), self._vouched_id(), following=self.order.following())
+    def _base(
+        self, state: bytes, order: CausalOrder, writers: Mapping[EpochId, bytes] | None = None
+    ) -> SnapshotPart:
+        end = SnapshotEnd(order.heads(), self._vouched_id(), 1, order.following(), writers)
         base = SnapshotPart(state, end)
         _check_fits_in_base(base.encode())
         return base
-
-    def _applied_heads(self) -> tuple[SnapshotPlace, ...]:
-        heads = []
-        for number, seq in self.order.applied.items():
-            branch = self.book.numbered[number]
-            id_ = self.book.id_at(branch, seq)
-            if id_:
-                heads.append(SnapshotPlace(branch.log, seq, SegmentId(id_)))
-        return tuple(heads)
 
     def current_epoch(self) -> EpochId:
         """The epoch to write in. Raises NoAccess."""
@@ -455,6 +490,23 @@ class Replica:
         """Whether this is so of what is stored."""
         return self.lacks(self.book)
 
+    # -- what is forgotten ----------------------------------------------------------------------
+
+    def forget(self, husked: Husked, forgets: Forgets) -> Batch:
+        """Has husks take the place of what is to be forgotten; all has to be folded anew then."""
+        batch = take_husks(self.book, husked)
+        if batch:
+            batch.append(self.book.archived.rely_on(forgets.base.id))
+            self.order.bases.doubt()
+            self.order.unsettled = True
+            self.order.snapshots.drop(self.book.is_forgotten)
+        return batch
+
+    def left_to_forget(self, forgets: Forgets) -> dict[int, int]:
+        """Of what has to be forgotten and is not, by branch, up to where. Raises Damaged."""
+        extent = self.book.extent(forgets.heads)
+        return {n: stop for n, stop in extent.items() if first_left(self.book, self.book.numbered[n], stop)}
+
     # -- all once more --------------------------------------------------------------------------
 
     def fold_anew(self, book: LogBook, fold: Fold) -> CausalOrder:
@@ -477,16 +529,39 @@ class Replica:
 
         Like ``fold_anew``: another thread may do it.
         """
-        anew = self.order.begin_anew(book, fold)
-        if not anew.bases.is_whole(base):
+        if not book.has_all(base.heads):
             return None
-        anew.until = anew.bases.extent(base)
+        until = book.extent(base.heads)
+        cites = [Cite(head.log[:8], head.seq, head.id) for head in base.heads] if type(base) is Base else []
+        anew = self.fold_until(until, book, fold, cites)
+        reached = all(anew.applied.get(number, 0) >= seq for number, seq in until.items())
+        # What is forgotten is known as a whole: what it was up to some place before its end is not.
+        knows = all(until.get(number, 0) >= seq for number, seq in anew.bases.forgotten.items())
+        return anew if reached and knows else None
+
+    def fold_until(
+        self,
+        until: Mapping[int, int],
+        book: LogBook,
+        fold: Fold,
+        cites: Iterable[Cite] = (),
+        *,
+        without_bases: bool = False,
+    ) -> CausalOrder:
+        """Delivers to an empty fold what comes up to some place in each branch, by its number.
+
+        Args:
+            cites: what counts, too.
+            without_bases: only what is here itself.
+        """
+        anew = self.order.begin_anew(book, fold)
+        anew.until = until
         anew.closings.take_view(anew.view)
-        if isinstance(base, Base):
-            anew.closings.keep(Cite(head.log[:8], head.seq, head.id) for head in base.heads)
+        anew.closings.keep(cites)
+        if without_bases:
+            anew.bases.known.clear()
         deliver_canonically(anew)
-        reached = all(anew.applied.get(number, 0) >= seq for number, seq in anew.until.items())
-        return anew if reached else None
+        return anew
 
     def adopt(self, anew: CausalOrder) -> Batch:
         """Takes what was folded anew, and delivers to it what came meanwhile; gives what must be written."""

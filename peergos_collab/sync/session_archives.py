@@ -3,7 +3,8 @@
 node                                      client
 GET_ARCHIVE object, archive id ─────────► ARCHIVE object, archive id, archive or empty; or the other way round
 PRUNED object, prune id, hours or null ─►
-ARCHIVE object, archive id, archive ────► in place of segments that are lacking, within their credit
+ARCHIVE object, archive id, archive ────► in place of segments that are lacking, within their credit; a husk
+                                          the other way round, too
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class SessionArchives:
         if (object_id, id_) in self._asked:
             self._asked.discard((object_id, id_))
             return [ArchiveCame(object_id, id_, archive)]
-        if archive is None or self._serving:
+        if archive is None or (self._serving and not archive.is_husk):
             raise RemoteProtocolError("an archive that nobody asked for")
         self._owe(size)
         return self._opened(archive, size)
@@ -101,7 +102,7 @@ class SessionArchives:
     def _opened(self, archive: Archive, size: int) -> list[SessionEvent]:
         """An archive in place of segments, as its segments, if its keys are here."""
         held = self._wanted.get(archive.object, {}).get(archive.epoch)
-        if held is None:
+        if held is None or archive.is_husk:
             return [ClosedArchiveCame(archive.object, archive, size)]
         try:
             raws = archive.unpack_untrusted(held.content)

@@ -63,7 +63,7 @@ class SegmentsCame:
 
 @dataclass(frozen=True, slots=True)
 class ClosedArchiveCame:
-    """An archive in place of segments, whose keys are not here; ``size`` as of segments."""
+    """An archive in place of segments, whose keys are not here, or a husk; ``size`` as of segments."""
 
     object: ObjectId
     archive: Archive

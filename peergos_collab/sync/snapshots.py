@@ -6,7 +6,7 @@ only: whoever writes can make one with each segment, and an older one nobody is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..codec.ids import AccountId, DeviceId, EpochId, PrincipalId
@@ -83,6 +83,13 @@ class Snapshots:
             self.vouched, self.before = claimed.place, self.vouched
             self.since -= claimed.since
         if self.unchecked == claimed:
+            self.unchecked = None
+
+    def drop(self, gone: Callable[[SnapshotPlace], bool]) -> None:
+        """Some are forgotten: nobody is given them any more."""
+        left = [place for place in self.newest_two if not gone(place)]
+        self.vouched, self.before = (*left, None, None)[:2]
+        if self.unchecked is not None and gone(self.unchecked.place):
             self.unchecked = None
 
     # -- local state ----------------------------------------------------------------------------

@@ -423,6 +423,29 @@ class Compaction:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgetting:
+    """What an admin had forgotten of a document's past, or wants to be.
+
+    Args:
+        by: who, as for ``Version.author``.
+        time: when, by his clock, ms since 1970.
+        changes: how many there were.
+        done: on this device they are forgotten.
+        counts: nodes and members go by it: it is from an admin of today, and nobody objected.
+        nodes: what nodes said: ``hours`` until they forget it; 0: they have.
+    """
+
+    by: str
+    time: int
+    changes: int
+    done: bool
+    counts: bool
+    nodes: tuple[CompactedAt, ...]
+    me: bool = False
+    unverified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Flaw:
     """Something that is not as it should be, in the object called ``path``."""
 
@@ -645,6 +668,15 @@ class Workspace(Protocol):
 
         Nothing of the history is lost. Raises NotFound, UsageError, NoAccess, NoNode, Offline, Conflict.
         """
+
+    async def forget_document(self, path: str, before: str = "") -> Forgetting:
+        """Has all forget how its text came about, up to a version or now, once members had time to object.
+
+        Raises NotFound, UsageError, NoAccess, NoNode, Offline, Conflict.
+        """
+
+    async def forgetting(self, path: str) -> list[Forgetting]:
+        """What admins had forgotten of it, or want to be; the newest first. Raises NotFound, UsageError."""
 
     async def new_chat(self, path: str) -> None: ...
 

@@ -83,18 +83,19 @@ async def take_closed(
         Damaged: a stored segment is, or the disk refuses.
     """
     live, lock = opened.live, stored.lock(opened)
+    closed = live.replica.book.lacking_part(closed) if closed.is_husk else closed
     before = None
     while (packed := await asyncio.to_thread(stored.pack_before, opened, closed)) not in (None, before):
-        async with _alone(lock):
+        async with alone(lock):
             written = _take(opened, packed)
         await _written(opened, packed, written)
         before = packed
-    async with _alone(lock):
+    async with alone(lock):
         return live.take_closed(closed, via, origin)
 
 
 @asynccontextmanager
-async def _alone(lock: Lock) -> AsyncIterator[None]:
+async def alone(lock: Lock) -> AsyncIterator[None]:
     """While nobody reads with a book of his own: he would miss what is moved."""
     while not lock.acquire(blocking=False):
         await asyncio.to_thread(_pass, lock)  # whoever ends this task meanwhile must not leave it locked

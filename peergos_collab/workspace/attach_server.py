@@ -331,6 +331,8 @@ _PLAIN: Final = (
     "blame",
     "restore_document",
     "compact_document",
+    "forget_document",
+    "forgetting",
     "new_chat",
     "read_messages",
     "search_messages",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from .api import Compaction, Passage, Version
+from .api import Compaction, Forgetting, Passage, Version
 from .wire import from_wire
 
 
@@ -36,4 +36,12 @@ class AttachedPast:
 
     async def compact_document(self, path: str) -> Compaction:
         found: Compaction = from_wire(Compaction, await self._calls.call("compact_document", path))
+        return found
+
+    async def forget_document(self, path: str, before: str = "") -> Forgetting:
+        found: Forgetting = from_wire(Forgetting, await self._calls.call("forget_document", path, before))
+        return found
+
+    async def forgetting(self, path: str) -> list[Forgetting]:
+        found: list[Forgetting] = from_wire(list[Forgetting], await self._calls.call("forgetting", path))
         return found

@@ -1,6 +1,6 @@
 """What is saved of an object beside its state: how far its segments were delivered, and what came of them.
 
-checkpoint = [5, applied, changes, authors, set aside, modified, [snapshots, unverified], stated,
+checkpoint = [7, applied, changes, authors, set aside, modified, [snapshots, unverified], stated,
               [unsettled, contested, stuck], bases]
 """
 
@@ -20,7 +20,7 @@ from ..objects.snapshots import SnapshotPlace
 from ..sync.causal_order import CausalOrder, SetAside
 from ..values import dataclass
 
-VERSION: Final = 6
+VERSION: Final = 7
 _LIMIT: Final = 1 << 30
 
 

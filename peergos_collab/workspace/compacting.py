@@ -7,11 +7,11 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from ..codec.ids import RecordId
+from ..codec.ids import EpochId, RecordId
 from ..errors import Conflict, NoNode, Offline, PeergosCollabError
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.prunes import MAX_REPLACED, Prune, Replaced
-from ..sync.pruning import admin_epoch, standing
+from ..sync.pruning import admin_epoch, forgetting, standing
 from .api import CompactedAt, Compaction
 from .archiving import archive
 from .network import Network
@@ -51,7 +51,7 @@ async def compact(engine: Engine, opened: OpenObject, path: str) -> Compaction:
             await live.durable()
             seconds = FIRST_SECONDS + ARCHIVE_SECONDS * len(replaced)
             there = [address for address in addresses if address not in away]
-            told = await asyncio.gather(*(_taken(engine, opened, each, prunes, seconds) for each in there))
+            told = await asyncio.gather(*(taken_at(engine, opened, each, prunes, seconds) for each in there))
     if all(at.problem for at in told):
         raise Offline(f"no node took the archives: {told[0].problem}")
     told += [CompactedAt(each, None, fault.message.rstrip(".") + AWAY) for each, fault in away.items()]
@@ -75,6 +75,20 @@ async def _reach(
 def _publish(opened: OpenObject, replaced: list[Replaced]) -> list[RecordId]:
     """Names all archives that no record names which counts; gives those that do by now. Raises Conflict."""
     replica = opened.live.replica
+    epoch, keys = admin_keys(opened)
+    known = {each for prune in standing(replica.book) for each in prune.replaced}
+    fresh = sorted(set(replaced) - known)
+    for at in range(0, len(fresh), MAX_REPLACED):
+        some = fresh[at : at + MAX_REPLACED]
+        prune = Prune.issue(replica.object, epoch, some, keys, replica.actor, os.urandom)
+        opened.live.prunes.settle(prune.id, true=True)
+        opened.live.take_records([prune.raw])
+    return [prune.id for prune in standing(replica.book) if not set(replaced).isdisjoint(prune.replaced)]
+
+
+def admin_keys(opened: OpenObject) -> tuple[EpochId, EpochKeys]:
+    """The keys that nodes know today's admins by. Raises Conflict."""
+    replica = opened.live.replica
     epoch = admin_epoch(replica.book)
     keys: EpochKeys | None = replica.keys.get(epoch) if epoch is not None else None
     if epoch is None or keys is None or keys.level < Level.ADMIN:
@@ -82,20 +96,13 @@ def _publish(opened: OpenObject, replaced: list[Replaced]) -> list[RecordId]:
             "nodes cannot tell who its admins are today: two of them made new keys apart, or somebody made "
             "some with keys of before; nothing was changed",
         )
-    known = {each for prune in standing(replica.book) for each in prune.replaced}
-    fresh = sorted(set(replaced) - known)
-    for at in range(0, len(fresh), MAX_REPLACED):
-        some = fresh[at : at + MAX_REPLACED]
-        prune = Prune.issue(replica.object, epoch, some, keys, replica.actor, os.urandom)
-        opened.live.prunes.find_true(prune.id)
-        opened.live.take_records([prune.raw])
-    return [prune.id for prune in standing(replica.book) if not set(replaced).isdisjoint(prune.replaced)]
+    return epoch, keys
 
 
-async def _taken(
+async def taken_at(
     engine: Engine, opened: OpenObject, address: str, prunes: list[RecordId], seconds: float
 ) -> CompactedAt:
-    """What a node says of prune records, once it has all archives that these name."""
+    """What a node says of prune records, once it has all that these name."""
     told = opened.live.prunes.told
     try:
         await engine.news.wait_until(
@@ -103,7 +110,8 @@ async def _taken(
         )
     except PeergosCollabError as error:
         return CompactedAt(address, None, error.message)
-    counting = [prune.id for prune in standing(opened.live.replica.book)]
+    book = opened.live.replica.book
+    counting = [prune.id for prune in (*standing(book), *forgetting(book)) if prune.id in prunes]
     hours = [told[address, prune] for prune in counting if (address, prune) in told]
     if None in hours:
         return CompactedAt(address, None, "the node does not know who today's admins are")

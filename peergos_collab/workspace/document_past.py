@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Final
 
 from ..codec import from_multibase_untrusted, to_multibase
-from ..codec.ids import PrincipalId
+from ..codec.ids import PrincipalId, SegmentId
 from ..documents import Past
 from ..documents.version_names import MOST_NAMES, NOW, Given, NamedVersion, Naming, check_version_name
 from ..errors import Conflict, NotFound, RemoteProtocolError, UsageError
@@ -21,8 +22,8 @@ from ..objects.payload import MAX_CITES
 from ..sync.unsealed import SITTING
 from ..values import dataclass
 from .api import Passage, Version
-from .called import Names
-from .recording import BEFORE, ID_BYTES, RecordingFold, Step, change_id, named_id
+from .called import Called, Names
+from .recording import FORGOTTEN, ID_BYTES, RecordingFold, Step, change_id, named_id
 
 LEAST_PREFIX: Final = 6
 _FEW: Final = 4
@@ -80,7 +81,7 @@ class DocumentPast:
     def _version(self, start: int, stop: int, given: Given | None) -> Version:
         last = self._told[stop - 1]
         added, removed = self._recorded.past.size(start, stop)
-        called = self._names.of(last.author.account, last.author.name)
+        called = self._called(last)
         version = Version(
             self._ids[stop - 1], last.time, called.name, to_multibase(last.author.account), added, removed,
             me=called.me, unverified=called.unverified,
@@ -106,7 +107,7 @@ class DocumentPast:
         passages = []
         for stretch in past.stretches(place):
             step = told[stretch.change]
-            called = self._names.of(step.author.account, step.author.name)
+            called = self._called(step)
             passages.append(Passage(
                 stretch.start, stretch.end, step.id, step.time, called.name,
                 to_multibase(step.author.account), me=called.me, unverified=called.unverified,
@@ -146,9 +147,31 @@ class DocumentPast:
                 hint="Write more of the id that 'pgc doc history --json' gives.",
             )
         raise NotFound(
-            f"there is no version {version!r} here; nothing was changed",
+            f"there is no version {version!r} here{self._why_gone()}; nothing was changed",
             hint="'pgc doc history' shows those there are.",
         )
+
+    def _called(self, step: Step) -> Called:
+        """Who wrote a step, or that it is forgotten, and by whom."""
+        called = self._names.of(step.author.account, step.author.name)
+        by = self._by_whom()
+        return Called(f"(forgotten, by {by})") if step.author is FORGOTTEN and by else called
+
+    def _by_whom(self) -> str:
+        forgotten = self._recorded.forgotten
+        return self._names.of(forgotten[0].account, forgotten[0].name).name if forgotten else ""
+
+    def _why_gone(self) -> str:
+        forgotten = self._recorded.forgotten
+        if forgotten is None:
+            return ""
+        day = datetime.fromtimestamp(forgotten[1] / 1000, UTC).date()
+        return f": older ones were forgotten on {day}, by {self._by_whom()}"
+
+    def delivered_at(self, version: str) -> set[SegmentId]:
+        """The segments that were there at a version. Raises NotFound, UsageError."""
+        chosen = self._find(version)
+        return self._recorded.heads(chosen.place)
 
     def _id(self, chosen: _Chosen) -> str:
         given = chosen.given
@@ -197,7 +220,7 @@ class DocumentPast:
             self._check_free(name, meant)
             if given is None or given.author.principal != by:
                 self._check_room(by)
-        if self._told[chosen.place - 1].author is BEFORE or len(meant.heads) > MAX_CITES:
+        if self._told[chosen.place - 1].is_of_base or len(meant.heads) > MAX_CITES:
             raise Conflict("others could not tell which version that is; nothing was changed")
         id_ = named_id(meant) if name else self._ids[chosen.place - 1]
         return id_, None if name == (given.name if given is not None else "") else Naming(meant, name)

@@ -33,6 +33,7 @@ from ..values import dataclass
 from .api import Event
 from .archiving import archive
 from .folds import ChatFold, EntriesFold
+from .forgotten_here import forget_due
 from .history import check_bases, check_snapshots
 from .home import LOCK, STORE, HomeKeys, open_keys, remember_nodes
 from .known_accounts import KnownAccounts
@@ -348,6 +349,12 @@ class Engine:
         """Looks whether what others have dropped at nodes is in the archives that stand for it."""
         if not opened.live.unverified and not opened.live.incomplete and opened.live.prunes.unchecked:
             self._begin_once(opened, "prunes", lambda: check_prunes(self, opened))
+        self.forget_due(opened)
+
+    def forget_due(self, opened: OpenObject) -> None:
+        """Forgets what has to be forgotten by now."""
+        if not opened.live.unverified and not self._closed and opened.live.prunes.due_to_forget:
+            self._begin_once(opened, "forgetting", lambda: forget_due(self, opened))
 
     def _begin_once(self, opened: OpenObject, what: str, work: Callable[[], Awaitable[None]]) -> None:
         """Runs something beside the rest, unless it runs already."""

@@ -157,6 +157,10 @@ class DocumentFold:
         self._changed = False
         return {_WHOLE: _encode_document(self.document)}
 
+    def save_whole(self) -> None:
+        """What was saved of it is gone."""
+        self._changed = True
+
     def load_state(self, load: Callable[[bytes], bytes | None]) -> bool:
         stored = load(_WHOLE)
         if stored is None:

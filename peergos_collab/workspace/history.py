@@ -14,11 +14,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, Protocol, cast
 
+from ..codec import encode
 from ..documents import Document
 from ..errors import PeergosCollabError, Quarantined, RemoteProtocolError
+from ..objects.log_writers import open_writers_untrusted
 from ..objects.payload import Author
+from ..objects.prunes import Forgets
 from ..objects.snapshots import SnapshotPlace
 from ..sync.bases import Base
+from ..sync.causal_order import CausalOrder
 from ..sync.fold import Fold
 from ..sync.logbook import LogBook
 from ..sync.replica import Replica
@@ -194,15 +198,104 @@ def is_true(replica: Replica, base: Base, book: LogBook, empty: Callable[[], Fol
         empty: gives a fold that has nothing yet.
     """
     order = replica.fold_up_to(base, book, empty())
-    claimed = empty()
-    if order is None or not isinstance(order.fold, DocumentFold) or not isinstance(claimed, DocumentFold):
-        return False
-    try:
-        claimed.take_base_untrusted(base, order.base_state(base))
-    except (RemoteProtocolError, Quarantined):
+    return order is not None and _is_state_of(order, base, empty())
+
+
+def _is_state_of(order: CausalOrder, base: Base, empty: Fold) -> bool:
+    claimed = _state_of(order, base, empty)
+    if not isinstance(order.fold, DocumentFold) or not isinstance(claimed, DocumentFold):
         return False
     same_numbers = order.following() == base.following
     return same_numbers and order.fold.document.is_same_throughout(claimed.document)
+
+
+def stands_for_all(
+    replica: Replica, forgets: Forgets, load: Callable[[], LogBook], empty: Callable[[], Fold]
+) -> bool | None:
+    """Whether what is to stand for all holds what is here, and says who writes what logs.
+
+    Of who does not have all of the history any more, or never had it, what he has is looked for in it.
+
+    Args:
+        load: gives a book loaded from the replica's store.
+        empty: as for ``is_true``.
+
+    Returns:
+        None while not all of it is here, and applied; or where it is forgotten itself, for a later one.
+    """
+    is_here = replica.order.has_applied([forgets.base, *forgets.heads])
+    if not is_here or replica.book.is_forgotten(forgets.base):
+        return None
+    base = replica.order.bases.known.get(forgets.base.id)
+    if base is None or sorted(base.heads) != list(forgets.heads):
+        return False
+    order = replica.fold_up_to(base, load(), empty())
+    if order is None:
+        return _joins_in(replica, base, load, empty)
+    if not _names_writers(order, base, exactly=True) or not _is_state_of(order, base, empty()):
+        return False
+    if base.id not in order.bases.used:
+        return True
+    # He lacks what it stands for, so it was compared with itself.
+    book = load()
+    left = replica.fold_until(book.extent(base.heads), book, empty(), without_bases=True)
+    return _is_part_of(left.fold, _state_of(order, base, empty()))
+
+
+def _joins_in(replica: Replica, base: Base, load: Callable[[], LogBook], empty: Callable[[], Fold]) -> bool:
+    """The same of a base that leaves out some of what others stand for here: whether it holds all else."""
+    book = load()
+    until = book.extent(base.heads)
+    for number, seq in replica.order.bases.forgotten.items():
+        until[number] = max(seq, until.get(number, 0))
+    order = replica.fold_until(until, book, empty())
+    if order is None or not _names_writers(order, base, exactly=False):
+        return False
+    others = [order.bases.known[id_] for id_ in order.bases.used]
+    if any(_forgets_without_standing_for(base, one, book) for one in others):
+        return False
+    claimed: Fold | None = empty()
+    for one in (*others, base):
+        claimed = _state_of(order, one, claimed) if claimed is not None else None
+    if not isinstance(claimed, DocumentFold) or not isinstance(order.fold, DocumentFold):
+        return False
+    numbers = dict(base.following)
+    for mark, number in order.bases.all_following().items():
+        numbers[mark] = max(number, numbers.get(mark, 1))
+    return numbers == order.following() and order.fold.document.is_same_throughout(claimed.document)
+
+
+def _forgets_without_standing_for(base: Base, other: Base, book: LogBook) -> bool:
+    """Whether a base would have another one forgotten, and not all that this stands for."""
+    covered, branch = book.extent(base.heads), book.find(other.log, other.seq, other.id)
+    gone = branch is not None and other.seq <= covered.get(branch.number, 0)
+    return gone and any(covered.get(number, 0) < seq for number, seq in book.extent(other.heads).items())
+
+
+def _state_of(order: CausalOrder, base: Base, claimed: Fold) -> Fold | None:
+    try:
+        claimed.take_base_untrusted(base, order.base_state(base))
+    except (RemoteProtocolError, Quarantined):
+        return None
+    return claimed
+
+
+def _is_part_of(one: Fold | None, other: Fold | None) -> bool:
+    both = isinstance(one, DocumentFold) and isinstance(other, DocumentFold)
+    return both and cast(DocumentFold, one).document.is_part_of(cast(DocumentFold, other).document)
+
+
+def _names_writers(order: CausalOrder, base: Base, *, exactly: bool) -> bool:
+    """Whether a base says who writes what logs as it was said; if ``exactly``, of all that were delivered."""
+    place = SnapshotPlace(base.log, base.seq, base.id)
+    try:
+        end = stored_snapshot_untrusted(order.book, order.keys, place)[0]
+        said = open_writers_untrusted(order.object, end.writers or {}, order.keys)
+    except RemoteProtocolError:
+        return False
+    known = [encode(one.fields()) for one in order.introductions.to_carry(order.keys)]
+    told = [encode(one.fields()) for one in said]
+    return sorted(told) == sorted(known) if exactly else set(told) <= set(known)
 
 
 async def check_bases(engine: Replayer, opened: OpenObject) -> None:

@@ -133,6 +133,9 @@ class LinkEvents(LinkOwner):
 
     def on_pruned(self, live: LiveObject, node: str, told: PruneTold) -> None:
         live.prunes.take_told(node, told.prune, told.hours)
+        opened = self.engine.objects.get(live.id)
+        if opened is not None:
+            self.engine.forget_due(opened)
         self.engine.news.pulse()
 
     def on_stirred(self, objects: list[ObjectId]) -> None:

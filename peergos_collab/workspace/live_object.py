@@ -13,7 +13,7 @@ from ..errors import Conflict, Damaged, DiskFull
 from ..objects.archives import Archive
 from ..objects.certificates import Certificate
 from ..objects.payload import MAX_CHANGES, Delivery, Kind
-from ..objects.prunes import Prune
+from ..objects.prunes import Forgets, Prune
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Batch, Random
 from ..sync.arrivals import Arrival, Offered
@@ -269,6 +269,16 @@ class LiveObject:
             hint="It is given as soon as there is a pause; sharing it once more waits for that.",
         )
 
+    async def give_base_for_all(self, past: CausalOrder | None) -> Forgets:
+        """The same of one that can stand for all, and what says so; ``past`` as for ``make_base_for_all``."""
+        for _ in range(GIVE_TRIES):
+            await self.durable()
+            made = self._states_due.base_for_all(past)
+            if made is not None:
+                await self.durable()
+                return made
+        raise Conflict("too much is going on in it just now to make what stands for it; nothing was changed")
+
     def _tell_idle(self, error: BaseException | None = None) -> None:
         waiting, self._idle = self._idle, []
         for future in waiting:
@@ -393,6 +403,8 @@ class LiveObject:
         if self.replica.order.has_claims:
             for told in list(self.on_claims):
                 told()
+        if any(delivery.kind is Kind.SNAPSHOT for delivery in deliveries) and self.replica.book.prunes:
+            self.tell_prunes()
         if deliveries:
             self.modified = max(self.modified, deliveries[-1].time)
             for callback in list(self.on_deliveries):
@@ -468,7 +480,7 @@ class LiveObject:
         replica, word = self.replica, self.watchword()
         busy = replica.unsettled or replica.is_removed or replica.base_is_due or replica.order.bases.unchecked
         told = any((replica.problems, replica.damage, replica.order.set_aside, replica.view.void))
-        told = told or bool(self.receipts.told.faults()) or bool(self.prunes.unchecked)
+        told = told or bool(self.receipts.told.faults()) or self.prunes.busy
         kept = self.nodes and not replica.unsealed.pending and all(map(self.saved_on, self.nodes))
         if word is None or busy or told or not kept or self.failed or self.unverified or self.incomplete:
             return b""

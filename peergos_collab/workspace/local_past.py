@@ -8,11 +8,12 @@ from typing import Any
 from ..errors import Damaged, Offline, UsageError
 from ..objects.payload import Kind
 from .apart import write_apart
-from .api import Compaction, Passage, Version
+from .api import Compaction, Forgetting, Passage, Version
 from .compacting import compact
 from .document_past import DocumentPast
 from .engine import Engine
 from .folds import DocumentFold
+from .forgetting import all_forgetting, forget
 from .open_object import OpenObject
 
 
@@ -61,6 +62,20 @@ class LocalPast:
         opened, _ = self._document(path)
         self.engine.devices.check_stands()
         return await compact(self.engine, opened, path)
+
+    async def forget_document(self, path: str, before: str = "") -> Forgetting:
+        opened, _ = self._document(path)
+        self.engine.devices.check_stands()
+        within = None
+        if before:
+            past = await self._past(path)
+            within = await asyncio.to_thread(past.delivered_at, before)
+            opened, _ = self._document(path)  # it may have been opened anew meanwhile
+        return await forget(self.engine, opened, path, within)
+
+    async def forgetting(self, path: str) -> list[Forgetting]:
+        opened, _ = self._document(path)
+        return all_forgetting(self.engine, opened)
 
     def _document(self, path: str) -> tuple[OpenObject, DocumentFold]:
         opened = self.engine.find(path)

@@ -17,6 +17,8 @@ from .summaries import SUMMARIES, Summary
 
 CHECKPOINTS: Final = "checkpoints"
 STATES: Final = "states"
+VERSIONS: Final = "versions"
+"""States that were given out, for edits on top of them."""
 
 _END: Final = b"\xff" * 9
 _MOST: Final = 1 << 20

@@ -54,11 +54,13 @@ from .checking import check_home, repair_home
 from .engine import Engine
 from .entry_node import use_entry_node
 from .folds import ChatFold, DocumentFold
+from .forgotten_here import forget_now
 from .handles import LocalChat, LocalDocument
 from .home import found_object, has_passphrase, open_keys, use_key_store
 from .local_devices import LocalDevices
 from .local_past import LocalPast
 from .local_people import LocalPeople
+from .local_state import VERSIONS
 from .machine import now_ms
 from .made_links import forget_ended
 from .network import Network, with_node
@@ -72,7 +74,6 @@ from .summaries import Summary, stored_summary
 
 T = TypeVar("T")
 
-VERSIONS: Final = "versions"
 KEPT_VERSIONS: Final = 8
 
 
@@ -410,6 +411,7 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
             raise
         for opened in list(engine.objects.values()):  # others may be opened meanwhile
             await opened.live.durable()
+            await forget_now(engine, opened)
         await forget_ended(engine)
         await engine.recovery.keep()
 

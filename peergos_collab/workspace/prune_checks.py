@@ -1,4 +1,5 @@
-"""A member looks whether what an admin has dropped at nodes is all in the archives that stand for it.
+"""A member looks whether what an admin has dropped at nodes is all in the archives that stand for it, or in
+the base.
 
 Who has the history makes each archive that a prune record names himself, and compares ids; where that gives
 another one, he has a node give it, and looks whether it holds what is here. Where it does not, or who says so
@@ -31,9 +32,13 @@ FALSE_ARCHIVE: Final = (
     "{who} named an archive to take the place of older changes at nodes that does not hold them: you "
     "objected, so nodes that heard of it in time keep the changes themselves; nothing of yours changed"
 )
+FALSE_BASE: Final = (
+    "{who} wants the history forgotten, and what is to stand for it is not what the history holds: you "
+    "objected, so nodes that heard of it in time keep the history, and so do you; nothing of yours changed"
+)
 NO_ADMIN: Final = (
-    "somebody who is no admin named archives to take the place of older changes at nodes: you objected, so "
-    "nodes that heard of it in time keep the changes themselves; nothing of yours changed"
+    "somebody who is no admin wants older changes dropped at nodes: you objected, so nodes that heard of it "
+    "in time keep them; nothing of yours changed"
 )
 
 
@@ -42,15 +47,23 @@ async def check_prunes(engine: Engine, opened: OpenObject) -> None:
     prunes = opened.live.prunes
     while not opened.live.stopped and (unchecked := prunes.unchecked):
         open_yet = [prune for prune in unchecked if not await _settled(engine, opened, prune)]
+        engine.forget_due(opened)
         if open_yet:
             await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _settled(engine: Engine, opened: OpenObject, prune: Prune) -> bool:
-    """Whether it could be judged; then it was."""
+async def check_forgetting(engine: Engine, opened: OpenObject) -> None:
+    """The same of what is to be forgotten, at once."""
+    for prune in opened.live.prunes.unchecked:
+        if prune.forgets is not None:
+            await _settled(engine, opened, prune, rest=0)
+
+
+async def _settled(engine: Engine, opened: OpenObject, prune: Prune, rest: float | None = None) -> bool:
+    """Whether it could be judged; then it was. ``rest`` is ``REST`` where nobody waits for it."""
     prunes, author = opened.live.prunes, opened.live.prunes.author(prune)
     try:
-        true = author is not None and await _is_true(engine, opened, prune)
+        true = author is not None and await _is_true(engine, opened, prune, REST if rest is None else rest)
     except Damaged:
         return False  # it is dealt with by who needs what is damaged
     if true is None:
@@ -59,31 +72,37 @@ async def _settled(engine: Engine, opened: OpenObject, prune: Prune) -> bool:
         objection = prunes.object_to(prune)
         if objection is not None:
             opened.live.take_records([objection])
-        words = FALSE_ARCHIVE.format(who=engine.who(author)) if author is not None else NO_ADMIN
+        false = FALSE_ARCHIVE if prune.forgets is None else FALSE_BASE
+        words = false.format(who=engine.who(author)) if author is not None else NO_ADMIN
         engine.on_problem(opened.live, words)
-    prunes.find_true(prune.id)
+    prunes.settle(prune.id, true=true)
     return True
 
 
-async def _is_true(engine: Engine, opened: OpenObject, prune: Prune) -> bool | None:
-    """Whether every archive holds what is here; None where one is not to be had yet."""
+async def _is_true(engine: Engine, opened: OpenObject, prune: Prune, rest: float) -> bool | None:
+    """Whether every archive, or the base, holds what is here; None where one is not to be had yet."""
     await opened.live.durable()
-    verdicts = [await _holds(engine, opened, each) for each in prune.replaced]
+    if prune.forgets is not None:
+        forgets = prune.forgets
+        return await _at_leisure(lambda: engine.stored.stands_for_all(opened, forgets), rest)
+    verdicts = [await _holds(engine, opened, each, rest) for each in prune.replaced]
     return False if False in verdicts else (None if None in verdicts else True)
 
 
-async def _holds(engine: Engine, opened: OpenObject, named: Replaced) -> bool | None:
-    if await _at_leisure(lambda: engine.stored.is_own_archive(opened, named)):
+async def _holds(engine: Engine, opened: OpenObject, named: Replaced, rest: float) -> bool | None:
+    if await _at_leisure(lambda: engine.stored.is_own_archive(opened, named), rest):
         return True
     found = await _fetch(engine, opened, named.archive)
-    return None if found is None else await _at_leisure(lambda: engine.stored.archive_holds(opened, found))
+    if found is None:
+        return None
+    return await _at_leisure(lambda: engine.stored.archive_holds(opened, found), rest)
 
 
-async def _at_leisure(look: Callable[[], T]) -> T:
+async def _at_leisure(look: Callable[[], T], rest: float) -> T:
     loop = asyncio.get_running_loop()
     began = loop.time()
     found = await asyncio.to_thread(look)
-    await asyncio.sleep(REST * (loop.time() - began))
+    await asyncio.sleep(rest * (loop.time() - began))
     return found
 
 

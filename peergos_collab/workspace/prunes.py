@@ -10,10 +10,12 @@ from ..errors import RemoteProtocolError
 from ..objects.payload import Author
 from ..objects.prunes import Prune
 from ..ports import PutValue
-from ..sync.pruning import standing
+from ..sync.pruning import forgetting, standing
 from ..sync.replica import Replica
 
 CHECKED: Final = "checked"
+TRUE: Final = b"\x01"
+FALSE: Final = b"\x00"
 
 MAX_TOLD: Final = 4_096
 """What is remembered of what nodes say: they may say it of records that are not here yet, or nowhere."""
@@ -29,7 +31,7 @@ class Prunes:
     def __init__(self, replica: Replica) -> None:
         self.told: dict[tuple[str, RecordId], int | None] = {}
         self._replica = replica
-        self._checked: set[RecordId] | None = None
+        self._checked: dict[RecordId, bool] | None = None
 
     def take_told(self, node: str, prune: RecordId, hours: int | None) -> None:
         """A node says when it acts on a record."""
@@ -44,19 +46,50 @@ class Prunes:
         replica = self._replica
         if not replica.book.prunes or replica.order.bases.is_hidden:
             return []
-        if self._checked is None:
-            start, length = replica.object, len(replica.object)
-            keys = replica.store.keys(CHECKED, start, start + b"\xff" * 33, 1 << 16)
-            self._checked = {RecordId(key[length:]) for key in keys}
-        found = [prune for prune in standing(replica.book) if prune.id not in self._checked]
+        verdicts, here = self._verdicts, (each for each in forgetting(replica.book) if self._is_here(each))
+        found = [prune for prune in (*standing(replica.book), *here) if prune.id not in verdicts]
         return [prune for prune in found if prune.epoch in replica.keys]
 
-    def find_true(self, prune: RecordId) -> None:
-        """What it names needs no look any more."""
-        _ = self.unchecked
-        if self._checked is not None:
-            self._checked.add(prune)
-        self._replica.store.write([PutValue(CHECKED, self._replica.object + prune, b"\x01")])
+    @property
+    def _verdicts(self) -> dict[RecordId, bool]:
+        """By record, whether it was found true."""
+        if self._checked is None:
+            replica, length = self._replica, len(self._replica.object)
+            keys = replica.store.keys(CHECKED, replica.object, replica.object + b"\xff" * 33, 1 << 16)
+            self._checked = {
+                RecordId(key[length:]): replica.store.value(CHECKED, key) == TRUE for key in keys
+            }
+        return self._checked
+
+    def settle(self, prune: RecordId, *, true: bool) -> None:
+        """What it says was found true or false, and needs no look any more."""
+        self._verdicts[prune] = true
+        self._replica.store.write([PutValue(CHECKED, self._replica.object + prune, TRUE if true else FALSE)])
+
+    @property
+    def due_to_forget(self) -> list[Prune]:
+        """Those that count, were found true, are done as a node says, and of which something is left here."""
+        over = {prune for (_, prune), hours in self.told.items() if hours == 0}
+        if not self._replica.order.bases.is_hidden:  # else nothing is here to compare it with
+            over = {prune for prune in over if self._verdicts.get(prune, False)}
+        counting = forgetting(self._replica.book) if over else []
+        return [prune for prune in counting if prune.id in over and self._is_left(prune)]
+
+    def _is_here(self, prune: Prune) -> bool:
+        """Whether what stands for all was applied, and so what it stands for, and is not forgotten itself."""
+        replica, forgets = self._replica, prune.forgets
+        if forgets is None or replica.book.is_forgotten(forgets.base):
+            return False
+        return replica.order.has_applied([forgets.base, *forgets.heads])
+
+    def _is_left(self, prune: Prune) -> bool:
+        forgets = prune.forgets
+        return forgets is not None and self._is_here(prune) and bool(self._replica.left_to_forget(forgets))
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is left to be looked at, or to be forgotten once its time has come."""
+        return bool(self.unchecked) or any(map(self._is_left, forgetting(self._replica.book)))
 
     def author(self, prune: Prune) -> Author | None:
         """Who made it; None where he is no admin, or it does not say."""

@@ -25,6 +25,9 @@ BEFORE: Final = Author(
 )
 """Stands for all who wrote what somebody was given with a document that was shared with him from now on."""
 
+FORGOTTEN: Final = Author(AccountId(bytes(32)), DeviceId(bytes(32)), PrincipalId(bytes(32)), "forgotten")
+"""Stands for all who wrote what is forgotten."""
+
 ID_BYTES: Final = 8
 _CLIENT: Final = 1
 """Of a text that nobody else ever sees."""
@@ -60,6 +63,11 @@ class Step:
     place: int
 
     @property
+    def is_of_base(self) -> bool:
+        """Whether it stands for what others wrote, who is not known."""
+        return self.author in {BEFORE, FORGOTTEN}
+
+    @property
     def id(self) -> str:
         """Names the version that ends with it."""
         return change_id(self.author.device, self.run, self.last)
@@ -72,6 +80,8 @@ class RecordingFold(DocumentFold):
         super().__init__(object_id, device, run, clock)
         self.names = VersionNames()
         self.past = Past()
+        self.forgotten: tuple[Author, int] | None = None
+        """Who had forgotten how the text came about, and when, by his clock."""
         self.told: list[Step] = []
         """The steps that changed the text, one for each change in ``past``."""
         self._steps: list[Step] = []
@@ -105,7 +115,10 @@ class RecordingFold(DocumentFold):
 
     def take_base_untrusted(self, base: Base, state: bytes) -> None:
         super().take_base_untrusted(base, state)
-        self._record(None, RunId(base.id[:16]), 0, 1, BEFORE, base.time, state)
+        if base.for_all:
+            self.forgotten = base.author, base.time
+        author = FORGOTTEN if base.for_all else BEFORE
+        self._record(None, RunId(base.id[:16]), 0, 1, author, base.time, state)
 
     def take_unsealed(self, changes: Iterable[LocalChange], author: Author) -> None:
         """Takes local changes that are in no segment yet."""
@@ -160,6 +173,11 @@ class RecordingFold(DocumentFold):
         heads = tuple(sorted(id_ for id_ in ids if id_ not in below))
         return NamedVersion(heads, last.author.device if last.segment is None else None, last.run, last.last)
 
+    def heads(self, place: int) -> set[SegmentId]:
+        """The segments that had been delivered at a place in the past."""
+        after = self.told[place - 1].after if 0 < place < len(self.told) else len(self._below) * bool(place)
+        return set(islice(self._below, after))
+
     def of_version(self, version: NamedVersion) -> tuple[Past, list[Step]]:
         """The past of what has a name, as it was for whoever gave it, and its steps; as dear as the whole."""
         last = self.find(version)
@@ -175,7 +193,7 @@ class RecordingFold(DocumentFold):
         for step in self._steps:
             unsealed_then = on and step.author.device == version.device
             on &= step is not last
-            if not (unsealed_then or step.segment in inside or step.author is BEFORE):
+            if not (unsealed_then or step.segment in inside or step.is_of_base):
                 continue
             try:
                 document.apply_own(step.content)

@@ -62,6 +62,17 @@ class Renewal:
         if due and ready and not live.replica.lacking:  # what is fetched again would be gone until then
             self._timer = self._loop.call_later(max(QUIET_SECONDS, REST * self._seconds), self._begin)
 
+    async def at_once(self) -> None:
+        """Folds the object anew if it has to be; returns once that is done."""
+        if self._task is not None:
+            await self._task
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        live = self.opened.live
+        if live.replica.unsettled and not (self._stopped or live.unverified or live.failed):
+            await asyncio.shield(self._begin())
+
     def stop(self) -> None:
         """Plans nothing more; what is under way is dropped."""
         self._stopped = True
@@ -75,9 +86,10 @@ class Renewal:
         if self._task is not None:
             await self._task
 
-    def _begin(self) -> None:
+    def _begin(self) -> asyncio.Task[None]:
         self._timer = None
         self._task = self._loop.create_task(self._renew())
+        return self._task
 
     async def _renew(self) -> None:
         began = self._loop.time()

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Final
 
 from ..errors import Conflict
+from ..objects.prunes import Forgets
 from ..ports import Random
+from ..sync.causal_order import CausalOrder
 from ..sync.replica import Replica
 from ..sync.sealing import Collected
 
@@ -96,6 +98,14 @@ class StatesDue:
     def base(self) -> bool:
         """Makes a base, unless something is under way: after that it is planned again. Raises Conflict."""
         return self._free() and self._make(self._replica.make_base)
+
+    def base_for_all(self, past: CausalOrder | None) -> Forgets | None:
+        """Makes a base that can stand for all, as ``base``; None where now is not the time."""
+        made = self._replica.make_base_for_all(past) if self._free() else None
+        if made is None:
+            return None
+        self._append(made[0])
+        return made[1]
 
     def _make(self, collect: Callable[[], Collected | None]) -> bool:
         collected = collect()

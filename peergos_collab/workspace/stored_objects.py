@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from threading import Lock
 from typing import TYPE_CHECKING, cast
 
-from ..codec.ids import EpochId, ObjectId, RunId
+from ..codec.ids import EpochId, ObjectId, RunId, SegmentId
 from ..documents import NotTogether
 from ..errors import Damaged
 from ..objects.archives import Archive
 from ..objects.epoch_keys import EpochKeys
 from ..objects.operations import Actor
 from ..objects.payload import Kind
-from ..objects.prunes import Replaced
+from ..objects.prunes import Forgets, Replaced
 from ..objects.snapshots import MAX_PARTS
 from ..storage import ask_for_salvage
 from ..sync.archiving import Packed, pack_before, pack_next
+from ..sync.arrivals import BranchState
 from ..sync.bases import Base
 from ..sync.causal_order import CausalOrder
+from ..sync.husks import Husked, make_husks
 from ..sync.logbook import LogBook
 from ..sync.named_archives import holds, is_own, made_here
 from ..sync.replica import Replica
 from ..sync.snapshots import Claimed
 from .checkpoint import is_current
 from .folds import ChatFold, DocumentFold, EntriesFold
-from .history import is_true, is_true_snapshot
+from .history import is_true, is_true_snapshot, stands_for_all
 from .home import STORE
 from .live_object import LiveObject
 from .local_state import CHECKPOINTS
@@ -238,6 +240,32 @@ class StoredObjects:
                 opened.live.replica, claimed, book, lambda: self._empty_fold(opened), here
             )
 
+    def stands_for_all(self, opened: OpenObject, forgets: Forgets) -> bool | None:
+        """See ``history.stands_for_all``; for a thread of its own."""
+
+        def load() -> LogBook:
+            return LogBook.as_stored(opened.live.id, self._engine.store)
+
+        with self.lock(opened):
+            return stands_for_all(opened.live.replica, forgets, load, lambda: self._empty_fold(opened))
+
+    def fold_past(self, opened: OpenObject, within: Collection[SegmentId]) -> CausalOrder:
+        """What was delivered when these segments had been, folded apart; for a thread of its own."""
+        with self.lock(opened):
+            book = LogBook.as_stored(opened.live.id, self._engine.store)
+            book.archived.keys = opened.live.replica.keys
+            until = {branch.number: _last_within(book, branch, within) for branch in book.numbered.values()}
+            for number, seq in opened.live.replica.order.bases.forgotten.items():
+                until[number] = max(seq, until[number])
+            return opened.live.replica.fold_until(until, book, self._empty_fold(opened))
+
+    def husks(self, opened: OpenObject, branch: int, stop: int) -> Husked | None:
+        """The next husks of a branch; for a thread of its own."""
+        with self.lock(opened):
+            book = LogBook.as_stored(opened.live.id, self._engine.store)
+            book.archived.keys = opened.live.replica.keys
+            return make_husks(book, book.numbered[branch], stop)
+
     def pack(self, opened: OpenObject, branch: int) -> Packed | None:
         """The next archive of a branch; for a thread of its own."""
         replica = opened.live.replica
@@ -300,6 +328,14 @@ class StoredObjects:
         if kind is Kind.CHAT:
             return ChatFold()
         return EntriesFold(device)
+
+
+def _last_within(book: LogBook, branch: BranchState, within: Collection[SegmentId]) -> int:
+    low, high = branch.first - 1, branch.tip + 1
+    while low < high - 1:  # they are the first of the branch
+        middle = (low + high) // 2
+        low, high = (middle, high) if book.id_at(branch, middle) in within else (low, middle)
+    return low
 
 
 def _deliver(replica: Replica, *, strict: bool, together: bool) -> None:

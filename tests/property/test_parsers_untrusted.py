@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from peergos_collab.chat import Message, encode_events
 from peergos_collab.codec import encode
 from peergos_collab.codec.ids import MailAddress, ObjectId, RecordId
-from peergos_collab.crypto import BoxPair, EphemeralKey, LocalKey, SigningKey
+from peergos_collab.crypto import BoxPair, EphemeralKey, LocalKey, SigningKey, Tag, cseal
 from peergos_collab.documents.version_names import NamedVersion, Naming
 from peergos_collab.errors import PeergosCollabError
 from peergos_collab.identity.account import Account
@@ -30,12 +30,13 @@ from peergos_collab.objects.ephemeral import EphemeralKind, open_ephemeral_untru
 from peergos_collab.objects.epoch_keys import EpochKeys, EpochPublic, Level
 from peergos_collab.objects.letters import LetterKind, Writer, read_letter_untrusted
 from peergos_collab.objects.links import Capability, Drop, Link, LinkKeys, make_drop
+from peergos_collab.objects.log_writers import UnverifiedWriter, open_writers_untrusted, seal_writers
 from peergos_collab.objects.mail import LEAST_WORK, Mail
 from peergos_collab.objects.membership import fold
 from peergos_collab.objects.operations import Create, parse_op_untrusted, sign_op, write_op
 from peergos_collab.objects.payload import Kind, decode_payload_untrusted
 from peergos_collab.objects.principals import Principal
-from peergos_collab.objects.prunes import Prune, Replaced
+from peergos_collab.objects.prunes import Forgets, Prune, Replaced
 from peergos_collab.objects.records import Epoch, EpochLink, Grant, open_op, parse_record_untrusted
 from peergos_collab.objects.segments import Segment
 from peergos_collab.objects.snapshots import SnapshotEnd, SnapshotPart, SnapshotPlace
@@ -142,6 +143,24 @@ def _author_of(prune: Prune) -> None:
 
 HEAD = SnapshotPlace(FORGER.log, 1, FORGER.segments[0].id)
 BASE = SnapshotPart(b"state", SnapshotEnd((HEAD,), RANDOM(32), following={RANDOM(8): 7}))
+WRITERS = [
+    UnverifiedWriter(
+        HEAD, CIRCLE.epoch_id, (), introduce(CIRCLE.object, CIRCLE.epoch_id, FORGER.log, ANA.actor)
+    )
+]
+SEALED_WRITERS = seal_writers(CIRCLE.object, WRITERS, {CIRCLE.epoch_id: ANA.keys}, RANDOM)
+FOR_ALL = SnapshotPart(b"state", SnapshotEnd((HEAD,), RANDOM(32), 1, {RANDOM(8): 7}, SEALED_WRITERS))
+FORGETTING = Prune.issue(CIRCLE.object, CIRCLE.epoch_id, Forgets(HEAD, (HEAD,)), ANA.keys, ANA.actor, RANDOM)
+
+
+def _writers(raw: bytes) -> None:
+    """As they lie in the seal, which whoever has the key can make."""
+    epoch = CIRCLE.epoch_id
+    sealed = {epoch: cseal(CONTENT, Tag.LOG_WRITERS, raw, CIRCLE.object + epoch, RANDOM)}
+    for one in open_writers_untrusted(CIRCLE.object, sealed, {epoch: ANA.keys}):
+        one.verify(CIRCLE.object, VIEW)
+
+
 SNAPSHOT = SnapshotPart(b"state", SnapshotEnd((HEAD,), RANDOM(32), 3))
 PRINCIPAL = VIEW.members[BOB.actor.principal].principal
 OP_HASH = RANDOM(32)
@@ -165,6 +184,10 @@ PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "segment": (_segment, SEGMENT),
     "prune record": (lambda raw: _author_of(Prune.parse_untrusted(raw).verify(EPOCHS)), PRUNE.raw),
     "objection": (lambda raw: Prune.parse_untrusted(raw).verify(EPOCHS), OBJECTION.raw),
+    "record that forgets": (lambda raw: Prune.parse_untrusted(raw).verify(EPOCHS), FORGETTING.raw),
+    "who writes logs": (_writers, encode([one.fields() for one in WRITERS])),
+    "husk": (lambda raw: Archive.parse_untrusted(raw).verify(), ARCHIVE.husk().raw),
+    "base for all": (SnapshotPart.decode_untrusted, FOR_ALL.encode()),
     "book, prune record": (_book, PRUNE.raw),
     "archive": (lambda raw: Archive.parse_untrusted(raw).unpack_untrusted(CONTENT), ARCHIVE.raw),
     "base": (SnapshotPart.decode_untrusted, BASE.encode()),
@@ -296,6 +319,7 @@ SIGNED: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "segment": (lambda raw: Segment.parse_untrusted(raw).verify(), SEGMENT),
     "prune record": (lambda raw: Prune.parse_untrusted(raw).verify(EPOCHS), PRUNE.raw),
     "objection": (lambda raw: Prune.parse_untrusted(raw).verify(EPOCHS), OBJECTION.raw),
+    "record that forgets": (lambda raw: Prune.parse_untrusted(raw).verify(EPOCHS), FORGETTING.raw),
     "ephemeral": (_ephemeral, SEALED),
 }
 

@@ -209,8 +209,8 @@ def _ids_of_archives_are_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 
 def _heads_of_a_snapshot_lack_a_log(patch: pytest.MonkeyPatch) -> None:
-    heads = Replica._applied_heads
-    patch.setattr(Replica, "_applied_heads", lambda self: heads(self)[1:])
+    heads = CausalOrder.heads
+    patch.setattr(CausalOrder, "heads", lambda self: heads(self)[1:])
 
 
 def _a_snapshot_is_of_before(patch: pytest.MonkeyPatch) -> None:

@@ -42,10 +42,10 @@ class Writing:
         self.store = MemoryStore()
         self.start()
 
-    def start(self) -> None:
+    def start(self, run: RunId | None = None) -> None:
         """From what is on the disk, in a new run."""
         device = self.person.credentials.device_id
-        self.run = RunId(self.rng.randbytes(16))
+        self.run = run or RunId(self.rng.randbytes(16))
         self.fold = DocumentFold(self.group.object, device, self.run, lambda: 1)
         self.replica = Replica(
             self.group.object,
@@ -226,10 +226,12 @@ class Writing:
 class Table:
     """Everybody, by name. ``names``: the first made the object."""
 
+    person: type[Writing] = Writing
+
     def __init__(self, names: str, seed: int = 7) -> None:
         self.rng = random.Random(seed)
         self.group = Group(list(names), self.rng.randbytes, Kind.DOCUMENT)
-        self.people = {name: Writing(self.group, self.group[name], self.rng) for name in names}
+        self.people = {name: self.person(self.group, self.group[name], self.rng) for name in names}
         self[names[0]].know(self.group.first)
 
     def __getitem__(self, name: str) -> Writing:

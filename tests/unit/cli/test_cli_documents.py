@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from peergos_collab.errors import NoAccess
-from peergos_collab.workspace.api import CompactedAt, Compaction
+from peergos_collab.workspace.api import CompactedAt, Compaction, Forgetting
 from support.fake_workspace import FakeHomes, FakeWorkspace
 
 AWKWARD = "a\r\nb\rc\n\n\u2028\x85\x0c\tü七🗺\ufeff\0 end"
@@ -333,3 +334,74 @@ def test_compact_refused(pgc: Any, workspace: FakeWorkspace, compaction: list[Co
 
     assert pgc("doc", "compact", "notes").code == 4
     assert compaction == []
+
+
+@pytest.fixture
+def forgotten(workspace: FakeWorkspace, monkeypatch: pytest.MonkeyPatch) -> list[Forgetting]:
+    """What was, or is to be."""
+    results: list[Forgetting] = []
+
+    async def forget(path: str, before: str) -> Forgetting:
+        workspace._called("forget_document", path, before)
+        return results[0]
+
+    async def forgetting(path: str) -> list[Forgetting]:
+        workspace._called("forgetting", path)
+        return results
+
+    monkeypatch.setattr(workspace, "forget_document", forget, raising=False)
+    monkeypatch.setattr(workspace, "forgetting", forgetting, raising=False)
+    return results
+
+
+NODES = CompactedAt("pgc://a", 168), CompactedAt("pgc://b", 0), CompactedAt("pgc://c", None, "it is full")
+TO_COME = Forgetting("Ana", 0, 40, done=False, counts=True, nodes=NODES, me=True)
+
+
+def test_forget(pgc: Any, workspace: FakeWorkspace, forgotten: list[Forgetting]) -> None:
+    """What will be gone, when, and where."""
+    forgotten.append(TO_COME)
+    said, *nodes = pgc("doc", "forget", "notes", "--before", "handed in").out.decode().splitlines()
+
+    assert said.startswith("40 changes are to be forgotten, as Ana said, ")
+    assert said.endswith(": members' devices do so after the nodes, unless somebody objects.")
+    assert nodes == [
+        "pgc://a  forgets them in 168 h, unless a member objects",
+        "pgc://b  forgot them",
+        "pgc://c  it is full",
+    ]
+    assert workspace.calls[-1] == ("forget_document", "notes", "handed in")
+
+
+def test_what_was_forgotten(pgc: Any, workspace: FakeWorkspace, forgotten: list[Forgetting]) -> None:
+    """Each with how far it is; nothing is changed by looking."""
+    assert pgc("doc", "forget", "notes", "--status").out == b"Nothing of it was forgotten.\n"
+    forgotten += [TO_COME, replace(TO_COME, done=True), replace(TO_COME, counts=False, nodes=())]
+    ends = [
+        line.rpartition(": ")[2]
+        for line in pgc("doc", "forget", "notes", "--status").out.decode().splitlines()
+    ]
+
+    assert ends[0] == "members' devices do so after the nodes, unless somebody objects."
+    assert ends[4] == "on this device they are."
+    assert ends[8] == "they stay, for somebody objected, or who said so is no admin of today."
+    assert pgc("doc", "forget", "notes", "--status", "--json").document["forgotten"][2] == {
+        "by": "Ana",
+        "time": 0,
+        "changes": 40,
+        "done": False,
+        "counts": False,
+        "nodes": [],
+        "me": True,
+        "unverified": False,
+    }
+    assert {call[0] for call in workspace.calls} == {"forgetting"}
+
+
+def test_forget_refused(pgc: Any, workspace: FakeWorkspace, forgotten: list[Forgetting]) -> None:
+    """Exit 4 for who is no admin, and 2 for what contradicts itself."""
+    workspace.failure = NoAccess("x")
+
+    assert pgc("doc", "forget", "notes").code == 4
+    assert pgc("doc", "forget", "notes", "--status", "--before", "x").code == 2
+    assert forgotten == []

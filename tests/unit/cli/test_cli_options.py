@@ -185,6 +185,7 @@ def test_the_commands_of_this_version() -> None:
         *("device link", "device join", "device list", "device remove"),
         *("doc new", "doc cat", "doc write", "doc edit", "doc export"),
         *("doc history", "doc name", "doc at", "doc diff", "doc blame", "doc restore", "doc compact"),
+        "doc forget",
         *("contact card", "contact add", "contact list", "contact verify", "contact rename"),
         *("contact remove", "contact accept", "contact introduce"),
         *("invitation list", "invitation accept", "invitation decline"),

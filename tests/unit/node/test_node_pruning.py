@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from peergos_collab.codec import decode_untrusted, encode
-from peergos_collab.codec.ids import EpochId
 from peergos_collab.crypto import SigningKey, Tag
 from peergos_collab.errors import RemoteProtocolError
 from peergos_collab.node.pruning import Pruning
@@ -21,110 +19,16 @@ from peergos_collab.objects.prunes import Prune, Replaced
 from peergos_collab.objects.records import Said, next_epoch
 from peergos_collab.objects.segments import Segment, SegmentPlace, id_of
 from peergos_collab.ports import PutValue
-from peergos_collab.sync.archived import ARCHIVES, OFFERED
-from peergos_collab.sync.archiving import Packed, take_packed
+from peergos_collab.sync.archived import ARCHIVES
 from peergos_collab.sync.frames import MAX_FRAME, WINDOW, Frame, decode_frame_untrusted, encode_frame
 from peergos_collab.sync.session_events import (
-    ArchiveCame,
     ClosedArchiveCame,
     FalseArchiveCame,
-    PruneTold,
 )
-from support.members import Group
-from support.shelves import Client, Log, NodeAndClients
+from support.pruning_scene import GRACE, RANDOM, Scene, Teller
+from support.shelves import Log, NodeAndClients
 
-RANDOM = random.Random(43).randbytes
-GRACE = 24
 SIGNER = SigningKey.generate(RANDOM)
-
-
-class Teller(Client):
-    """A client that notes what the node says of prune records."""
-
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)  # type: ignore[arg-type]
-        self.told: list[PruneTold] = []
-        self.archives: list[ArchiveCame] = []
-
-    def _handle(self, event: object) -> None:
-        if isinstance(event, PruneTold):
-            self.told.append(event)
-        elif isinstance(event, ArchiveCame):
-            self.archives.append(event)
-        super()._handle(event)
-
-
-@dataclass
-class Scene:
-    """Ana, an admin, with a log of 20 segments at a node, and archives of the first 16 in her home."""
-
-    group: Group = field(default_factory=lambda: Group(["Ana", "Ben", "Eve"], RANDOM))
-    node: NodeAndClients = field(default_factory=lambda: NodeAndClients(RANDOM))
-
-    def __post_init__(self) -> None:
-        self.group.add("Ana", "Ben", Level.WRITE)
-        self.node.shelf.pruning._grace = GRACE
-        self.ana = self.join("Ana")
-        self.log = Log(self.group.object, RANDOM)
-        self.ana.know(self.log.certificate(self.epoch, self.keys))
-        for number in range(20):
-            self.log.write(self.epoch, self.keys, b"keystroke %d" % number)
-        self.ana.put(*self.log.segments)
-        self.node.settle()
-        self.archives = [pack_archive(self.log.segments[at : at + 8], self.keys.content) for at in (0, 8)]
-
-    @property
-    def epoch(self) -> EpochId:
-        return self.group.first.id
-
-    @property
-    def keys(self) -> EpochKeys:
-        return self.group["Ana"].membership.keys[self.epoch]
-
-    def join(self, name: str) -> Teller:
-        person = self.group[name]
-        client = Teller(self.group.object, person.membership.keys, RANDOM, person.records)
-        self.node.connect(client)
-        self.node.settle()
-        return client
-
-    def keep(self, client: Client, *archives: Archive) -> None:
-        """Has archives take the place of segments in a client's home."""
-        (branch,) = client.book.branches[self.log.id]
-        for archive in archives:
-            client.book.store.write(take_packed(client.book, Packed(branch.number, archive)))
-
-    def prune(self, *archives: Archive, by: str = "Ana", epoch: EpochId | None = None) -> Prune:
-        person = self.group[by]
-        epoch = epoch or self.epoch
-        named = [Replaced.by(archive) for archive in archives or self.archives]
-        keys = person.membership.keys[epoch]
-        return Prune.issue(self.group.object, epoch, named, keys, person.maker.actor, RANDOM)
-
-    def object_to(self, prune: Prune, by: str, epoch: EpochId | None = None) -> Prune:
-        person = self.group[by]
-        epoch = epoch or self.epoch
-        keys = person.membership.keys[epoch]
-        return Prune.issue(self.group.object, epoch, prune.id, keys, person.maker.actor, RANDOM)
-
-    def hours(self, count: int) -> None:
-        for _ in range(count):
-            self.node.write([self.node.shelf.pruning.hour()])
-            while commits := self.node.shelf.pruning.act():
-                self.node.write(commits)
-        self.node.settle()
-
-    @property
-    def kept(self) -> int:
-        """The first segment that the node has one by one."""
-        book = self.node.shelf.find_book(self.group.object)
-        assert book is not None
-        (branch,) = book.branches[self.log.id]
-        return branch.kept
-
-    @property
-    def offered(self) -> int:
-        return len(list(self.node.store.values(OFFERED)))
 
 
 @pytest.fixture
@@ -365,7 +269,7 @@ def test_it_goes_on_after_a_start(scene: Scene) -> None:
     scene.node.settle()
     scene.hours(GRACE - 1)
     shelf = scene.node.shelf
-    shelf.pruning = Pruning(scene.node.store, shelf.find_book, shelf._touch, GRACE)
+    shelf.pruning = Pruning(scene.node.store, shelf.find_book, shelf._touch, shelf._readers, GRACE)
     scene.node.time += 10 * 366 * 24 * 3600 * 1000
     assert not shelf.pruning.act()
     assert scene.kept == 1

@@ -227,8 +227,8 @@ def test_what_a_base_covers_counts_for_all() -> None:
     c.tell(b)
     assert b.text == a.text == "b before "
     (tip,) = c.replica.book.tips_of(b.replica.book.branches.keys() - a.replica.book.branches.keys())
-    heads = (*b.replica._applied_heads(), SnapshotPlace(tip.log, tip.seq, tip.id))
-    b.replica._applied_heads = lambda: heads  # type: ignore[method-assign]
+    heads = (*b.replica.order.heads(), SnapshotPlace(tip.log, tip.seq, tip.id))
+    b.replica.order.heads = lambda: heads  # type: ignore[method-assign]
     b.fold.snapshot_state = c.fold.document.state  # type: ignore[method-assign]
     assert b.base()
     b.tell(n)

@@ -12,10 +12,11 @@ from peergos_collab.codec.ids import EpochId
 from peergos_collab.errors import RemoteProtocolError
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.op_kinds import Rotate, Target
-from peergos_collab.objects.prunes import Prune, Replaced
+from peergos_collab.objects.prunes import Forgets, Prune, Replaced
 from peergos_collab.objects.records import Epoch, MembershipRecord, Said, next_epoch
+from peergos_collab.objects.snapshots import SnapshotPlace
 from peergos_collab.sync.epoch_graph import EpochGraph
-from peergos_collab.sync.pruning import admin_epoch, objections, standing
+from peergos_collab.sync.pruning import admin_epoch, forgetting, named_to_forget, objections, standing
 from peergos_collab.sync.record_book import RecordBook
 from support.members import Group
 
@@ -237,3 +238,45 @@ def test_many_epochs_and_objections_cost_one_look_at_each(monkeypatch: pytest.Mo
     scene.book.admins = {id_: frozenset([scene.first]) for id_ in scene.book.epochs}
     assert standing(scene.book) == []
     assert sum(looked) <= 2 * (len(scene.book.epochs) + len(scene.book.prunes))
+
+
+FORGETS = Forgets(SnapshotPlace(RANDOM(32), 9, RANDOM(32)), (SnapshotPlace(RANDOM(32), 8, RANDOM(32)),))  # type: ignore[arg-type]
+
+
+def test_what_is_forgotten_stays_so_under_newer_keys(scene: Scene) -> None:
+    """It has to be said again before more is forgotten; but what stands for it is known."""
+    actor = scene.group["Eve"].maker.actor
+    prune = Prune.issue(
+        scene.group.object, scene.first, FORGETS, scene.keys("Eve")[scene.first], actor, RANDOM
+    )
+    scene.take(prune)
+    assert forgetting(scene.book) == [prune]
+    assert standing(scene.book) == []
+    scene.make(scene.group["Ana"].maker.remove([Target(scene.group["Eve"].id)]), "Ana", "Ben")
+
+    assert forgetting(scene.book) == []
+    assert named_to_forget(scene.book) == [(FORGETS, False)]
+
+
+def test_an_objection_is_known_as_well(scene: Scene) -> None:
+    """Whenever it came."""
+    actor = scene.group["Eve"].maker.actor
+    prune = Prune.issue(
+        scene.group.object, scene.first, FORGETS, scene.keys("Eve")[scene.first], actor, RANDOM
+    )
+    scene.take(prune, scene.objection("Ben", prune, scene.first))
+
+    assert forgetting(scene.book) == []
+    assert named_to_forget(scene.book) == [(FORGETS, True)]
+
+
+def test_who_made_up_admin_keys_names_nothing_to_forget(scene: Scene) -> None:
+    """Not even for who lacks what it is about."""
+    keys = EpochKeys.generate(RANDOM)
+    false = scene.forged("Ben", scene.first, keys=keys)
+    scene.take(false)
+    actor = scene.group["Ben"].maker.actor
+    scene.take(Prune.issue(scene.group.object, false.id, FORGETS, keys, actor, RANDOM))
+
+    assert forgetting(scene.book) == []
+    assert named_to_forget(scene.book) == []
