@@ -575,7 +575,10 @@ class Session:
             batch.append(record.raw)
         self.send_records(object_id, batch)
         if not self._serving:
-            self._send_proofs(object_id, channel, fresh_proofs(channel.book, held, channel.told))
+            fresh = fresh_proofs(channel.book, held, channel.told)
+            self._send_proofs(object_id, channel, fresh)
+            if fresh and self._with_node:
+                self.get_receipt(object_id)  # of what it has in these epochs it did not speak before
             channel.ours = self._taken_from_us(channel.book, held)
 
     def _pump_segments(self, object_id: ObjectId, channel: Channel) -> None:

@@ -13,7 +13,9 @@ from peergos_collab.crypto import SigningKey
 from peergos_collab.errors import Damaged, RemoteProtocolError
 from peergos_collab.objects.certificates import Certificate
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
+from peergos_collab.objects.op_kinds import Rotate
 from peergos_collab.objects.payload import Kind
+from peergos_collab.objects.records import Said, next_epoch
 from peergos_collab.objects.snapshots import SnapshotPlace
 from peergos_collab.sync.frames import MAX_FRAME, WINDOW, Frame, decode_frame_untrusted, encode_frame
 from peergos_collab.sync.heads import Tip, tips_value
@@ -328,6 +330,27 @@ def test_a_node_is_asked_for_a_receipt() -> None:
 
     assert of(talk(node, client)[0], ReceiptWanted) == [ReceiptWanted(CIRCLE.object)]
     assert of(talk(other, stranger)[0], ReceiptWanted) == []
+
+
+def test_a_node_is_asked_once_more_when_keys_come_by_which_it_shows_more() -> None:
+    """What it said before was not about these: of what it sends now it would never say that it has it."""
+    keys, made, held = dict(keys_of(ANA)), [], [book(), book()]
+    for _ in range(2):
+        fresh = EpochKeys.generate(RANDOM)
+        epoch = next_epoch(CIRCLE.object, fresh, keys_of(ANA), {}, [], Said(Rotate(), ANA.actor), RANDOM)
+        made.append((epoch, fresh))
+        for one in held:
+            one.store.write(one.take_records([epoch.raw]).batch)
+    keys[made[0][0].id] = made[0][1]
+    client, node = session(held[0], with_node=True), session(held[1], serving=True, receipt_key=RECEIPT)
+    client.open(CIRCLE.object, keys)
+    before = talk(client, node)[1]
+    keys[made[1][0].id] = made[1][1]
+    client.announce(CIRCLE.object)
+    after = talk(client, node)[1]
+
+    assert of(before, ReceiptWanted) == []
+    assert of(after, ReceiptWanted) == [ReceiptWanted(CIRCLE.object)]
 
 
 NEWEST: tuple[tuple[EpochId, ...], ...] = ((CIRCLE.epoch_id,), (EpochId(bytes(32)),), ())
