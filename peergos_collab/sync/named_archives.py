@@ -18,7 +18,7 @@ Keys = Mapping[EpochId, EpochKeys]
 
 
 def made_here(book: LogBook, before: Mapping[bytes, int]) -> list[tuple[Replaced, int]]:
-    """The archives of this disk that are open, with their size in bytes.
+    """The archives of this disk that are open, with their size in bytes; not what is forgotten.
 
     Args:
         before: by log, a seq: what lies in an archive with it, or after it, is left out.
@@ -33,7 +33,7 @@ def made_here(book: LogBook, before: Mapping[bytes, int]) -> list[tuple[Replaced
             seq = archive.last + 1
             if seq > before.get(branch.log, seq):
                 break
-            if archive.epoch in book.archived.keys:
+            if archive.epoch in book.archived.keys and not archive.is_husk:
                 found.append((Replaced.by(archive), len(archive.raw)))
     return found
 

@@ -10,6 +10,7 @@ from peergos_collab.crypto import ContentKey, Tag, cseal
 from peergos_collab.objects.archives import Archive, pack_archive
 from peergos_collab.objects.prunes import Replaced
 from peergos_collab.sync.archiving import Packed, take_packed
+from peergos_collab.sync.husks import Husked, take_husks
 from peergos_collab.sync.logbook import LogBook
 from peergos_collab.sync.named_archives import holds, is_own, made_here
 from peergos_collab.testing.store import MemoryStore
@@ -81,12 +82,15 @@ def test_what_holds_the_segments_that_are_here() -> None:
 
 
 def test_a_record_would_name_what_lies_in_archives_here() -> None:
-    """Up to where something has to stay as it is, and nothing that is closed here."""
+    """Up to where something has to stay as it is, and nothing that is closed here, or forgotten."""
     book = book_of(20, FIRST, SECOND)
 
     assert made_here(book, {}) == [(Replaced.by(each), len(each.raw)) for each in (FIRST, SECOND)]
     assert [each for each, _ in made_here(book, {LOG.id: 17})] == [Replaced.by(FIRST), Replaced.by(SECOND)]
     assert [each for each, _ in made_here(book, {LOG.id: 16})] == [Replaced.by(FIRST)]
     assert made_here(book, {LOG.id: 8}) == []
+    (branch,) = book.numbered.values()
+    book.store.write(take_husks(book, Husked(branch.number, (FIRST.husk(),))))
+    assert [each for each, _ in made_here(book, {})] == [Replaced.by(SECOND)]
     book.archived.keys = {}
     assert made_here(book, {}) == []
