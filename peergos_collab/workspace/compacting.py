@@ -31,12 +31,8 @@ AWAY: Final = "; it is told once it is reached, and asks for the archives then"
 
 async def compact(engine: Engine, opened: OpenObject, path: str) -> Compaction:
     """See ``Workspace.compact_document``."""
-    check_is_admin(opened, "have its older changes compacted")
+    check_may_name(opened, path, "have its older changes compacted")
     live = opened.live
-    if not live.nodes:
-        raise NoNode
-    if live.unverified or live.incomplete:
-        raise Offline(f"the history of {path!r} is not all here yet; nothing was changed")
     await live.durable()
     addresses = live.nodes
     async with engine.online.needed() as network:
@@ -57,6 +53,19 @@ async def compact(engine: Engine, opened: OpenObject, path: str) -> Compaction:
     told += [CompactedAt(each, None, fault.message.rstrip(".") + AWAY) for each, fault in away.items()]
     segments = sum(each.last - each.first + 1 for each in replaced)
     return Compaction(len(replaced), segments, size, tuple(told))
+
+
+def check_may_name(opened: OpenObject, path: str, what: str) -> None:
+    """Whether this device can tell nodes what they may drop: an admin's, with all of the history.
+
+    Raises:
+        NoAccess, NoNode, Offline.
+    """
+    check_is_admin(opened, what)
+    if not opened.live.nodes:
+        raise NoNode
+    if opened.live.unverified or opened.live.incomplete:
+        raise Offline(f"the history of {path!r} is not all here yet; nothing was changed")
 
 
 async def _reach(

@@ -12,15 +12,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..codec.ids import SegmentId
-from ..errors import NoNode, Offline
 from ..objects.prunes import Forgets, Prune
 from ..sync.bases import Base
 from ..sync.pruning import forgetting
 from .api import CompactedAt, Forgetting
-from .compacting import FIRST_SECONDS, admin_keys, taken_at
+from .compacting import FIRST_SECONDS, admin_keys, check_may_name, taken_at
 from .open_object import OpenObject
 from .ready_link import link_ready
-from .sharing import check_is_admin
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -34,12 +32,8 @@ async def forget(
     Args:
         within: the segments to be forgotten; None: all there are.
     """
-    check_is_admin(opened, "have its history forgotten")
+    check_may_name(opened, path, "have its history forgotten")
     live = opened.live
-    if not live.nodes:
-        raise NoNode
-    if live.unverified or live.incomplete:
-        raise Offline(f"the history of {path!r} is not all here yet; nothing was changed")
     async with engine.online.needed() as network:
         with engine.online.holding(opened):
             for address in live.nodes:
