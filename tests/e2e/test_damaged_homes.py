@@ -109,21 +109,25 @@ async def test_the_key_store(tmp_path: Path, place: float) -> None:
         assert keys.read_bytes() == data
 
 
-async def _synced(made: World, name: str) -> tuple[str, list[str], str]:
-    """A document of a home after one sync, the names in it, and what was said of a salvage."""
+async def _synced(made: World, name: str) -> tuple[str, list[str]]:
+    """A document of a home after one sync, and the names in it."""
     person = await made.person(name)
     try:
         await person.workspace.sync()
         text, _ = await person.workspace.read_document("notes")
-        return text, [entry.name for entry in await person.workspace.list_entries()], person.engine.salvage
+        return text, [entry.name for entry in await person.workspace.list_entries()]
     finally:
         await made.close(person)
 
 
 @pytest.mark.parametrize("fill", [b"\x00", b"\xff"])
 async def test_any_page_of_a_home(tmp_path: Path, fill: bytes) -> None:
-    """Whichever page is overwritten: the home opens, salvaged at once where its pages do not hang together,
-    and one sync brings back what was on it."""
+    """Whichever page is overwritten: the home opens, its store hangs together from then on, and one sync
+    brings back what was on it.
+
+    It is salvaged at once, unless what opening writes has already put the page away: the account is written
+    anew where it cannot be read, and whether the pages are gone through before or after is a matter of luck.
+    """
     async with world(tmp_path) as made:
         node = await made.node()
         ana = await made.person("Ana")
@@ -139,12 +143,11 @@ async def test_any_page_of_a_home(tmp_path: Path, fill: bytes) -> None:
             data = bytearray(store.read_bytes())
             data[page * size : (page + 1) * size] = fill * size
             store.write_bytes(data)
-            whole = hangs_together(store)
-            text, names, salvage = await _synced(made, f"page{page}")
+            text, names = await _synced(made, f"page{page}")
 
             assert text == "one line\n" * 400, page
             assert names == ["more", "notes"], page
-            assert whole or salvage, page
+            assert hangs_together(store), page
 
 
 async def test_any_cell_of_a_node(tmp_path: Path) -> None:
