@@ -166,14 +166,15 @@ def compact(path: str) -> None:
 @click.command("forget", cls=Command)
 @click.argument("path")
 @click.option("--before", metavar="VERSION", default="", help="Forget up to VERSION only, by its name or id.")
-@click.option("--status", is_flag=True, help="Only tell what was forgotten, or is to be, and change nothing.")
+@click.option("--status", is_flag=True, help="Only tell what was forgotten or is to be, and where.")
 def forget(path: str, before: str, *, status: bool) -> None:
     """Have everybody forget how the text of PATH came about: what was taken away, who wrote what, and when.
 
     For admins. The text stays, and what is written from now on. What comes before now, or before VERSION,
     goes from the nodes of PATH and from its members' devices, names of versions included. That is done once
     members had time to compare (a week, unless a node's operator says otherwise), and not at all if one of
-    them objects. Who kept a copy, or runs another program, can still have it.
+    them objects. A node that is away is named, and does so once it is reached. Who kept a copy, or runs
+    another program, can still have it.
     """
     settings = current()
     if status and before:
@@ -185,7 +186,7 @@ def forget(path: str, before: str, *, status: bool) -> None:
         return [await workspace.forget_document(path, before)]
 
     found = in_workspace(settings, work)
-    lines = [] if found else ["Nothing of it was forgotten."]
+    lines = [] if found else ["Nothing of it was forgotten, as far as this device has heard."]
     for each in found:
         lines += [_forgotten(each), *table([(at.node, _when(at)) for at in each.nodes])]
     print_result(settings, {"path": path, "forgotten": [dataclasses.asdict(each) for each in found]}, lines)

@@ -400,10 +400,10 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class CompactedAt:
-    """What a node said of archives that are to take the place of older changes.
+    """What a node said of older changes that it is to keep in archives, or to forget.
 
     Args:
-        hours: in which the last of them does, if no member objects; 0: all did. None: not at all.
+        hours: in which all of that is done, if no member objects; 0: it is. None: it said nothing of it.
         problem: why not, in words.
     """
 
@@ -432,7 +432,8 @@ class Forgetting:
         changes: how many there were.
         done: on this device they are forgotten.
         counts: nodes and members go by it: it is from an admin of today, and nobody objected.
-        nodes: what nodes said: ``hours`` until they forget it; 0: they have.
+        nodes: what nodes say: ``hours`` until they forget it; 0: they have. None are named where it does not
+            count, or something later took its place.
     """
 
     by: str
@@ -672,11 +673,16 @@ class Workspace(Protocol):
     async def forget_document(self, path: str, before: str = "") -> Forgetting:
         """Has all forget how its text came about, up to a version or now, once members had time to object.
 
+        Nodes that are away are named; they get it once they are reached.
+
         Raises NotFound, UsageError, NoAccess, NoNode, Offline, Conflict.
         """
 
     async def forgetting(self, path: str) -> list[Forgetting]:
-        """What admins had forgotten of it, or want to be; the newest first. Raises NotFound, UsageError."""
+        """What admins had forgotten of it, or want to be; the newest first. Nodes are asked how far they are.
+
+        Raises NotFound, UsageError.
+        """
 
     async def new_chat(self, path: str) -> None: ...
 

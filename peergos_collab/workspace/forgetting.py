@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Collection
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Final
 
 from ..codec.ids import SegmentId
 from ..objects.prunes import Forgets, Prune
 from ..sync.bases import Base
 from ..sync.pruning import forgetting
 from .api import CompactedAt, Forgetting
-from .compacting import FIRST_SECONDS, admin_keys, check_may_name, taken_at
+from .nodes_asked import FIRST_SECONDS, admin_keys, away_at, check_may_name, give_all, reach_all, taken_at
 from .open_object import OpenObject
-from .ready_link import link_ready
 
 if TYPE_CHECKING:
     from .engine import Engine
+
+ASKING: Final = "hearing what becomes of it there"
+ASK_SECONDS: Final = 10.0
+"""For a node that is reached to say how far it is."""
+
+TOLD_LATER: Final = "it is told once it is reached, and keeps the history until then"
+NOT_KNOWN: Final = "how far it is there is not known"
 
 
 async def forget(
@@ -34,24 +39,30 @@ async def forget(
     """
     check_may_name(opened, path, "have its history forgotten")
     live = opened.live
+    await live.durable()
     async with engine.online.needed() as network:
         with engine.online.holding(opened):
-            for address in live.nodes:
-                await link_ready(engine, opened, network, address)
+            away = await give_all(engine, opened, network, live.nodes)
             past = None
             if within is not None:
                 past = await asyncio.to_thread(engine.stored.fold_past, opened, within)
             forgets = await live.give_base_for_all(past)
-            await live.durable()
-            for address in live.nodes:
-                saved = partial(live.saved_on, address)  # nothing is forgotten before what stands for it is
-                await engine.news.wait_until(saved, FIRST_SECONDS, f"storing {path!r} on the node")
+            there = [address for address in live.nodes if address not in away]
+            away |= await give_all(engine, opened, network, there)  # what stands for it, before it is named
             prune = _publish(opened, forgets)
             await live.durable()
-            for address in live.nodes:
-                await taken_at(engine, opened, address, [prune.id], FIRST_SECONDS)
+            there = [address for address in there if address not in away]
+            told = await _heard(engine, opened, there, prune, FIRST_SECONDS)
     base = live.replica.order.bases.known[forgets.base.id]
-    return _said(engine, opened, prune, forgets, base)
+    return _said(engine, opened, prune, base, [*told, *away_at(away, TOLD_LATER)])
+
+
+async def _heard(
+    engine: Engine, opened: OpenObject, nodes: Iterable[str], prune: Prune, seconds: float
+) -> list[CompactedAt]:
+    return await asyncio.gather(
+        *(taken_at(engine, opened, each, [prune.id], seconds, ASKING) for each in nodes)
+    )
 
 
 def _publish(opened: OpenObject, forgets: Forgets) -> Prune:
@@ -67,39 +78,54 @@ def _publish(opened: OpenObject, forgets: Forgets) -> Prune:
 # -- what was said ------------------------------------------------------------------------------
 
 
-def all_forgetting(engine: Engine, opened: OpenObject) -> list[Forgetting]:
+async def all_forgetting(engine: Engine, opened: OpenObject) -> list[Forgetting]:
     """What admins said is to be forgotten, the newest first, as far as what stands for it is here.
+
+    Nodes are asked how far each is that they still have to do with.
 
     Raises:
         Damaged: something stored is.
     """
-    known, prunes = opened.live.replica.order.bases.known, opened.live.replica.book.prunes.values()
+    live, nodes = opened.live, {}
+    if live.nodes and not live.replica.is_removed:
+        async with engine.online.needed() as network:
+            with engine.online.holding(opened):
+                away = await reach_all(engine, opened, network, live.nodes)
+                there = [address for address in live.nodes if address not in away]
+                for prune in _open_yet(opened):
+                    heard = await _heard(engine, opened, there, prune, ASK_SECONDS)
+                    nodes[prune.id] = [*heard, *away_at(away, NOT_KNOWN)]
+    known, prunes = live.replica.order.bases.known, live.replica.book.prunes.values()
     said = [
-        _said(engine, opened, prune, prune.forgets, base)
+        _said(engine, opened, prune, base, nodes.get(prune.id, []))
         for prune in prunes
         if prune.forgets is not None and (base := known.get(prune.forgets.base.id)) is not None
     ]
     return sorted(said, key=lambda one: -one.time)
 
 
-def _said(engine: Engine, opened: OpenObject, prune: Prune, forgets: Forgets, base: Base) -> Forgetting:
-    replica, told = opened.live.replica, opened.live.prunes.told
+def _open_yet(opened: OpenObject) -> list[Prune]:
+    """Those that count, and of which what stands for it is not forgotten itself: nodes speak of no others."""
+    book = opened.live.replica.book
+    return [each for each in forgetting(book) if each.forgets and not book.is_forgotten(each.forgets.base)]
+
+
+def _said(
+    engine: Engine, opened: OpenObject, prune: Prune, base: Base, nodes: Iterable[CompactedAt]
+) -> Forgetting:
+    assert prune.forgets is not None
+    replica, forgets = opened.live.replica, prune.forgets
     extent = replica.book.extent(forgets.heads)
     changes = sum(stop - replica.book.numbered[number].first + 1 for number, stop in extent.items())
     done = replica.book.has_all(forgets.heads) and not replica.left_to_forget(forgets)
     who = engine.mailroom.book.names().of(base.author.account, base.author.name)
-    nodes = [(at, told[at, prune.id]) for at in opened.live.nodes if (at, prune.id) in told]
     return Forgetting(
         who.name,
         base.time,
         changes,
         done,
         prune in forgetting(replica.book),
-        tuple(CompactedAt(at, hours, _problem(hours)) for at, hours in nodes),
+        tuple(nodes),
         me=who.me,
         unverified=who.unverified,
     )
-
-
-def _problem(hours: int | None) -> str:
-    return "the node does not know who today's admins are" if hours is None else ""

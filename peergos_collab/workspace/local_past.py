@@ -75,7 +75,7 @@ class LocalPast:
 
     async def forgetting(self, path: str) -> list[Forgetting]:
         opened, _ = self._document(path)
-        return all_forgetting(self.engine, opened)
+        return await all_forgetting(self.engine, opened)
 
     def _document(self, path: str) -> tuple[OpenObject, DocumentFold]:
         opened = self.engine.find(path)

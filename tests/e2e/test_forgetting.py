@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from peergos_collab.documents import Document
-from peergos_collab.errors import NoAccess, NotFound
+from peergos_collab.errors import NoAccess, NotFound, Offline
 from peergos_collab.node.server import RunningNode
 from peergos_collab.objects.payload import Kind, decode_payload_untrusted
 from peergos_collab.ports import Batch
@@ -181,6 +181,46 @@ async def test_only_what_comes_before_a_version(tmp_path: Path) -> None:
         assert authors[-1] == "(forgotten, by Ana)"
         assert "Ben" in authors
         assert reads(ana, " 3")
+
+
+async def test_a_node_that_is_away_forgets_later(tmp_path: Path) -> None:
+    """Those that are there do it, members' homes after them, and it is said which one is not reached. Once
+    that is back it gets what it lacks, and forgets as well. With none, nothing is done."""
+    async with world(tmp_path) as made:
+        there, away = [await made.node(name, grace=0) for name in ("there", "away")]
+        ana = await made.person("Ana")
+        for node in (there, away):
+            await ana.workspace.add_node(node.address)
+        await ana.workspace.new_document("notes", SECRET)
+        await ana.workspace.sync()
+        await away.close()
+        ana.document("notes").edit(0, len(SECRET), "")
+        await write(ana, 20)
+        done = await ana.workspace.forget_document("notes")
+        await compacted(there)
+        await online("notes", RELAYED, ana)
+        await forgotten(ana)
+        (told,) = await ana.workspace.forgetting("notes")
+        text = ana.text("notes")
+
+        assert [(at.node, at.hours) for at in done.nodes] == [(there.address, 0), (away.address, None)]
+        assert "once it is reached" in done.nodes[1].problem
+        assert [(at.node, at.hours) for at in told.nodes] == [(there.address, 0), (away.address, None)]
+        assert "not known" in told.nodes[1].problem
+        assert (told.done, reads(ana, SECRET)) == (True, False)
+        kept = held(there, ana)
+        await there.close()
+        with pytest.raises(Offline):
+            await ana.workspace.forget_document("notes")
+        (told,) = await ana.workspace.forgetting("notes")
+        assert [at.hours for at in told.nodes] == [None, None]
+        away = await made.node("away", away.port, grace=0)
+        await until_does(away._shelf.pruning, "act", lambda: held(away, ana) == kept)
+        await until(lambda: ana.saved_on("notes", away.address), ana, what="it has the rest")
+        (told,) = await ana.workspace.forgetting("notes")
+        assert [(at.node, at.hours) for at in told.nodes] == [(away.address, 0), (there.address, None)]
+        assert ana.text("notes") == text
+        assert [problem.partition(": ")[0] for problem in await ana.problems()] == [there.address]
 
 
 async def test_only_an_admin_has_it_done(tmp_path: Path) -> None:
