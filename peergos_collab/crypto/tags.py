@@ -139,6 +139,7 @@ class Tag(enum.Enum):
     LAN_CALLER = b"lan caller"
     LAN_CALLED = b"lan called"
     CONTACT_ENTRY = b"contact entry"
+    ASKING_ENTRY = b"asking entry"
     CONTACT_KEYS = b"contact keys"
     CONTACT_WORDS = b"contact words"
     SHARED_ENTRY = b"shared entry"

@@ -79,6 +79,12 @@ class ContactRecord:
         """His keys are others than the ones in use here, or than the ones that were compared."""
         return self.newer is not None or bool(self.verified and not self.is_verified)
 
+    @property
+    def entry_id(self) -> bytes:
+        """Under which the profile keeps it."""
+        id_of = asking_entry_id if self.state is State.PENDING else contact_entry_id
+        return id_of(self.card.id)
+
     def encode(self) -> bytes:
         newer = self.newer.raw if self.newer is not None else b""
         return encode([VERSION, int(self.state), self.card.raw, newer, self.verified, self.via, self.since])
@@ -130,6 +136,12 @@ class ContactRecord:
 def contact_entry_id(account: AccountId) -> bytes:
     """The same on every device, so that one contact added on two of them is one contact."""
     return hash256(Tag.CONTACT_ENTRY, account)[:ENTRY_ID_LENGTH]
+
+
+def asking_entry_id(account: AccountId) -> bytes:
+    """Of whoever asks to be a contact: another than the contact's, so that a device to which he is a
+    stranger, because it has not heard yet that another accepted him, does not undo that."""
+    return hash256(Tag.ASKING_ENTRY, account)[:ENTRY_ID_LENGTH]
 
 
 def compare(known: Account, offered: Account) -> Standing:

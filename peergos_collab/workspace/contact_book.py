@@ -13,7 +13,7 @@ from ..files.changes import put_entry, remove, rename, replace_reference
 from ..files.entries import EntryView
 from ..files.names import check_name, show_name
 from ..identity.cards import ContactCard
-from ..identity.contacts import ContactRecord, State, contact_entry_id
+from ..identity.contacts import ContactRecord, State, asking_entry_id, contact_entry_id
 from ..objects.mail import day_of
 from ..values import dataclass
 from .api import Contact
@@ -72,18 +72,19 @@ class ContactBook:
         return Names(self._engine.keys.credentials.account_id, self._petnames)
 
     def all(self) -> dict[AccountId, Known]:
-        """By account, sorted by petname. What cannot be read is left out."""
+        """By account, sorted by petname. What cannot be read is left out, and who asks and is one already."""
         views = self._engine.profile.view.apart(CONTACT)
         kept: dict[bytes, ContactRecord | None] = {}
-        found: dict[AccountId, Known] = {}
+        listed: list[Known] = []
         for name, view in views.items():
             record = self._records[view.reference] if view.reference in self._records else _read(view)
             kept[view.reference] = record
-            # An entry under another id than its account's would be a second contact with one account.
-            if record is not None and view.id == contact_entry_id(record.card.id):
-                found[record.card.id] = Known(name, view, record)
+            # An entry under another id than its record's would be a second contact with one account.
+            if record is not None and view.id == record.entry_id:
+                listed.append(Known(name, view, record))
         self._records = kept
-        return found
+        contacts = {known.account for known in listed if known.accepted}
+        return {known.account: known for known in listed if known.accepted or known.account not in contacts}
 
     def of(self, account: AccountId) -> Known | None:
         return self.all().get(account)
@@ -116,19 +117,22 @@ class ContactBook:
         petname = check_name(name) if name else self.free_name(card.name)
         if name and any(known.name == petname for known in self.all().values()):
             raise Conflict(f"there is a contact {petname!r} already; nothing was changed")
-        entry_id = contact_entry_id(card.id)
         await self._engine.change_profile(
-            put_entry(entry_id, petname, CONTACT, record.encode(), now=now_ms())
+            put_entry(record.entry_id, petname, CONTACT, record.encode(), now=now_ms())
         )
         known = self.of(card.id)
         assert known is not None
         return known
 
     async def note(self, known: Known, record: ContactRecord) -> Known:
-        """Replaces what is remembered of a contact."""
-        if record != known.record:
-            change = replace_reference(known.entry.id, record.encode(), now=now_ms())
-            await self._engine.change_profile(change)
+        """Replaces what is remembered of a contact, or of who asked and is one from now on."""
+        id_, raw, now = known.entry.id, record.encode(), now_ms()
+        if record.entry_id != id_:
+            created = known.entry.created
+            accepted = put_entry(record.entry_id, known.name, CONTACT, raw, now=now, created=created)
+            await self._engine.change_profile(remove(id_), accepted)
+        elif record != known.record:
+            await self._engine.change_profile(replace_reference(id_, raw, now=now))
         return self.of(known.account) or known
 
     async def rename(self, old: str, new: str) -> None:
@@ -140,7 +144,10 @@ class ContactBook:
 
     async def remove(self, name: str) -> None:
         """Raises NotFound."""
-        await self._engine.change_profile(remove(self.find(name).entry.id))
+        account = self.find(name).account
+        ids = {contact_entry_id(account), asking_entry_id(account)}
+        there = [view.id for view in self._engine.profile.view.apart(CONTACT).values() if view.id in ids]
+        await self._engine.change_profile(*map(remove, there))
 
     def pending(self) -> int:
         return sum(not known.accepted for known in self.all().values())

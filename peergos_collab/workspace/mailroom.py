@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,7 @@ from ..codec.ids import AccountId, DeviceId, ObjectId
 from ..codec.shown import show_person
 from ..crypto import BadSignature
 from ..errors import Conflict, Damaged, Offline, PeergosCollabError, RemoteProtocolError
+from ..files.entries import EntryView
 from ..identity.cards import ContactCard
 from ..identity.contacts import State
 from ..objects.letters import Letter, LetterKind, read_letter_untrusted
@@ -22,7 +24,7 @@ from ..objects.links import Capability
 from ..objects.mail import DAY, Mail
 from ..ports import PutValue
 from .by_chance import Turns
-from .contact_book import MAX_PENDING, ContactBook, Known
+from .contact_book import CONTACT, MAX_PENDING, ContactBook, Known
 from .invitations import Invitations, Invited
 from .machine import now_ms
 from .mail_reader import DAYS_BACK, Box, MailReader
@@ -54,6 +56,7 @@ class Mailroom:
         self.sender = MailSender(engine, self.book, self.outbox, self.turns, self.card)
         self._accepting: dict[bytes, asyncio.Task[None]] = {}
         self._telling: asyncio.Task[None] | None = None
+        self._contacts: Mapping[str, EntryView] = {}
 
     # -- running --------------------------------------------------------------------------------
 
@@ -78,8 +81,12 @@ class Mailroom:
         await asyncio.gather(*tasks, *self.reader.stop(), *self.sender.stop(), return_exceptions=True)
 
     def refresh(self) -> None:
-        """Contacts or nodes may have changed."""
+        """Contacts or nodes may have changed, also by another device."""
         self.reader.refresh()
+        contacts = self._engine.profile.view.apart(CONTACT)
+        if contacts is not self._contacts:
+            self._contacts = contacts
+            self.accept_known()
 
     def start_over(self) -> None:
         """Sessions end, and come back by today's way out."""

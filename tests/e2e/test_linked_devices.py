@@ -11,8 +11,10 @@ from peergos_collab.codec.address import parse_address
 from peergos_collab.errors import NotFound, TimedOut
 from peergos_collab.identity.device_meeting import MeetingEnded
 from peergos_collab.objects.epoch_keys import Level
+from peergos_collab.objects.letters import LetterKind, Writer, read_letter_untrusted
 from peergos_collab.ports.installed import installed_relay
 from peergos_collab.workspace import Options, Role, open_workspace
+from peergos_collab.workspace.machine import now_ms
 from peergos_collab.workspace.new_device import join_account
 from support.homes import DIRECT, RELAYED, Person, agree, direct_connections, online, until, world
 from support.linking import link, two_devices
@@ -315,3 +317,49 @@ async def test_what_another_device_took_out_is_not_in_use_any_more(tmp_path: Pat
         await handle.close()
         await laptop.workspace.new_document("new")
         assert [state.path for state in (await laptop.workspace.status()).objects] == ["new"]
+
+
+async def test_a_letter_read_too_early_makes_nobody_a_stranger(tmp_path: Path) -> None:
+    """The phone reads Ben's letter before it hears that the laptop accepted him: he stays a contact."""
+    async with world(tmp_path) as place:
+        laptop, phone = await two_devices(place)
+        ben = await place.person("Ben")
+        await laptop.workspace.add_contact(await ben.workspace.contact_card(), "Benno")
+        keys = ben.engine.keys.credentials
+        writer = Writer(ben.engine.mailroom.card(), keys.device_sign)
+        own = phone.engine.keys.credentials.account_id
+        raw = writer.write(own, LetterKind.HELLO, b"", id=bytes(16), time=now_ms())
+        await phone.engine.mailroom._do(read_letter_untrusted(raw, own))
+        assert [contact.pending for contact in await phone.workspace.contacts()] == [True]
+        await laptop.workspace.sync()
+        for person in (phone, laptop):
+            await person.workspace.sync()
+
+            (contact,) = await person.workspace.contacts()
+            assert (contact.name, contact.pending) == ("Benno", False)
+        await laptop.workspace.remove_contact("Benno")
+        await laptop.workspace.sync()
+        await phone.workspace.sync()
+        assert await laptop.workspace.contacts() == await phone.workspace.contacts() == []
+
+
+async def test_what_waits_is_taken_once_another_device_accepted_who_sent_it(tmp_path: Path) -> None:
+    """However it came to be accepted: also where the other device cannot take it itself."""
+    async with world(tmp_path) as place:
+        laptop, phone = await two_devices(place)
+        ben = await place.person("Ben")
+        await ben.workspace.add_node(place.nodes[0].address)
+        await ben.workspace.add_contact(await laptop.workspace.contact_card(), "Ana")
+        await ben.workspace.new_document("ours", "from Ben")
+        await ben.workspace.share_with("ours", "Ana", Role.READER)
+        await ben.workspace.sync()
+        await phone.workspace.sync()
+        assert [invitation.who for invitation in await phone.workspace.invitations()] == ["Ben"]
+        laptop.engine.mailroom.accept_known = lambda: None  # type: ignore[method-assign]
+        await laptop.workspace.sync()
+        await laptop.workspace.accept_contact("Ben")
+        await laptop.workspace.sync()
+        await phone.workspace.sync()
+        await until(lambda: phone.engine.profile.view.find("ours") is not None, phone, what="the document")
+
+        assert await phone.workspace.invitations() == []

@@ -10,7 +10,14 @@ import pytest
 from peergos_collab.codec import to_multibase
 from peergos_collab.errors import RemoteProtocolError
 from peergos_collab.identity.cards import ContactCard
-from peergos_collab.identity.contacts import ContactRecord, Standing, State, compare, contact_entry_id
+from peergos_collab.identity.contacts import (
+    ContactRecord,
+    Standing,
+    State,
+    asking_entry_id,
+    compare,
+    contact_entry_id,
+)
 from peergos_collab.identity.credentials import Credentials, DeviceSecrets
 from peergos_collab.identity.recovery_code import RecoveryCode
 
@@ -112,3 +119,12 @@ def test_a_contact_has_one_id_everywhere() -> None:
     assert contact_entry_id(ANA.account_id) == contact_entry_id(LATER.account_id)
     assert contact_entry_id(ANA.account_id) != contact_entry_id(EVE.account_id)
     assert len(contact_entry_id(ANA.account_id)) == 16
+
+
+def test_who_asks_has_another_id() -> None:
+    """So that whoever has not heard of a contact yet cannot undo that he was accepted."""
+    asking = ContactRecord.new(ContactCard.make(ANA, (), 5), State.PENDING, 20_000)
+    accepted = replace(asking, state=State.MUTUAL)
+
+    assert accepted.entry_id == contact_entry_id(ANA.account_id)
+    assert asking.entry_id == asking_entry_id(ANA.account_id) != accepted.entry_id
