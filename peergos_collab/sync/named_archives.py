@@ -65,6 +65,8 @@ def _is_made_of(book: LogBook, keys: Keys, named: Replaced, branch: BranchState)
 def holds(book: LogBook, keys: Keys, archive: Archive) -> bool | None:
     """Whether an archive holds what is here; None where its segments, or its keys, are not.
 
+    Of what is forgotten here husks show enough: the ids are hashes of the segments, and each is made again.
+
     Raises:
         Damaged: a stored segment is.
     """
@@ -72,12 +74,47 @@ def holds(book: LogBook, keys: Keys, archive: Archive) -> bool | None:
     if branch is None or held is None:
         return None
     own = _segments(book, branch, archive.first, archive.last)
-    if len(own) < len(archive.ids) or not all(segment.is_here for segment in own):
+    if len(own) < len(archive.ids):
         return None
     try:
-        return archive.unpack_untrusted(held.content) == [segment.raw for segment in own]
+        raws = archive.unpack_untrusted(held.content)
     except RemoteProtocolError:
         return False
+    return all(
+        segment.raw == raw if segment.is_here else segment.signature == archive.signature(at)
+        for at, (segment, raw) in enumerate(zip(own, raws, strict=True))
+    )
+
+
+def is_gone(book: LogBook, named: Replaced, stops: Mapping[int, int]) -> bool:
+    """Whether all that an archive can be of is forgotten here, and is to be forgotten everywhere.
+
+    Args:
+        stops: by branch, up to where it is.
+    """
+    branches = [each for each in book.branches.get(named.log, ()) if _overlaps(each, named)]
+    return any(named.last <= branch.tip for branch in branches) and all(
+        min(named.last, branch.tip) <= stops.get(branch.number, 0)
+        and _is_husk(book, branch, max(named.first, branch.first))
+        and _is_husk(book, branch, min(named.last, branch.tip))
+        for branch in branches
+    )
+
+
+def is_begun(book: LogBook, named: Replaced) -> bool:
+    """Whether its segments are here, and the first is forgotten: nobody makes it of them any more."""
+    return any(
+        branch.first <= named.first and named.last <= branch.tip and _is_husk(book, branch, named.first)
+        for branch in book.branches.get(named.log, ())
+    )
+
+
+def _overlaps(branch: BranchState, named: Replaced) -> bool:
+    return branch.first <= named.last and named.first <= branch.tip
+
+
+def _is_husk(book: LogBook, branch: BranchState, seq: int) -> bool:
+    return book.archived.is_forgotten(branch.number, seq)
 
 
 def _segments(book: LogBook, branch: BranchState, first: int, last: int) -> list[Segment]:

@@ -2,25 +2,48 @@
 the base.
 
 Who has the history makes each archive that a prune record names himself, and compares ids; where that gives
-another one, he has a node give it, and looks whether it holds what is here. Where it does not, or who says so
-is no admin, he objects, and the segments stay. It takes a twentieth of the time at most.
+another one, he has a node give it, and looks whether it holds what is here, or what husks show of that.
+Where it does not, or who says so is no admin, he objects, and the segments stay. It takes a twentieth of the
+time at most; what was found true of a record is kept, so it may be ended at any moment.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from enum import IntEnum
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ..errors import Damaged, PeergosCollabError
 from ..objects.archives import Archive
 from ..objects.prunes import Prune, Replaced
+from ..sync.named_archives import is_begun
 from .open_object import OpenObject
 
 if TYPE_CHECKING:
     from .engine import Engine
 
 T = TypeVar("T")
+
+
+class Found(IntEnum):
+    """What comes of looking at a record, or at an archive; of several the last in this order counts.
+
+    Attributes:
+        NOT_YET: what is needed for it is not here yet.
+        NEVER: it is of something that is forgotten here in part, and no node has it. That it is true nobody
+            here can know any more, so somebody objects; that it is false neither, so nobody is named.
+    """
+
+    TRUE = 0
+    NOT_YET = 1
+    NEVER = 2
+    FALSE = 3
+
+    @classmethod
+    def by(cls, true: bool | None) -> Found:
+        return cls.NOT_YET if true is None else cls.TRUE if true else cls.FALSE
+
 
 REST: Final = 20
 """Times as long as looking at an archive took passes before the next one."""
@@ -63,39 +86,49 @@ async def _settled(engine: Engine, opened: OpenObject, prune: Prune, rest: float
     """Whether it could be judged; then it was. ``rest`` is ``REST`` where nobody waits for it."""
     prunes, author = opened.live.prunes, opened.live.prunes.author(prune)
     try:
-        true = author is not None and await _is_true(engine, opened, prune, REST if rest is None else rest)
+        found = Found.FALSE
+        if author is not None:
+            found = await _look(engine, opened, prune, REST if rest is None else rest)
     except Damaged:
         return False  # it is dealt with by who needs what is damaged
-    if true is None:
+    if found is Found.NOT_YET:
         return False
-    if not true:
+    if found is not Found.TRUE:
         objection = prunes.object_to(prune)
         if objection is not None:
             opened.live.take_records([objection])
+    if found is Found.FALSE:
         false = FALSE_ARCHIVE if prune.forgets is None else FALSE_BASE
         words = false.format(who=engine.who(author)) if author is not None else NO_ADMIN
         engine.on_problem(opened.live, words)
-    prunes.settle(prune.id, true=true)
+    if found is not Found.TRUE or prune.forgets is not None:
+        prunes.settle(prune.id, true=found is Found.TRUE)
+    engine.news.pulse()  # who waits until nothing is left to do
     return True
 
 
-async def _is_true(engine: Engine, opened: OpenObject, prune: Prune, rest: float) -> bool | None:
-    """Whether every archive, or the base, holds what is here; None where one is not to be had yet."""
+async def _look(engine: Engine, opened: OpenObject, prune: Prune, rest: float) -> Found:
+    """Whether what it names holds what is here. Each archive that does is noted at once."""
     await opened.live.durable()
     if prune.forgets is not None:
         forgets = prune.forgets
-        return await _at_leisure(lambda: engine.stored.stands_for_all(opened, forgets), rest)
-    verdicts = [await _holds(engine, opened, each, rest) for each in prune.replaced]
-    return False if False in verdicts else (None if None in verdicts else True)
+        return Found.by(await _at_leisure(lambda: engine.stored.stands_for_all(opened, forgets), rest))
+    worst = Found.TRUE
+    for named in opened.live.prunes.left(prune):
+        found = await _look_at_archive(engine, opened, named, rest)
+        if found is Found.TRUE:
+            opened.live.prunes.settle(named.archive, true=True)
+        worst = max(worst, found)
+    return worst
 
 
-async def _holds(engine: Engine, opened: OpenObject, named: Replaced, rest: float) -> bool | None:
+async def _look_at_archive(engine: Engine, opened: OpenObject, named: Replaced, rest: float) -> Found:
     if await _at_leisure(lambda: engine.stored.is_own_archive(opened, named), rest):
-        return True
-    found = await _fetch(engine, opened, named.archive)
-    if found is None:
-        return None
-    return await _at_leisure(lambda: engine.stored.archive_holds(opened, found), rest)
+        return Found.TRUE
+    archive, everywhere = await _fetch(engine, opened, named.archive)
+    if archive is not None:
+        return Found.by(await _at_leisure(lambda: engine.stored.archive_holds(opened, archive), rest))
+    return Found.NEVER if everywhere and is_begun(opened.live.replica.book, named) else Found.NOT_YET
 
 
 async def _at_leisure(look: Callable[[], T], rest: float) -> T:
@@ -106,9 +139,9 @@ async def _at_leisure(look: Callable[[], T], rest: float) -> T:
     return found
 
 
-async def _fetch(engine: Engine, opened: OpenObject, archive_id: bytes) -> Archive | None:
-    """An archive, from whichever node has it."""
-    network = engine.online.network
+async def _fetch(engine: Engine, opened: OpenObject, archive_id: bytes) -> tuple[Archive | None, bool]:
+    """An archive, from whichever node has it; else whether there are nodes, and all said they have it not."""
+    network, answered = engine.online.network, 0
     for address in opened.live.nodes if network is not None else ():
         node_link = network.link_of(opened.live.id, address) if network is not None else None
         if node_link is None or node_link.link is None:
@@ -118,5 +151,6 @@ async def _fetch(engine: Engine, opened: OpenObject, archive_id: bytes) -> Archi
         except PeergosCollabError:
             continue
         if found is not None:
-            return found
-    return None
+            return found, False
+        answered += 1
+    return None, 0 < answered == len(opened.live.nodes)

@@ -8,8 +8,9 @@ from typing import Final
 from ..codec.ids import RecordId
 from ..errors import RemoteProtocolError
 from ..objects.payload import Author
-from ..objects.prunes import Prune
+from ..objects.prunes import Prune, Replaced
 from ..ports import PutValue
+from ..sync.named_archives import is_gone
 from ..sync.pruning import forgetting, standing
 from ..sync.replica import Replica
 
@@ -31,7 +32,7 @@ class Prunes:
     def __init__(self, replica: Replica) -> None:
         self.told: dict[tuple[str, RecordId], int | None] = {}
         self._replica = replica
-        self._checked: dict[RecordId, bool] | None = None
+        self._checked: dict[bytes, bool] | None = None
 
     def take_told(self, node: str, prune: RecordId, hours: int | None) -> None:
         """A node says when it acts on a record."""
@@ -47,24 +48,38 @@ class Prunes:
         if not replica.book.prunes or replica.order.bases.is_hidden:
             return []
         verdicts, here = self._verdicts, (each for each in forgetting(replica.book) if self._is_here(each))
-        found = [prune for prune in (*standing(replica.book), *here) if prune.id not in verdicts]
+        named = (prune for prune in standing(replica.book) if self.left(prune))
+        found = [prune for prune in (*named, *here) if prune.id not in verdicts]
         return [prune for prune in found if prune.epoch in replica.keys]
 
+    def left(self, prune: Prune) -> list[Replaced]:
+        """The archives it names that are still to be compared.
+
+        Not those of which all is forgotten here and, as something says that counts, comes to be everywhere:
+        should somebody object to that, they are looked at after all.
+        """
+        book, verdicts = self._replica.book, self._verdicts
+        if prune.id in verdicts:
+            return []
+        left = [each for each in prune.replaced if each.archive not in verdicts]
+        if not left or not book.archived.forgotten:
+            return left
+        stops = book.extent(head for each in forgetting(book) if each.forgets for head in each.forgets.heads)
+        return [each for each in left if not is_gone(book, each, stops)]
+
     @property
-    def _verdicts(self) -> dict[RecordId, bool]:
-        """By record, whether it was found true."""
+    def _verdicts(self) -> dict[bytes, bool]:
+        """By record, or by an archive that one names, whether it was found true."""
         if self._checked is None:
             replica, length = self._replica, len(self._replica.object)
             keys = replica.store.keys(CHECKED, replica.object, replica.object + b"\xff" * 33, 1 << 16)
-            self._checked = {
-                RecordId(key[length:]): replica.store.value(CHECKED, key) == TRUE for key in keys
-            }
+            self._checked = {key[length:]: replica.store.value(CHECKED, key) == TRUE for key in keys}
         return self._checked
 
-    def settle(self, prune: RecordId, *, true: bool) -> None:
-        """What it says was found true or false, and needs no look any more."""
-        self._verdicts[prune] = true
-        self._replica.store.write([PutValue(CHECKED, self._replica.object + prune, TRUE if true else FALSE)])
+    def settle(self, what: bytes, *, true: bool) -> None:
+        """A record, or an archive by itself, was found true or false, and needs no look any more."""
+        self._verdicts[what] = true
+        self._replica.store.write([PutValue(CHECKED, self._replica.object + what, TRUE if true else FALSE)])
 
     @property
     def due_to_forget(self) -> list[Prune]:

@@ -312,3 +312,80 @@ async def test_who_comes_back_from_now_on_keeps_what_he_had(tmp_path: Path) -> N
         assert list(book.stored(book.branches[branch.log][0], 1))[: len(had)] == had
         assert ben.text("notes") == ana.text("notes")
         assert removed not in await ben.problems()
+
+
+# -- what is forgotten before somebody compared ---------------------------------------------------
+
+
+async def away_meanwhile(
+    made: World, monkeypatch: pytest.MonkeyPatch, *, grace: int, before: str = ""
+) -> tuple[RunningNode, Person, Person]:
+    """While Ben is away, Ana has all compacted, then forgotten; he is back, and forgot before he compared."""
+    node, ana, ben = await long_past(made, grace=grace)
+    if before:
+        await ana.workspace.name_version("notes", "now", before)
+        await write(ana, 60)
+        await agree("notes", ana, ben)
+    await made.close(ben)
+    await ana.workspace.compact_document("notes")
+    if not grace:
+        await compacted(node)
+    await ana.workspace.forget_document("notes", before)
+    for _ in range(grace):
+        node._write(node._shelf.pruning.hour())
+    await compacted(node)
+    ben = await made.person("Ben")
+    with monkeypatch.context() as patch:
+        patch.setattr("peergos_collab.workspace.engine.check_prunes", _nothing)
+        await ben.workspace.sync()
+    assert ben.opened("notes").live.replica.book.archived.forgotten
+    return node, ana, ben
+
+
+async def test_archives_of_what_is_forgotten_are_not_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The object comes to rest. Should somebody object to the forgetting, what is left of them is looked at:
+    nobody has it, so it does not count."""
+    async with world(tmp_path) as made:
+        _, _, ben = await away_meanwhile(made, monkeypatch, grace=24)
+        live = ben.opened("notes").live
+        archives, forgets = live.replica.book.prunes.values()
+        await online("notes", RELAYED, ben)
+        await until(lambda: bool(live.resting_sum()), ben, what="nothing is left to do")
+        assert not live.prunes.unchecked
+        assert len(live.replica.book.prunes) == 2
+        objection = live.prunes.object_to(forgets)
+        assert objection is not None
+        live.take_records([objection])
+        await until(lambda: len(live.replica.book.prunes) == 4, ben, what="objecting to the archives, too")
+
+        assert archives.id in {each.objects_to for each in live.replica.book.prunes.values()}
+        assert await ben.problems() == []
+
+
+async def test_an_archive_that_is_forgotten_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node has it, and husks show of the rest what they were: so it is compared as any."""
+    async with world(tmp_path) as made:
+        _, _, ben = await away_meanwhile(made, monkeypatch, grace=0, before="then")
+        live = ben.opened("notes").live
+        (archives, _) = live.replica.book.prunes.values()
+        assert live.prunes.left(archives)
+        await online("notes", RELAYED, ben)
+        await until(lambda: bool(live.resting_sum()), ben, what="nothing is left to do")
+
+        assert len(live.replica.book.prunes) == 2
+
+
+async def test_one_that_is_forgotten_in_part_and_nowhere_to_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node let it go before its time: somebody objects, nobody is named, and the object comes to rest."""
+    async with world(tmp_path) as made:
+        _, _, ben = await away_meanwhile(made, monkeypatch, grace=24, before="then")
+        live = ben.opened("notes").live
+        await online("notes", RELAYED, ben)
+        await until(lambda: bool(live.resting_sum()), ben, what="nothing is left to do")
+
+        assert len(live.replica.book.prunes) == 3
+        assert await ben.problems() == []

@@ -6,13 +6,14 @@ import random
 from dataclasses import replace
 
 from peergos_collab.codec import decode_untrusted, encode
-from peergos_collab.crypto import ContentKey, Tag, cseal
-from peergos_collab.objects.archives import Archive, pack_archive
+from peergos_collab.codec.ids import LogId
+from peergos_collab.crypto import ContentKey, Tag, copen, cseal
+from peergos_collab.objects.archives import Archive, husk_of, pack_archive
 from peergos_collab.objects.prunes import Replaced
 from peergos_collab.sync.archiving import Packed, take_packed
 from peergos_collab.sync.husks import Husked, take_husks
 from peergos_collab.sync.logbook import LogBook
-from peergos_collab.sync.named_archives import holds, is_own, made_here
+from peergos_collab.sync.named_archives import holds, is_begun, is_gone, is_own, made_here
 from peergos_collab.testing.store import MemoryStore
 from support.members import Group
 from support.shelves import Log
@@ -79,6 +80,59 @@ def test_what_holds_the_segments_that_are_here() -> None:
     assert holds(book_of(20), KEYS, false) is False
     assert holds(book_of(7), KEYS, FIRST) is None
     assert holds(book_of(20), {}, FIRST) is None
+
+
+def with_husks(*husks: Archive) -> LogBook:
+    """All segments, but for those of which only a husk is left."""
+    book = book_of(20)
+    for husk in husks:
+        book.store.write(take_husks(book, Husked(next(iter(book.numbered)), (husk,))))
+    return book
+
+
+def test_what_holds_what_is_forgotten_here() -> None:
+    """Husks show enough: another content has another id, and another signature is no segment's."""
+    for book in (with_husks(FIRST.husk()), with_husks(husk_of(LOG.segments[:5]))):
+        prefix, proofs, sealed = decode_untrusted(FIRST.raw, 1 << 20)
+        unsigned = cseal(
+            CONTENT,
+            Tag.ARCHIVE,
+            copen(CONTENT, Tag.ARCHIVE, sealed, prefix + proofs),
+            prefix + bytes(64) + proofs[64:],
+            RANDOM,
+        )
+        forged = Archive.parse_untrusted(encode([prefix, bytes(64) + proofs[64:], unsigned]))
+
+        assert forged.ids == FIRST.ids
+        assert not is_own(book, KEYS, Replaced.by(FIRST))
+        assert holds(book, KEYS, FIRST) is True
+        assert holds(book, KEYS, forged) is False
+        assert holds(book, KEYS, other_words()) is False
+
+
+def test_what_is_gone_needs_no_look() -> None:
+    """All of it is forgotten here, and is to be: where both is so, and of nothing that goes beyond it."""
+    book, named = with_husks(FIRST.husk()), Replaced.by(FIRST)
+    (number,) = book.numbered
+
+    assert is_gone(book, named, {number: 8})
+    assert not is_gone(book, named, {number: 7})
+    assert not is_gone(book, named, {})
+    assert not is_gone(book_of(20), named, {number: 8})
+    assert not is_gone(book, Replaced.by(SECOND), {number: 16})
+    assert not is_gone(book, replace(named, last=9), {number: 9})
+    assert not is_gone(book, replace(named, last=21), {number: 30})
+    assert not is_gone(book, replace(named, log=LogId(bytes(32))), {number: 8})
+
+
+def test_what_is_forgotten_in_part() -> None:
+    """Its first segment is, and all of them are known here."""
+    book = with_husks(husk_of(LOG.segments[:5]))
+
+    assert is_begun(book, Replaced.by(FIRST))
+    assert not is_begun(book, Replaced.by(SECOND))
+    assert not is_begun(book, replace(Replaced.by(FIRST), last=21))
+    assert not is_begun(book_of(20), Replaced.by(FIRST))
 
 
 def test_a_record_would_name_what_lies_in_archives_here() -> None:
