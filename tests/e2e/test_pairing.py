@@ -263,10 +263,12 @@ async def test_what_is_at_rest_is_opened_for_a_neighbour_who_is_in_it(
 
 async def test_there_is_room_while_a_neighbour_is_here(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What he is not in comes to rest as ever."""
-    for name, value in (("LIVELY", 0), ("ROOM", 1), ("UNUSED_SECONDS", 0.1)):
-        monkeypatch.setattr(waking, name, value)
+    monkeypatch.setattr(waking, "LIVELY", 0)
     ana, ben = await at_rest(made)
     await connect(ana, ben)
+    await until(lambda: len(ana.engine.objects) == 2 and bool(ana.opened("notes").live.links), ana)
+    for name, value in (("ROOM", 1), ("UNUSED_SECONDS", 0.1)):
+        monkeypatch.setattr(waking, name, value)
     for number in range(5):
         ana.opened(f"private {number}")
     await until(lambda: {each.path for each in ana.engine.objects.values()} == {"", "notes"}, ana)
