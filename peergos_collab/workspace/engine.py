@@ -45,7 +45,7 @@ from .node_faults import fault_words
 from .online import Online
 from .open_object import PROFILE_PATH, OpenObject
 from .profile_changes import ProfileChanges
-from .prune_checks import check_prunes
+from .prune_checks import check_prunes, may_check
 from .references import ObjectReference
 from .renewal import Renewal
 from .reopening import Reopening
@@ -347,7 +347,7 @@ class Engine:
 
     def check_prunes(self, opened: OpenObject) -> None:
         """Looks whether what others have dropped at nodes is in the archives that stand for it."""
-        if not opened.live.unverified and not opened.live.incomplete and opened.live.prunes.unchecked:
+        if may_check(opened) and opened.live.prunes.unchecked:
             self._begin_once(opened, "prunes", lambda: check_prunes(self, opened))
         self.forget_due(opened)
 

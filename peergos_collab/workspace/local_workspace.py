@@ -67,6 +67,7 @@ from .network import Network, with_node
 from .node_faults import node_faults
 from .open_object import OpenObject
 from .preview import NOT_VERIFIED
+from .prune_checks import check_for_a_moment
 from .references import ObjectReference
 from .resting import Note, Place
 from .sharing import KIND_NAMES, ROLES, join, links, members, share_link
@@ -412,6 +413,7 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         for opened in list(engine.objects.values()):  # others may be opened meanwhile
             await opened.live.durable()
             await forget_now(engine, opened)
+        await check_for_a_moment(engine, list(engine.objects.values()))
         await forget_ended(engine)
         await engine.recovery.keep()
 

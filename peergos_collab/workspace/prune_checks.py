@@ -4,14 +4,16 @@ the base.
 Who has the history makes each archive that a prune record names himself, and compares ids; where that gives
 another one, he has a node give it, and looks whether it holds what is here, or what husks show of that.
 Where it does not, or who says so is no admin, he objects, and the segments stay. It takes a twentieth of the
-time at most; what was found true of a record is kept, so it may be ended at any moment.
+time at most, or a moment of each sync; what was found true is kept, so it may be ended at any time.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from enum import IntEnum
+from math import inf
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ..errors import Damaged, PeergosCollabError
@@ -22,6 +24,7 @@ from .open_object import OpenObject
 
 if TYPE_CHECKING:
     from .engine import Engine
+    from .sync_link import SyncLink
 
 T = TypeVar("T")
 
@@ -48,6 +51,9 @@ class Found(IntEnum):
 REST: Final = 20
 """Times as long as looking at an archive took passes before the next one."""
 
+MOMENT_SECONDS: Final = 3.0
+"""Of looking at archives, for who does not stay: at some 40 of them, which is 80,000 changes."""
+
 RETRY_SECONDS: Final = 60.0
 """Until a node is asked again for what it does not have yet."""
 
@@ -63,6 +69,11 @@ NO_ADMIN: Final = (
     "somebody who is no admin wants older changes dropped at nodes: you objected, so nodes that heard of it "
     "in time keep them; nothing of yours changed"
 )
+
+
+def may_check(opened: OpenObject) -> bool:
+    """Whether what is here is a history to compare with."""
+    return not opened.live.unverified and not opened.live.incomplete
 
 
 async def check_prunes(engine: Engine, opened: OpenObject) -> None:
@@ -82,21 +93,34 @@ async def check_forgetting(engine: Engine, opened: OpenObject) -> None:
             await _settled(engine, opened, prune, rest=0)
 
 
-async def _settled(engine: Engine, opened: OpenObject, prune: Prune, rest: float | None = None) -> bool:
+async def check_for_a_moment(engine: Engine, objects: Iterable[OpenObject]) -> None:
+    """The same as far as one gets in a moment, but one archive at least; the next time goes on from there."""
+    until = asyncio.get_running_loop().time() + MOMENT_SECONDS
+    for opened in objects:
+        for prune in opened.live.prunes.unchecked if may_check(opened) else ():
+            await _settled(engine, opened, prune, rest=0, until=until)
+            if asyncio.get_running_loop().time() >= until:
+                return
+
+
+async def _settled(
+    engine: Engine, opened: OpenObject, prune: Prune, rest: float | None = None, until: float = inf
+) -> bool:
     """Whether it could be judged; then it was. ``rest`` is ``REST`` where nobody waits for it."""
     prunes, author = opened.live.prunes, opened.live.prunes.author(prune)
     try:
         found = Found.FALSE
         if author is not None:
-            found = await _look(engine, opened, prune, REST if rest is None else rest)
+            found = await _look(engine, opened, prune, REST if rest is None else rest, until)
     except Damaged:
         return False  # it is dealt with by who needs what is damaged
     if found is Found.NOT_YET:
         return False
-    if found is not Found.TRUE:
-        objection = prunes.object_to(prune)
-        if objection is not None:
-            opened.live.take_records([objection])
+    if found is not Found.TRUE and prune not in prunes.unchecked:
+        return True  # somebody objected meanwhile
+    objection = prunes.object_to(prune) if found is not Found.TRUE else None
+    if objection is not None:
+        opened.live.take_records([objection])
     if found is Found.FALSE:
         false = FALSE_ARCHIVE if prune.forgets is None else FALSE_BASE
         words = false.format(who=engine.who(author)) if author is not None else NO_ADMIN
@@ -104,17 +128,28 @@ async def _settled(engine: Engine, opened: OpenObject, prune: Prune, rest: float
     if found is not Found.TRUE or prune.forgets is not None:
         prunes.settle(prune.id, true=found is Found.TRUE)
     engine.news.pulse()  # who waits until nothing is left to do
+    if objection is not None:
+        await _stored(engine, opened)  # before who does not stay goes
     return True
 
 
-async def _look(engine: Engine, opened: OpenObject, prune: Prune, rest: float) -> Found:
+async def _stored(engine: Engine, opened: OpenObject) -> None:
+    """Returns once the nodes that are there have all that was sent."""
+    for link in _links(engine, opened):
+        with suppress(PeergosCollabError):
+            await link.confirmed(opened.live.id)
+
+
+async def _look(engine: Engine, opened: OpenObject, prune: Prune, rest: float, until: float) -> Found:
     """Whether what it names holds what is here. Each archive that does is noted at once."""
     await opened.live.durable()
     if prune.forgets is not None:
         forgets = prune.forgets
         return Found.by(await _at_leisure(lambda: engine.stored.stands_for_all(opened, forgets), rest))
     worst = Found.TRUE
-    for named in opened.live.prunes.left(prune):
+    for at, named in enumerate(opened.live.prunes.left(prune)):
+        if at and asyncio.get_running_loop().time() >= until:
+            return max(worst, Found.NOT_YET)
         found = await _look_at_archive(engine, opened, named, rest)
         if found is Found.TRUE:
             opened.live.prunes.settle(named.archive, true=True)
@@ -141,16 +176,20 @@ async def _at_leisure(look: Callable[[], T], rest: float) -> T:
 
 async def _fetch(engine: Engine, opened: OpenObject, archive_id: bytes) -> tuple[Archive | None, bool]:
     """An archive, from whichever node has it; else whether there are nodes, and all said they have it not."""
-    network, answered = engine.online.network, 0
-    for address in opened.live.nodes if network is not None else ():
-        node_link = network.link_of(opened.live.id, address) if network is not None else None
-        if node_link is None or node_link.link is None:
-            continue
+    answered = 0
+    for link in _links(engine, opened):
         try:
-            found = await node_link.link.get_archive(opened.live.id, archive_id)
+            found = await link.get_archive(opened.live.id, archive_id)
         except PeergosCollabError:
             continue
         if found is not None:
             return found, False
         answered += 1
     return None, 0 < answered == len(opened.live.nodes)
+
+
+def _links(engine: Engine, opened: OpenObject) -> list[SyncLink]:
+    """The sessions with its nodes."""
+    network = engine.online.network
+    found = [network.link_of(opened.live.id, each) for each in opened.live.nodes] if network else []
+    return [each.link for each in found if each is not None and each.link is not None]

@@ -17,7 +17,7 @@ from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.segments import Segment
 from peergos_collab.sync import archiving
 from peergos_collab.sync.logbook import LogBook
-from peergos_collab.workspace import Role, compacting, open_workspace
+from peergos_collab.workspace import Role, compacting, open_workspace, prune_checks
 from peergos_collab.workspace.api import Compaction
 from peergos_collab.workspace.prune_checks import check_prunes
 from support.homes import PATIENCE, RELAYED, Person, World, agree, compacted, online, until, until_does, world
@@ -314,6 +314,48 @@ async def test_who_comes_back_from_now_on_keeps_what_he_had(tmp_path: Path) -> N
         assert removed not in await ben.problems()
 
 
+async def test_who_only_syncs_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As short commands do: each compares a little, goes on where the last one ended, and then it rests."""
+    async with world(tmp_path) as made:
+        _, ana, ben = await long_past(made, grace=24)
+        await made.close(ben)
+        done = await ana.workspace.compact_document("notes")
+        monkeypatch.setattr(prune_checks, "MOMENT_SECONDS", 0)
+        monkeypatch.setattr("peergos_collab.workspace.engine.check_prunes", _nothing)
+        left = []
+        for _ in range(done.archives):
+            ben = await made.person("Ben")
+            await ben.workspace.sync()
+            live = ben.opened("notes").live
+            left.append(sum(len(live.prunes.left(prune)) for prune in live.prunes.unchecked))
+            await made.close(ben)
+        ben = await made.person("Ben")
+
+        assert left == list(reversed(range(done.archives)))
+        assert done.archives >= 2
+        assert live.id in ben.engine.resting.asleep
+
+
+async def test_who_only_syncs_objects_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node has it before that ends."""
+    async with world(tmp_path) as made:
+        node, ana, ben = await long_past(made, grace=24)
+        await made.close(ben)
+        with monkeypatch.context() as patch:
+            _lie(patch, ana.opened("notes").live.replica.book)
+            patch.setattr("peergos_collab.workspace.engine.check_prunes", _nothing)
+            await ana.workspace.compact_document("notes")
+        await made.close(ana)
+        monkeypatch.setattr("peergos_collab.workspace.engine.check_prunes", _nothing)
+        ben = await made.person("Ben")
+        await ben.workspace.sync()
+        book = node._shelf.find_book(ben.opened("notes").live.id)
+
+        assert book is not None
+        assert len(book.prunes) == 2
+        assert any("Ana" in problem and "archive" in problem for problem in await ben.problems())
+
+
 # -- what is forgotten before somebody compared ---------------------------------------------------
 
 
@@ -337,6 +379,7 @@ async def away_meanwhile(
     ben = await made.person("Ben")
     with monkeypatch.context() as patch:
         patch.setattr("peergos_collab.workspace.engine.check_prunes", _nothing)
+        patch.setattr("peergos_collab.workspace.local_workspace.check_for_a_moment", _nothing)
         await ben.workspace.sync()
     assert ben.opened("notes").live.replica.book.archived.forgotten
     return node, ana, ben
