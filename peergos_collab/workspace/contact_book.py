@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
+from itertools import chain, count
 from typing import TYPE_CHECKING, Final
 
 from ..codec import to_multibase
@@ -73,18 +74,19 @@ class ContactBook:
 
     def all(self) -> dict[AccountId, Known]:
         """By account, sorted by petname. What cannot be read is left out, and who asks and is one already."""
-        views = self._engine.profile.view.apart(CONTACT)
         kept: dict[bytes, ContactRecord | None] = {}
-        listed: list[Known] = []
-        for name, view in views.items():
+        contacts: list[tuple[EntryView, ContactRecord]] = []
+        asking: list[tuple[EntryView, ContactRecord]] = []
+        for view in self._engine.profile.view.apart(CONTACT).values():
             record = self._records[view.reference] if view.reference in self._records else _read(view)
             kept[view.reference] = record
             # An entry under another id than its record's would be a second contact with one account.
             if record is not None and view.id == record.entry_id:
-                listed.append(Known(name, view, record))
+                (asking if record.state is State.PENDING else contacts).append((view, record))
         self._records = kept
-        contacts = {known.account for known in listed if known.accepted}
-        return {known.account: known for known in listed if known.accepted or known.account not in contacts}
+        # Who asks calls himself what he likes: he takes no name from a contact.
+        known = _named(asking, _named(contacts, {}))
+        return dict(sorted(known.items(), key=lambda item: item[1].name))
 
     def of(self, account: AccountId) -> Known | None:
         return self.all().get(account)
@@ -155,16 +157,33 @@ class ContactBook:
     def free_name(self, name: str) -> str:
         """The name on a card as a petname: safe to show and to type, and not taken."""
         names = {known.name for known in self.all().values()}
-        plain = show_name(show_person(name))
         try:
-            free = plain = check_name(plain)
+            plain = check_name(show_name(show_person(name)))
         except UsageError:
-            free = plain = "unnamed"
-        count = 1
-        while free in names:
-            count += 1
-            free = f"{plain} ({count})"
-        return free
+            plain = "unnamed"
+        return _free(plain, names)
+
+
+def _named(
+    some: Iterable[tuple[EntryView, ContactRecord]], before: Mapping[AccountId, Known]
+) -> dict[AccountId, Known]:
+    """Those of before and the others of some, under names that no two of them have."""
+    known, taken = dict(before), {one.name for one in before.values()}
+    fresh = [(view, record) for view, record in some if record.card.id not in before]
+    names = {show_name(view.name) for view, _ in fresh}
+    for view, record in fresh:
+        name = show_name(view.name)
+        if name in taken:
+            name = _free(name, taken | names)
+        taken.add(name)
+        known[record.card.id] = Known(name, view, record)
+    return known
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """The name, with a number behind it where it is taken."""
+    numbered = (f"{name} ({number})" for number in count(2))
+    return next(each for each in chain((name,), numbered) if each not in taken)
 
 
 def _read(view: EntryView) -> ContactRecord | None:

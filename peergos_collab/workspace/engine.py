@@ -11,6 +11,7 @@ from dataclasses import field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
+from weakref import WeakValueDictionary
 
 from ..codec.ids import ObjectId, RunId
 from ..codec.shown import show_person
@@ -97,6 +98,7 @@ class Engine:
     problems: list[str] = field(default_factory=list)
     news: News = field(default_factory=News)
     renewals: dict[ObjectId, Renewal] = field(default_factory=dict)
+    entering: WeakValueDictionary[ObjectId, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     stored: StoredObjects = field(init=False)
     link_events: LinkEvents = field(init=False)
     online: Online = field(init=False)

@@ -5,6 +5,7 @@ reference = [1, capability, sender's account, sender's own name, time]
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ from ..files.changes import MAX_REFERENCE, put_entry, remove, replace_reference
 from ..files.entries import EntryView
 from ..files.names import check_name, show_name
 from ..identity.cards import MAX_NAME
-from ..objects.links import MAX_CAPABILITY, Capability
+from ..objects.links import MAX_CAPABILITY, MAX_NODES, Capability
 from ..objects.payload import Kind
 from ..values import dataclass
 from .api import Invitation
@@ -27,7 +28,7 @@ from .machine import now_ms
 from .network import Network
 from .open_object import OpenObject
 from .references import ObjectReference
-from .sharing import KIND_NAMES, ROLES, enter, entry_of, free_name, from_node
+from .sharing import KIND_NAMES, ROLES, enter, entering, entry_of, free_name, from_node
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -112,15 +113,29 @@ class Invitations:
             Conflict: the name is taken. Offline: no node of it could be reached; the invitation stays.
             Refused: what the nodes gave does not fit the invitation.
         """
+        async with entering(self._engine, invited.capability.object):
+            entry = entry_of(self._engine, invited.capability.object)
+            if entry is not None:
+                return await self._take_into(entry, invited)
+            return await self._enter(invited, network, path)
+
+    async def _take_into(self, entry: EntryView, invited: Invited) -> str:
+        """What is here already takes the keys of an invitation that gives more, and its nodes beside those it
+        has: nobody who invites leads away from these."""
+        engine, capability = self._engine, invited.capability
+        opened, had = engine.open_entry(entry), ObjectReference.decode_untrusted(entry.reference)
+        await self._check(opened, invited)
+        held = opened.live.replica.keys.get(capability.epoch)
+        if had.link is not None or held is None or held.level < capability.keys.level:
+            nodes = tuple(dict.fromkeys((*had.capability.nodes, *capability.nodes)))[:MAX_NODES]
+            reference = ObjectReference(replace(capability, nodes=nodes)).encode()
+            await engine.change_profile(replace_reference(entry.id, reference, now=now_ms()))
+        await self.decline(invited)
+        return entry.shown
+
+    async def _enter(self, invited: Invited, network: Network, path: str) -> str:
         engine, capability = self._engine, invited.capability
         reference = ObjectReference(capability)
-        entry = entry_of(engine, capability.object)
-        if entry is not None:
-            await self._check(engine.open_entry(entry), invited)
-            await engine.change_profile(
-                replace_reference(entry.id, reference.encode(), now=now_ms()), remove(invited.entry.id)
-            )
-            return entry.shown
         title = _short(show_name(capability.title) or "shared")
         name = check_name(path) if path else free_name(engine, title)
         if path and engine.profile.view.find(name) is not None:

@@ -174,16 +174,22 @@ async def join(engine: Engine, text: str, path: str, password: str, seconds: flo
     address = format_address(link.address)
     capability = await _fetch_capability(engine, link, keys, address, password, seconds)
     reference = ObjectReference(capability, seed)
-    known = entry_of(engine, capability.object)
-    if known is not None:
-        await _look_again(engine, known, address)
-        if capability.keys.level > (engine.open_entry(known).live.replica.level or 0):
-            async with engine.online.needed() as network:
-                await _enter_as(engine, network, known, reference, address, seconds)
-        return known.shown
-    name = free_name(engine, name or show_name(capability.title) or "shared")
-    async with engine.online.needed() as network:
-        return await enter(engine, from_node(network, address), name, reference, seconds, os.urandom(16))
+    async with entering(engine, capability.object):
+        known = entry_of(engine, capability.object)
+        if known is not None:
+            await _look_again(engine, known, address)
+            if capability.keys.level > (engine.open_entry(known).live.replica.level or 0):
+                async with engine.online.needed() as network:
+                    await _enter_as(engine, network, known, reference, address, seconds)
+            return known.shown
+        name = free_name(engine, name or show_name(capability.title) or "shared")
+        async with engine.online.needed() as network:
+            return await enter(engine, from_node(network, address), name, reference, seconds, os.urandom(16))
+
+
+def entering(engine: Engine, object_id: ObjectId) -> asyncio.Lock:
+    """Held by who brings an object in: it is in use under his keys meanwhile, and no more if he fails."""
+    return engine.entering.setdefault(object_id, asyncio.Lock())
 
 
 async def _look_again(engine: Engine, known: EntryView, address: str) -> None:

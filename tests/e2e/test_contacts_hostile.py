@@ -22,7 +22,13 @@ from peergos_collab.node.mailboxes import MAIL
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.key_ring import KeyRing
 from peergos_collab.objects.key_versions import account_principal
-from peergos_collab.objects.letters import LetterKind, Writer, seal_in_pair, seal_to_stranger
+from peergos_collab.objects.letters import (
+    LetterKind,
+    Writer,
+    read_letter_untrusted,
+    seal_in_pair,
+    seal_to_stranger,
+)
 from peergos_collab.objects.links import Capability
 from peergos_collab.objects.mail import LEAST_WORK, Mail, day_of
 from peergos_collab.objects.op_kinds import Add
@@ -33,7 +39,7 @@ from peergos_collab.workspace import Role, invitations, mail_sender
 from peergos_collab.workspace.home import found_object
 from peergos_collab.workspace.machine import now_ms
 from peergos_collab.workspace.mail_session import MailSession
-from support.homes import Person, World, world
+from support.homes import RELAYED, Person, World, until, world
 from support.linking import link
 
 
@@ -58,7 +64,7 @@ async def friends(made: World, *names: str) -> list[Person]:
 
 
 def node_of(made: World) -> RunningNode:
-    (node,) = made.nodes
+    node = made.nodes[0]
     assert isinstance(node, RunningNode)
     return node
 
@@ -88,6 +94,20 @@ def invitation_of(person: Person, title: str = "plan") -> Capability:
     """To an object that this person made, and that nobody has."""
     epoch, keys = found_object(credentials(person), Kind.DOCUMENT, os.urandom)
     return Capability(epoch.object, epoch.id, keys, int(Kind.DOCUMENT), title, ())
+
+
+def capability_of(person: Person, path: str, level: Level, node: str) -> Capability:
+    """What somebody can invite others with to what he has, by the newest keys and one node."""
+    replica = person.opened(path).live.replica
+    epoch = replica.seat.epoch() or replica.seat.speaking_epoch()
+    assert epoch is not None
+    keys = EpochKeys(level, replica.keys[epoch].secret(level).expose())
+    return Capability(replica.object, epoch, keys, int(Kind.DOCUMENT), path, (node,))
+
+
+def nowhere(made: World) -> str:
+    """The address of a node that is not there."""
+    return node_of(made).address.rpartition(":")[0] + ":1"
 
 
 def to_stranger(letter: bytes, person: Person) -> tuple[bytes, bytes]:
@@ -252,6 +272,64 @@ async def test_a_false_invitation_takes_nothing_away(
 
     assert ana.text("notes") == "y"
     assert (await ben.workspace.list_entries())[0].role == Role.WRITER
+
+
+async def test_who_invites_to_what_is_being_shared_ends_nothing(made: World) -> None:
+    """Her invitation to the same object comes at the same time, and leads to a node that is not there: what
+    Ana shared is entered, and stays open to whoever writes in it."""
+    ben, ana, eve = await friends(made, "Ben", "Ana", "Eve")
+    await ana.workspace.new_document("plan", "from Ana")
+    await ana.workspace.share_with("plan", "Ben", Role.WRITER)
+    for person, node in ((ana, node_of(made).address), (eve, nowhere(made))):
+        content = capability_of(ana, "plan", Level.WRITE, node).encode()
+        letter = write(
+            person.engine.mailroom.card(), credentials(person).device_sign, ben, LetterKind.SHARE, content
+        )
+        assert await ben.engine.mailroom._do(read_letter_untrusted(letter, credentials(ben).account_id))
+    await ben.workspace.go_online(RELAYED)
+    await until(lambda: ben.engine.profile.view.find("plan") is not None, ben, what="it is entered")
+    handle = await ben.workspace.open_document("plan")
+    await until(lambda: not ben.engine.mailroom._accepting, ben, what="both are looked at")
+    await until(lambda: handle.document.text == "from Ana", ben, what="its text")
+    handle.document.edit(0, 0, "typed by Ben ")
+    await handle.saved()
+    await handle.close()
+
+    assert [state.path for state in (await ben.workspace.status()).objects] == ["plan"]
+    assert (await (await made.reopen(ben)).workspace.read_document("plan"))[0] == "typed by Ben from Ana"
+
+
+@pytest.mark.parametrize("role", [Role.READER, Role.ADMIN])
+async def test_an_invitation_leads_nobody_away_from_his_nodes(made: World, role: Role) -> None:
+    """A member invites to what Ben has already, with newer keys that are true, and names another node: he
+    keeps what he has, and where the keys give more he has that node beside his."""
+    ana, ben, eve = await friends(made, "Ana", "Ben", "Eve")
+    await ben.workspace.add_contact(await eve.workspace.contact_card())
+    second = await made.node("second")
+    await ana.workspace.add_node(second.address)
+    await ana.workspace.new_document("plan", "from Ana")
+    await ana.workspace.share_with("plan", "Ben", Role.WRITER)
+    await ana.workspace.share_with("plan", "Eve", role)
+    for person in (ben, eve):
+        await person.workspace.sync()
+    await ana.workspace.share_link("plan", Role.READER)
+    (link,) = await ana.workspace.links("plan")
+    await ana.workspace.unshare("plan", link.id)
+    for person in (ana, eve):
+        await person.workspace.sync()
+    level = Level.READ if role is Role.READER else Level.ADMIN
+    content = capability_of(eve, "plan", level, nowhere(made)).encode()
+    letter = write(eve.engine.mailroom.card(), credentials(eve).device_sign, ben, LetterKind.SHARE, content)
+    assert await ben.engine.mailroom._do(read_letter_untrusted(letter, credentials(ben).account_id))
+    await ben.workspace.go_online(RELAYED)
+    mailroom = ben.engine.mailroom
+    await until(lambda: not mailroom._accepting and not mailroom.invitations.all(), ben, what="it is taken")
+    await until(lambda: ben.saved_on("plan", second.address), ben, what="all is at his nodes")
+
+    nodes = ben.opened("plan").live.nodes
+    assert second.address in nodes
+    assert (nowhere(made) in nodes) == (role is Role.ADMIN)
+    assert ben.opened("plan").live.replica.can_write
 
 
 async def test_a_flood_of_strangers(made: World, monkeypatch: pytest.MonkeyPatch) -> None:

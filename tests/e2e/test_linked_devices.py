@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from peergos_collab.codec.address import parse_address
 from peergos_collab.errors import NotFound, TimedOut
+from peergos_collab.identity.cards import ContactCard
 from peergos_collab.identity.device_meeting import MeetingEnded
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.letters import LetterKind, Writer, read_letter_untrusted
@@ -341,6 +343,30 @@ async def test_a_letter_read_too_early_makes_nobody_a_stranger(tmp_path: Path) -
         await laptop.workspace.sync()
         await phone.workspace.sync()
         assert await laptop.workspace.contacts() == await phone.workspace.contacts() == []
+
+
+async def test_a_stranger_takes_no_name_from_a_contact(tmp_path: Path) -> None:
+    """Ben, and Eve who calls herself Ben, write to the phone while the laptop adds Ben: he is Ben on both."""
+    async with world(tmp_path) as place:
+        laptop, phone = await two_devices(place)
+        ben, eve = await place.person("Ben"), await place.person("Eve")
+        own = phone.engine.keys.credentials.account_id
+        for writer in (ben, eve):
+            keys = writer.engine.keys.credentials
+            card = ContactCard.make(replace(keys, name="Ben"), (), now_ms())
+            raw = Writer(card, keys.device_sign).write(
+                own, LetterKind.HELLO, b"", id=bytes(16), time=now_ms()
+            )
+            await phone.engine.mailroom._do(read_letter_untrusted(raw, own))
+        await laptop.workspace.add_contact(await ben.workspace.contact_card())
+        for person in (phone, laptop, phone):
+            await person.workspace.sync()
+        card = ben.engine.mailroom.card()
+        for person in (laptop, phone):
+            known = await person.workspace.contacts()
+
+            assert [(each.name, each.pending) for each in known] == [("Ben", False), ("Ben (2)", True)]
+            assert person.engine.mailroom.book.find("Ben").account == card.id
 
 
 async def test_what_waits_is_taken_once_another_device_accepted_who_sent_it(tmp_path: Path) -> None:
