@@ -128,6 +128,8 @@ class CausalOrder:
         self.closings = Closings(book)
         self.bases = Bases(object_id, book, principal)
         self._looked_by: tuple[View, int] | None = None
+        self._no_bases: tuple[View, int, set[SegmentId]] = self.view, 0, set()
+        """What was named as a base and is none, by these members and so many keys."""
         self._unsettled = False
         self._steps = 0
         self._on_damage = on_damage
@@ -565,17 +567,25 @@ class CausalOrder:
         self._use_chosen(states)
 
     def _look_for_named(self) -> None:
-        """Looks for the bases that are to stand for all, whatever they wait for."""
+        """Looks for the bases that are to stand for all, whatever they wait for.
+
+        It is asked at every keystroke, so what is none is not opened again while nothing else is known of
+        members or keys.
+        """
+        view, keys, none = self._no_bases
+        if view is not self.view or keys != len(self.keys):
+            none = set()
+            self._no_bases = self.view, len(self.keys), none
         for forgets, _ in named_to_forget(self.book) if self.book.prunes else ():
-            if forgets.base.id in self.bases.known:
+            if forgets.base.id in self.bases.known or forgets.base.id in none:
                 continue
             try:
                 segment = self._segment_at(forgets.base)
             except RemoteProtocolError:
                 continue  # it is still to come
             found = find_base_untrusted(segment, self.keys, self.introductions, self.view)
-            if found is not None:
-                self.bases.add(found[0])
+            if found is None or not self.bases.add(found[0]):
+                none.add(forgets.base.id)
 
     def _use_chosen(self, states: Mapping[SegmentId, bytes]) -> None:
         if not self.bases.look_again():

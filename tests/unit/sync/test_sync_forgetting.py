@@ -12,9 +12,9 @@ from peergos_collab.crypto import SigningKey, Tag
 from peergos_collab.documents import Document
 from peergos_collab.errors import Conflict
 from peergos_collab.objects.epoch_keys import Level
-from peergos_collab.objects.prunes import Prune
+from peergos_collab.objects.prunes import Forgets, Prune
 from peergos_collab.objects.snapshots import SnapshotPart, SnapshotPlace
-from peergos_collab.sync import replica
+from peergos_collab.sync import causal_order, replica
 from peergos_collab.sync.pruning import forgetting, named_to_forget
 from support.forgetting import Forgetful, ForgetfulTable, written_together
 
@@ -205,6 +205,75 @@ def test_later_ones_follow() -> None:
     for name in "abc":
         table[name].start()
     assert texts(table) == {before}
+
+
+def count_looks(monkeypatch: pytest.MonkeyPatch) -> list[SegmentId]:
+    """From here on, the segments that were opened because they are named as bases."""
+    looked: list[SegmentId] = []
+    look = causal_order.find_base_untrusted
+    monkeypatch.setattr(
+        causal_order,
+        "find_base_untrusted",
+        lambda segment, *known: looked.append(segment.id) or look(segment, *known),
+    )
+    return looked
+
+
+def test_what_an_earlier_one_named_costs_who_is_new_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The base of before is forgotten itself, and he does not parse its husk at each keystroke of others."""
+    table = written_together("abcd")
+    for _ in range(2):
+        table["a"].have_forgotten()
+        table.meet()
+        forget_all(table, "abcd")
+        table["b"].write(0, "[b]")
+        table.meet()
+    late = on_an_empty_disk(table, "d")
+    table["b"].tell(late)
+    late.settle()
+    looked = count_looks(monkeypatch)
+    for _ in range(5):
+        table["b"].write(0, "x")
+        table["b"].tell(late)
+
+    assert late.text == table["b"].text
+    assert looked == []
+
+
+def test_what_is_no_base_is_opened_once_however_often_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An admin, or an ex-admin by his old keys, names a long segment: others go on typing as fast as before."""
+    table = written_together()
+    heads = table["a"].make_base_for_all().heads
+    for head in heads:
+        table["a"].publish_prune(Forgets(heads[0], (head,)))
+    table.meet()
+    looked = count_looks(monkeypatch)
+    for _ in range(5):
+        table["c"].write(0, "x")
+        table["c"].tell(table["b"])
+
+    assert table["b"].text == table["c"].text
+    assert looked == []
+
+
+def test_a_base_is_looked_at_again_once_its_author_is_known() -> None:
+    """Who is new hears last that the author of the base is an admin."""
+    table = written_together("abcd")
+    raised = table["a"].replica.seat.maker.raise_role(table["b"].person.id, Level.ADMIN)
+    table["a"].publish(raised)
+    table.meet()
+    table["b"].have_forgotten()
+    table.meet()
+    forget_all(table, "abcd")
+    late, last = on_an_empty_disk(table, "d"), {record.raw for record in raised}
+    take = late.take
+    late.take = lambda records, segments: take([raw for raw in records if raw not in last], segments)  # type: ignore[method-assign]
+    table["a"].tell(late)
+    before = late.text
+    take(last, [])
+    late.settle()
+
+    assert before != late.text == table["a"].text
 
 
 def test_one_that_was_not_forgotten_yet_is_not_used_for_what_was() -> None:
