@@ -241,7 +241,7 @@ def test_what_an_earlier_one_named_costs_who_is_new_one_look(monkeypatch: pytest
 
 
 def test_what_is_no_base_is_opened_once_however_often_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An admin, or an ex-admin by his old keys, names a long segment: others go on typing as fast as before."""
+    """An admin, or an ex-admin by his old keys, names a long segment: others type as fast as before."""
     table = written_together()
     heads = table["a"].make_base_for_all().heads
     for head in heads:
