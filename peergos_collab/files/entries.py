@@ -176,14 +176,15 @@ class EntryMap:
         """Things with a path."""
         return self._entries.count(THINGS)
 
-    def entries(self) -> dict[str, EntryView]:
+    def entries(self) -> Mapping[str, EntryView]:
         """All things with a path by shown name, in the order of names.
 
-        Of equal names all but one have a suffix like `` (2)``.
+        Of equal names all but one have a suffix like `` (2)``. The same mapping as before for as long as
+        nothing changed.
         """
         if self._shown is None:
             self._shown = {view.shown: view for view in self._views((THINGS,))}
-        return dict(self._shown)
+        return self._shown
 
     def rows(self, after: str, most: int) -> list[EntryView]:
         """The things with a path that follow a shown name, however many there are."""

@@ -51,6 +51,7 @@ from .references import ObjectReference
 from .renewal import Renewal
 from .reopening import Reopening
 from .resting import AccountState, Resting
+from .states_at_rest import StatesAtRest
 from .stored_objects import StoredObjects
 from .waking import Waking
 from .way_out import WayOut
@@ -108,6 +109,7 @@ class Engine:
     recovery: RecoveryKeeper = field(init=False)
     waking: Waking = field(init=False)
     reopening: Reopening = field(init=False)
+    at_rest: StatesAtRest = field(init=False)
     profile_changes: ProfileChanges = field(init=False)
     _resting: Resting | None = None
     _linkings: Linkings | None = None
@@ -132,6 +134,7 @@ class Engine:
         self.recovery = RecoveryKeeper(self)
         self.waking = Waking(self)
         self.reopening = Reopening(self)
+        self.at_rest = StatesAtRest(self)
         self.profile_changes = ProfileChanges(self)
 
     @property

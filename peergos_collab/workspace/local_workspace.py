@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final, TypeVar, cast
 
@@ -93,8 +93,9 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         engine = self.engine
         engine.waking.open_awake()
         credentials = engine.keys.credentials
+        at_rest = await engine.at_rest.all()  # first, as others may have their turn meanwhile
         opened = [self._state(opened) for opened in engine.objects.values() if opened.path]
-        objects = (*opened, *self._states_at_rest())
+        objects = (*opened, *at_rest)
         peers = sum(state.peers for state in objects)
         return Status(
             to_multibase(credentials.account_id),
@@ -113,17 +114,6 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         engine = self.engine
         profile, names = engine.objects.get(engine.keys.profile), engine.mailroom.book.names()
         return [fault.what for fault in node_faults(profile, names)] if profile is not None else []
-
-    def _states_at_rest(self) -> Iterator[ObjectState]:
-        """All that is to be said of them is that all is well."""
-        network = self.engine.online.network
-        connected = {place for place, link in network.links.items() if link.connected} if network else set()
-        for view in self.engine.profile.view.entries().values():
-            note = self.engine.resting.note_at(view.id)
-            if note is not None:
-                reached = any((note.circle, node) in connected for node in note.nodes)
-                path = Path.NODE if reached else Path.OFFLINE
-                yield ObjectState(view.shown, view.kind, ("here", *note.nodes), 0, path, 0, (), "")
 
     def _state(self, opened: OpenObject) -> ObjectState:
         live = opened.live

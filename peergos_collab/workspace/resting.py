@@ -144,6 +144,7 @@ class Resting:
         """Of all objects that were at rest, those included that woke since."""
         self._entries: dict[EntryId, ObjectId] = {}
         self._asleep_at: Counter[Place] = Counter()
+        self._touched: set[EntryId] = set()
         self._changed: set[int] = set()
         self._outdated: set[ObjectId] = set()
         """What was noted under another state of the account: it is not kept."""
@@ -228,6 +229,16 @@ class Resting:
         )
         return {id_: shelf.note(id_) for shelf, id_ in kept}
 
+    def take_touched(self) -> set[EntryId]:
+        """Entries of objects that woke, or came to rest, since the last call."""
+        touched, self._touched = self._touched, set()
+        return touched
+
+    def entries_at(self, place: Place) -> set[EntryId]:
+        """Those of objects that are compared with a node, or were before they woke."""
+        raws = (self._shelf(id_).raws[id_] for id_ in self.collections.get(place, ()))
+        return {EntryId(raw[_ENTRY]) for raw in raws}
+
     @property
     def places(self) -> list[Place]:
         """Where objects are asleep: each needs a session."""
@@ -275,7 +286,9 @@ class Resting:
             self.asleep.discard(object_id)
             shelf = self._shelf(object_id)
             raw = shelf.raws[object_id]
-            del self._entries[EntryId(raw[_ENTRY])]
+            entry = EntryId(raw[_ENTRY])
+            del self._entries[entry]
+            self._touched.add(entry)
             self._asleep_at.subtract(shelf.places(raw))
         return [PutValue(AWAKE, object_id, b"\1") for object_id in woken]
 
@@ -320,6 +333,7 @@ class Resting:
             for place in places:
                 insort(self.collections.setdefault(place, []), note.object)
             self._fall_asleep(shelf, places, [note.object])
+            self._touched.add(note.entry)
         return self.save(note.object for note in notes)
 
     def save(self, at_rest: Iterable[ObjectId]) -> Batch:

@@ -11,18 +11,23 @@ import types
 import typing
 from dataclasses import fields, is_dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ..errors import RemoteProtocolError
 from .api import Message
 
 T = TypeVar("T")
 
+_PLAIN: Final = frozenset({str, int, bool, bytes, types.NoneType})
+
 
 def to_wire(value: Any) -> Any:
     """``value`` as ints, strings, bytes, None and lists."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return [to_wire(getattr(value, field.name)) for field in fields(value)]
+    if type(value) in _PLAIN:  # most are, of very many
+        return value
+    kind: Any = type(value)
+    if names := _names(kind):
+        return [to_wire(getattr(value, name)) for name in names]
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, float):
@@ -30,6 +35,12 @@ def to_wire(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [to_wire(item) for item in value]
     return value
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    """The fields of a dataclass; of any other type none."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
 
 
 def from_wire(kind: Any, value: Any) -> Any:

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from peergos_collab.errors import Damaged, DiskFull
+from peergos_collab.node import RunningNode
 from peergos_collab.objects import chunks as chunks_module
 from peergos_collab.ports import Batch, PutValue
-from peergos_collab.workspace import Role
+from peergos_collab.workspace import Role, states_at_rest
 from peergos_collab.workspace import waking as waking_module
+from peergos_collab.workspace.api import ObjectState
+from peergos_collab.workspace.api import Path as Way
 from peergos_collab.workspace.local_state import CHECKPOINTS, STATES
 from support.damage import cells, flip, merge_wal
 from support.homes import RELAYED, Person, World, copy_home, until, world
@@ -288,3 +291,72 @@ async def test_what_came_to_rest_with_other_people_in_it_is_woken(
         ben.append(SHARED, " again")
         await ben.workspace.sync()
         await until(lambda: SHARED in opened(ana), ana)
+
+
+def to_be_told(person: Person) -> list[ObjectState]:
+    """Of the objects at rest, looked up for each by itself."""
+    engine, states = person.engine, []
+    links = engine.online.network.links if engine.online.network is not None else {}
+    for path, view in engine.profile.view.entries().items():
+        note = engine.resting.note_at(view.id)
+        if note is not None:
+            reached = [
+                links[note.circle, node].connected for node in note.nodes if (note.circle, node) in links
+            ]
+            way = Way.NODE if any(reached) else Way.OFFLINE
+            states.append(ObjectState(path, view.kind, ("here", *note.nodes), 0, way, 0))
+    return states
+
+
+async def told(person: Person) -> list[ObjectState]:
+    """What the status says of them; it says of all others what it sees in them."""
+    objects = (await person.workspace.status()).objects
+    assert {each.path for each in objects[: len(opened(person))]} == opened(person)
+    return list(objects[len(opened(person)) :])
+
+
+async def test_the_status_is_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each thing that changes what it says: it is made of what changed only, and a little at a time."""
+    monkeypatch.setattr(states_at_rest, "IN_TURN", 2)
+    for name, value in (("LIVELY", 0), ("UNUSED_SECONDS", -1.0)):
+        monkeypatch.setattr(waking_module, name, value)
+    async with world(tmp_path) as made:
+        ana, _ = await at_rest(made)
+        assert len(await told(ana)) == len(OTHERS) + 1
+        assert await told(ana) == to_be_told(ana)
+        ana.opened(OTHERS[0])
+        assert await told(ana) == to_be_told(ana)
+        await ana.workspace.move(OTHERS[1], "another name")
+        await ana.workspace.remove(OTHERS[2])
+        assert "another name" in {each.path for each in await told(ana)}
+        assert await told(ana) == to_be_told(ana)
+        await ana.workspace.go_online(RELAYED)
+        await until(lambda: all(each.connection is Way.NODE for each in to_be_told(ana)), ana)
+        assert await told(ana) == to_be_told(ana)
+        await ana.workspace.sync()
+        await ana.engine.waking._put_to_rest([ana.opened(OTHERS[0])])
+        assert OTHERS[0] in {each.path for each in await told(ana)}
+        assert await told(ana) == to_be_told(ana)
+        (node,) = made.nodes
+        assert isinstance(node, RunningNode)
+        await node.close()
+        await until(lambda: all(each.connection is Way.OFFLINE for each in to_be_told(ana)), ana)
+        assert await told(ana) == to_be_told(ana)
+
+
+async def test_what_changes_while_the_status_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is in it, for each of those who ask."""
+    monkeypatch.setattr(states_at_rest, "IN_TURN", 1)
+    async with world(tmp_path) as made:
+        ana, _ = await at_rest(made)
+        asking = [asyncio.create_task(told(ana)) for _ in range(2)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        ana.opened(OTHERS[0])
+        move = asyncio.create_task(ana.workspace.move(OTHERS[1], "another name"))
+        first, second = await asyncio.gather(*asking)
+        assert OTHERS[0] not in {each.path for each in (*first, *second)}
+        assert second == to_be_told(ana)
+        await move
+
+        assert await told(ana) == to_be_told(ana)
