@@ -57,8 +57,7 @@ def _logs(connection: sqlite3.Connection, object_id: ObjectId, taken: TakenOut) 
     """By branch taken out wholly or in part: the first seq that is gone."""
     for number, owner, log, parent, first, mark in rows:
         holds = row_holds(mark, number, owner, log, parent, first)
-        mine = owner == object_id or row_holds(mark, number, object_id, log, parent, first)
-        if not mine:
+        if owner != object_id and (holds or not row_holds(mark, number, object_id, log, parent, first)):
             continue
         if not holds or ends.get(parent, first) < first:
             connection.execute("DELETE FROM branches WHERE number = ?", (number,))
@@ -106,9 +105,12 @@ def _journal(connection: sqlite3.Connection, object_id: ObjectId) -> None:
 
 def _values(connection: sqlite3.Connection, object_id: ObjectId) -> None:
     """Values whose key begins with the object's id."""
-    rows = connection.execute("SELECT space, key, value, mark FROM vals").fetchall()
+    rows = connection.execute(
+        "SELECT space, key, value, mark FROM vals WHERE typeof(key) = 'blob' AND substr(key, 1, ?) = ?",
+        (len(object_id), object_id),
+    ).fetchall()
     for space, key, value, mark in rows:
-        if row_holds(mark, space, key, value) or not (isinstance(key, bytes) and key.startswith(object_id)):
+        if row_holds(mark, space, key, value):
             continue
         connection.execute("DELETE FROM vals WHERE space = ? AND key = ?", (space, key))
         if isinstance(space, str) and isinstance(value, bytes):

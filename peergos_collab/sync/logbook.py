@@ -34,6 +34,7 @@ RECENT_BYTES: Final = 64 << 10
 """Of the newest segments, kept to be passed on at once, without a look into the store."""
 
 _READ: Final = 1 << 18
+_MANY: Final = 1 << 20
 
 
 class LogBook(RecordBook):
@@ -74,8 +75,7 @@ class LogBook(RecordBook):
         store.write(damaged)
         store.write(cut_at_missing(object_id, store))
         book = cls.as_stored(object_id, store)
-        copies = [raw for key, raw in _values(store) if key.startswith(object_id)]
-        store.write(book.take_records([*taken.records, *copies]).batch)
+        store.write(book.take_records([*taken.records, *_copies(object_id, store)]).batch)
         book = cls.as_stored(object_id, store)  # what came after a damaged record counts again, too
         store.write(book.take_segments(taken.segments).batch)
         kept = f"; the store as it was is kept as {taken.kept}" if taken.kept else ""
@@ -581,8 +581,10 @@ def _tip(branch: BranchState) -> list[Tip]:
     return [Tip(branch.log, branch.tip, SegmentId(branch.tip_id))] if branch.tip >= branch.first else []
 
 
-def _values(store: SegmentStore) -> list[tuple[bytes, bytes]]:
+def _copies(object_id: ObjectId, store: SegmentStore) -> list[bytes]:
+    """What is kept twice of its records."""
     try:
-        return list(store.values(COPIES))
+        keys = store.keys(COPIES, object_id, object_id + b"\xff" * 33, _MANY)
+        return [raw for key in keys if (raw := store.value(COPIES, key)) is not None]
     except Damaged:
         return []  # two damages at once: only a node or peer can help
