@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from peergos_collab.documents import Document
 from peergos_collab.errors import Conflict
-from peergos_collab.workspace.api import Event, Passage, Role, Version
+from peergos_collab.workspace.api import CompactedAt, Event, Forgetting, Member, Passage, Role, Version
 from support.screen_workspace import START, FakeWorkspace
 from support.screens import painted, running, settle
 from tui.viewmodels.past import Changes, changed, version_lines, version_words
@@ -40,6 +40,14 @@ class Remembering(FakeWorkspace):
 
     async def blame(self, path: str, version: str) -> list[Passage]:
         return [Passage(0, len(TEXTS[version]), version, START, "Ann", "zann")]
+
+    async def forget_document(self, path: str, before: str) -> Forgetting:
+        self.done.append(("forget_document", path, before))
+        nodes = (
+            CompactedAt("pgc://pin@one.example:7000", 168),
+            CompactedAt("pgc://pin@two.example:7000", None, "is not reached"),
+        )
+        return Forgetting("Me", START, 40, done=False, counts=True, nodes=nodes, me=True)
 
     async def name_version(self, path: str, version: str, name: str) -> str:
         if any(each.name == name for each in self.versions if name and each.id != version):
@@ -132,6 +140,36 @@ async def test_a_reader_names_nothing() -> None:
     async with looking_back(Role.READER) as pilot:
         await pilot.press("n")
         await settle(pilot, "not change it")
+
+
+async def test_what_came_before_is_forgotten() -> None:
+    """F asks first, and says what goes, for whom, and that it is for good; then which node does it when."""
+    async with looking_back(rows=24) as pilot:
+        workspace = pilot.app.workspace  # type: ignore[attr-defined]
+        await pilot.press("j", "f")
+        shown = " ".join((await settle(pilot, "Forget what came before")).replace("│", "").split())
+        for words in ("“First draft”", "devices of everybody here", "cannot be undone", "The text stays"):
+            assert words in shown
+        await pilot.press("enter")
+        await settle(pilot, "cannot be undone", gone=True)
+        assert workspace.done == []
+        await pilot.press("f")
+        await settle(pilot, "cannot be undone")
+        await pilot.press("tab", "enter")
+        shown = await settle(pilot, "40 changes are to be forgotten")
+        assert "one.example:7000: forgets them in 168 h" in shown
+        assert "two.example:7000: is not reached" in shown
+        assert workspace.done == [("forget_document", "notes", "z1")]
+
+
+async def test_only_admins_have_it_forgotten() -> None:
+    """Others are told so before they are asked."""
+    async with looking_back() as pilot:
+        workspace = pilot.app.workspace  # type: ignore[attr-defined]
+        workspace.people = [Member("Me", Role.WRITER, "account", "id", me=True)]
+        await pilot.press("f")
+        shown = await settle(pilot, "Only admins")
+        assert "cannot be undone" not in shown
 
 
 def test_a_text_with_all_that_came_and_went() -> None:

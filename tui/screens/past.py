@@ -20,7 +20,15 @@ from ..textual_private import CommandsInOrder
 from ..viewmodels.authorship import Authors
 from ..viewmodels.cells import shown
 from ..viewmodels.faults import error_words
-from ..viewmodels.past import Changes, authors_of, changed, version_lines, version_words
+from ..viewmodels.members import may_manage
+from ..viewmodels.past import (
+    Changes,
+    authors_of,
+    changed,
+    forgetting_words,
+    version_lines,
+    version_words,
+)
 from ..viewmodels.people import Colours
 from ..widgets.editor import Editor
 from ..widgets.key_bar import KeyBar
@@ -32,6 +40,14 @@ _NOTHING = "Nothing has been written here yet."
 _NOTE = "The text becomes what it was then, for everybody here. What came since stays in the history."
 _NAME_NOTE = "Everybody here sees it. What has a name stays what it was, whatever comes in late."
 _UNNAME_NOTE = "The name goes for everybody here. The version stays."
+_FORGET_NOTE = (
+    "The text stays, and what came after this version, which becomes the oldest one. What led to it goes for "
+    "good: earlier versions, what was written and taken away again, who wrote what, and names of versions, "
+    "this one's too. It goes from the nodes and from the devices of everybody here, once they had time to "
+    "object (a week, unless a node says otherwise). Until then all can be seen as before. It cannot be "
+    "undone. Who kept a copy still has it."
+)
+_ONLY_ADMINS = "Only admins of this document can have its history forgotten."
 _CLIENT = 1
 """Of a text that nobody else ever sees."""
 
@@ -58,6 +74,7 @@ class Past(CommandsInOrder, FullScreen):
         ("Take its name away", "The version stays", "unname"),
         ("What changed", "Shows what came and went since the version before", "changes"),
         ("Changes since this one", "Shows in others what came and went since it", "since"),
+        ("Forget what came before", "For good, and for everybody here; the text stays", "forget"),
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -67,6 +84,7 @@ class Past(CommandsInOrder, FullScreen):
         Binding("j", "to_name(1)", "Older name"),
         Binding("k", "to_name(-1)", "Newer name", show=False),
         Binding("delete", "unname", "Take its name away", show=False),
+        Binding("f", "forget", "Forget what came before", show=False),
         Binding("escape", "back", "Back"),
         Binding("f6", "other_side", "Versions or text"),
         Binding("question_mark,f1", "app.keys", "Help"),
@@ -274,3 +292,19 @@ class Past(CommandsInOrder, FullScreen):
         await self._read()
         self._list.choose(id_)
         self.on_line_list_moved()
+
+    def action_forget(self) -> None:
+        if version := self._chosen():
+            self.start(self._forget(version))
+
+    async def _forget(self, version: Version) -> None:
+        members = await self.workspace.members(self._path)
+        if self.app.screen is not self:
+            return  # it was left meanwhile
+        if not may_manage(members):
+            self.pgc.say(_ONLY_ADMINS, "warning")
+            return
+        title = f"Forget what came before {version_words(version)}"
+        if await self.app.push_screen_wait(Confirm(title, _FORGET_NOTE, "Forget it")):
+            self.pgc.say("The nodes are asked…")
+            self.pgc.say(forgetting_words(await self.workspace.forget_document(self._path, version.id)))

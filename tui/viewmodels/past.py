@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from peergos_collab.documents import difference
-from peergos_collab.workspace.api import Passage, Version, Writer
+from peergos_collab.workspace.api import Forgetting, Passage, Version, Writer
 
 from .authorship import Authors, Authorship, Sign
 from .cells import shown
 from .lines import Line
 from .people import COLOURS, Colours, called
+from .status import node_name
 from .timeline import clock_words, moment
 
 if TYPE_CHECKING:
@@ -47,6 +48,15 @@ def version_words(each: Version) -> str:
         return words
     by = "you" if each.named_by_me else called(each.named_by, unverified=each.named_by_unverified)
     return f"{words}  ·  “{shown(each.name)}”, named by {by}"
+
+
+def forgetting_words(each: Forgetting) -> str:
+    """What becomes of it where, a line for each node."""
+    lines = [f"{each.changes:,} changes are to be forgotten."]
+    for at in each.nodes:
+        waits = f"forgets them in {at.hours} h, unless somebody objects" if at.hours else "forgot them"
+        lines.append(f"{node_name(at.node)}: {shown(at.problem, 200) or waits}")
+    return "\n".join(lines)
 
 
 def when_words(each: Version) -> str:
