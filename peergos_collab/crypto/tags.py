@@ -51,6 +51,7 @@ class Tag(enum.Enum):
     JOURNAL = b"journal"
     CHECKPOINT = b"checkpoint"
     RESTING = b"resting"
+    KNOWN_CIRCLES = b"known circles"
     LOCAL_LOGS = b"local logs"
     LOCAL_VERSIONS = b"local versions"
     RECOVERY_CODE = b"recovery code"

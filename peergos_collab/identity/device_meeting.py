@@ -85,9 +85,10 @@ class Meeting:
     shared: WrapKey | None = field(default=None, repr=False)
 
     def seal(self, kind: Message, *fields: Any) -> bytes:
-        """A message for the other's mailbox."""
+        """A message for the other's mailbox. A parcel is always as long: it says how much an account has."""
         raw = encode([int(kind), *fields])
-        size = next((size for size in SIZES if size > len(raw) + SEAL_OVERHEAD), None)
+        sizes = SIZES[-1:] if kind is Message.PARCEL else SIZES
+        size = next((size for size in sizes if size > len(raw) + SEAL_OVERHEAD), None)
         if size is None:
             raise LocalProtocolError("a message of two devices that is too long for mail")
         padded = pad(raw, size - SEAL_OVERHEAD)

@@ -1,9 +1,10 @@
 """What a home holds that is the account's and not the device's: what a new device is given.
 
     parcel = [1, name, account log, [[generation, user seed] …], recovery key, profile, its epoch, its admin
-              secret, its first record, [node address …], entry node's address or empty]
+              secret, its first record, [node address …], entry node's address or empty, circles]
 
-Everything else of the account is in its profile, which the new device fetches from the nodes.
+Everything else of the account is in its profile, which the new device fetches from the nodes. Circles: see
+``known_circles``; as many as there is room for.
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ from ..identity.credentials import read_seeds_untrusted, write_seeds
 from ..objects.epoch_keys import EpochKeys, Level
 from ..objects.records import Epoch
 from ..values import dataclass
+from .known_circles import KnownCircles
 
 VERSION: Final = 1
 MAX_NODES: Final = 64
 MAX_PARCEL: Final = 64 << 10
 """Bytes: one piece of mail."""
+
+ROOM: Final = 60 << 10
+"""Bytes up to which circles fill it, or a few more; seals add some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +51,18 @@ class AccountParcel:
     profile_record: bytes
     nodes: tuple[str, ...]
     entry_node: str
+    circles: KnownCircles = KnownCircles()
 
     def encode(self) -> bytes:
         """Secret bytes, for a device that people compared with."""
         secret = self.profile_keys.secret(Level.ADMIN).expose()
         profile = [self.profile, self.profile_epoch, secret, self.profile_record]
         seeds, nodes = write_seeds(self.user_seeds), list(self.nodes[:MAX_NODES])
-        return encode(
-            [
-                *(VERSION, self.name, self.account.raw, seeds, self.recovery_key.public),
-                *(*profile, nodes, self.entry_node),
-            ]
-        )
+        fields = [
+            *(VERSION, self.name, self.account.raw, seeds, self.recovery_key.public),
+            *(*profile, nodes, self.entry_node),
+        ]
+        return encode([*fields, self.circles.told(ROOM - len(encode(fields)))])
 
     @classmethod
     def decode_untrusted(cls, raw: bytes) -> AccountParcel:
@@ -66,7 +71,7 @@ class AccountParcel:
         Raises:
             RemoteProtocolError: one of them is false.
         """
-        fields = array(decode_untrusted(raw, MAX_PARCEL), 11, "account")
+        fields = array(decode_untrusted(raw, MAX_PARCEL), 12, "account")
         number(fields[0], VERSION, VERSION, "account version")
         account = Account.parse_untrusted(some_bytes(fields[2], MAX_LOG, "account log"))
         recovery, profile, epoch, secret = (blob(field, 32, "account") for field in fields[4:8])
@@ -86,4 +91,5 @@ class AccountParcel:
             record,
             tuple(string(node, 512, "node") for node in many(fields[9], MAX_NODES, "nodes")),
             string(fields[10], 512, "entry node"),
+            KnownCircles.read_untrusted(some_bytes(fields[11], MAX_PARCEL, "circles")),
         )

@@ -6,11 +6,13 @@ people = [[circle (16), first 8 bytes of each account, in order] …]
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..codec.ids import AccountId
 from ..codec.shape import array, blob, some_bytes
-from .live_object import LiveObject
+
+if TYPE_CHECKING:
+    from .live_object import LiveObject
 
 CIRCLE: Final = 16
 """Bytes that name a circle."""

@@ -38,6 +38,7 @@ from .forgotten_here import forget_due
 from .history import check_bases, check_snapshots
 from .home import LOCK, STORE, HomeKeys, open_keys, remember_nodes
 from .known_accounts import KnownAccounts
+from .known_circles import KnownCircles
 from .link_events import LinkEvents
 from .live_object import LiveObject
 from .machine import now_ms
@@ -105,6 +106,7 @@ class Engine:
     online: Online = field(init=False)
     mailroom: Mailroom = field(init=False)
     accounts: KnownAccounts = field(init=False)
+    circles: KnownCircles = field(init=False)
     devices: DeviceBook = field(init=False)
     recovery: RecoveryKeeper = field(init=False)
     waking: Waking = field(init=False)
@@ -130,6 +132,7 @@ class Engine:
         self.mailroom = Mailroom(self)
         self.accounts = KnownAccounts(self)
         self.accounts.take([self.keys.credentials.account])
+        self.circles = KnownCircles.take(self.store, self.keys.credentials.local, now_ms())
         self.devices = DeviceBook(self)
         self.recovery = RecoveryKeeper(self)
         self.waking = Waking(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from typing import Final
 
 from ..codec import to_multibase
@@ -16,8 +17,10 @@ from .api import Device, DeviceComparison, DeviceOffer
 from .device_book import DeviceBook
 from .engine import Engine
 from .home import parcel_of
+from .known_circles import KnownCircles
 from .machine import now_ms
 from .meeting_place import MeetingPlace
+from .network import circle_of
 
 CODE_SECONDS: Final = 600.0
 """How long a code may be used."""
@@ -85,7 +88,8 @@ class Linking:
         await self._book.note(joiner.device.id, joiner.name)
         await self._book.note_own()
         await self._store_profile()
-        await self._place.send(offering.parcel(parcel_of(engine.keys).encode()))
+        parcel = replace(parcel_of(engine.keys), circles=self._circles())
+        await self._place.send(offering.parcel(parcel.encode()))
         await self._place.until(lambda: offering.done, DONE_SECONDS, "handing over to the other device")
         await self._place.__aexit__(None, None, None)
         id_ = to_multibase(joiner.device.id)
@@ -97,6 +101,14 @@ class Linking:
         live = engine.objects[engine.keys.profile].live
         saved = "storing the profile on the node"
         await engine.news.wait_until(lambda: live.saved_on(live.nodes[0]), MOVING, saved)
+
+    def _circles(self) -> KnownCircles:
+        """Of all objects, at rest or in use, of which the members are known here."""
+        resting = self._engine.resting
+        known = {id_: circle for (circle, _), ids in resting.collections.items() for id_ in ids}
+        lives = [opened.live for opened in self._engine.objects.values()]
+        known |= {live.id: circle_of(live) for live in lives if live.replica.view.members}
+        return KnownCircles.gather(known.items())
 
     async def refuse(self) -> None:
         """Ends it; the other device is told if it can be."""

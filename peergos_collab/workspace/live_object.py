@@ -88,6 +88,7 @@ class LiveObject:
         on_prunes: called when prune records came, or something changed by which they could be checked.
         incomplete: this home never had all of it, so it publishes nothing that says what of a device counts.
         modified: when the content last changed, by its author's clock, ms since 1970.
+        known_circle: names the circle it is in, as another device knew before its members are known here.
         stopped: its home is closing, or it was opened anew: what is stored is another's from then on.
     """
 
@@ -109,6 +110,7 @@ class LiveObject:
     incomplete: bool = False
     leave_early: Callable[[], bool] = lambda: False
     modified: int = 0
+    known_circle: bytes = b""
     stopped: bool = False
     _refusal: Damaged | None = None
     receipts: NodeReceipts = field(init=False)

@@ -309,9 +309,12 @@ def _settled(live: LiveObject, link: SyncLink) -> bool:
 
 
 def circle_of(live: LiveObject) -> Circle:
-    """Whoever is in an object. While that is not known here, it shares its session with nothing."""
-    members = live.replica.view.members or [PrincipalId(live.id)]
-    return hash256(Tag.CIRCLE, b"".join(sorted(members)))[:CIRCLE]
+    """Whoever is in an object. While that is not known here, it shares its session with nothing but what
+    it does share one with on the device that linked this one."""
+    members = live.replica.view.members
+    if not members and live.known_circle:
+        return live.known_circle
+    return hash256(Tag.CIRCLE, b"".join(sorted(members or [PrincipalId(live.id)])))[:CIRCLE]
 
 
 def gone(address: str) -> Offline:

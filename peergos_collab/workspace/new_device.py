@@ -20,6 +20,7 @@ from ..ports.installed import installed_transport
 from ..values import dataclass
 from .account_parcel import AccountParcel
 from .home import create_linked_home, home_exists
+from .machine import now_ms
 from .meeting_place import MeetingPlace
 
 ANSWER_SECONDS: Final = 30.0
@@ -73,7 +74,8 @@ async def join_account(
     async with meeting.place:
         parcel = await meeting.run(compare)
         credentials = _credentials(parcel, meeting.account, device, device_name)
-        create_linked_home(home, credentials, parcel, passphrase)
+        circles = parcel.circles.kept(credentials.local, os.urandom, now_ms())
+        create_linked_home(home, credentials, parcel, passphrase, stored=circles)
         await meeting.say_done()
     account, own = to_multibase(credentials.account_id), to_multibase(credentials.device_id)
     return LinkedHome(account, own, show_person(credentials.name))

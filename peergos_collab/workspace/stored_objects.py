@@ -160,6 +160,7 @@ class StoredObjects:
     def _live(self, replica: Replica) -> LiveObject:
         live = LiveObject(replica, self._engine.keys.credentials.local, os.urandom)
         live.leave_early = self._engine.may_leave_early
+        live.known_circle = self._engine.circles.of(live.id)
         return live
 
     def _own_replica(

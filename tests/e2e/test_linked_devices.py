@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from peergos_collab.codec.address import parse_address
+from peergos_collab.codec.ids import ObjectId
 from peergos_collab.errors import NotFound, TimedOut
 from peergos_collab.identity.cards import ContactCard
 from peergos_collab.identity.device_meeting import MeetingEnded
+from peergos_collab.node import serve_node
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.letters import LetterKind, Writer, read_letter_untrusted
 from peergos_collab.ports.installed import installed_relay
+from peergos_collab.sync.frames import Frame
 from peergos_collab.workspace import Options, Role, open_workspace
+from peergos_collab.workspace.circle_people import CIRCLE
+from peergos_collab.workspace.known_circles import KnownCircles
 from peergos_collab.workspace.machine import now_ms
 from peergos_collab.workspace.new_device import join_account
-from support.homes import DIRECT, RELAYED, Person, agree, direct_connections, online, until, world
+from peergos_collab.workspace.open_object import PROFILE_PATH
+from support.homes import DIRECT, RELAYED, Person, World, agree, direct_connections, online, until, world
 from support.linking import link, two_devices
+from support.observer import Observer
 
 
 async def test_a_linked_device_has_everything(tmp_path: Path) -> None:
@@ -65,6 +73,75 @@ async def test_a_linked_device_takes_the_entry_node_over(tmp_path: Path) -> None
         assert phone.text("notes") == "hello"
         assert (await phone.workspace.status()).entry_node == entry.address
         assert places == []
+
+
+async def shared_and_own(place: World) -> tuple[Observer, Person]:
+    """Ana with two things of her own and two that she shares with Ben, and all that the node sees."""
+    observer = Observer()
+    node = await serve_node(place.root / "node", "127.0.0.1", 0, transport=observer)
+    place.nodes.append(node)
+    ana, ben = await place.person("Ana"), await place.person("Ben")
+    for person in (ana, ben):
+        await person.workspace.add_node(node.address)
+    await ana.workspace.add_contact(await ben.workspace.contact_card())
+    for path in sorted(OURS | OWN - {PROFILE_PATH}):
+        await ana.workspace.new_document(path, "ours" if path in OURS else "mine")
+    for path in sorted(OURS):
+        await ana.workspace.share_with(path, "Ben", Role.WRITER)
+    await ana.workspace.sync()
+    return observer, ana
+
+
+def opened_on(observer: Observer, person: Person) -> dict[int, set[str]]:
+    """What was opened on each session since the observer was told to remember."""
+    paths = {id_: opened.path for id_, opened in person.engine.objects.items()}
+    sessions: dict[int, set[str]] = {}
+    for seen in observer.fresh:
+        if seen.inward and seen.frame is Frame.OPEN:
+            sessions.setdefault(seen.session, set()).add(paths[seen.fields[0]])
+    return sessions
+
+
+OWN, OURS = {PROFILE_PATH, "diary", "plans"}, {"more", "notes"}
+
+
+async def test_a_linked_device_has_a_session_for_each_circle_at_once(tmp_path: Path) -> None:
+    """Not one for each object, and on none are objects that the first device does not have on one."""
+    async with world(tmp_path) as place:
+        observer, _ = await shared_and_own(place)
+        await link(place, "Ana", "phone")
+        phone = await place.person("phone")
+        observer.remember()
+        await phone.workspace.sync()
+
+        assert sorted(map(len, opened_on(observer, phone).values())) == [len(OURS), len(OWN)]
+        assert all(opened in (OWN, OURS) for opened in opened_on(observer, phone).values())
+        assert {phone.text(path) for path in OURS} == {"ours"}
+        assert {phone.text(path) for path in ("diary", "plans")} == {"mine"}
+        assert await phone.problems() == []
+
+
+async def test_a_linked_device_believes_records_more_than_what_it_was_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where members changed since, an object goes to the session of those who are in it."""
+
+    def one_circle(members: Iterable[tuple[ObjectId, bytes]]) -> KnownCircles:
+        return KnownCircles({object_id[:8]: bytes(CIRCLE) for object_id, _ in members})
+
+    async with world(tmp_path) as place:
+        observer, _ = await shared_and_own(place)
+        monkeypatch.setattr(KnownCircles, "gather", one_circle)
+        await link(place, "Ana", "phone")
+        phone = await place.person("phone")
+        observer.remember()
+        await phone.workspace.sync()
+        sessions = opened_on(observer, phone).values()
+
+        assert {phone.text(path) for path in OURS} == {"ours"}
+        assert OWN - {PROFILE_PATH} | OURS in sessions
+        assert OURS in sessions
+        assert OWN in sessions
 
 
 @pytest.mark.parametrize("options", [RELAYED, DIRECT], ids=["relayed", "direct"])

@@ -51,6 +51,7 @@ from peergos_collab.sync.packed_places import pack_places, pack_questions, pack_
 from peergos_collab.sync.receipts import Receipt
 from peergos_collab.sync.session import Session
 from peergos_collab.testing.store import MemoryStore
+from peergos_collab.workspace.known_circles import KnownCircles
 from peergos_collab.workspace.told import read_shown_untrusted, write_shown
 from support.circle import make_circle
 from support.forge import Forger, child_epoch, replica_of
@@ -171,6 +172,7 @@ RECEIPT_TIPS = [Tip(FORGER.log, 1, FORGER.segments[0].id)]
 RECEIPT = Receipt.issue(SigningKey.generate(RANDOM), CIRCLE.object, 1, RECEIPT_TIPS, [CIRCLE.epoch_id])
 NAMING = Naming(NamedVersion((FORGER.segments[0].id,), None, FORGER.run, 7), "Draft")
 SHOWN = write_shown(bytes(32), [RECEIPT])
+CIRCLES = KnownCircles.gather((ObjectId(RANDOM(32)), bytes([each // 3]) * 16) for each in range(6))
 PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "account": (Account.parse_untrusted, BOB.actor.account.raw),
     "credentials": (Credentials.decode_untrusted, BOB.credentials.encode()),
@@ -216,6 +218,7 @@ PARSERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "journal entry": (lambda raw: open_entry_untrusted(CIRCLE.object, 7, raw, LOCAL), ENTRY),
     "naming": (Naming.decode_untrusted, NAMING.encode()),
     "receipts": (lambda raw: read_shown_untrusted(raw, CIRCLE.object), SHOWN),
+    "circles": (KnownCircles.read_untrusted, CIRCLES.told(1 << 10)),
     "heads": (_from_bytes(tips_untrusted), encode([[FORGER.log, 1, FORGER.segments[0].id]])),
 }  # fmt: skip
 

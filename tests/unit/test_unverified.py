@@ -183,6 +183,9 @@ NOTHING_TO_VERIFY: dict[str, tuple[str, ...]] = {
         "objects.links:Link.parse_untrusted",
         "identity.device_code:DeviceCode.read_untrusted",
     ),
+    "what a device of this account says that two people compared with: by it sessions are shared, no more": (
+        "workspace.known_circles:KnownCircles.read_untrusted",
+    ),
     "receipts that are verified once somebody knows the node that they are said to be of": (
         "workspace.told:read_shown_untrusted",
     ),

@@ -71,6 +71,14 @@ def test_messages_have_the_sizes_of_mail() -> None:
     assert {len(message) for message in sealed} <= set(SIZES)
 
 
+def test_a_parcel_is_always_as_long() -> None:
+    """So that it does not show how much an account has."""
+    first, new = compared()
+    first.take_untrusted(new.agree())
+
+    assert {len(first.parcel(bytes(length))) for length in (1, 1_000, 5_000, 60 << 10)} == {SIZES[-1]}
+
+
 def test_nothing_is_given_before_both_agreed() -> None:
     """Neither without the other's word, nor without there being anybody."""
     first, new = compared()

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from peergos_collab.codec import decode_untrusted, encode
+from peergos_collab.codec.ids import ObjectId
 from peergos_collab.crypto import SigningKey, Tag
 from peergos_collab.errors import RemoteProtocolError
 from peergos_collab.identity.credentials import DeviceSecrets
 from peergos_collab.objects.records import MAX_RECORD
-from peergos_collab.workspace.account_parcel import MAX_PARCEL, AccountParcel
+from peergos_collab.workspace.account_parcel import MAX_PARCEL, ROOM, AccountParcel
+from peergos_collab.workspace.circle_people import CIRCLE
 from peergos_collab.workspace.home import (
     create_home,
     create_linked_home,
@@ -23,6 +25,7 @@ from peergos_collab.workspace.home import (
     open_keys,
     parcel_of,
 )
+from peergos_collab.workspace.known_circles import KnownCircles
 
 RANDOM = random.Random(7).randbytes
 RECORD, SECRET = 8, 7
@@ -48,6 +51,25 @@ def test_a_parcel_comes_back(parcel: AccountParcel) -> None:
     assert again.account == parcel.account
     assert again.profile_record == parcel.profile_record
     assert again.encode() == parcel.encode()
+
+
+def test_a_parcel_tells_of_as_many_circles_as_it_has_room_for(parcel: AccountParcel) -> None:
+    """Of a hundred objects as of a hundred thousand, and it stays one piece of mail."""
+    for many in (100, 100_000):
+        objects = [ObjectId(RANDOM(32)) for _ in range(many)]
+        circles = KnownCircles.gather((object_id, bytes(CIRCLE)) for object_id in objects)
+        raw = replace(parcel, circles=circles).encode()
+        told = AccountParcel.decode_untrusted(raw).circles
+        known = sum(told.of(object_id) == bytes(CIRCLE) for object_id in objects)
+
+        assert len(raw) < ROOM + 8
+        assert known == many or (known > 5_000 and len(raw) > ROOM - 8)
+
+
+def test_false_circles_are_not_taken(parcel: AccountParcel) -> None:
+    """As anything else in it."""
+    with pytest.raises(RemoteProtocolError):
+        AccountParcel.decode_untrusted(changed(parcel, 11, bytes(CIRCLE + 4)))
 
 
 def changed(parcel: AccountParcel, at: int, value: Any) -> bytes:
