@@ -515,7 +515,7 @@ class Engine:
             )
 
     def _members_changed(self, opened: OpenObject) -> None:
-        self.online.refresh()  # other members are another circle
+        self.online.members_changed(opened.live)
         opened.presence.members_changed()
         self.accounts.take_from(opened)
         if opened.path == PROFILE_PATH:

@@ -384,14 +384,23 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         if not any(opened.live.nodes for opened in engine.objects.values()) and not engine.resting.places:
             raise NoNode
         engine.mailroom.start()
+        behind: list[OpenObject] = []
+
+        def synced() -> bool:
+            """Asks about all only once none is left of those that were behind when it last did."""
+            while behind:
+                if engine.objects.get(behind[-1].live.id) is behind[-1] and not self._synced(behind[-1]):
+                    return False
+                behind.pop()
+            behind.extend(opened for opened in engine.objects.values() if not self._synced(opened))
+            return not behind
 
         def done() -> bool:
             engine.devices.check_stands()
             if engine.waking.busy:
                 return False
             compared = all(self._compared(network, at) for at in engine.resting.places)
-            synced = compared and all(self._synced(opened) for opened in engine.objects.values())
-            return synced and engine.mailroom.settled()
+            return compared and synced() and engine.mailroom.settled()
 
         try:
             await engine.news.wait_until(done, timeout, "syncing")

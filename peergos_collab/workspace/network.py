@@ -94,9 +94,11 @@ class Network:
     lasting: Callable[[], bool] = lambda: True
     links: dict[tuple[Circle, str], NodeLink] = field(default_factory=dict)
     _ending: set[asyncio.Task[None]] = field(default_factory=set)
+    _moving: asyncio.Handle | None = None
 
     def refresh(self) -> None:
         """Brings sessions in line with the objects, their members and their nodes."""
+        self._stop_moving()
         wanted: dict[tuple[Circle, str], dict[ObjectId, LiveObject]] = {
             place: {} for place in self.resting.places
         }
@@ -114,6 +116,14 @@ class Network:
                 if known.link is not None:
                     known.link.set_objects(objects)
         self.stir()
+
+    def moved(self, live: LiveObject) -> None:
+        """The members of an object changed. If it is not on the sessions of its circle it goes there soon,
+        together with all others that move in the same turn of the loop."""
+        circle = circle_of(live)
+        there = (self.links.get((circle, node)) for node in live.nodes)
+        if not all(node_link is not None and live.id in node_link.objects for node_link in there):
+            self._moving = self._moving or asyncio.get_running_loop().call_soon(self.refresh)
 
     def compare(self, places: Iterable[Place]) -> None:
         """Objects came to rest at these places."""
@@ -171,10 +181,16 @@ class Network:
 
     async def close(self) -> None:
         """Ends all sessions; leaves no task."""
+        self._stop_moving()
         for node_link in self.links.values():
             self._stop(node_link)
         self.links.clear()
         await asyncio.gather(*self._ending, return_exceptions=True)
+
+    def _stop_moving(self) -> None:
+        if self._moving is not None:
+            self._moving.cancel()
+            self._moving = None
 
     def node_links(self, address: str) -> list[NodeLink]:
         return [link for (_, node), link in self.links.items() if node == address]

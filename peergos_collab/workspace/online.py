@@ -142,11 +142,20 @@ class Online:
         self._engine.mailroom.turns.stir()
 
     def refresh(self) -> None:
-        """Objects, their members or their nodes changed."""
+        """Objects or their nodes changed."""
         if self.network is not None:
             self.network.refresh()
-            self.neighbours.refresh()
-            self.near.refresh()
+            self._refresh_near()
+
+    def members_changed(self, live: LiveObject) -> None:
+        """Others are in an object."""
+        if self.network is not None:
+            self.network.moved(live)
+            self._refresh_near()
+
+    def _refresh_near(self) -> None:
+        self.neighbours.refresh()
+        self.near.refresh()
 
     def rested(self, notes: Iterable[Note]) -> None:
         """Objects came to rest: nodes are to tell what comes for them from now on."""

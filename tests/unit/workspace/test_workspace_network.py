@@ -183,6 +183,39 @@ def test_when_sessions_come_says_nothing_about_whose_they_are() -> None:
         assert uneven(places_between(one, other)) < UNLIKELY
 
 
+def test_objects_whose_members_become_known_at_once_move_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All sessions are looked at once for all of them, and not at all once the network is closed."""
+    refreshed: list[int] = []
+    refresh = Network.refresh
+
+    def counted(self: Network) -> None:
+        refreshed.append(len(list(self.objects())))
+        refresh(self)
+
+    async def main() -> None:
+        client = Client(3)
+        await client.start((ALONE, WITH_BEN))
+        monkeypatch.setattr(Network, "refresh", counted)
+        client.objects += [client._object(roles) for roles in (WITH_BEN, WITH_A_DECOY)]
+        for live in client.objects:
+            client.network.moved(live)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        placed = [set(node_link.objects) for node_link in client.network.links.values()]
+        for live in client.objects:
+            client.network.moved(live)  # each is where it belongs
+        client.objects.append(client._object(ALONE))
+        client.network.moved(client.objects[-1])
+        await client.end()
+
+        assert client.network.links == {}
+        assert placed == [{live.id} for live in client.objects[:-1]]
+
+    in_no_time(main())
+
+    assert refreshed == [4]
+
+
 def test_a_client_that_looks_at_all_at_once_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     """One beat for everything: the sessions of one circle tell when those of the other come."""
 
