@@ -149,6 +149,8 @@ class Account:
         """
         if other.id != self.id:
             raise LocalProtocolError("logs of two accounts have no union")
+        if other.raw == self.raw:
+            return self
         if other.op_ids() <= self.op_ids():
             return self
         if self.op_ids() <= other.op_ids():

@@ -80,6 +80,7 @@ class Credentials:
     user_seeds: Mapping[bytes, UserSeed] = field(repr=False)
     device: DeviceSecrets = field(repr=False)
     device_name: str = ""
+    _pairs: dict[bytes, UserPair] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def account_id(self) -> AccountId:
@@ -109,7 +110,14 @@ class Credentials:
     @property
     def user(self) -> UserPair:
         """The newest generation."""
-        return user_pair(self.user_seed)
+        return self.user_pairs[self.account.user_key.generation]
+
+    @property
+    def user_pairs(self) -> Mapping[bytes, UserPair]:
+        """Of all generations, by name. Whoever opens an object needs them, so they are derived once."""
+        if not self._pairs:
+            self._pairs.update((name, user_pair(seed)) for name, seed in self.user_seeds.items())
+        return self._pairs
 
     @property
     def stands(self) -> bool:

@@ -30,6 +30,7 @@ from ..crypto import (
     WriteSecret,
     derive,
     hash256,
+    same,
 )
 from ..errors import NoAccess, RemoteProtocolError
 from ..ports import Random
@@ -115,7 +116,15 @@ class EpochKeys:
         higher = self if self.level >= other.level else other
         if higher.history is not None or (self.history is None and other.history is None):
             return higher
-        return EpochKeys(higher.level, higher.secret(higher.level).expose(), self.history or other.history)
+        both = EpochKeys(higher.level, higher.secret(higher.level).expose(), self.history or other.history)
+        both.share(higher)
+        return both
+
+    def share(self, other: EpochKeys) -> None:
+        """Key pairs that were derived there are not derived again, where they are from the same secret."""
+        mine, theirs = self.secret(self.level).expose(), other.secret(other.level).expose()
+        if self.level is other.level and same(mine, theirs):
+            self._signing_keys, self._box_pairs = other._signing_keys, other._box_pairs
 
     def __repr__(self) -> str:
         return f"<EpochKeys {self.level.name}>"

@@ -142,6 +142,8 @@ class KeyRing:
         held = self.keys.get(epoch)
         if held is not None and held.level >= keys.level and (held.history or not keys.history):
             return False
+        if held is not None:
+            keys.share(held)
         keys.check(self.epochs[epoch].keys)
         check_history(keys, self.epochs[epoch].history)
         self.keys[epoch] = keys if held is None else held.joined(keys)

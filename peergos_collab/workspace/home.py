@@ -25,7 +25,7 @@ from ..codec.shape import array, blob, many, number, some_bytes, string
 from ..codec.shown import check_person
 from ..crypto import MasterKey
 from ..errors import Conflict, Damaged, LocalProtocolError, NotFound, PassphraseNeeded, RemoteProtocolError
-from ..identity.credentials import Credentials, user_pair
+from ..identity.credentials import Credentials
 from ..identity.key_store import KeyStore
 from ..identity.recovery_code import RecoveryCode
 from ..objects.epoch_keys import EpochKeys, Level
@@ -95,7 +95,7 @@ def parcel_of(keys: HomeKeys) -> AccountParcel:
 
 def account_actor(credentials: Credentials) -> Actor:
     principal = PrincipalId(credentials.account_id)
-    pairs = tuple(user_pair(seed).box for seed in credentials.user_seeds.values())
+    pairs = tuple(pair.box for pair in credentials.user_pairs.values())
     own = credentials.user.sign
     return Actor(credentials.account, credentials.device_sign, principal, own, credentials.name, pairs=pairs)
 

@@ -54,6 +54,8 @@ class Reopening:
             if object_id in self._engine.objects or object_id in self._folded_ahead:
                 return
             if object_id not in self._ahead:
+                if sum(branch.tip for branch in self._engine.store.branches(object_id)) <= LONG:
+                    return  # without a look at its records, which are verified when it is opened
                 book = self._engine.stored.book(object_id)
                 if not _is_long(book) or self._engine.stored.is_saved(object_id):
                     return

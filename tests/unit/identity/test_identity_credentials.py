@@ -119,6 +119,17 @@ def test_seeds_of_all_generations_are_kept() -> None:
     assert again.user_seeds[ANA.account.user_key.generation] == ANA.user_seed
 
 
+def test_pairs_of_all_generations_are_derived_once() -> None:
+    """Each object that is opened asks for them; a new generation has its own."""
+    pairs = BOTH.user_pairs
+    rotated = BOTH.rotate_user_key(RANDOM)
+
+    assert BOTH.user_pairs is pairs
+    assert BOTH.user is pairs[BOTH.account.user_key.generation]
+    assert len(rotated.user_pairs) == 2
+    assert rotated.user.box.public_key == rotated.account.user_key.box != BOTH.user.box.public_key
+
+
 def test_a_removed_device_still_opens_its_own_home() -> None:
     """It loses what others write from now on, not what it has."""
     removed = BOTH.remove_device(PHONE.public.id, RANDOM)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from peergos_collab.crypto import HistoryKey
 from peergos_collab.errors import NoAccess, RemoteProtocolError
 from peergos_collab.objects.epoch_keys import EpochKeys, EpochPublic, Level
 
@@ -37,6 +38,26 @@ def test_keys_of_another_epoch_are_found_out() -> None:
         EpochKeys(level, ADMIN.secret(level).expose()).check(ADMIN.public())
         with pytest.raises(RemoteProtocolError):
             EpochKeys(level, other.secret(level).expose()).check(ADMIN.public())
+
+
+def test_key_pairs_of_the_same_secret_are_derived_once() -> None:
+    """With its history it is the same secret; a lower level of it, or another one, is not."""
+    ADMIN.check(ADMIN.public())
+    again = EpochKeys(Level.ADMIN, ADMIN.secret(Level.ADMIN).expose(), HistoryKey.generate(RANDOM))
+    again.share(ADMIN)
+    bare = EpochKeys(Level.ADMIN, ADMIN.secret(Level.ADMIN).expose())
+    bare.check(ADMIN.public())
+    joined = bare.joined(ADMIN)
+    assert joined.history is ADMIN.history
+    for level in Level:
+        assert again.signing_key(level) is ADMIN.signing_key(level)
+        assert again.box_pair(level) is ADMIN.box_pair(level)
+        assert joined.signing_key(level) is bare.signing_key(level)
+    for level in Level:
+        other = EpochKeys(level, RANDOM(32))
+        other.share(ADMIN)
+        with pytest.raises(RemoteProtocolError):
+            other.check(ADMIN.public())
 
 
 def test_keys_for_ops_are_checked() -> None:
