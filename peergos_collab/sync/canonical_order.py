@@ -17,6 +17,7 @@ from ..objects.segments import Segment
 from ..values import dataclass
 from .arrivals import BranchState
 from .causal_order import CausalOrder, DeviceRun, Ready, Waits
+from .opened import Opened, OpenedAhead
 
 
 def deliver_canonically(order: CausalOrder) -> None:
@@ -54,8 +55,11 @@ class _Pass:
 
     def __init__(self, order: CausalOrder) -> None:
         self._order = order
-        self._streams = {n: order.book.stored(b, b.first) for n, b in order.book.numbered.items()}
-        self._heads: dict[int, Segment] = {}
+        self._streams = {
+            number: OpenedAhead(order.book.stored(branch, branch.first), order.keys)
+            for number, branch in order.book.numbered.items()
+        }
+        self._heads: dict[int, tuple[Segment, Opened]] = {}
         self._depths: dict[bytes, int] = {}
         self._heap: list[_Next] = []
         self._asleep: dict[int | DeviceRun | None, list[tuple[int, Ready]]] = {}
@@ -83,20 +87,20 @@ class _Pass:
 
     def _advance(self, number: int) -> None:
         """Looks at the next segment of a branch."""
-        segment = next(self._streams[number], None)
-        if segment is not None and self._order.delivers(self._order.book.numbered[number], segment.seq):
-            self._heads[number] = segment
+        head = next(self._streams[number], None)
+        if head is not None and self._order.delivers(self._order.book.numbered[number], head[0].seq):
+            self._heads[number] = head
             self._consider(number)
 
     def _consider(self, number: int) -> None:
         """Finds the place of a branch's next segment, once what it follows and cites was delivered."""
-        branch, segment = self._order.book.numbered[number], self._heads[number]
+        branch, (segment, opened) = self._order.book.numbered[number], self._heads[number]
         if branch.base is not None and not self._order.base_applied(branch):
             waits = Waits(branch.base.number, lambda: self._order.base_applied(branch))
             self._sleep(number, waits)
             return
         try:
-            payload = self._order.open(branch, segment)
+            payload = self._order.payload_of(branch, segment, opened)
         except Waits as waits:
             self._sleep(number, waits)
             return

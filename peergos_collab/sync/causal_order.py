@@ -28,7 +28,7 @@ from ..objects.epoch_keys import EpochKeys
 from ..objects.log_writers import open_writers_untrusted
 from ..objects.membership import View
 from ..objects.op_kinds import Close
-from ..objects.payload import Author, Cite, Delivery, Kind, Payload, decode_payload_untrusted
+from ..objects.payload import Author, Cite, Delivery, Kind, Payload
 from ..objects.segments import Segment
 from ..objects.snapshots import SnapshotPlace, run_mark
 from ..values import dataclass
@@ -39,6 +39,7 @@ from .closings import Closings
 from .fold import Fold, Missing
 from .introductions import Introductions
 from .logbook import LogBook
+from .opened import Opened, OpenedAhead
 from .pruning import named_to_forget
 from .snapshots import Claimed, Snapshots, open_part_untrusted, stored_snapshot_untrusted
 
@@ -240,10 +241,11 @@ class CausalOrder:
 
     def _deliver(self, touched: dict[int, None], via: str) -> list[Delivery]:
         deliveries: list[Delivery] = []
+        reading: dict[int, OpenedAhead] = {}
         while touched:
             before = self._steps, self.closings.version
             for number in touched:
-                self._deliver_branch(self.book.numbered[number], via, deliveries)
+                self._deliver_branch(self.book.numbered[number], via, reading, deliveries)
             progress = (self._steps, self.closings.version) != before
             touched = self._ready() if progress else {}
         return deliveries
@@ -255,7 +257,15 @@ class CausalOrder:
         """
         return dict.fromkeys([number for number, ready in self._blocked.items() if ready()])
 
-    def _deliver_branch(self, branch: BranchState, via: str, deliveries: list[Delivery]) -> None:
+    def _deliver_branch(
+        self, branch: BranchState, via: str, reading: dict[int, OpenedAhead], deliveries: list[Delivery]
+    ) -> None:
+        """Delivers what can be.
+
+        Args:
+            reading: by branch, what was read of it and waits for another: who answer each other wait at
+                every segment.
+        """
         self._blocked.pop(branch.number, None)
         seq = self.applied.get(branch.number, branch.first - 1) + 1
         if seq > branch.tip:
@@ -263,17 +273,38 @@ class CausalOrder:
         if not self.base_applied(branch):
             self._blocked[branch.number] = lambda: self.base_applied(branch)
             return
-        for segment in self._segments_from(branch, seq):
-            try:
-                deliveries += self.deliver_segment(branch, segment, self.open(branch, segment), via)
-            except Waits as waits:
+        ahead = reading.pop(branch.number, None) or OpenedAhead(self._read_from(branch, seq), self.keys)
+        try:
+            for segment, opened in ahead:
+                waits = self._deliver_next(branch, segment, opened, via, deliveries)
+                if waits is None:
+                    continue
                 self._blocked[branch.number] = waits.ready
+                if waits.what is not None:
+                    ahead.put_back(segment, opened)
+                    reading[branch.number] = ahead
                 return
-            except NotYet as too_early:
-                self._unsettled = True
-                self._blocked[branch.number] = partial(self.fold.knows, too_early.missing)
-                return
-            self._arrived.pop((branch.number, segment.seq), None)
+        except Damaged as damage:
+            self._found_damaged(branch, damage)
+
+    def _deliver_next(
+        self,
+        branch: BranchState,
+        segment: Segment,
+        opened: Opened,
+        via: str,
+        deliveries: list[Delivery],
+    ) -> Waits | None:
+        """Delivers a segment, unless it waits for something."""
+        try:
+            deliveries += self.deliver_segment(branch, segment, self.payload_of(branch, segment, opened), via)
+        except Waits as waits:
+            return waits
+        except NotYet as too_early:
+            self._unsettled = True
+            return Waits(None, partial(self.fold.knows, too_early.missing))
+        self._arrived.pop((branch.number, segment.seq), None)
+        return None
 
     def delivers(self, branch: BranchState, seq: int) -> bool:
         """Whether a segment is not beyond what is to be delivered at all."""
@@ -282,18 +313,25 @@ class CausalOrder:
     def base_applied(self, branch: BranchState) -> bool:
         return branch.base is None or self.applied.get(branch.base.number, 0) >= branch.first - 1
 
-    def _segments_from(self, branch: BranchState, seq: int) -> Iterable[Segment]:
+    def _segments_from(self, branch: BranchState, seq: int) -> Iterator[Segment]:
         try:
-            while seq <= branch.tip:
-                for segment in self._arrived_from(branch, seq) or self.book.stored(branch, seq):
-                    yield segment
-                    seq = segment.seq + 1
-                    if (branch.number, seq) in self._arrived:
-                        break  # what has just arrived is not in the store yet
+            yield from self._read_from(branch, seq)
         except Damaged as damage:
-            if self.strict:
-                raise
-            self._on_damage(branch, damage)
+            self._found_damaged(branch, damage)
+
+    def _found_damaged(self, branch: BranchState, damage: Damaged) -> None:
+        if self.strict:
+            raise damage
+        self._on_damage(branch, damage)
+
+    def _read_from(self, branch: BranchState, seq: int) -> Iterator[Segment]:
+        """What is here of a branch from some place on. Raises Damaged."""
+        while seq <= branch.tip:
+            for segment in self._arrived_from(branch, seq) or self.book.stored(branch, seq):
+                yield segment
+                seq = segment.seq + 1
+                if (branch.number, seq) in self._arrived:
+                    break  # what has just arrived is not in the store yet
 
     def _arrived_from(self, branch: BranchState, seq: int) -> list[Segment]:
         found: list[Segment] = []
@@ -303,24 +341,22 @@ class CausalOrder:
 
     # -- one segment ----------------------------------------------------------------------------
 
-    def open(self, branch: BranchState, segment: Segment) -> Payload | PeergosCollabError:
-        """The payload, or what is wrong with it. Raises Waits for its key or for what it cites."""
-        keys = self.keys.get(segment.epoch)
+    def payload_of(
+        self, branch: BranchState, segment: Segment, opened: Opened
+    ) -> Payload | PeergosCollabError:
+        """What is to be delivered of an opened segment. Raises Waits for its key or for what it cites."""
         if self.bases.is_forgotten(branch, segment.seq):
             return _PASSES
-        if keys is None or self.book.archived.is_forgotten(branch.number, segment.seq):
+        if opened is None or self.book.archived.is_forgotten(branch.number, segment.seq):
             if self._may_pass(branch, segment):
                 return _PASSES
             raise Waits(None, lambda: self._may_open(branch, segment) or self._may_pass(branch, segment))
-        try:
-            payload = decode_payload_untrusted(segment.open(keys.content))
-        except (RemoteProtocolError, Quarantined) as error:
-            return error
-        for cite in payload.cites:
-            if not self._is_applied(cite):
-                self._keep_what_it_cites(branch, segment, payload)
-                raise self._waits_for(cite)
-        return payload
+        if isinstance(opened, Payload):
+            for cite in opened.cites:
+                if not self._is_applied(cite):
+                    self._keep_what_it_cites(branch, segment, opened)
+                    raise self._waits_for(cite)
+        return opened
 
     def _waits_for(self, cite: Cite) -> Waits:
         view, holder = self.view, self.book.find_prefix(cite.log, cite.seq, cite.id)
