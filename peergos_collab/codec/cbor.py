@@ -24,8 +24,12 @@ _BUILT_IN_TAGS: Final = (
 )
 
 
-_STRINGS: Final = (2, 3)
-"""Major types of bytes and text."""
+INTEGER: Final = 0
+BYTES: Final = 2
+_TEXT: Final = 3
+"""Major types."""
+
+_STRINGS: Final = (BYTES, _TEXT)
 
 _PLAIN: Final = frozenset({bytes, str, bool, type(None)})
 _LEAST: Final = -(2**63)
@@ -59,6 +63,19 @@ def encode(value: Any) -> bytes:
         return cbor2.dumps(_ordered(value, MAX_DEPTH))
     except (_Unfit, UnicodeEncodeError) as error:
         raise LocalProtocolError(f"this value has no record form: {error}") from None
+
+
+def item_head(kind: int, argument: int) -> bytes:
+    """How an item of a major type begins, by its length; of an integer that is not negative it is all."""
+    first = kind << 5
+    if argument < 24:
+        return bytes((first | argument,))
+    if argument < 1 << 8:
+        return bytes((first | 24, argument))
+    if argument < 1 << 16:
+        return bytes((first | 25, argument >> 8, argument & 0xFF))
+    size = 4 if argument < 1 << 32 else 8
+    return bytes((first | (26 if size == 4 else 27),)) + argument.to_bytes(size, "big")
 
 
 def decode_untrusted(raw: bytes, limit: int, *, sparse: bool = False) -> Any:

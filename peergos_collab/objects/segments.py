@@ -16,11 +16,13 @@ from dataclasses import field
 from typing import Final
 
 from ..codec import decode_untrusted, encode
+from ..codec.cbor import BYTES, INTEGER, item_head
 from ..codec.ids import EpochId, LogId, ObjectId, SegmentId
 from ..codec.shape import array, blob, number, some_bytes
 from ..codec.sizes import BUCKETS, pad, padme, unpad_untrusted
 from ..crypto import (
     SEAL_OVERHEAD,
+    SIGNATURE_LENGTH,
     BadSignature,
     ContentKey,
     SigningKey,
@@ -42,6 +44,13 @@ MAX_SEQ: Final = (1 << 32) - 1
 _COARSE: Final = BUCKETS[:5]
 _PREFIX_LIMIT: Final = 192
 _SIGNATURE_FIELD: Final = 66
+_THREE: Final = b"\x83"
+_ID_HEAD: Final = item_head(BYTES, 32)
+_SIGNATURE_HEAD: Final = item_head(BYTES, SIGNATURE_LENGTH)
+_TO_SEQ: Final = 2 + 2 * 34
+"""Bytes of a prefix before the seq: how many fields, a version and two ids."""
+_FROM_EPOCH: Final = -(34 + 1)
+"""Where in a prefix the epoch begins, behind which only flags come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +91,15 @@ class Segment:
     raw: bytes
 
     @staticmethod
-    def parse_untrusted(raw: bytes) -> UnverifiedSegment:
-        """Checks form and size, not the signature. Raises RemoteProtocolError."""
+    def parse_untrusted(raw: bytes, after: UnverifiedSegment | None = None) -> UnverifiedSegment:
+        """Checks form and size, not the signature. Raises RemoteProtocolError.
+
+        Args:
+            after: what it most likely follows: then its prefix is known, and need not be decoded.
+        """
+        following = after.following_untrusted(raw) if after is not None else None
+        if following is not None:
+            return following
         prefix, signature, body = array(decode_untrusted(raw, MAX_SEGMENT, sparse=True), 3, "segment")
         prefix = some_bytes(prefix, _PREFIX_LIMIT, "segment prefix")
         body = some_bytes(body, MAX_SEGMENT, "segment body")
@@ -161,6 +177,34 @@ class UnverifiedSegment:
     @property
     def place(self) -> SegmentPlace:
         return self._segment.place
+
+    def following_untrusted(self, raw: bytes) -> UnverifiedSegment | None:
+        """What has the form of the segment after this one, in its log and epoch; None for all else."""
+        before, seq = self._segment, self._segment.seq + 1
+        prefix = b"".join(
+            (
+                before.prefix[:_TO_SEQ],
+                item_head(INTEGER, seq),
+                _ID_HEAD,
+                before.id,
+                before.prefix[_FROM_EPOCH:],
+            )
+        )
+        start = b"".join((_THREE, item_head(BYTES, len(prefix)), prefix, _SIGNATURE_HEAD))
+        at = len(start) + SIGNATURE_LENGTH
+        rest = len(raw) - at
+        body = at + (2 if rest < 2 + (1 << 8) else 3 if rest < 3 + (1 << 16) else 5)
+        # An allowed size is larger than all that comes before the body.
+        if not (
+            len(raw) == padme(len(raw)) <= MAX_SEGMENT
+            and seq <= MAX_SEQ
+            and raw.startswith(start)
+            and raw[at:body] == item_head(BYTES, len(raw) - body)
+        ):
+            return None
+        id_ = _segment_id(prefix, body_hash(raw[body:]))
+        place = before.object, before.log, seq, before.id, before.epoch
+        return UnverifiedSegment(Segment(id_, *place, prefix, raw[body:], raw[len(start) : at], raw))
 
     def verify(self) -> Segment:
         """Raises BadSignature unless the log's key signed it."""

@@ -119,7 +119,7 @@ class LogBook(RecordBook):
         run: list[UnverifiedSegment] = []
         for raw in raws:
             try:
-                segment = Segment.parse_untrusted(raw)
+                segment = Segment.parse_untrusted(raw, run[-1] if run else None)
                 if segment.object != self.object:
                     raise RemoteProtocolError("a segment of another object")
             except PeergosCollabError as error:
@@ -489,7 +489,8 @@ class LogBook(RecordBook):
             damage: Damaged | None = None
             for raw in self._read_stored(branch, start):
                 try:
-                    segment = self._stored_segment(raw, branch, start, previous)
+                    before = run[-1] if run else None
+                    segment = self._stored_segment(raw, before, branch, start, previous)
                 except Damaged as error:
                     damage = error
                     break
@@ -549,9 +550,11 @@ class LogBook(RecordBook):
         return self._id_at(branch.base.number, seq - 1) or b""
 
     @staticmethod
-    def _stored_segment(raw: bytes, branch: BranchState, seq: int, previous: bytes) -> UnverifiedSegment:
+    def _stored_segment(
+        raw: bytes, before: UnverifiedSegment | None, branch: BranchState, seq: int, previous: bytes
+    ) -> UnverifiedSegment:
         try:
-            segment = Segment.parse_untrusted(raw)
+            segment = Segment.parse_untrusted(raw, before)
         except RemoteProtocolError as error:
             raise Damaged(f"segment {seq} of a log is damaged on this disk: {error}") from None
         if (segment.log, segment.seq, segment.previous) != (branch.log, seq, previous):

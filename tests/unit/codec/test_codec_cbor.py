@@ -10,7 +10,7 @@ import cbor2
 import pytest
 
 from peergos_collab.codec import decode_untrusted, encode
-from peergos_collab.codec.cbor import MAX_DEPTH
+from peergos_collab.codec.cbor import BYTES, INTEGER, MAX_DEPTH, item_head
 from peergos_collab.errors import LocalProtocolError, RemoteProtocolError
 
 LIMIT = 1 << 20
@@ -234,3 +234,11 @@ def test_whatever_is_in_strings_counts_as_one_item() -> None:
     for broken in (b"\x82\x5a\xff\xff\xff\xff" + bytes(600), b"\x1c" * 600, b"\x9f" + b"\x5f" * 600):
         with pytest.raises(RemoteProtocolError):
             decode_untrusted(broken, 1 << 20, sparse=True)
+
+
+@pytest.mark.parametrize("length", [0, 23, 24, 255, 256, 65_535, 65_536])
+def test_how_an_item_begins_is_known_before(length: int) -> None:
+    """Byte strings by their length, integers by themselves."""
+    assert item_head(BYTES, length) + bytes(length) == encode(bytes(length))
+    for value in (length, 2**32 - 1 - length, 2**32 + length, 2**64 - 1 - length):
+        assert item_head(INTEGER, value) == encode(value)
