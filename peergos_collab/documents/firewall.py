@@ -42,6 +42,8 @@ OWN_LIMITS: Final = UpdateLimits(size=1 << 30, structs=50_000_000, ranges=50_000
 """For what this account's own devices have checked before: journals and checkpoints."""
 
 _CLIENT_END: Final = 1 << 53
+_CLIENT_BYTES: Final = 8
+"""Of nearly all client ids."""
 _DELETED: Final = 1
 _STRING: Final = 4
 _ORIGIN: Final = 0x80
@@ -129,8 +131,6 @@ class _Reader:
         self.ends: dict[int, int] = {}
         self.later: dict[int, int] = {}
         self.splits: list[Id] = []
-        self.named = client or 0
-        self.named_as = _written(self.named)
 
     def read(self) -> UpdateSummary:
         data = self.data
@@ -210,14 +210,13 @@ class _Reader:
         self.splits.append((client, origin + behind))
 
     def client_id(self) -> int:
-        """Reads one: it is long, and nearly always that of the author or the one before."""
-        data, start = self.data, self.at
-        if data.startswith(self.named_as, start):
-            self.at = start + len(self.named_as)
-        else:
-            self.named = self.number(_CLIENT_END)
-            self.named_as = data[start : self.at]
-        return self.named
+        """Reads one: they are long, and a few come again and again."""
+        end = self.at + _CLIENT_BYTES
+        client = _client_in(self.data[self.at : end])
+        if client is None:
+            return self.number(_CLIENT_END)
+        self.at = end
+        return client
 
     def unknown(self, author: int, client: int, clock: int) -> None:
         """A reference beyond what is known: own bytes may hold several clients, in any order."""
@@ -317,8 +316,11 @@ class _Reader:
 
 
 @lru_cache(maxsize=1 << 10)
-def _written(client: int) -> bytes:
-    return varint(client)
+def _client_in(raw: bytes) -> int | None:
+    """The client id that so many bytes are, in its only form; None where they are less, or anything else."""
+    value = sum((byte & 0x7F) << 7 * at for at, byte in enumerate(raw))
+    sound = len(raw) == _CLIENT_BYTES and varint(value) == raw and value < _CLIENT_END
+    return value if sound else None
 
 
 def halves_of(update: bytes) -> Halves:

@@ -226,3 +226,39 @@ def test_long_ids_that_begin_alike_are_told_apart() -> None:
 
     assert early.value.missing == (two, 0)
     assert first.text == third.text
+
+
+def deletes(client: bytes) -> bytes:
+    """An update that deletes the first character of a client."""
+    return b"\x00\x01" + client + b"\x01\x00\x01"
+
+
+@pytest.mark.parametrize("client", [1, 127, 128, (1 << 49) - 1, 1 << 49, (1 << 53) - 1])
+def test_ids_of_any_length_are_read(client: int) -> None:
+    """Up to eight bytes; each is accepted where it is known, and cut short nowhere."""
+    raw = deletes(varint(client))
+
+    assert check_untrusted(raw, ME, {client: 1}).ranges == 1
+    with pytest.raises(NotYet) as early:
+        check_untrusted(raw, ME, {})
+    assert early.value.missing == (client, 0)
+    for length in range(len(raw)):
+        with pytest.raises(Quarantined, match="ends too early"):
+            check_untrusted(raw[:length], ME, {client: 1})
+
+
+@pytest.mark.parametrize(
+    ("client", "reason"),
+    [
+        (b"\x81\x80\x80\x80\x80\x80\x80\x00", "longer than needed"),
+        (varint(1 << 53), "too large"),
+        (varint((1 << 56) - 1), "too large"),
+        (varint(1 << 56), "too large"),
+    ],
+)
+def test_an_id_has_one_form(client: bytes, reason: str) -> None:
+    """One of eight bytes as well, and it is below 2**53."""
+    known = {1: 1, 1 << 53: 1, (1 << 56) - 1: 1, 1 << 56: 1}
+
+    with pytest.raises(Quarantined, match=reason):
+        check_untrusted(deletes(client), ME, known)
