@@ -97,14 +97,15 @@ class Invitations:
         accepted = known is not None and known.accepted
         return len(kept) < MAX_INVITATIONS and (accepted or strangers < MAX_OF_STRANGERS)
 
-    async def put(self, capability: Capability, account: AccountId, who: str) -> None:
-        """Returns once it is durable here; it may have been accepted or declined by then."""
+    async def put(self, capability: Capability, account: AccountId, who: str) -> bytes:
+        """Returns the id of its entry once that is durable here; it may be accepted or declined by then."""
         entry_id = hash256(Tag.SHARED_ENTRY, capability.object + account)[:ENTRY_ID]
         reference = encode([VERSION, capability.encode(), account, who, now_ms()])
         title = show_name(capability.title) if capability.title else "shared"
         await self._engine.change_profile(
             put_entry(entry_id, _short(title), INVITATION, reference, now=now_ms())
         )
+        return entry_id
 
     async def accept(self, invited: Invited, network: Network, path: str = "") -> str:
         """Enters the object under ``path`` or its title, once its content is here.
@@ -147,17 +148,12 @@ class Invitations:
         ways = [from_node(network, node) for node in nodes]
         if neighbours.of(invited.account) is not None:
             ways.insert(0, partial(neighbours.way, invited.account))
-        failure = Offline("the invitation names no node; nothing was changed")
-        for way in ways:
-            try:
-                with neighbours.expecting(capability.object, invited.account):
-                    entered = await enter(engine, way, name, reference, ACCEPT_SECONDS, entry_id, sharer)
-            except Offline as error:
-                failure = error
-                continue
-            await self.decline(invited)
-            return entered
-        raise failure
+        if not ways:
+            raise Offline("the invitation names no node; nothing was changed")
+        with neighbours.expecting(capability.object, invited.account):
+            entered = await enter(engine, ways, name, reference, ACCEPT_SECONDS, entry_id, sharer)
+        await self.decline(invited)
+        return entered
 
     async def _check(self, opened: OpenObject, invited: Invited) -> None:
         """An invitation to what is here already must not take away what one has of it.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
 
 from ..codec.ids import AccountId, DeviceId, ObjectId
 from ..codec.shown import show_person
@@ -42,6 +43,9 @@ FORGET: Final = (DAYS_BACK + 3) * DAY
 
 DELIVERY_SECONDS: Final = 30.0
 
+ACCEPTED_AT_ONCE: Final = 4
+"""Invitations of one contact that are being accepted: each leads to as many nodes as he names."""
+
 
 class Mailroom:
     """See the module's text."""
@@ -56,7 +60,9 @@ class Mailroom:
         self.sender = MailSender(engine, self.book, self.outbox, self.turns, self.card)
         self._accepting: dict[bytes, asyncio.Task[None]] = {}
         self._telling: asyncio.Task[None] | None = None
+        self._turn_of: WeakValueDictionary[AccountId, asyncio.Semaphore] = WeakValueDictionary()
         self._contacts: Mapping[str, EntryView] = {}
+        self._trusted: frozenset[AccountId] = frozenset()
 
     # -- running --------------------------------------------------------------------------------
 
@@ -86,7 +92,8 @@ class Mailroom:
         contacts = self._engine.profile.view.apart(CONTACT)
         if contacts is not self._contacts:
             self._contacts = contacts
-            self.accept_known()
+            before, self._trusted = self._trusted, self._trusted_now()
+            self.accept_known(self._trusted - before)
 
     def start_over(self) -> None:
         """Sessions end, and come back by today's way out."""
@@ -140,7 +147,6 @@ class Mailroom:
         known = await self.book.note(known, record)
         await self.tell(known.account, LetterKind.HELLO)
         self.refresh()
-        self.accept_known()
         return known
 
     async def add_contact(self, card: ContactCard, name: str) -> Known:
@@ -264,8 +270,8 @@ class Mailroom:
             return True
         if not self.invitations.room_for(known.account):
             return False
-        await self.invitations.put(capability, known.account, letter.card.name)
-        self.accept_known()
+        id_ = await self.invitations.put(capability, known.account, letter.card.name)
+        self._accept_soon(invited for invited in self.invitations.all() if invited.entry.id == id_)
         self._engine.news.pulse()
         return True
 
@@ -292,24 +298,29 @@ class Mailroom:
 
     # -- accepting by itself --------------------------------------------------------------------
 
-    def accept_known(self) -> None:
-        """Invitations from contacts are accepted without asking."""
-        if self.reader.running:
-            for invited in self.invitations.all():
-                self._accept_soon(invited)
+    def accept_known(self, of: Collection[AccountId] | None = None) -> None:
+        """Invitations from contacts are accepted without asking: of all of them, or of some."""
+        if of is None or of:
+            self._accept_soon(each for each in self.invitations.all() if of is None or each.account in of)
 
-    def _accept_soon(self, invited: Invited) -> None:
-        known = self.book.of(invited.account)
-        trusted = known is not None and known.accepted and known.record.newer is None
-        if trusted and invited.entry.id not in self._accepting:
-            task = asyncio.create_task(self._accept(invited))
-            self._accepting[invited.entry.id] = task
+    def _trusted_now(self) -> frozenset[AccountId]:
+        known = self.book.all().values()
+        return frozenset(each.account for each in known if each.accepted and each.record.newer is None)
+
+    def _accept_soon(self, some: Iterable[Invited]) -> None:
+        if not self.reader.running:
+            return
+        trusted = self._trusted_now()
+        for invited in some:
+            if invited.account in trusted and invited.entry.id not in self._accepting:
+                self._accepting[invited.entry.id] = asyncio.create_task(self._accept(invited))
 
     async def _accept(self, invited: Invited) -> None:
         try:
-            # Not as one who wants to be online: this must never be what keeps a connection up.
-            if self._engine.online.network is not None:
-                await self.invitations.accept(invited, self._engine.online.network)
+            async with self._turn_of.setdefault(invited.account, asyncio.Semaphore(ACCEPTED_AT_ONCE)):
+                # Not as one who wants to be online: this must never be what keeps a connection up.
+                if self._engine.online.network is not None:
+                    await self.invitations.accept(invited, self._engine.online.network)
         except Offline:
             pass  # it waits, and is tried again when this account is online next time
         except PeergosCollabError as error:

@@ -235,7 +235,7 @@ class Neighbours:
             link.set_objects(self._in_common(link))
             self._engine.waking.wake(self._engine.resting.shared_with(met.card.id))
             self._engine.mailroom.sender.look_again(met.card.id)
-            self._engine.mailroom.accept_known()  # what he shared, and went before it was here
+            self._engine.mailroom.accept_known({met.card.id})  # what he shared, and went before it was here
             await link.run()
         except Offline:
             pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -184,7 +184,8 @@ async def join(engine: Engine, text: str, path: str, password: str, seconds: flo
             return known.shown
         name = free_name(engine, name or show_name(capability.title) or "shared")
         async with engine.online.needed() as network:
-            return await enter(engine, from_node(network, address), name, reference, seconds, os.urandom(16))
+            ways = [from_node(network, address)]
+            return await enter(engine, ways, name, reference, seconds, os.urandom(16))
 
 
 def entering(engine: Engine, object_id: ObjectId) -> asyncio.Lock:
@@ -294,7 +295,7 @@ def from_node(network: Network, address: str) -> Way:
 
 async def enter(
     engine: Engine,
-    way: Way,
+    ways: Sequence[Way],
     name: str,
     reference: ObjectReference,
     seconds: float,
@@ -304,10 +305,11 @@ async def enter(
     """Puts an object into the profile, once its content is here and fits the promise.
 
     Args:
+        ways: tried one after the other, for so many seconds each.
         sharer: who shared it; None where a link led to it.
 
     Raises:
-        Offline, WrongPin: nobody is to be reached on ``way``, or has nothing. Refused.
+        Offline, WrongPin: nobody is to be reached on any way, or has nothing. Refused.
     """
     capability = reference.capability
     if capability.kind not in KIND_NAMES:
@@ -316,7 +318,7 @@ async def enter(
     opened.preview = Preview(capability.snapshot) if capability.snapshot is not None else None
     try:
         with engine.online.holding(opened):
-            await _first_content(engine, opened, way, reference, seconds)
+            await _first_of(engine, opened, ways, reference, seconds)
         await opened.live.durable()
         kind = KIND_NAMES[Kind(capability.kind)]
         await engine.change_profile(put_entry(entry_id, name, kind, reference.encode(), now=now_ms()))
@@ -326,6 +328,16 @@ async def enter(
     who = sharer or Called("")
     engine.news.tell(Event("joined", name, who.name, unverified=who.unverified))
     return name
+
+
+async def _first_of(
+    engine: Engine, opened: OpenObject, ways: Sequence[Way], reference: ObjectReference, seconds: float
+) -> None:
+    """The same as ``_first_content``, from the first of some ways that leads to it."""
+    for way in ways[:-1]:
+        with contextlib.suppress(Offline, WrongPin):
+            return await _first_content(engine, opened, way, reference, seconds)
+    return await _first_content(engine, opened, ways[-1], reference, seconds)
 
 
 async def _first_content(

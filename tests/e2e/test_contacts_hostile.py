@@ -39,7 +39,8 @@ from peergos_collab.workspace import Role, invitations, mail_sender
 from peergos_collab.workspace.home import found_object
 from peergos_collab.workspace.machine import now_ms
 from peergos_collab.workspace.mail_session import MailSession
-from support.homes import RELAYED, Person, World, until, world
+from peergos_collab.workspace.mailroom import ACCEPTED_AT_ONCE
+from support.homes import RELAYED, Person, World, direct_connections, until, world
 from support.linking import link
 
 
@@ -297,6 +298,42 @@ async def test_who_invites_to_what_is_being_shared_ends_nothing(made: World) -> 
 
     assert [state.path for state in (await ben.workspace.status()).objects] == ["plan"]
     assert (await (await made.reopen(ben)).workspace.read_document("plan"))[0] == "typed by Ben from Ana"
+
+
+async def test_invitations_that_lead_nowhere_have_few_places_called(made: World) -> None:
+    """Each place that they name once or twice, a few invitations at a time; what comes later from the same
+    contact does not have all of it tried again."""
+    ben, eve = await friends(made, "Ben", "Eve")
+    mailroom, places, in_use = ben.engine.mailroom, direct_connections(ben), set[int]()
+
+    def looked_at() -> bool:
+        in_use.add(len(ben.engine.objects))
+        return not mailroom._accepting
+
+    async def take(kind: LetterKind, content: bytes = b"") -> None:
+        letter = write(eve.engine.mailroom.card(), credentials(eve).device_sign, ben, kind, content)
+        assert await mailroom._do(read_letter_untrusted(letter, credentials(ben).account_id))
+
+    def to_nowhere(number: int) -> bytes:
+        ports = range(1 + 8 * number, 9 + 8 * number)
+        nodes = tuple(f"{nowhere(made).rpartition(':')[0]}:{port}" for port in ports)
+        return replace(invitation_of(eve, f"{number}"), nodes=nodes).encode()
+
+    for number in range(10):
+        await take(LetterKind.SHARE, to_nowhere(number))
+    await ben.workspace.go_online(RELAYED)
+    await until(looked_at, ben, what="all are looked at")
+    called = len(places)
+    await take(LetterKind.HELLO)
+    again = list(mailroom._accepting)
+    await take(LetterKind.SHARE, to_nowhere(10))
+    await until(looked_at, ben, what="the last one is looked at")
+
+    assert 80 <= called <= 320
+    assert max(in_use) <= 1 + ACCEPTED_AT_ONCE
+    assert again == []
+    assert len(places) <= called + 32
+    assert len(await ben.workspace.invitations()) == 11
 
 
 @pytest.mark.parametrize("role", [Role.READER, Role.ADMIN])

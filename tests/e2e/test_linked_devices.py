@@ -458,7 +458,7 @@ async def test_what_waits_is_taken_once_another_device_accepted_who_sent_it(tmp_
         await ben.workspace.sync()
         await phone.workspace.sync()
         assert [invitation.who for invitation in await phone.workspace.invitations()] == ["Ben"]
-        laptop.engine.mailroom.accept_known = lambda: None  # type: ignore[method-assign]
+        laptop.engine.mailroom.accept_known = lambda *_: None  # type: ignore[method-assign]
         await laptop.workspace.sync()
         await laptop.workspace.accept_contact("Ben")
         await laptop.workspace.sync()
