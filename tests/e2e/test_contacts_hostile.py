@@ -300,6 +300,25 @@ async def test_who_invites_to_what_is_being_shared_ends_nothing(made: World) -> 
     assert (await (await made.reopen(ben)).workspace.read_document("plan"))[0] == "typed by Ben from Ana"
 
 
+async def test_a_node_with_another_certificate_does_not_end_the_way_by_the_next(made: World) -> None:
+    """Of the nodes that an invitation names the first is not what its address says: the second has it."""
+    ana, ben = await friends(made, "Ana", "Ben")
+    other = await made.node("other")
+    await ana.workspace.new_document("plan", "from Ana")
+    await ana.workspace.share_with("plan", "Ben", Role.READER)
+    right = node_of(made).address
+    wrong = f"{other.address.partition('@')[0]}@{right.partition('@')[2]}"
+    capability = replace(capability_of(ana, "plan", Level.READ, right), nodes=(wrong, right))
+    card = ana.engine.mailroom.card()
+    letter = write(card, credentials(ana).device_sign, ben, LetterKind.SHARE, capability.encode())
+    assert await ben.engine.mailroom._do(read_letter_untrusted(letter, credentials(ben).account_id))
+    await ben.workspace.go_online(RELAYED)
+    await until(lambda: not ben.engine.mailroom._accepting, ben, what="it is looked at")
+
+    assert [entry.name for entry in await ben.workspace.list_entries()] == ["plan"]
+    assert ben.engine.problems == []
+
+
 async def test_invitations_that_lead_nowhere_have_few_places_called(made: World) -> None:
     """Each place that they name once or twice, a few invitations at a time; what comes later from the same
     contact does not have all of it tried again."""
