@@ -207,16 +207,47 @@ def _proofs(segments: Sequence[Segment]) -> bytes:
     return b"".join(segment.signature + body_hash(segment.body) for segment in segments)
 
 
-def archive_epoch(raw: bytes) -> EpochId | None:
-    """The epoch of a stored archive; None where it is damaged. Cheap: no id in it is made."""
-    try:
-        prefix = array(decode_untrusted(raw, MAX_SEGMENT, sparse=True), 3, "archive")[0]
-        fields = array(
-            decode_untrusted(some_bytes(prefix, _PREFIX_LIMIT, "prefix"), _PREFIX_LIMIT), 8, "prefix"
-        )
-        return EpochId(blob(fields[7], 32, "epoch id"))
-    except RemoteProtocolError:
-        return None
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What a stored archive shows of itself, without making all its ids: they were right when it was taken.
+
+    Args:
+        place: of the first segment.
+        body: the hash of its body.
+        last_id: of the last one.
+    """
+
+    place: SegmentPlace
+    body: bytes
+    last_id: SegmentId
+
+    @property
+    def first_id(self) -> SegmentId:
+        return id_of(self.place, self.body)
+
+    @property
+    def epoch(self) -> EpochId:
+        return self.place.epoch
+
+    @classmethod
+    def of_stored(cls, raw: bytes) -> Self | None:
+        """None where it is damaged."""
+        try:
+            prefix, proofs, _ = array(decode_untrusted(raw, MAX_SEGMENT, sparse=True), 3, "archive")
+            prefix = some_bytes(prefix, _PREFIX_LIMIT, "archive prefix")
+            _, object_id, log, first, _, previous, last_id, epoch = array(
+                decode_untrusted(prefix, _PREFIX_LIMIT), 8, "archive prefix"
+            )
+            number(first, 1, MAX_SEQ, "seq")
+            object_id, log, last_id, epoch = (
+                blob(each, 32, "id") for each in (object_id, log, last_id, epoch)
+            )
+            previous = blob(previous, 0 if first == 1 else 32, "previous segment")
+            place = SegmentPlace(ObjectId(object_id), LogId(log), first, previous, EpochId(epoch))
+            body = some_bytes(proofs, MAX_SEGMENT, "proofs")[_SIGNATURE:_PROOF]
+            return cls(place, blob(body, 32, "body hash"), SegmentId(last_id))
+        except RemoteProtocolError:
+            return None
 
 
 def pack_archive(segments: Sequence[Segment], key: ContentKey) -> Archive:

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from ..codec.ids import EpochId, ObjectId, SegmentId
 from ..errors import Damaged, RemoteProtocolError
-from ..objects.archives import Archive, archive_epoch
+from ..objects.archives import Archive, Outline
 from ..objects.epoch_keys import EpochKeys
 from ..objects.prunes import Replaced
 from ..ports import Batch, BeginBranch, Branch, PutValue, SegmentStore, TruncateBranch
@@ -150,6 +150,11 @@ class Archived:
         span = self.span_at(branch, seq)
         if span is None:
             return None
+        if seq in (span.first, span.last) and span not in self._ids:  # which each opening asks for
+            outline = Outline.of_stored(self._value(span))
+            if outline is None:
+                raise Damaged(_DAMAGED)
+            return outline.last_id if seq == span.last else outline.first_id
         at = (seq - span.first) * _ID
         return SegmentId(self._ids_of(span)[at : at + _ID])
 
@@ -168,14 +173,18 @@ class Archived:
         span = self.span_at(branch, seq)
         if span is None or span in self._unpacked:
             return None
-        if span.space != HUSKS and archive_epoch(self._value(span)) in self.keys:
+        if span.space != HUSKS and self._epoch(span) in self.keys:
             return None
         return self._archive(span)
 
     def epoch_at(self, branch: int, seq: int) -> EpochId | None:
         """The epoch of a segment in an archive; cheap, as ``epoch_of``."""
         span = self.span_at(branch, seq)
-        return archive_epoch(self._value(span)) if span is not None else None
+        return self._epoch(span) if span is not None else None
+
+    def _epoch(self, span: Span) -> EpochId | None:
+        outline = Outline.of_stored(self._value(span))
+        return outline.epoch if outline is not None else None
 
     def offered(self, archive_id: bytes) -> Archive | None:
         """At a node, an archive that waits for its time."""

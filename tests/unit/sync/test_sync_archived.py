@@ -89,6 +89,28 @@ def test_the_ids_of_a_few_archives_are_kept(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(book.archived._ids) == 2
 
 
+def test_the_first_and_the_last_id_cost_no_look_at_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each opening asks for them, of each log; the same where the others are known."""
+    a = long()["a"]
+    before = {log: [Segment.parse_untrusted(raw).id for raw in log_raws] for log, log_raws in raws(a).items()}
+    a.archive()
+    branches = [branch for branch in a.replica.book.numbered.values() if branch.kept > branch.first]
+    for known in (False, True):
+        book = LogBook.load(a.group.object, a.store)
+        for branch in branches:
+            span = book.archived.span_at(branch.number, branch.first)
+            assert span is not None
+            if known:
+                book.id_at(branch, span.first + 1)
+            else:
+                monkeypatch.setattr(archived.Archive, "parse_untrusted", None)
+            for seq in (span.first, span.last):
+                assert book.id_at(branch, seq) == before[branch.log][seq - 1]
+        monkeypatch.undo()
+
+    assert len(branches) == 2
+
+
 def test_who_lacks_all_or_half_is_given_it() -> None:
     """Segments as ever, with signatures that hold: others need not know of archives."""
     table = long("abc")
