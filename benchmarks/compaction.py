@@ -2,12 +2,14 @@
 
 The trace ``automerge-paper`` is typed four times over, one transaction per operation, through a node; between
 two rounds all is deleted. So a paper of 105 KB is left, and most of what was written is gone. Opening is by a
-fresh process on a fresh copy of the home, as in ``opening``. A newcomer joins by a link.
+fresh process on a fresh copy of the home, as in ``opening``. A newcomer joins by a link. At the end all of
+its history is forgotten, at a node that waits for no objections.
 """
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import statistics
 import time
 from pathlib import Path
@@ -24,6 +26,7 @@ from .report import Report
 
 ROUNDS = 4
 PATIENCE = 600.0
+HOMES = (("home", "a"), ("node", "node"))
 
 
 async def writer(talk: Talk, home: str, node: str, rounds: int, most: int | None) -> None:
@@ -74,6 +77,32 @@ async def newcomer(talk: Talk, home: str, link: str) -> None:
         await workspace.close()
 
 
+async def forgetter(talk: Talk, home: str) -> None:
+    """Has the history forgotten, and says after how many milliseconds it was made known, and gone here."""
+    workspace = await open_workspace(Path(home))
+    try:
+        await workspace.go_online(Options(webrtc=False))
+        started = time.perf_counter()
+        forgotten = await workspace.forget_document(DOCUMENT)
+        said = time.perf_counter()
+        while not forgotten.done:
+            await workspace.sync(PATIENCE)
+            (forgotten,) = await workspace.forgetting(DOCUMENT)
+        talk.say([(said - started) * 1000, (time.perf_counter() - said) * 1000])
+        await talk.listen()
+    finally:
+        await workspace.close()
+
+
+async def _settled(home: Path) -> int:
+    """The bytes in use on a disk, once they stay the same: its owner says nothing when it is done."""
+    before, size = -1, stored_bytes(home, in_use=True)
+    while size != before:
+        await asyncio.sleep(2)
+        before, size = size, stored_bytes(home, in_use=True)
+    return size
+
+
 async def _is_unverified(workspace: Any) -> bool:
     status = await workspace.status()
     return any("not verified" in problem for state in status.objects for problem in state.problems)
@@ -94,22 +123,35 @@ async def measure(rounds: int = ROUNDS, most: int | None = None) -> Report:
         return report
     _, text = paper_trace.load(most)
     with scratch() as place:
-        async with child("people", "node", home=str(place / "node")) as node:
+        async with child("people", "node", home=str(place / "node"), grace=0) as node:
             address = await node.hear()
             how = {"home": str(place / "a"), "node": address, "rounds": rounds, "most": most}
             async with child("compaction", "writer", **how) as a:
                 edits, link = await a.hear()
             async with child("compaction", "newcomer", home=str(place / "b"), link=link) as b:
                 shown, verified, _ = await b.hear()
+            sizes = {name: stored_bytes(place / home) / 1e6 for name, home in HOMES}
+            shutil.copytree(place / "a", place / "lived")
+            async with child("compaction", "forgetter", home=str(place / "a")) as a:
+                said, gone = await a.hear()
+                after = {"node": await _settled(place / "node") / 1e6}
+            after["home"] = stored_bytes(place / "a", in_use=True) / 1e6
         await fresh(place / "c", text)
         report.add("edits", edits, "ops")
-        lived = await _opening(report, "it", place / "a")
+        lived = await _opening(report, "it", place / "lived")
         young = await _opening(report, "a fresh one of its text", place / "c")
         report.add("opening it / a fresh one", lived / young, "", "<= 1.5")
         report.add("a newcomer sees its text", shown, "ms")
         report.add("a newcomer has verified its history", verified, "ms")
-        for name, home in (("home", "a"), ("node", "node"), ("fresh home", "c")):
-            report.add(f"disk, {name}", stored_bytes(place / home) / 1e6, "MB")
+        for name, size in sizes.items():
+            report.add(f"disk, {name}", size, "MB")
+        report.add("disk, fresh home", stored_bytes(place / "c") / 1e6, "MB")
+        report.add("having its history forgotten: said to the node", said, "ms")
+        report.add("then gone from the home", gone, "ms")
+        for name, size in after.items():
+            report.add(f"disk in use then, {name}", size, "MB")
+        forgetful = await _opening(report, "it, once that is forgotten", place / "a")
+        report.add("opening it then / a fresh one", forgetful / young, "")
     return report
 
 

@@ -8,8 +8,11 @@ import tempfile
 from pathlib import Path
 
 
-def stored_bytes(home: Path) -> int:
-    """Size of the database with its WAL moved into it, worked out on a copy: it may be in use."""
+def stored_bytes(home: Path, *, in_use: bool = False) -> int:
+    """Size of the database with its WAL moved into it, worked out on a copy: it may be in use.
+
+    ``in_use``: without the pages that nothing is on, and that what is written next is put on.
+    """
     with tempfile.TemporaryDirectory(prefix="pgc-bench-") as folder:
         size = 0
         for path in home.glob("*.db"):
@@ -21,6 +24,10 @@ def stored_bytes(home: Path) -> int:
             connection = sqlite3.connect(copy, isolation_level=None)
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if in_use:
+                ((free,),) = connection.execute("PRAGMA freelist_count")
+                ((page,),) = connection.execute("PRAGMA page_size")
+                size -= free * page
             connection.close()
             size += copy.stat().st_size
     return size

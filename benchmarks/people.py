@@ -13,11 +13,15 @@ from .processes import Talk
 DOCUMENT = "paper"
 
 
-async def node(talk: Talk, home: str) -> None:
-    """A child: a blind node. Says its address, then serves until the end."""
+async def node(talk: Talk, home: str, grace: int = 168) -> None:
+    """A child: a blind node. Says its address, then serves until the end.
+
+    Args:
+        grace: hours in which members may object before anything is dropped.
+    """
     from peergos_collab.node import serve_node
 
-    running = await serve_node(Path(home), "127.0.0.1", 0)
+    running = await serve_node(Path(home), "127.0.0.1", 0, grace=grace)
     talk.say(running.address)
     try:
         await talk.listen()
