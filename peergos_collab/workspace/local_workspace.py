@@ -71,6 +71,7 @@ from .prune_checks import check_for_a_moment
 from .references import ObjectReference
 from .resting import Note, Place
 from .sharing import KIND_NAMES, ROLES, join, links, members, share_link
+from .states_at_rest import IN_TURN
 from .summaries import Summary, stored_summary
 
 T = TypeVar("T")
@@ -144,7 +145,12 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         if most:
             return [self._entry(view, None) for view in entries.rows(after, most)]
         noted = self.engine.resting.note_at  # read at once, where each summary by itself takes longer
-        return [self._entry(view, noted(view.id)) for view in entries.entries().values()]
+        rows = []
+        for view in entries.entries().values():
+            rows.append(self._entry(view, noted(view.id)))
+            if len(rows) % IN_TURN == 0:
+                await asyncio.sleep(0)
+        return rows
 
     def _entry(self, view: EntryView, note: Note | None) -> Entry:
         try:
