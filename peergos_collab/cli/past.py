@@ -204,7 +204,9 @@ def _forgotten(each: Forgetting) -> str:
 
 def _when(at: CompactedAt) -> str:
     return at.problem or (
-        f"forgets them in {at.hours} h, unless a member objects" if at.hours else "forgot them"
+        f"forgets them in {at.hours} h, unless a member objects"
+        if at.hours
+        else "forgot them, or is at it: the time to object is over"
     )
 
 

@@ -403,7 +403,8 @@ class CompactedAt:
     """What a node said of older changes that it is to keep in archives, or to forget.
 
     Args:
-        hours: in which all of that is done, if no member objects; 0: it is. None: it said nothing of it.
+        hours: in which all of that is done, if no member objects; 0: it is, or is being done. None: it said
+            nothing of it.
         problem: why not, in words.
     """
 
@@ -432,8 +433,7 @@ class Forgetting:
         changes: how many there were.
         done: on this device they are forgotten.
         counts: nodes and members go by it: it is from an admin of today, and nobody objected.
-        nodes: what nodes say: ``hours`` until they forget it; 0: they have. None are named where it does not
-            count, or something later took its place.
+        nodes: what nodes say; none are named where it does not count, or something later took its place.
     """
 
     by: str

@@ -54,7 +54,7 @@ def forgetting_words(each: Forgetting) -> str:
     """What becomes of it where, a line for each node."""
     lines = [f"{each.changes:,} changes are to be forgotten."]
     for at in each.nodes:
-        waits = f"forgets them in {at.hours} h, unless somebody objects" if at.hours else "forgot them"
+        waits = f"forgets them in {at.hours} h, unless somebody objects" if at.hours else "forgets them now"
         lines.append(f"{node_name(at.node)}: {shown(at.problem, 200) or waits}")
     return "\n".join(lines)
 

@@ -367,7 +367,7 @@ def test_forget(pgc: Any, workspace: FakeWorkspace, forgotten: list[Forgetting])
     assert said.endswith(": members' devices do so after the nodes, unless somebody objects.")
     assert nodes == [
         "pgc://a  forgets them in 168 h, unless a member objects",
-        "pgc://b  forgot them",
+        "pgc://b  forgot them, or is at it: the time to object is over",
         "pgc://c  it is full",
     ]
     assert workspace.calls[-1] == ("forget_document", "notes", "handed in")
