@@ -33,19 +33,17 @@ class StatesAtRest:
         """Of each entry, in the order of names; None where its object is not at rest."""
         self._connected: frozenset[Place] = frozenset()
         self._outdated: dict[EntryId, None] = {}
-        self._making = asyncio.Lock()
 
     async def all(self) -> list[ObjectState]:
         """Of all objects that are at rest when this returns. Raises Damaged."""
-        async with self._making:
-            while self._take_changes():
-                for entry in list(islice(self._outdated, IN_TURN)):
-                    view, _ = self._states[entry]
-                    self._states[entry] = view, self._state(view)
-                    del self._outdated[entry]
-                if self._outdated:
-                    await asyncio.sleep(0)
-            return [state for _, state in self._states.values() if state is not None]
+        while self._take_changes():
+            for entry in list(islice(self._outdated, IN_TURN)):
+                view, _ = self._states[entry]
+                self._states[entry] = view, self._state(view)
+                del self._outdated[entry]
+            if self._outdated:
+                await asyncio.sleep(0)
+        return [state for _, state in self._states.values() if state is not None]
 
     def _take_changes(self) -> bool:
         """Notes what is not as it was; whether there is anything of that."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from peergos_collab.sync import archiving
 from peergos_collab.sync.logbook import LogBook
 from peergos_collab.workspace import Role, compacting, open_workspace, prune_checks
 from peergos_collab.workspace.api import Compaction
+from peergos_collab.workspace.engine import Engine
+from peergos_collab.workspace.open_object import OpenObject
 from peergos_collab.workspace.prune_checks import check_prunes
 from support.homes import PATIENCE, RELAYED, Person, World, agree, compacted, online, until, until_does, world
 
@@ -337,7 +340,7 @@ async def test_who_only_syncs_now_and_then(tmp_path: Path, monkeypatch: pytest.M
 
 
 async def test_who_only_syncs_objects_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The node has it before that ends."""
+    """At the end of it, and not before the node has that."""
     async with world(tmp_path) as made:
         node, ana, ben = await long_past(made, grace=24)
         await made.close(ben)
@@ -348,11 +351,19 @@ async def test_who_only_syncs_objects_as_well(tmp_path: Path, monkeypatch: pytes
         await made.close(ana)
         monkeypatch.setattr("peergos_collab.workspace.engine.check_prunes", _nothing)
         ben = await made.person("Ben")
-        await ben.workspace.sync()
+        await online("notes", RELAYED, ben)
         book = node._shelf.find_book(ben.opened("notes").live.id)
-
         assert book is not None
-        assert len(book.prunes) == 2
+        checked, counts = prune_checks.check_for_a_moment, []
+
+        async def check(engine: Engine, objects: Iterable[OpenObject]) -> None:
+            await checked(engine, objects)
+            counts.append(len(book.prunes))
+
+        monkeypatch.setattr("peergos_collab.workspace.local_workspace.check_for_a_moment", check)
+        await ben.workspace.sync()
+
+        assert counts == [2]
         assert any("Ana" in problem and "archive" in problem for problem in await ben.problems())
 
 
