@@ -10,7 +10,8 @@ away. Where one of them objects, or keys changed so that nobody knows who an adm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from ..codec.ids import LogId, ObjectId
@@ -27,6 +28,7 @@ from ..sync.logbook import LogBook
 from ..sync.pruning import forgetting, shows_part_of, standing
 from ..sync.session import Session
 from ..sync.session_events import ArchiveCame
+from ..values import dataclass
 from .commits import Commit, nothing
 
 GRACE_HOURS: Final = 7 * 24
@@ -38,6 +40,14 @@ _STEP: Final = 4
 
 _READ: Final = 1 << 18
 _MANY: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An archive, as a prune record names it."""
+
+    prune: Prune
+    named: Replaced
 
 
 class Pruning:
@@ -73,11 +83,16 @@ class Pruning:
         self.ripe = bool(self._due)
         self._without: dict[int, set[bytes]] = {}
         """By session: archives that it was asked for and does not have."""
+        self._to_ask: dict[int, dict[ObjectId, Iterator[Named]]] = {}
+        """By session and object: what is still to be looked at, whether to ask for it."""
+        self._asked: dict[int, dict[bytes, Named]] = {}
+        """By session, and object and archive: what it was asked for and has not answered yet."""
         self._awaited: dict[ObjectId, set[LogId]] = {}
         """Logs of which archives are named whose segments, or one after them, are not here yet."""
 
     def detach(self, session: Session) -> None:
-        self._without.pop(id(session), None)
+        for of_sessions in (self._without, self._to_ask, self._asked):
+            of_sessions.pop(id(session), None)
 
     def lose(self, object_id: ObjectId) -> None:
         """What was to be written of an object is not on the disk."""
@@ -126,17 +141,17 @@ class Pruning:
 
     def take(self, session: Session, book: LogBook, came: ArchiveCame) -> Commit | None:
         """Keeps an archive that was asked for, if it shows what it is to replace."""
+        asked = self._asked.get(id(session), {}).pop(book.object + came.id, None)
         counting = standing(book)
-        lacking = (each for prune in counting for each in self._lacking(book, prune))
-        named = next((each for each in lacking if each.archive == came.id), None)
-        if named is None:  # it came by another session meanwhile, or counts no more
-            self._ask(session, book, counting)
+        if asked is None or asked.prune not in counting or not self._is_lacking(book, asked.named):
+            self._ask_next(session, book)  # it came by another session meanwhile, or counts no more
             return None
+        named = asked.named
         if came.archive is None or not _replaces(book, named, came.archive):
             if came.archive is not None:
                 session.refuse(book.object, "false", "an archive that does not show what it is to replace")
             self._without.setdefault(id(session), set()).add(came.id)
-            self._ask(session, book, counting)
+            self._ask_next(session, book)
             return None
         key = book.object + came.id
         self._due[key] = self._age + self._grace
@@ -144,9 +159,9 @@ class Pruning:
         def durable() -> None:
             self.ripe |= not self._grace
             for prune in counting:
-                if came.id in {each.archive for each in prune.replaced} and self._has_all(book, prune):
+                if _names(prune, named) and self._has_all(book, prune):
                     session.archives.tell_pruned(book.object, prune.id, self._hours(book, prune))
-            self._ask(session, book, counting)
+            self._ask_next(session, book)
             self._touch(session)
 
         due = key + self._due[key].to_bytes(8, "big")
@@ -154,24 +169,31 @@ class Pruning:
         return Commit(batch, durable, book.object)
 
     def _ask(self, session: Session, book: LogBook, counting: Iterable[Prune]) -> None:
-        """Asks a session for one archive that is lacking; for the next once that has come."""
+        """Asks a session for the archives that are lacking, one after the other."""
         self._awaited[book.object] = {
             each.log for prune in counting for each in prune.replaced if _is_behind(book, each)
         }
+        named = (Named(prune, each) for prune in counting for each in prune.replaced)
+        self._to_ask.setdefault(id(session), {})[book.object] = named
+        self._ask_next(session, book)
+
+    def _ask_next(self, session: Session, book: LogBook) -> None:
+        """Asks for the next one. Records may name thousands that nobody has: they are looked through once."""
         without = self._without.get(id(session), set())
-        lacking = (each.archive for prune in counting for each in self._lacking(book, prune))
-        id_ = next((id_ for id_ in lacking if id_ not in without), None)
-        if id_ is not None:
-            session.archives.get(book.object, id_)
-            self._touch(session)
+        for each in self._to_ask.get(id(session), {}).get(book.object, ()):
+            id_ = each.named.archive
+            if id_ not in without and self._is_lacking(book, each.named):
+                self._asked.setdefault(id(session), {})[book.object + id_] = each
+                session.archives.get(book.object, id_)
+                self._touch(session)
+                return
 
     def _lacking(self, book: LogBook, prune: Prune) -> list[Replaced]:
         """What could take the place of segments that are here, and is not here itself."""
-        return [
-            each
-            for each in prune.replaced
-            if book.object + each.archive not in self._due and _branches(book, each)
-        ]
+        return [each for each in prune.replaced if self._is_lacking(book, each)]
+
+    def _is_lacking(self, book: LogBook, named: Replaced) -> bool:
+        return book.object + named.archive not in self._due and bool(_branches(book, named))
 
     def _has_all(self, book: LogBook, prune: Prune) -> bool:
         return not self._lacking(book, prune) and not any(_is_behind(book, each) for each in prune.replaced)
@@ -316,6 +338,11 @@ def _is_done(book: LogBook, prune: Prune) -> bool:
     """Whether nothing is left to be forgotten."""
     left = (first_left(book, book.numbered[n], stop) for n, stop in _extent(book, prune).items())
     return _whole(book, prune) and all(each is None for each in left)
+
+
+def _names(prune: Prune, named: Replaced) -> bool:
+    at = bisect_left(prune.replaced, named)
+    return prune.replaced[at : at + 1] == (named,)
 
 
 def _branches(book: LogBook, named: Replaced) -> list[BranchState]:

@@ -10,6 +10,7 @@ import pytest
 from peergos_collab.codec import decode_untrusted, encode
 from peergos_collab.crypto import SigningKey, Tag
 from peergos_collab.errors import RemoteProtocolError
+from peergos_collab.node import pruning
 from peergos_collab.node.pruning import Pruning
 from peergos_collab.node.shelf import Shelf
 from peergos_collab.objects.archives import Archive, pack_archive
@@ -68,6 +69,23 @@ def test_who_is_new_gets_archives_and_has_every_segment(scene: Scene) -> None:
     assert [Segment.parse_untrusted(raw).verify().raw for raw in ben.book.read(branch, 1, 1 << 20)] == [
         each.raw for each in scene.log.segments
     ]
+
+
+def test_archives_that_nobody_has_cost_a_look_each(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever keeps an object of his own at a node names thousands: it asks for each once, and each answer
+    costs the same, however many there are."""
+    looks: list[Replaced] = []
+    look = pruning._branches
+    monkeypatch.setattr(pruning, "_branches", lambda book, named: looks.append(named) or look(book, named))
+    person = scene.group["Ana"]
+    named = [Replaced(scene.log.id, 1, 8, RANDOM(32)) for _ in range(200)]
+    keys, actor = person.membership.keys[scene.epoch], person.maker.actor
+    scene.ana.bring(Prune.issue(scene.group.object, scene.epoch, named, keys, actor, RANDOM).raw)
+    scene.node.settle()
+
+    asked = scene.node.shelf.pruning._without
+    assert max(map(len, asked.values())) == 200
+    assert len(looks) <= 6 * 200
 
 
 @pytest.mark.parametrize("had", [3, 8, 11, 16, 18])
