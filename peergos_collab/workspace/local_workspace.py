@@ -440,6 +440,8 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
             if node_link is not None and node_link.wrong_pin:
                 raise WrongPin(node_link.problem)
             link = node_link.link if node_link is not None else None
+            if link is not None and opened.live.id in link.lacking:
+                continue  # neither side has anything of it, which is told
             if link is None or opened.live.id not in link.ready:
                 return False
             # What it signed for in an earlier session it may have lost since.

@@ -502,6 +502,7 @@ class SyncLink:
         live = self._objects.get(object_id)
         if live is not None:
             self.ready.add(object_id)
+            self._has_it(live)
             live.release()
             self._owner.on_ready(live, self)
 
@@ -571,10 +572,14 @@ class SyncLink:
         for object_id in [each for each in self.lacking if self._objects[each].replica.book.epochs]:
             self.lacking.discard(object_id)
             live = self._objects[object_id]
-            if self._lacks() in live.replica.problems:
-                live.replica.problems.remove(self._lacks())
+            self._has_it(live)
             if self.node:
                 self._introduce(live)
+
+    def _has_it(self, live: LiveObject) -> None:
+        """What was said on an earlier session as well is no longer so."""
+        if self._lacks() in live.replica.problems:
+            live.replica.problems.remove(self._lacks())
 
     def _lacks(self) -> str:
         return f"{self.who} does not have it, or we have no right to it"

@@ -12,6 +12,7 @@ import pytest
 from peergos_collab.codec.address import parse_address
 from peergos_collab.codec.ids import ObjectId
 from peergos_collab.errors import NotFound, TimedOut
+from peergos_collab.files.changes import put_entry
 from peergos_collab.identity.cards import ContactCard
 from peergos_collab.identity.device_meeting import MeetingEnded
 from peergos_collab.node import serve_node
@@ -466,3 +467,26 @@ async def test_what_waits_is_taken_once_another_device_accepted_who_sent_it(tmp_
         await until(lambda: phone.engine.profile.view.find("ours") is not None, phone, what="the document")
 
         assert await phone.workspace.invitations() == []
+
+
+async def test_what_no_node_has_yet_holds_up_no_sync(tmp_path: Path) -> None:
+    """The laptop went away between the profile and a document: the phone says what is lacking, and gets it
+    once it is there."""
+    async with world(tmp_path) as place:
+        laptop, phone = await two_devices(place)
+        await laptop.workspace.new_document("plan", "one")
+        view = laptop.engine.profile.view.find("plan")
+        assert view is not None
+        await place.close(laptop)
+        early = put_entry(view.id, view.name, view.kind, view.reference, now=now_ms())
+        await phone.engine.change_profile(early)
+        await phone.workspace.sync()
+        states = {state.path: state.problems for state in (await phone.workspace.status()).objects}
+        assert states["notes"] == ()
+        assert "does not have it" in states["plan"][0]
+        laptop = await place.person("laptop")
+        await laptop.workspace.sync()
+        await phone.workspace.sync()
+
+        assert phone.text("plan") == "one"
+        assert await phone.problems() == []
