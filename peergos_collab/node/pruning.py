@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
+from itertools import accumulate
 from typing import Final
 
 from ..codec.ids import LogId, ObjectId
@@ -34,6 +35,10 @@ from .commits import Commit, nothing
 GRACE_HOURS: Final = 7 * 24
 DUE: Final = "due"
 AGE: Final = "age"
+
+MOST_NAMED: Final = 1 << 14
+"""Archives that a node acts on in one object: each opening looks at all of them, at 3 µs each, and an admin
+could have millions named. So many stand for ten million segments."""
 
 _STEP: Final = 4
 """Archives that take the place of segments at once; then others have their turn."""
@@ -114,7 +119,7 @@ class Pruning:
             for id_ in forgetful - {prune.id for prune in forgetting(book)}:
                 session.archives.tell_pruned(book.object, id_, None)
         fresh = {record.id for record in records if isinstance(record, Prune) and record.replaced}
-        counting = standing(book) if fresh else []
+        counting = _standing(book) if fresh else []
         for id_ in fresh - {prune.id for prune in counting}:
             session.archives.tell_pruned(book.object, id_, None)
         for prune in counting:
@@ -128,7 +133,7 @@ class Pruning:
         if not book.prunes:
             return
         self._begin_to_forget(session, book)
-        counting = standing(book)
+        counting = _standing(book)
         for prune in counting:
             if self._has_all(book, prune):
                 session.archives.tell_pruned(book.object, prune.id, self._hours(book, prune))
@@ -142,7 +147,7 @@ class Pruning:
     def take(self, session: Session, book: LogBook, came: ArchiveCame) -> Commit | None:
         """Keeps an archive that was asked for, if it shows what it is to replace."""
         asked = self._asked.get(id(session), {}).pop(book.object + came.id, None)
-        counting = standing(book)
+        counting = _standing(book)
         if asked is None or asked.prune not in counting or not self._is_lacking(book, asked.named):
             self._ask_next(session, book)  # it came by another session meanwhile, or counts no more
             return None
@@ -283,7 +288,7 @@ class Pruning:
         book = self._find_book(object_id)
         if book is not None and (done := self._act_on_forgetting(book, ripe)):
             return done
-        named = {each.archive: each for prune in (standing(book) if book else []) for each in prune.replaced}
+        named = {each.archive: each for prune in (_standing(book) if book else []) for each in prune.replaced}
         commits: list[Commit] = []
         for id_ in sorted(ripe, key=lambda id_: (id_ in named, named.get(id_))):
             branches = _branches(book, named[id_]) if book is not None and id_ in named else []
@@ -317,6 +322,13 @@ class Pruning:
         if archive is None or branch is None:
             return []
         return take_packed(book, Packed(branch.number, archive))
+
+
+def _standing(book: LogBook) -> list[Prune]:
+    """The prune records that count and name archives, as far as a node acts on them: the first that came."""
+    counting = standing(book)
+    names = accumulate(len(prune.replaced) for prune in counting)
+    return [prune for prune, most in zip(counting, names, strict=True) if most <= MOST_NAMED]
 
 
 def _extent(book: LogBook, prune: Prune) -> dict[int, int]:

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 FIRST_SECONDS: Final = 60.0
 """For a node to take all that is here, and to say something of it."""
 
+NOT_TAKEN: Final = (
+    "the node does not act on it: it cannot tell who today's admins are, or was named as many archives of "
+    "this object as it takes; nothing is lost"
+)
+
 
 def check_may_name(opened: OpenObject, path: str, what: str) -> None:
     """Whether this device can tell nodes what they may drop: an admin's, with all of the history.
@@ -104,7 +109,7 @@ async def taken_at(
     counting = [prune.id for prune in (*standing(book), *forgetting(book)) if prune.id in prunes]
     hours = [told[address, prune] for prune in counting if (address, prune) in told]
     if None in hours:
-        return CompactedAt(address, None, "the node does not know who today's admins are")
+        return CompactedAt(address, None, NOT_TAKEN)
     return CompactedAt(address, max((each for each in hours if each is not None), default=0), "")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from peergos_collab.codec import decode_untrusted, encode
+from peergos_collab.codec.ids import LogId
 from peergos_collab.crypto import SigningKey, Tag
 from peergos_collab.errors import RemoteProtocolError
 from peergos_collab.node import pruning
@@ -86,6 +87,39 @@ def test_archives_that_nobody_has_cost_a_look_each(scene: Scene, monkeypatch: py
     asked = scene.node.shelf.pruning._without
     assert max(map(len, asked.values())) == 200
     assert len(looks) <= 6 * 200
+
+
+def test_a_node_acts_on_so_many_archives_of_an_object(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many an admin names: it says of the others that it does not take them, and looks at none."""
+    monkeypatch.setattr(pruning, "MOST_NAMED", 40)
+    looks: list[Replaced] = []
+    look = pruning._is_behind
+    monkeypatch.setattr(pruning, "_is_behind", lambda book, named: looks.append(named) or look(book, named))
+    scene.keep(scene.ana, *scene.archives)
+    honest = scene.prune()
+    scene.ana.bring(honest.raw)
+    person = scene.group["Ana"]
+    keys, actor = person.membership.keys[scene.epoch], person.maker.actor
+    prunes = [
+        Prune.issue(
+            scene.group.object,
+            scene.epoch,
+            [Replaced(LogId(RANDOM(32)), 1, 8, RANDOM(32)) for _ in range(10)],
+            keys,
+            actor,
+            RANDOM,
+        )
+        for _ in range(8)
+    ]
+    scene.ana.bring(*(prune.raw for prune in prunes))
+    scene.node.settle()
+    looks.clear()
+    scene.join("Ben")
+
+    assert {told.prune for told in scene.ana.told if told.hours is None} == {each.id for each in prunes[3:]}
+    assert set(looks) == {each for prune in (honest, *prunes[:3]) for each in prune.replaced}
+    scene.hours(GRACE)
+    assert scene.kept == 17
 
 
 @pytest.mark.parametrize("had", [3, 8, 11, 16, 18])
