@@ -104,6 +104,7 @@ class EntryMap:
         self._name: Written[str] | None = None
         self._entry_node: Written[str] | None = None
         self._shown: dict[str, EntryView] | None = None
+        self._making: tuple[dict[str, EntryView], Iterator[EntryView]] | None = None
         self._apart: dict[str, dict[str, EntryView]] = {}
         self._touched: set[EntryId] = set()
         self._changed = False
@@ -185,6 +186,25 @@ class EntryMap:
         if self._shown is None:
             self._shown = {view.shown: view for view in self._views((THINGS,))}
         return self._shown
+
+    def read_in_turns(self, most: int) -> Iterator[None]:
+        """Makes what ``entries`` gives, so many at a time, and anew where something changes in between.
+
+        Several who do it go on with the same.
+
+        Raises:
+            Damaged: a part of what is stored is.
+        """
+        while self._shown is None:
+            made, views = making = self._making or ({}, self._views((THINGS,)))
+            self._making = None  # given up where this raises
+            some = {view.shown: view for view in islice(views, most)}
+            made |= some
+            if len(some) < most:
+                self._shown = made
+                return
+            self._making = making
+            yield
 
     def rows(self, after: str, most: int) -> list[EntryView]:
         """The things with a path that follow a shown name, however many there are."""
@@ -308,6 +328,7 @@ class EntryMap:
             case RemoveEntry():
                 entry.removed = max(entry.removed or stamp, stamp)
         self._entries.put(id_, entry)
+        self._making = None  # whatever its kind: pages may be others now
         groups.add(entry.key(id_)[0])
         for kind in groups & self._apart.keys():
             del self._apart[kind]

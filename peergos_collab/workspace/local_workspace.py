@@ -71,7 +71,7 @@ from .prune_checks import check_for_a_moment
 from .references import ObjectReference
 from .resting import Note, Place
 from .sharing import KIND_NAMES, ROLES, join, links, members, share_link
-from .states_at_rest import IN_TURN
+from .states_at_rest import IN_TURN, read_profile
 from .summaries import Summary, stored_summary
 
 T = TypeVar("T")
@@ -141,12 +141,12 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         )
 
     async def list_entries(self, after: str = "", most: int = 0) -> list[Entry]:
-        entries = self.engine.profile.view
         if most:
-            return [self._entry(view, None) for view in entries.rows(after, most)]
+            return [self._entry(view, None) for view in self.engine.profile.view.rows(after, most)]
+        await read_profile(self.engine)
         noted = self.engine.resting.note_at  # read at once, where each summary by itself takes longer
         rows = []
-        for view in entries.entries().values():
+        for view in self.engine.profile.view.entries().values():
             rows.append(self._entry(view, noted(view.id)))
             if len(rows) % IN_TURN == 0:
                 await asyncio.sleep(0)

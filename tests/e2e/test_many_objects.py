@@ -309,10 +309,12 @@ def to_be_told(person: Person) -> list[ObjectState]:
 
 
 async def told(person: Person) -> list[ObjectState]:
-    """What the status says of them; it says of all others what it sees in them."""
+    """What the status says of them, when it says it; it says of all others what it sees in them."""
     objects = (await person.workspace.status()).objects
     assert {each.path for each in objects[: len(opened(person))]} == opened(person)
-    return list(objects[len(opened(person)) :])
+    at_rest = list(objects[len(opened(person)) :])
+    assert at_rest == to_be_told(person)
+    return at_rest
 
 
 async def test_the_status_is_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,25 +325,22 @@ async def test_the_status_is_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     async with world(tmp_path) as made:
         ana, _ = await at_rest(made)
         assert len(await told(ana)) == len(OTHERS) + 1
-        assert await told(ana) == to_be_told(ana)
         ana.opened(OTHERS[0])
-        assert await told(ana) == to_be_told(ana)
+        await told(ana)
         await ana.workspace.move(OTHERS[1], "another name")
         await ana.workspace.remove(OTHERS[2])
         assert "another name" in {each.path for each in await told(ana)}
-        assert await told(ana) == to_be_told(ana)
         await ana.workspace.go_online(RELAYED)
         await until(lambda: all(each.connection is Way.NODE for each in to_be_told(ana)), ana)
-        assert await told(ana) == to_be_told(ana)
+        await told(ana)
         await ana.workspace.sync()
         await ana.engine.waking._put_to_rest([ana.opened(OTHERS[0])])
         assert OTHERS[0] in {each.path for each in await told(ana)}
-        assert await told(ana) == to_be_told(ana)
         (node,) = made.nodes
         assert isinstance(node, RunningNode)
         await node.close()
         await until(lambda: all(each.connection is Way.OFFLINE for each in to_be_told(ana)), ana)
-        assert await told(ana) == to_be_told(ana)
+        await told(ana)
 
 
 async def test_what_changes_while_the_status_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -356,7 +355,6 @@ async def test_what_changes_while_the_status_is_made(tmp_path: Path, monkeypatch
         move = asyncio.create_task(ana.workspace.move(OTHERS[1], "another name"))
         first, second = await asyncio.gather(*asking)
         assert OTHERS[0] not in {each.path for each in (*first, *second)}
-        assert second == to_be_told(ana)
         await move
 
-        assert await told(ana) == to_be_told(ana)
+        assert "another name" in {each.path for each in await told(ana)}

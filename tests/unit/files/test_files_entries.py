@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 import pytest
 
 from peergos_collab.errors import Damaged, LocalProtocolError, Quarantined
@@ -20,6 +22,7 @@ from peergos_collab.files import (
     set_name,
 )
 from peergos_collab.files.changes import RenameEntry
+from peergos_collab.objects import chunks
 from peergos_collab.objects.payload import Author, Kind
 from support.histories import History, Written, author
 
@@ -290,6 +293,55 @@ def test_equal_names_are_numbered_alike_whatever_is_looked_at() -> None:
     assert [fresh.view(view.id) for view in views] == views
     assert [fresh.rows(view.shown, 9) for view in views] == [views[at + 1 :] for at in range(6)]
     assert fresh.find("a (5)") is None
+
+
+@pytest.mark.parametrize("most", [1, 3, 12, 50])
+def test_all_are_read_in_turns(most: int) -> None:
+    """The same as at once, by several, too; anew where something changes, or is stored, in between."""
+    profile = Profile()
+    profile.change(PHONE, *(put_entry(bytes([n]) * 16, f"{n % 7}", "doc", b"", now=1) for n in range(12)))
+    whole = dict(profile.map.entries())
+    stored = profile.map.dirty_chunks()
+    fresh = profile.map = EntryMap.from_chunks(stored.__getitem__)
+    both = list(zip_longest(fresh.read_in_turns(most), fresh.read_in_turns(most)))
+    assert fresh._shown == whole
+    assert len(both) == (12 // most + 1) // 2
+    profile.change(PHONE, rename(bytes([5]) * 16, "another", now=2))
+    reading = fresh.read_in_turns(most)
+    next(reading, None)
+    profile.change(PHONE, remove(bytes([0]) * 16))
+    stored |= fresh.dirty_chunks()
+    list(reading)
+
+    assert dict(fresh.entries()) == EntryMap.from_chunks(stored.__getitem__).entries()
+    assert "another" in fresh.entries()
+
+
+def test_what_was_damaged_in_the_midst_is_read_from_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it is mended all are there."""
+    monkeypatch.setattr(chunks, "KEEP", 0)
+    profile = Profile()
+    for start in range(0, 900, 100):
+        numbers = range(start, start + 100)
+        profile.change(PHONE, *(put_entry(b"%16d" % n, f"{n:03}", "doc", b"", now=1) for n in numbers))
+    stored, read = profile.map.dirty_chunks(), list[int]()
+
+    def load(number: int) -> bytes:
+        read.append(number)
+        return stored[number]
+
+    fresh = EntryMap.from_chunks(load)
+    read.clear()
+    reading = fresh.read_in_turns(300)
+    next(reading)
+    good, lost = dict(stored), stored.keys() - set(read)
+    stored.update(dict.fromkeys(lost, b""))
+    with pytest.raises(Damaged):
+        list(reading)
+    stored.update(good)
+    list(fresh.read_in_turns(300))
+
+    assert list(fresh._shown or ()) == [f"{n:03}" for n in range(900)]
 
 
 def test_local_changes_lie_on_top() -> None:
