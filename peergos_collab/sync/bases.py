@@ -17,30 +17,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final
 
 from ..codec.ids import AccountId, DeviceId, EpochId, LogId, ObjectId, PrincipalId, RunId, SegmentId
 from ..codec.shape import array
 from ..objects.epoch_keys import EpochKeys
 from ..objects.membership import Member, View
 from ..objects.payload import Author
+from ..objects.segments import Segment
 from ..objects.snapshots import SnapshotPlace, run_mark
 from ..objects.usable_epochs import who_is_given
 from ..values import dataclass
 from .arrivals import BranchState
+from .extents import Extents, widen
 from .logbook import LogBook
 from .pruning import named_to_forget
 
-_Key = TypeVar("_Key")
 _LAST: Final = (1, 0, b"")
 """The rank of who is no member any more: after all who are."""
-
-
-class Headed(Protocol):
-    """What covers all up to some heads: a base, or another snapshot."""
-
-    @property
-    def heads(self) -> tuple[SnapshotPlace, ...]: ...
 
 
 MAX_OF_A_LOG: Final = 4
@@ -97,6 +91,7 @@ class Bases:
         self.unchecked: dict[SegmentId, None] = {}
         self.passed: set[tuple[int, EpochId]] = set()
         self.reach: dict[tuple[int, EpochId], int] = {}
+        self._extents = Extents(book)
         self._refused: set[SegmentId] = set()
         self._covered: dict[int, int] = {}
         self._forgotten: dict[int, int] = {}
@@ -105,7 +100,6 @@ class Bases:
         self._given: dict[EpochId, frozenset[PrincipalId]] = {}
         self._open: dict[EpochId, bool] = {}
         self._not_due: int | None = None
-        self._awaited: set[LogId] = set()
         self._looked_at = -1
         self._version = 0
 
@@ -142,12 +136,17 @@ class Bases:
 
     # -- what is here ---------------------------------------------------------------------------
 
+    def came(self, segment: Segment) -> None:
+        """Notes that a segment is in the book now."""
+        place = SnapshotPlace(segment.log, segment.seq, segment.id)
+        self._version += self._extents.came(place)
+
     def note(self, branch: BranchState, seq: int, epoch: EpochId) -> None:
-        """Notes that a segment is here."""
+        """Notes that a segment is here to be used."""
         key = branch.number, epoch
         if self.reach.get(key, 0) < seq:
             self.reach[key] = seq
-            self._version += branch.log in self._awaited or not self._is_open_to_all(epoch)
+            self._version += not self._is_open_to_all(epoch)
 
     def _is_open_to_all(self, epoch: EpochId) -> bool:
         """Whether all members open what is sealed under an epoch, or will: asked at every keystroke."""
@@ -167,6 +166,7 @@ class Bases:
         his = [one for one in self.known.values() if one.author.device == base.author.device]
         known = base.id in self.known or base.id in self._refused
         if known or (not base.for_all and any(self._says_less(base, one) for one in his)):
+            self._extents.keep_only(self.known.keys())
             return False
         self._version += 1
         for one in his:
@@ -178,23 +178,16 @@ class Bases:
         unused.sort(key=lambda one: (one.seq, one.id))
         for one in unused[:-MAX_OF_A_LOG]:
             del self.known[one.id]
+        self._extents.keep_only(self.known.keys())
         return base.id in self.known
 
     def _says_less(self, old: Base, new: Base) -> bool:
         graph = self.book.graph
         follows = new.epoch in self.book.epochs and graph.covers(graph.past([new.epoch]), old.epoch)
-        if not follows or not self.is_whole(old):
+        if not follows or not self._extents.is_whole(old):
             return False
-        extent = self.extent(new)
-        return all(extent.get(n, 0) >= seq for n, seq in self.extent(old).items())
-
-    def extent(self, base: Headed) -> dict[int, int]:
-        """Up to which seq a base covers each branch, as far as what it covers is here."""
-        return self.book.extent(base.heads)
-
-    def is_whole(self, base: Headed) -> bool:
-        """Whether all that a base covers is here."""
-        return self.book.has_all(base.heads)
+        extent = self._extents.of(new)
+        return all(extent.get(n, 0) >= seq for n, seq in self._extents.of(old).items())
 
     # -- where the history is forgotten ---------------------------------------------------------
 
@@ -229,7 +222,7 @@ class Bases:
             branch = self.book.find(base.log, base.seq, base.id)
             if branch is None or archived.is_forgotten(branch.number, base.seq):
                 continue
-            beyond = any(seq > needed.get(n, seq) for n, seq in self.extent(base).items())
+            beyond = any(seq > needed.get(n, seq) for n, seq in self._extents.of(base).items())
             trust[base.id] = not archived.is_relied_on(base.id), objected, beyond
         by_trust = self._by_trust(self.known[id_] for id_ in trust)
         return _needed(sorted(by_trust, key=lambda one: trust[one[0].id]), needed, {})
@@ -263,13 +256,13 @@ class Bases:
                 needed[number] = max(seq, needed.get(number, 0))
         covered: dict[int, int] = {}
         for base in chosen:
-            _widen(covered, self.extent(base))
+            widen(covered, self._extents.of(base))
         used = {base.id for base in chosen}
         others = (base for base in self.known.values() if counts(base) and base.id not in used)
         return chosen + _needed(self._by_trust(others), needed, covered)
 
-    def _by_trust(self, bases: Iterable[Base]) -> list[tuple[Base, dict[int, int]]]:
-        def place(one: tuple[Base, dict[int, int]]) -> tuple[object, ...]:
+    def _by_trust(self, bases: Iterable[Base]) -> list[tuple[Base, Mapping[int, int]]]:
+        def place(one: tuple[Base, Mapping[int, int]]) -> tuple[object, ...]:
             base, extent = one
             assert self._view is not None
             author = self._view.members.get(base.author.principal)
@@ -277,7 +270,7 @@ class Bases:
             rank = author.rank if author is not None else _LAST
             return author is None or author.hidden or own, rank, -sum(extent.values()), base.id
 
-        return sorted(((base, self.extent(base)) for base in bases), key=place)
+        return sorted(((base, self._extents.of(base)) for base in bases), key=place)
 
     def use(self, base: Base) -> None:
         """Its state is in the fold now, so what it covers passes."""
@@ -289,6 +282,7 @@ class Bases:
         """No fold takes its state."""
         self._refused.add(base.id)
         self.known.pop(base.id, None)
+        self._extents.keep_only(self.known.keys())
         self._version += 1
 
     def doubt(self) -> None:
@@ -304,13 +298,11 @@ class Bases:
             each.clear()
         for_all = [base for base, _ in self.named()] if self.book.archived.forgotten else []
         for base in (self.known[id_] for id_ in self.used if id_ in self.known):
-            extent = self.extent(base)
-            _widen(self._covered, extent)
-            _widen(self._following, base.following)
+            extent = self._extents.of(base)
+            widen(self._covered, extent)
+            widen(self._following, base.following)
             if any(one.id == base.id for one in for_all):
-                _widen(self._forgotten, extent)
-        heads = (head for base in self.known.values() for head in base.heads)
-        self._awaited = {head.log for head in heads if self.book.find(head.log, head.seq, head.id) is None}
+                widen(self._forgotten, extent)
         return True
 
     # -- for whoever has the history ------------------------------------------------------------
@@ -334,7 +326,7 @@ class Bases:
             author = view.members.get(base.author.principal)
             told = author is not None and not author.hidden and base.id not in self.false
             if told and counts(base) and not self._is_closed_to(member, base.epoch):
-                _widen(covered, self.extent(base))
+                widen(covered, self._extents.of(base))
         return any(
             covered.get(number, 0) < seq <= applied.get(number, 0) and self._is_closed_to(member, epoch)
             for (number, epoch), seq in self.reach.items()
@@ -399,6 +391,7 @@ class Bases:
     def succeed(self, before: Bases) -> None:
         """Takes what came since it was begun anew from those."""
         self.book = before.book
+        self._extents = Extents(before.book)
         self.false |= before.false
         self._refused |= before._refused
         self.unchecked = {id_: None for id_ in before.unchecked if id_ not in self.false}
@@ -411,7 +404,7 @@ class Bases:
 
 
 def _needed(
-    bases: Iterable[tuple[Base, dict[int, int]]], needed: Mapping[int, int], covered: dict[int, int]
+    bases: Iterable[tuple[Base, Mapping[int, int]]], needed: Mapping[int, int], covered: dict[int, int]
 ) -> list[Base]:
     """Of bases with what they cover, in order: each that covers more of what is needed than those before."""
     chosen = []
@@ -419,10 +412,5 @@ def _needed(
         more = {n: min(seq, needed[n]) for n, seq in extent.items() if n in needed}
         if any(seq > covered.get(n, 0) for n, seq in more.items()):
             chosen.append(base)
-            _widen(covered, extent)
+            widen(covered, extent)
     return chosen
-
-
-def _widen(covered: dict[_Key, int], extent: Mapping[_Key, int]) -> None:
-    for key, number in extent.items():
-        covered[key] = max(number, covered.get(key, 0))

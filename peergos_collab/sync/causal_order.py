@@ -195,6 +195,7 @@ class CausalOrder:
         self._arrived.clear()  # what came before is in the store by now
         arrivals = list(arrivals)
         for arrival in arrivals:
+            self.bases.came(arrival.segment)
             if arrival.segment.is_here:  # else its archive is read, for which keys may come
                 self._arrived[arrival.branch.number, arrival.segment.seq] = arrival.segment
         if any(not arrival.segment.is_here for arrival in arrivals):
@@ -232,6 +233,7 @@ class CausalOrder:
         author = who.author
         self._unsettled |= (author.device, payload.run) in self.contested
         self.applied[branch.number] = segment.seq
+        self.bases.came(segment)
         self.bases.note(branch, segment.seq, segment.epoch)
         for number in cited:
             self.uncited.pop(number, None)
@@ -675,9 +677,9 @@ class CausalOrder:
         """Whether all that a snapshot covers was delivered, and the snapshot, and no more."""
         place = claimed.place
         branch = self.book.find(place.log, place.seq, place.id)
-        if branch is None or not self.bases.is_whole(claimed):
+        if branch is None or not self.book.has_all(claimed.heads):
             return False
-        return self.applied == self.bases.extent(claimed) | {branch.number: place.seq}
+        return self.applied == self.book.extent(claimed.heads) | {branch.number: place.seq}
 
     def base_state(self, base: Base) -> bytes:
         """The state in a base that is stored. Raises RemoteProtocolError, Damaged."""

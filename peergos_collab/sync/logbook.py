@@ -48,6 +48,8 @@ class LogBook(RecordBook):
         self.archived = Archived(object_id, store)
         self.damage: list[str] = []
         self.last_sent = LastSegments(object_id)
+        self.shrunk = 0
+        """Grows when segments go that are fetched again."""
         self._unsettled: dict[int, int] = {}
         self._fresh: dict[tuple[int, int], SegmentId] = {}
         self._recent: dict[tuple[int, int], Segment] = {}
@@ -528,6 +530,7 @@ class LogBook(RecordBook):
     def truncate(self, branch: BranchState, seq: int) -> Batch:
         """Forgets a branch's segments from ``seq`` on, and what forks from them; they are fetched again."""
         self.forget_recent()
+        self.shrunk += 1
         batch: Batch = []
         if seq < branch.kept:
             gone, seq = self.archived.forget(branch.number, seq)

@@ -12,8 +12,9 @@ from peergos_collab.errors import Conflict
 from peergos_collab.objects.epoch_keys import Level
 from peergos_collab.objects.segments import Segment
 from peergos_collab.objects.snapshots import SnapshotPlace
-from peergos_collab.sync.bases import Bases
+from peergos_collab.sync.bases import MAX_OF_A_LOG, Bases
 from peergos_collab.sync.logbook import LogBook
+from support.forgetting import written_together
 from support.hidden_texts import Table, Writing
 
 
@@ -29,6 +30,15 @@ def newcomer(names: str = "abn") -> Table:
     table.meet(names[:-1])
     table.add("a", names[-1], hidden=True)
     table["a"].tell(table["n"])
+    return table
+
+
+def forgotten_by_two() -> Table:
+    """Two wrote together, and forgot."""
+    table = written_together("ab")
+    table["a"].have_forgotten()
+    table.meet()
+    assert all(table[name].forget_all() for name in "ab")
     return table
 
 
@@ -365,3 +375,37 @@ def test_a_writer_cannot_fill_memory_with_bases() -> None:
 
     assert sorted(one.seq for one in bases.known.values() if one.log == log) == [36, 37, 38, 39]
     assert true.id in bases.known
+
+
+@pytest.mark.parametrize("names", ["abn", "ab"])
+def test_made_up_heads_cost_no_keystroke_anything(names: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many a writer names of others' logs: for who is in from now on, and where all is forgotten."""
+    looked: list[LogId] = []
+    find = LogBook.find
+    monkeypatch.setattr(
+        LogBook, "find", lambda book, log, *rest: looked.append(log) or find(book, log, *rest)
+    )
+    costs = []
+    for heads in (1, 300):
+        table, reader = (newcomer(), "n") if "n" in names else (forgotten_by_two(), "b")
+        bases = table[reader].replica.order.bases
+        true = next(iter(bases.known.values()))
+        (branch,) = (b for b in table["a"].replica.book.numbered.values() if b.log == true.log)
+        for at in range(MAX_OF_A_LOG):
+            log, id_ = LogId(b"\3" * 32), SegmentId(bytes([at]) * 32)
+            false = tuple(
+                SnapshotPlace(true.log, branch.tip + 1 + n, SegmentId(id_[:-4] + n.to_bytes(4)))
+                for n in range(heads)
+            )
+            bases.add(replace(true, log=log, seq=at + 1, id=id_, heads=false))
+        assert sum(base.log == log for base in bases.known.values()) == MAX_OF_A_LOG
+        table["a"].write(0, "first ")
+        table["a"].tell(table[reader])
+        table["a"].write(0, "typed ")
+        raws = table["a"].replica.book.read(branch, branch.tip, 1 << 16)
+        looked.clear()
+        table[reader].take([], raws)
+        costs.append(len(looked))
+        assert table[reader].text.startswith("typed first ")
+
+    assert costs[0] == costs[1]
