@@ -7,6 +7,7 @@ time to object is over.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..errors import Damaged
@@ -16,7 +17,7 @@ from .archiving import alone
 from .folds import DocumentFold
 from .local_state import CHECKPOINTS, STATES, VERSIONS
 from .open_object import OpenObject
-from .prune_checks import check_forgetting
+from .prune_checks import check_forgetting, end_of_moment
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -33,10 +34,15 @@ async def forget_due(engine: Engine, opened: OpenObject) -> None:
         engine.news.pulse()
 
 
-async def forget_now(engine: Engine, opened: OpenObject) -> None:
-    """The same for who does not stay: what is to be compared first is compared at once."""
-    await check_forgetting(engine, opened)
-    await forget_due(engine, opened)
+async def forget_now(engine: Engine, objects: Iterable[OpenObject]) -> None:
+    """The same for who does not stay: what is to be compared first is compared at once, for a moment.
+
+    What is left of it is compared the next time.
+    """
+    until = end_of_moment()
+    for opened in objects:
+        await check_forgetting(engine, opened, until)
+        await forget_due(engine, opened)
 
 
 async def _forget(engine: Engine, opened: OpenObject, forgets: Forgets) -> bool:

@@ -417,7 +417,7 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
             raise
         for opened in list(engine.objects.values()):  # others may be opened meanwhile
             await opened.live.durable()
-            await forget_now(engine, opened)
+        await forget_now(engine, list(engine.objects.values()))
         await check_for_a_moment(engine, list(engine.objects.values()))
         await forget_ended(engine)
         await engine.recovery.keep()

@@ -52,7 +52,8 @@ REST: Final = 20
 """Times as long as looking at an archive took passes before the next one."""
 
 MOMENT_SECONDS: Final = 3.0
-"""Of looking at archives, for who does not stay: at some 40 of them, which is 80,000 changes."""
+"""For who does not stay, of looking at archives: at some 40 of them, which is 80,000 changes. And as much of
+looking at what is to be forgotten."""
 
 RETRY_SECONDS: Final = 60.0
 """Until a node is asked again for what it does not have yet."""
@@ -71,6 +72,11 @@ NO_ADMIN: Final = (
 )
 
 
+def end_of_moment() -> float:
+    """When a moment is over that begins now, by the clock of the loop."""
+    return asyncio.get_running_loop().time() + MOMENT_SECONDS
+
+
 def may_check(opened: OpenObject) -> bool:
     """Whether what is here is a history to compare with."""
     return not opened.live.unverified and not opened.live.incomplete
@@ -86,16 +92,21 @@ async def check_prunes(engine: Engine, opened: OpenObject) -> None:
             await asyncio.sleep(RETRY_SECONDS)
 
 
-async def check_forgetting(engine: Engine, opened: OpenObject) -> None:
-    """The same of what is to be forgotten, at once."""
+async def check_forgetting(engine: Engine, opened: OpenObject, until: float) -> None:
+    """The same of what is to be forgotten, at once: of one record at least, of others until some time.
+
+    An admin can make many, and each is compared with the whole history.
+    """
     for prune in opened.live.prunes.unchecked:
         if prune.forgets is not None:
             await _settled(engine, opened, prune, rest=0)
+            if asyncio.get_running_loop().time() >= until:
+                return
 
 
 async def check_for_a_moment(engine: Engine, objects: Iterable[OpenObject]) -> None:
     """The same as far as one gets in a moment, but one archive at least; the next time goes on from there."""
-    until = asyncio.get_running_loop().time() + MOMENT_SECONDS
+    until = end_of_moment()
     for opened in objects:
         for prune in opened.live.prunes.unchecked if may_check(opened) else ():
             await _settled(engine, opened, prune, rest=0, until=until)

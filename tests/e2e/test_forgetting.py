@@ -13,7 +13,7 @@ from peergos_collab.node.server import RunningNode
 from peergos_collab.objects.payload import Kind, decode_payload_untrusted
 from peergos_collab.ports import Batch
 from peergos_collab.sync import archiving, husks
-from peergos_collab.workspace import Role
+from peergos_collab.workspace import Role, prune_checks
 from support.homes import RELAYED, Person, World, agree, compacted, online, until, until_does, world
 
 SECRET = "what was never to be read again"
@@ -292,6 +292,30 @@ async def test_who_only_syncs_now_and_then(tmp_path: Path) -> None:
 
         assert not reads(ben, SECRET)
         assert ben.text("notes") == ana.text("notes")
+
+
+async def test_many_records_hold_up_no_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many an admin makes: each time some are compared, and the next time goes on from there."""
+    async with world(tmp_path) as made:
+        _, ana, ben = await with_secrets(made, grace=24)
+        await made.close(ben)
+        for _ in range(3):
+            await ana.workspace.forget_document("notes")
+        monkeypatch.setattr(prune_checks, "MOMENT_SECONDS", 0)
+        monkeypatch.setattr("peergos_collab.workspace.engine.check_prunes", _nothing)
+        monkeypatch.setattr("peergos_collab.workspace.local_workspace.check_for_a_moment", _nothing)
+        left = []
+        for _ in range(3):
+            ben = await made.person("Ben")
+            await ben.workspace.sync()
+            left.append(len(ben.opened("notes").live.prunes.unchecked))
+            await made.close(ben)
+
+        assert left == [2, 1, 0]
+
+
+async def _nothing(*_: object) -> None:
+    """Ben does not compare by the way."""
 
 
 async def test_who_is_killed_at_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
