@@ -142,6 +142,13 @@ class Offline(PeergosCollabError):
     hint = "Nothing is lost: what is here goes out as soon as it can."
 
 
+class HistoryIncomplete(Offline):
+    """The text is here, and not yet all of how it came about."""
+
+    code = "history_incomplete"
+    hint = "'pgc sync' fetches the rest, as far as a node or a peer that has it is reached."
+
+
 class NoNode(Offline):
     """This account has no node yet, so nothing can be stored away from this device."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ..errors import Damaged, Offline, UsageError
+from ..errors import Damaged, HistoryIncomplete, UsageError
 from ..objects.payload import Kind
 from .apart import write_apart
 from .api import Compaction, Forgetting, Passage, Version
@@ -88,7 +88,7 @@ class LocalPast:
         opened, fold = self._document(path)
         live = opened.live
         if live.unverified or live.incomplete:
-            raise Offline(f"the history of {path!r} is not all here yet; nothing was changed")
+            raise HistoryIncomplete(f"the history of {path!r} is not all here yet; nothing was changed")
         unsealed = list(live.replica.unsealed)
         state = live.id, dict(live.replica.order.applied), [(each.run, each.number) for each in unsealed]
         names = self.engine.mailroom.book.names()

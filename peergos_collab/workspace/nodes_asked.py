@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ..codec.ids import EpochId, RecordId
-from ..errors import Conflict, NoNode, Offline, PeergosCollabError
+from ..errors import Conflict, HistoryIncomplete, NoNode, PeergosCollabError
 from ..objects.epoch_keys import EpochKeys, Level
 from ..sync.pruning import admin_epoch, forgetting, standing
 from .api import CompactedAt
@@ -33,13 +33,13 @@ def check_may_name(opened: OpenObject, path: str, what: str) -> None:
     """Whether this device can tell nodes what they may drop: an admin's, with all of the history.
 
     Raises:
-        NoAccess, NoNode, Offline.
+        NoAccess, NoNode, HistoryIncomplete.
     """
     check_is_admin(opened, what)
     if not opened.live.nodes:
         raise NoNode
     if opened.live.unverified or opened.live.incomplete:
-        raise Offline(f"the history of {path!r} is not all here yet; nothing was changed")
+        raise HistoryIncomplete(f"the history of {path!r} is not all here yet; nothing was changed")
 
 
 def admin_keys(opened: OpenObject) -> tuple[EpochId, EpochKeys]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from peergos_collab.documents import Document
-from peergos_collab.errors import NoAccess, NotFound, Offline
+from peergos_collab.errors import HistoryIncomplete, NoAccess, NotFound, Offline
 from peergos_collab.node.server import RunningNode
 from peergos_collab.objects.payload import Kind, decode_payload_untrusted
 from peergos_collab.ports import Batch
@@ -108,6 +108,25 @@ async def test_history_is_forgotten_and_the_text_stays(tmp_path: Path) -> None:
         assert [await person.problems() for person in (ana, ben)] == [[], []]
         (told,) = await ben.workspace.forgetting("notes")
         assert (told.by, told.done) == ("Ana", True)
+
+
+async def test_who_just_joined_gets_the_history_by_a_sync(tmp_path: Path) -> None:
+    """The text is there at once; what leads to its history says so until then, and how to get it."""
+    async with world(tmp_path) as made:
+        node, ana, ben = await with_secrets(made)
+        await ana.workspace.forget_document("notes")
+        await compacted(node)
+        await forgotten(ana, ben)
+        cleo = await made.person("Cleo")
+        await cleo.workspace.join(await ana.workspace.share_link("notes", Role.WRITER))
+        assert cleo.text("notes") == ana.text("notes")
+        with pytest.raises(HistoryIncomplete) as caught:
+            await cleo.workspace.document_versions("notes")
+        assert "pgc sync" in caught.value.hint
+        await cleo.workspace.sync()
+
+        (first,) = await cleo.workspace.document_versions("notes")
+        assert first.author == "(forgotten, by Ana)"
 
 
 async def test_who_is_new(tmp_path: Path) -> None:
