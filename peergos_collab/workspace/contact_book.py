@@ -25,8 +25,14 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 CONTACT: Final = "contact"
-MAX_PENDING: Final = 64
+MAX_ASKING: Final = 32
 """People who asked and wait for an answer. Letters of more stay at the node until there is room."""
+
+MAX_INTRODUCED: Final = 32
+"""The same of those whom contacts introduced: neither kind takes the seats of the other."""
+
+MAX_OF_ONE: Final = 8
+"""Of these, one contact's: he takes no seats of those whom others introduce."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +157,13 @@ class ContactBook:
         there = [view.id for view in self._engine.profile.view.apart(CONTACT).values() if view.id in ids]
         await self._engine.change_profile(*map(remove, there))
 
-    def pending(self) -> int:
-        return sum(not known.accepted for known in self.all().values())
+    def room_for(self, via: str = "") -> bool:
+        """Whether one more can be kept who asks, or whom the contact of this name introduces."""
+        waiting = [known.record.via for known in self.all().values() if not known.accepted]
+        introduced = [each for each in waiting if each]
+        if not via:
+            return len(waiting) - len(introduced) < MAX_ASKING
+        return len(introduced) < MAX_INTRODUCED and introduced.count(via) < MAX_OF_ONE
 
     def free_name(self, name: str) -> str:
         """The name on a card as a petname: safe to show and to type, and not taken."""

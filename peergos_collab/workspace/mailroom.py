@@ -25,7 +25,7 @@ from ..objects.links import Capability
 from ..objects.mail import DAY, Mail
 from ..ports import PutValue
 from .by_chance import Turns
-from .contact_book import CONTACT, MAX_PENDING, ContactBook, Known
+from .contact_book import CONTACT, ContactBook, Known
 from .invitations import Invitations, Invited
 from .machine import now_ms
 from .mail_reader import DAYS_BACK, Box, MailReader
@@ -244,7 +244,7 @@ class Mailroom:
         """Who wrote, after what his letter says of himself. None where no more strangers can be kept."""
         known = self.book.of(letter.card.id)
         if known is None:
-            if self.book.pending() >= MAX_PENDING:
+            if not self.book.room_for():
                 return None
             return await self.book.add(letter.card, State.PENDING)
         return await self._see(known, letter.card, letter.device, letter.time)
@@ -291,7 +291,7 @@ class Mailroom:
             return True
         if self.book.of(card.id) is not None:
             return True
-        if self.book.pending() >= MAX_PENDING:
+        if not self.book.room_for(known.name):
             return False
         await self.book.add(card, State.PENDING, via=known.name)
         return True

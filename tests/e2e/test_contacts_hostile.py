@@ -35,7 +35,8 @@ from peergos_collab.objects.op_kinds import Add
 from peergos_collab.objects.payload import Kind
 from peergos_collab.objects.records import Said, make_grant
 from peergos_collab.objects.wraps import recipients_of
-from peergos_collab.workspace import Role, invitations, mail_sender
+from peergos_collab.workspace import Role, contact_book, invitations, mail_sender
+from peergos_collab.workspace.contact_book import MAX_OF_ONE
 from peergos_collab.workspace.home import found_object
 from peergos_collab.workspace.machine import now_ms
 from peergos_collab.workspace.mail_session import MailSession
@@ -390,7 +391,7 @@ async def test_an_invitation_leads_nobody_away_from_his_nodes(made: World, role:
 
 async def test_a_flood_of_strangers(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """So many may wait; more stay at the node, and contacts' shares are not held up by them."""
-    monkeypatch.setattr("peergos_collab.workspace.mailroom.MAX_PENDING", 2)
+    monkeypatch.setattr(contact_book, "MAX_ASKING", 2)
     ana, ben = await friends(made, "Ana", "Ben")
     for number in range(4):
         eve = Credentials.found(f"Eve {number}", RecoveryCode.generate(os.urandom), os.urandom)
@@ -410,6 +411,65 @@ async def test_a_flood_of_strangers(made: World, monkeypatch: pytest.MonkeyPatch
 
     assert len([each for each in await ben.workspace.contacts() if each.pending]) == 2
     assert kept(made) == {}
+
+
+async def test_a_flood_of_introductions(made: World) -> None:
+    """Of one contact eight wait; more stay at the node. Whom others introduce, and who writes, finds room."""
+    ben, ana, cai = await friends(made, "Ben", "Ana", "Cai")
+    account = credentials(ben).account_id
+    names = {f"Friend {number}" for number in range(MAX_OF_ONE + 1)}
+    for name in names:
+        card = ContactCard.make(stranger(name), (), 1)
+        await ana.engine.mailroom.tell(account, LetterKind.INTRODUCE, card.raw)
+    await ana.workspace.new_document("notes", "x")
+    await ana.workspace.share_with("notes", "Ben", Role.WRITER)
+    await ana.workspace.sync()
+    await ben.workspace.sync()
+    here = await waiting(ben)
+    assert len(here) == MAX_OF_ONE
+    assert [entry.name for entry in await ben.workspace.list_entries()] == ["notes"]
+    zoe, eve = stranger("Zoe"), stranger("Eve")
+    card = ContactCard.make(zoe, (), 1)
+    await cai.engine.mailroom.tell(account, LetterKind.INTRODUCE, card.raw)
+    await cai.workspace.sync()
+    letter = write(ContactCard.make(eve, (), 1), eve.device_sign, ben, LetterKind.HELLO)
+    await post(made, *to_stranger(letter, ben))
+    await ben.workspace.sync()
+
+    assert {"Zoe", "Eve"} <= set(await waiting(ben))
+    await ben.workspace.remove_contact(here[0])
+    ben = await made.reopen(ben)
+    await ben.workspace.sync()
+    assert names.difference(here) <= set(await waiting(ben))
+
+
+async def test_introductions_leave_room_for_who_writes(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And who writes for those whom contacts introduce, however many there are."""
+    for name in ("MAX_ASKING", "MAX_INTRODUCED"):
+        monkeypatch.setattr(contact_book, name, 1)
+    ben, ana = await friends(made, "Ben", "Ana")
+    for name in ("Cai", "Dan"):
+        card = ContactCard.make(stranger(name), (), 1)
+        await ana.engine.mailroom.tell(credentials(ben).account_id, LetterKind.INTRODUCE, card.raw)
+    await ana.workspace.sync()
+    await ben.workspace.sync()
+    assert len(await waiting(ben)) == 1
+    for name in ("Eve", "Flo"):
+        one = stranger(name)
+        letter = write(ContactCard.make(one, (), 1), one.device_sign, ben, LetterKind.HELLO)
+        await post(made, *to_stranger(letter, ben))
+    await ben.workspace.sync()
+
+    assert len(await waiting(ben)) == 2
+    assert len(kept(made)) == 2
+
+
+def stranger(name: str) -> Credentials:
+    return Credentials.found(name, RecoveryCode.generate(os.urandom), os.urandom)
+
+
+async def waiting(person: Person) -> list[str]:
+    return [each.name for each in await person.workspace.contacts() if each.pending]
 
 
 async def test_strangers_introduce_nobody(made: World) -> None:
