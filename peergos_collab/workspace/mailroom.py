@@ -95,9 +95,15 @@ class Mailroom:
             before, self._trusted = self._trusted, self._trusted_now()
             self.accept_known(self._trusted - before)
 
+    def hurry(self) -> None:
+        """What failed before may succeed now."""
+        self.reader.hurry()
+        self.accept_known()
+
     def start_over(self) -> None:
-        """Sessions end, and come back by today's way out."""
+        """Sessions end, and come back by today's way out. What could not be accepted is tried that way."""
         if self.reader.running:
+            self.accept_known()
             self._engine.spawn(self.reader.start_over())
 
     def settled(self) -> bool:
@@ -322,7 +328,7 @@ class Mailroom:
                 if self._engine.online.network is not None:
                     await self.invitations.accept(invited, self._engine.online.network)
         except Offline:
-            pass  # it waits, and is tried again when this account is online next time
+            pass  # it waits, and is tried again when this account is online next time, or in another network
         except PeergosCollabError as error:
             self._engine.on_problem(None, f"an invitation was not accepted: {error.message}")
         finally:

@@ -127,7 +127,7 @@ class Online:
         if self.network is None or self._engine.entry_node():
             return
         self.network.hurry()
-        self._engine.mailroom.reader.hurry()
+        self._engine.mailroom.hurry()
         for opened in self._engine.objects.values():
             if opened.mesh is not None:
                 opened.mesh.hurry()

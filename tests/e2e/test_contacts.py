@@ -22,7 +22,9 @@ from peergos_collab.identity.contacts import State
 from peergos_collab.node.mailboxes import MAIL
 from peergos_collab.workspace import Role, open_workspace
 from peergos_collab.workspace.api import Contact
-from support.homes import RELAYED, Person, World, agree, until, world
+from peergos_collab.workspace.invitations import Invited
+from peergos_collab.workspace.network import Network
+from support.homes import PATIENCE, RELAYED, Person, World, agree, until, world
 
 
 @pytest.fixture
@@ -320,6 +322,45 @@ async def test_introductions(made: World) -> None:
     assert (await contact(cai, "Ben")).account == (await contact(ana, "Ben")).account
     with pytest.raises(UsageError):
         await ana.workspace.introduce("Ben", "Ben")
+
+
+@pytest.mark.parametrize("by_entry", [False, True])
+async def test_an_invitation_that_failed_is_tried_again_elsewhere(
+    made: World, monkeypatch: pytest.MonkeyPatch, *, by_entry: bool
+) -> None:
+    """While one stays online: in another network, or by another way out."""
+    here, away = await made.node("here"), await made.node("away")
+    ana, ben = await made.person("Ana"), await made.person("Ben")
+    await ana.workspace.add_node(away.address)
+    await ben.workspace.add_node(here.address)
+    await acquaint(ana, ben)
+    await ana.workspace.new_document("plan", "from Ana")
+    await ana.workspace.share_with("plan", "Ben", Role.WRITER)
+    await ana.workspace.sync()
+    await away.close()
+    mailroom, failed = ben.engine.mailroom, asyncio.Event()
+    accept = mailroom.invitations.accept
+
+    async def tried(invited: Invited, network: Network) -> str:
+        try:
+            return await accept(invited, network)
+        except Offline:
+            failed.set()
+            raise
+
+    monkeypatch.setattr(mailroom.invitations, "accept", tried)
+    await ben.workspace.go_online(RELAYED)
+    await asyncio.wait_for(failed.wait(), PATIENCE)
+    await until(lambda: not mailroom._accepting, ben, what="it is left")
+    assert await ben.workspace.list_entries() == []
+    await made.node("away", int(away.address.rpartition(":")[2]))
+    if by_entry:
+        await ben.workspace.set_entry_node((await made.node("entry", entry=True)).address)
+    else:
+        ben.engine.online.changed_place(moved=True)
+    await until(lambda: not mailroom.invitations.all(), ben, what="it is taken")
+
+    assert [entry.name for entry in await ben.workspace.list_entries()] == ["plan"]
 
 
 async def test_without_nodes(made: World) -> None:
