@@ -234,7 +234,8 @@ class PgcApp(Unbroken, QuietFailure, App[int]):
         status = await self.workspace.status()
         if monotonic() - self._people_at >= _STATUS_AT_LEAST:
             await self._look_at_people()
-        home = self.screen if isinstance(self.screen, Home) else None  # it asks once it is in sight again
+        # A list that is not in sight asks once it is again; the program may be ending, without any screen.
+        home = next((top for top in self.screen_stack[-1:] if isinstance(top, Home)), None)
         entries = await self.workspace.list_entries() if home is not None else []
         self.status = status
         self._proved = edits

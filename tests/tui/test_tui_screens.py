@@ -840,6 +840,18 @@ async def test_a_fault_in_a_key_shows_and_the_program_goes_on() -> None:
     assert len(app.faults) == 1
 
 
+async def test_a_status_that_comes_as_the_program_ends_is_no_fault() -> None:
+    """No screen is left then."""
+    workspace = await stocked()
+    app = PgcApp(FakeGate(workspace))
+    async with app.run_test() as pilot:
+        await settle(pilot, "notes")
+    await app.update_status()
+    await app.close_workspace()
+
+    assert app.screen_stack == []
+
+
 async def test_both_themes_show_the_screens() -> None:
     """Light and dark, the cursor and the text have different colours."""
     for theme in ("textual-dark", "textual-light"):
