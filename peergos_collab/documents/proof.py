@@ -27,6 +27,9 @@ class Proof:
         self.puts_off = puts_off
         self._order: Neighbours | None = None
         self._waiting: list[bytes] | None = None
+        self.has_unseen = False
+        """Whether something came in that was not looked at yet. If it names no neighbours, what a state shows
+        depends on the order in which the engine reads it."""
 
     @property
     def holds(self) -> bool:
@@ -45,6 +48,7 @@ class Proof:
         if order is None or not self._place_waiting():
             self.drop()
             return False
+        self.has_unseen = False
         return True
 
     def drop(self) -> None:
@@ -64,6 +68,7 @@ class Proof:
         if long or (self.holds and not self._place_waiting()):
             self.drop()  # what was made here is no reason to refuse what others made
         if self._order is None:
+            self.has_unseen = True
             self.note(update)
             return True
         return self._order.place(structs_of(update))

@@ -60,6 +60,11 @@ class ReceivedText(IndexedText):
         """Whether several wrote it, and it is not known yet if all wrote where they could: see ``proof``."""
         return not self.proof.holds and len(self._known()) > 1
 
+    @property
+    def may_show_otherwise(self) -> bool:
+        """Whether its state, read again, may show another text: see ``proof``."""
+        return self.in_doubt and self.proof.has_unseen
+
     def doubt_all(self) -> None:
         """From now on, while nothing is in it, no update is taken before that is known of it."""
         self.proof = proved_empty()

@@ -175,9 +175,9 @@ class DocumentFold:
 
 
 def _encode_document(document: Document) -> bytes:
-    """Its state, and what that shows where it is much longer: to show that need not wait for all of it."""
+    """Its state, and what that is sure to show where it is much longer: to show that need not wait for it."""
     state, shown = document.state(), document.shown()
-    if len(state) < LIVED * document.lines.byte_length:
+    if len(state) < LIVED * document.lines.byte_length or document.may_show_otherwise:
         return encode([state])
     return encode([state, shown.text, [list(clock) for clock in shown.clocks.items()]])
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from peergos_collab.codec import encode
 from peergos_collab.codec.ids import DeviceId, ObjectId, RunId
-from peergos_collab.errors import Damaged
+from peergos_collab.errors import Damaged, PeergosCollabError
 from peergos_collab.files import EntryId, encode_changes, put_entry
 from peergos_collab.objects.payload import Kind
 from peergos_collab.workspace.folds import DocumentFold, EntriesFold
+from support.false_neighbours import world
 from support.histories import History, author
 
 
@@ -40,6 +43,22 @@ def test_a_document_is_kept(rounds: int, monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert after.document.text == f"on {before.document.text}"
     assert after.dirty_state() != {}
+
+
+def test_what_is_false_may_show_otherwise_once_it_is_read_again() -> None:
+    """A document saved before anybody looked at what came is taken as it is read, and can be written in."""
+    otherwise = 0
+    for seed in range(60):
+        one, after = fold(), fold()
+        for said in world(seed).said:
+            with suppress(PeergosCollabError):
+                one.document.apply_untrusted(said.update, said.client)
+        one.save_whole()
+        assert after.load_state(one.dirty_state().get)
+        otherwise += after.document.text != one.document.text
+        after.document.edit(0, 0, "on ")
+
+    assert otherwise
 
 
 @pytest.mark.parametrize("stored", [b"", b"nonsense", encode([]), encode([b"\xff" * 9]), encode([1])])
