@@ -188,7 +188,10 @@ def forget(path: str, before: str, *, status: bool) -> None:
     found = in_workspace(settings, work)
     lines = [] if found else ["Nothing of it was forgotten, as far as this device has heard."]
     for each in found:
-        lines += [_forgotten(each), *table([(at.node, _when(at)) for at in each.nodes])]
+        lines += [
+            _forgotten(each),
+            *table([(at.node, _when(at, "forgets them", "forgot them")) for at in each.nodes]),
+        ]
     print_result(settings, {"path": path, "forgotten": [dataclasses.asdict(each) for each in found]}, lines)
 
 
@@ -202,20 +205,17 @@ def _forgotten(each: Forgetting) -> str:
     return f"{what}: members' devices do so after the nodes, unless somebody objects."
 
 
-def _when(at: CompactedAt) -> str:
+def _when(at: CompactedAt, does: str, did: str) -> str:
     return at.problem or (
-        f"forgets them in {at.hours} h, unless a member objects"
+        f"{does} in {at.hours} h, unless a member objects"
         if at.hours
-        else "forgot them, or is at it: the time to object is over"
+        else f"{did}, or is at it: the time to object is over"
     )
 
 
 def _at_nodes(done: Compaction) -> list[tuple[str, str]]:
-    def words(at: CompactedAt) -> str:
-        waits = f"drops the changes themselves in {at.hours} h, unless a member objects"
-        return at.problem or (waits if at.hours else "keeps nothing else of them")
-
-    return [(at.node, words(at)) for at in done.nodes if done.archives]
+    does, did = "drops the changes themselves", "dropped the changes themselves"
+    return [(at.node, _when(at, does, did)) for at in done.nodes if done.archives]
 
 
 def _who(each: Version | Passage) -> str:

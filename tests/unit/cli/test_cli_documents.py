@@ -304,7 +304,10 @@ def test_compact(pgc: Any, compaction: list[Compaction]) -> None:
 
     assert shown[0] == "4096 older changes lie in 2 archives, of 500000 bytes together."
     assert shown[1] == "pgc://a  drops the changes themselves in 168 h, unless a member objects"
-    assert shown[2:] == ["pgc://b  keeps nothing else of them", "pgc://c  it is full"]
+    assert shown[2:] == [
+        "pgc://b  dropped the changes themselves, or is at it: the time to object is over",
+        "pgc://c  it is full",
+    ]
     assert pgc("doc", "compact", "notes", "--json").document == {
         "v": 1,
         "path": "notes",
