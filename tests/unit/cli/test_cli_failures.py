@@ -30,6 +30,7 @@ EXIT_CODES = {
     "link_ended": 4,
     "offline": 5,
     "no_node": 5,
+    "history_incomplete": 5,
     "timed_out": 5,
     "damaged": 6,
     "disk_full": 6,
