@@ -110,13 +110,19 @@ async def test_history_is_forgotten_and_the_text_stays(tmp_path: Path) -> None:
         assert (told.by, told.done) == ("Ana", True)
 
 
+async def without_secrets(made: World) -> tuple[Person, Person]:
+    """The two, once all of that is forgotten."""
+    node, ana, ben = await with_secrets(made)
+    await ana.workspace.forget_document("notes")
+    await compacted(node)
+    await forgotten(ana, ben)
+    return ana, ben
+
+
 async def test_who_just_joined_gets_the_history_by_a_sync(tmp_path: Path) -> None:
     """The text is there at once; what leads to its history says so until then, and how to get it."""
     async with world(tmp_path) as made:
-        node, ana, ben = await with_secrets(made)
-        await ana.workspace.forget_document("notes")
-        await compacted(node)
-        await forgotten(ana, ben)
+        ana, _ = await without_secrets(made)
         cleo = await made.person("Cleo")
         await cleo.workspace.join(await ana.workspace.share_link("notes", Role.WRITER))
         assert cleo.text("notes") == ana.text("notes")
@@ -132,10 +138,7 @@ async def test_who_just_joined_gets_the_history_by_a_sync(tmp_path: Path) -> Non
 async def test_who_is_new(tmp_path: Path) -> None:
     """He gets the text and what came after; what he writes is taken, and his check finds nothing."""
     async with world(tmp_path) as made:
-        node, ana, ben = await with_secrets(made)
-        await ana.workspace.forget_document("notes")
-        await compacted(node)
-        await forgotten(ana, ben)
+        ana, ben = await without_secrets(made)
         ben.append("notes", " afterwards")
         cleo = await made.person("Cleo")
         await cleo.workspace.join(await ana.workspace.share_link("notes", Role.WRITER))
