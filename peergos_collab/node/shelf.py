@@ -45,6 +45,7 @@ from ..sync.session_events import (
     WatchwordCame,
 )
 from ..values import dataclass
+from .asked_receipts import AskedReceipts
 from .collections import CHANGES, COMPARES, Collections
 from .commits import Commit, nothing
 from .mailboxes import Mailboxes
@@ -109,6 +110,7 @@ class Shelf:
     collections: Collections = field(init=False)
     passing: Passing = field(init=False)
     pruning: Pruning = field(init=False)
+    asked_receipts: AskedReceipts = field(default_factory=AskedReceipts)
     _open: dict[ObjectId, dict[int, Session]] = field(default_factory=dict)
     """The sessions on which an object is open: whoever has many others open costs this one nothing."""
     _books: dict[ObjectId, LogBook] = field(default_factory=dict)
@@ -149,6 +151,7 @@ class Shelf:
         self.passing.detach(session)
         self.collections.detach(session)
         self.pruning.detach(session)
+        self.asked_receipts.detach(session)
         for object_id in session.channels:
             self._closed(session, object_id)
 
@@ -237,7 +240,8 @@ class Shelf:
                 self.pruning.opened(session, session.channels[event.object].book)
                 return self._whole_receipt(session, event.object, and_who=True)
             case ReceiptWanted():
-                return self._whole_receipt(session, event.object)
+                if self.asked_receipts.may_have(session, event.object):
+                    return self._whole_receipt(session, event.object)
             case RecordsCame():
                 return self._records(session, event)
             case SegmentsCame():
@@ -403,7 +407,7 @@ class Shelf:
     @property
     def waits(self) -> bool:
         """Whether something is to be said with the next ``beat``."""
-        return bool(self._durable) or self.passing.waits
+        return bool(self._durable) or self.passing.waits or self.asked_receipts.waits
 
     def beat(self) -> list[Commit]:
         """Says to all what only its author had to hear at once; due ``BEAT_SECONDS`` after it came.
@@ -412,9 +416,19 @@ class Shelf:
         """
         self.passing.beat()
         durable, self._durable = self._durable, {}
-        return [
+        said = [
             self._beat(object_id, what) for object_id, what in durable.items() if object_id in self._books
         ]
+        asked = (self._asked_again(self.sessions[key], each) for key, each in self.asked_receipts.beat())
+        return said + [commit for commit in asked if commit is not None]
+
+    def _asked_again(self, session: Session, object_id: ObjectId) -> Commit | None:
+        try:
+            return self._whole_receipt(session, object_id) if object_id in session.channels else None
+        except Damaged as damage:
+            session.damaged[object_id] = damage
+            self._touch(session)
+            return None
 
     def _beat(self, object_id: ObjectId, what: _Durable) -> Commit:
         receipt = self._sign(object_id, what.tips)

@@ -174,3 +174,35 @@ def test_whoever_asks_gets_a_whole_receipt() -> None:
     assert other.receipts[-1].whole
     assert [(tip.log, tip.seq) for tip in other.receipts[-1].tips] == [(log.id, 1)]
     assert other.receipts[-1].number > before.number
+
+
+def test_who_asks_again_and_again_has_one_receipt_a_beat() -> None:
+    """It is of what is there at the beat, and costs the others nothing; who asks once has it at once."""
+    group = Group(["Ana"], RANDOM)
+    ana, node, log = group.people["Ana"], NodeAndClients(RANDOM), Log(group.object, RANDOM)
+    keys = ana.membership.keys
+    one, greedy, gone = (Client(group.object, keys, RANDOM, ana.records) for _ in range(3))
+    for client in (one, greedy, gone):
+        node.connect(client)
+    node.settle()
+    node.write(node.shelf.beat())
+    before = len(greedy.receipts), len(one.receipts)
+    for client in (greedy, gone):
+        for _ in range(50):
+            client.session.get_receipt(group.object)
+            node.move()
+    assert len(greedy.receipts) == before[0] + 1
+    node.shelf.detach(node.session_of(gone))
+    one.session.get_receipt(group.object)
+    node.move()
+    assert len(one.receipts) == before[1] + 1
+    one.know(log.certificate(group.first.id, keys[group.first.id]))
+    one.put(log.write(group.first.id, keys[group.first.id]))
+    node.move()
+    node.settle()
+
+    whole = [receipt for receipt in greedy.receipts if receipt.whole]
+    assert len(whole) == before[0] + 2
+    assert [(tip.log, tip.seq) for tip in whole[-1].tips] == [(log.id, 1)]
+    node.settle()
+    assert not node.shelf.waits
