@@ -303,6 +303,8 @@ class Bases:
             widen(self._following, base.following)
             if any(one.id == base.id for one in for_all):
                 widen(self._forgotten, extent)
+        for base in self.known.values():
+            self._extents.of(base)  # what it lacks is awaited from now on
         return True
 
     # -- for whoever has the history ------------------------------------------------------------

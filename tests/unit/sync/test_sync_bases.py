@@ -352,6 +352,25 @@ def test_it_is_kept_over_a_start() -> None:
     assert again.used == bases.used != []
 
 
+def test_what_is_awaited_is_awaited_after_a_start() -> None:
+    """A base that is not used yet may be, once what it names has come."""
+    table = newcomer()
+    n, (true,) = table["n"].replica, table["n"].replica.order.bases.known.values()
+    table["a"].write(0, "later ")
+    (tip,) = (tip for tip in table["a"].replica.book.tips() if tip.log == true.log)
+    later = SnapshotPlace(tip.log, tip.seq, tip.id)
+    n.order.bases.add(replace(true, log=LogId(bytes(32)), id=SegmentId(bytes(32)), heads=(later,)))
+    again = Bases(table.group.object, n.book, n.order.bases.principal)
+    again.restore(n.order.bases.stored())
+    table["a"].tell(table["n"])
+    assert not again.look_again()
+    branch = n.book.find(tip.log, tip.seq, tip.id)
+    assert branch is not None
+    again.came(next(n.book.stored(branch, tip.seq)))
+
+    assert again.look_again()
+
+
 def test_what_does_not_fit_is_said() -> None:
     """Instead of a segment that nobody could take."""
     table = newcomer()
