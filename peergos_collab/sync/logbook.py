@@ -33,6 +33,7 @@ device forks a log once or twice in its life."""
 RECENT_BYTES: Final = 64 << 10
 """Of the newest segments, kept to be passed on at once, without a look into the store."""
 
+_SEARCHED: Final = 2 * MAX_TIPS
 _READ: Final = 1 << 18
 _MANY: Final = 1 << 20
 
@@ -50,6 +51,8 @@ class LogBook(RecordBook):
         self.last_sent = LastSegments(object_id)
         self.shrunk = 0
         """Grows when segments go that are fetched again."""
+        self._within: dict[tuple[int, int], tuple[bytes, list[Tip]]] = {}
+        """What ``tips_within`` found, by epochs and branch, and for which tip: it searches logs for it."""
         self._unsettled: dict[int, int] = {}
         self._fresh: dict[tuple[int, int], SegmentId] = {}
         self._recent: dict[tuple[int, int], Segment] = {}
@@ -444,6 +447,15 @@ class LogBook(RecordBook):
             branch.tip_epoch = self._epoch_at(branch, branch.tip)
         if branch.tip_epoch is not None and self.graph.covers(within, branch.tip_epoch):
             return _tip(branch)
+        searched, found = self._within.get((within, branch.number), (b"", []))
+        if searched != branch.tip_id:
+            found = self._search(branch, within)
+            if len(self._within) >= _SEARCHED:
+                self._within.clear()
+            self._within[within, branch.number] = branch.tip_id, found
+        return found
+
+    def _search(self, branch: BranchState, within: int) -> list[Tip]:
         low, high = branch.first - 1, branch.tip
         while low < high - 1:
             middle = (low + high) // 2

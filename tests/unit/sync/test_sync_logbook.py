@@ -14,7 +14,7 @@ from peergos_collab.errors import Damaged, RemoteProtocolError
 from peergos_collab.objects.epoch_keys import EpochKeys, Level
 from peergos_collab.objects.op_kinds import Rotate
 from peergos_collab.objects.payload import Kind
-from peergos_collab.objects.records import Said, next_epoch
+from peergos_collab.objects.records import Epoch, Said, next_epoch
 from peergos_collab.ports import AppendSegment, PutRecord, StoredRecord
 from peergos_collab.storage.schema import row_mark, segment_mark
 from peergos_collab.storage.sqlite_store import SqliteStore
@@ -70,8 +70,8 @@ def test_segments_of_epochs_without_a_right_are_barred() -> None:
     assert not book.take_segments(raws, 0).barred
 
 
-def test_heads_within_some_epochs() -> None:
-    """Who may have the segments of some epochs only sees each log up to there."""
+def in_two_epochs() -> tuple[LogBook, Log, Epoch, EpochKeys]:
+    """Five segments of a log in one epoch, and three in the next, which is told, with its keys."""
     log = Log(CIRCLE.object, RANDOM)
     book = book_for()
     keys = EpochKeys.generate(RANDOM)
@@ -86,6 +86,12 @@ def test_heads_within_some_epochs() -> None:
         log.write(after.id, keys)
     put(book, *(segment.raw for segment in log.segments))
     book.store.flush()  # type: ignore[attr-defined]
+    return book, log, after, keys
+
+
+def test_heads_within_some_epochs() -> None:
+    """Who may have the segments of some epochs only sees each log up to there."""
+    book, log, after, _ = in_two_epochs()
     loaded = LogBook.load(CIRCLE.object, book.store)
     old, all_ = loaded.graph.past([CIRCLE.epoch_id]), loaded.graph.past([after.id])
 
@@ -93,6 +99,27 @@ def test_heads_within_some_epochs() -> None:
         assert [tip.seq for tip in each.tips_within(all_)] == [8]
         assert [(tip.seq, tip.id) for tip in each.tips_within(old)] == [(5, log.segments[4].id)]
         assert each.tips_within(0) == []
+
+
+def test_a_log_is_searched_for_heads_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until it goes on, or loses something: whoever may have a part of it asks again and again."""
+    book, log, after, keys = in_two_epochs()
+    old = book.graph.past([CIRCLE.epoch_id])
+    (branch,) = book.numbered.values()
+    read, reads = book.read, list[int]()
+    monkeypatch.setattr(book, "read", lambda branch, seq, size: reads.append(seq) or read(branch, seq, size))
+
+    def seqs() -> tuple[list[int], bool]:
+        reads.clear()
+        return [tip.seq for tip in book.tips_within(old)], bool(reads)
+
+    assert [seqs(), seqs()] == [([5], True), ([5], False)]
+    put(book, log.write(after.id, keys).raw)
+    assert [seqs(), seqs()] == [([5], True), ([5], False)]
+    book.store.write(book.truncate(branch, 4))
+    assert seqs()[0] == [3]
+    put(book, *(segment.raw for segment in log.segments[3:]))
+    assert seqs()[0] == [5]
 
 
 def test_segments_need_their_certificate() -> None:
