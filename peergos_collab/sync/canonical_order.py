@@ -16,8 +16,9 @@ from ..objects.payload import Payload
 from ..objects.segments import Segment
 from ..values import dataclass
 from .arrivals import BranchState
-from .causal_order import CausalOrder, DeviceRun, Ready, Waits
+from .causal_order import CausalOrder, Ready, Waits
 from .opened import Opened, OpenedAhead
+from .run_ids import DeviceRun
 
 
 def deliver_canonically(order: CausalOrder) -> None:

@@ -15,7 +15,7 @@ them (see ``bases``). A base is looked for in whatever can be opened, before its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from typing import Final, TypeAlias
@@ -41,6 +41,7 @@ from .introductions import Introductions
 from .logbook import LogBook
 from .opened import Opened, OpenedAhead
 from .pruning import named_to_forget
+from .run_ids import DeviceRun, RunIds
 from .snapshots import Claimed, Snapshots, open_part_untrusted, stored_snapshot_untrusted
 
 _NOBODY: Final = Author(AccountId(bytes(32)), DeviceId(bytes(32)), PrincipalId(bytes(32)), "")
@@ -49,8 +50,6 @@ _PASSES: Final = Payload(RunId(bytes(16)), 1, 0, (), (), Kind.HELLO, 0, b"")
 """Stands for the payload of a segment that passes."""
 
 _UNKNOWN: Final = "an unknown writer"
-
-DeviceRun: TypeAlias = tuple[DeviceId, RunId]
 
 Ready: TypeAlias = Callable[[], bool]
 """Says when what is waiting should be tried again."""
@@ -93,7 +92,7 @@ class CausalOrder:
         applied: per branch number, the last seq that was delivered or set aside.
         introductions: who writes each branch.
         changes: per device and run, the number of the next change.
-        contested: runs of which two segments carry the same change.
+        contested: runs of which two segments carry the same change, or two have one id.
         stuck: of each segment that was set aside because it builds on what is not here: what that is.
         given_up: whose it is and what is in it, since all was delivered anew.
         uncited: branches with something delivered that this device has not cited yet.
@@ -117,6 +116,7 @@ class CausalOrder:
         self.view = View()
         self.applied: dict[int, int] = {}
         self.changes: dict[DeviceRun, int] = {}
+        self._run_ids = RunIds(self._id_of, self.changes)
         self.contested: set[DeviceRun] = set()
         self.stuck: list[Missing] = []
         self.given_up: list[tuple[DeviceId, bytes]] = []
@@ -452,10 +452,13 @@ class CausalOrder:
         return known
 
     def _skip(self, author: Author, payload: Payload) -> int:
-        """How many of the payload's changes are applied already. Raises Waits for a gap."""
+        """How many of the payload's changes are applied already. Raises Waits for a gap, Quarantined."""
+        run, first = (author.device, payload.run), payload.first
+        if run not in self.changes and (other := self._run_ids.first(run)) != run:
+            self._contest(other, run)
+            raise Quarantined("The update was refused: its run has the id of another one.")
         if not payload.count:
             return 0
-        run, first = (author.device, payload.run), payload.first
         expected = self.changes.get(run, 1)
         if first > expected:
             expected = min(first, max(expected, self.bases.following(*run)))
@@ -466,8 +469,18 @@ class CausalOrder:
         self._unsettled |= run in self.contested
         return min(expected - first, payload.count)
 
+    def _id_of(self, device: DeviceId, run: RunId) -> Hashable:
+        return self.fold.id_of(device, run)  # of the fold as it is then: another one may take its place
+
+    def _contest(self, *runs: DeviceRun) -> None:
+        """Which of these runs with one id counts is told by the order of all."""
+        self._unsettled = True
+        self.contested.update(runs)
+
     def _count(self, author: Author, payload: Payload) -> None:
         device_run = author.device, payload.run
+        if device_run not in self.changes and (other := self._run_ids.note(device_run)) != device_run:
+            self._contest(other, device_run)
         self.changes[device_run] = max(payload.first + payload.count, self.changes.get(device_run, 1))
         self.snapshots.since += 1
 

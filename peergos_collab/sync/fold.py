@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Protocol, Self, TypeAlias
 
-from ..codec.ids import RunId
+from ..codec.ids import DeviceId, RunId
 from ..objects.payload import Delivery, Kind
 from .bases import Base
 
@@ -35,6 +35,9 @@ class Fold(Protocol):
     @property
     def in_doubt(self) -> bool:
         """Whether it may hold what delivering all anew would refuse: it looks at some things only later."""
+
+    def id_of(self, device: DeviceId, run: RunId) -> Hashable:
+        """Under which id the state keeps what a run wrote: two runs may have one."""
 
     def begin_anew(self) -> None:
         """All is delivered to it once more, from the start: now nothing may wait to be looked at."""

@@ -72,7 +72,7 @@ class DocumentFold:
         if delivery.kind is Kind.NAME:
             naming_in_untrusted(delivery)  # only whoever reads the past keeps names
             return
-        author = client_id(self._object, delivery.author.device, delivery.run)
+        author = self.id_of(delivery.author.device, delivery.run)
         # A restored journal may hold the first part of what this device had sealed before.
         overlap = delivery.contested or delivery.skip > 0 or delivery.author.device == self._device
         self.document.apply_untrusted(delivery.content, author, overlap=overlap)
@@ -81,6 +81,9 @@ class DocumentFold:
     @property
     def in_doubt(self) -> bool:
         return self.document.in_doubt
+
+    def id_of(self, device: DeviceId, run: RunId) -> int:
+        return client_id(self._object, device, run)
 
     def begin_anew(self) -> None:
         self.document.doubt_all()
@@ -215,6 +218,9 @@ class ChatFold:
     def take_untrusted(self, delivery: Delivery) -> None:
         self.timeline.add_untrusted(delivery)
 
+    def id_of(self, device: DeviceId, run: RunId) -> tuple[DeviceId, RunId]:
+        return device, run
+
     def begin_anew(self) -> None:
         """Nothing to do: nothing is looked at later."""
 
@@ -314,6 +320,9 @@ class EntriesFold:
     def take_untrusted(self, delivery: Delivery) -> None:
         self._view = None
         self._map.add_untrusted(delivery)
+
+    def id_of(self, device: DeviceId, run: RunId) -> tuple[DeviceId, RunId]:
+        return device, run
 
     def begin_anew(self) -> None:
         """Nothing to do: nothing is looked at later."""
