@@ -45,6 +45,11 @@ class KnownAccounts:
         """Takes in verified logs. What no honest account does is told as a problem that names it."""
         self._note([(account, self._watch.take) for account in accounts])
 
+    def of(self, account: AccountId) -> Account | None:
+        """The newest log of an account that ever came, before this start as well."""
+        self._recall(account)
+        return self._watch.known.get(account)
+
     def take_newest(self, account: Account, source: bytes, time: int) -> None:
         """Takes in a log that ``source`` gave as its newest at ``time``; less than before is told too."""
         key = account.id, source

@@ -192,8 +192,8 @@ class Neighbours:
                 met = Greeting.parse_untrusted(await connection.receive(), channel)
             if met.device == engine.keys.credentials.device_id:
                 raise RemoteProtocolError("our own greeting came back")
-            newest = engine.accounts.newest.get(met.card.id)
-            if newest is not None and met.device not in newest.merge(met.card.account).devices:
+            known = engine.accounts.of(met.card.id)
+            if known is not None and met.device not in known.merge(met.card.account).devices:
                 raise RemoteProtocolError("a device that was removed from its account")
         except TimeoutError:
             await connection.close()

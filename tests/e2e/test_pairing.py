@@ -418,7 +418,7 @@ async def test_one_secret_takes_no_seat_from_others(made: World, monkeypatch: py
 
 
 async def test_a_removed_device_is_no_neighbour(made: World) -> None:
-    """Its old card still lists it; who has heard of the removal knows better."""
+    """Its old card still lists it; who has heard of the removal knows better, after a start as well."""
     [ana] = await people(made, "Ana")
     stolen = DeviceSecrets.generate(os.urandom)
     founded = Credentials.found("Ben", RecoveryCode.generate(os.urandom), os.urandom)
@@ -429,10 +429,12 @@ async def test_a_removed_device_is_no_neighbour(made: World) -> None:
     assert (await ana.engine.online.neighbours.meet(left)).device == stolen.public.id
 
     ana.engine.accounts.take([both.remove_device(stolen.public.id, os.urandom).account])
-    left, right = memory_pair(os.urandom(64))
-    right.send(Greeting.make(card, stolen.sign, right.channel))
-    with pytest.raises(RemoteProtocolError, match="removed"):
-        await ana.engine.online.neighbours.meet(left)
+    for _ in range(2):
+        left, right = memory_pair(os.urandom(64))
+        right.send(Greeting.make(card, stolen.sign, right.channel))
+        with pytest.raises(RemoteProtocolError, match="removed"):
+            await ana.engine.online.neighbours.meet(left)
+        ana = await made.reopen(ana)
 
 
 async def test_mail_of_a_neighbour_is_bounded(made: World) -> None:
