@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import ipaddress
 import re
+from dataclasses import field
 from typing import Final
 
 from peergos_collab.codec import decode_untrusted, encode
@@ -66,7 +67,7 @@ class SessionDescription:
     """
 
     ufrag: str
-    password: str
+    password: str = field(repr=False)
     fingerprint: bytes
     setup: Setup
     candidates: tuple[Candidate, ...]

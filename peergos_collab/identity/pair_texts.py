@@ -9,6 +9,7 @@ certificate made for this one connection. Both are good for ten minutes.
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Final, Self
 
 from ..codec import decode_untrusted, encode
@@ -35,7 +36,7 @@ class PairText:
     answers: bool
     id: bytes
     expires: int
-    description: bytes
+    description: bytes = field(repr=False)
 
     def text(self) -> str:
         raw = encode([VERSION, int(self.answers), self.id, self.expires, self.description])

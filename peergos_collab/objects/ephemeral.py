@@ -57,7 +57,7 @@ class Ephemeral:
     counter: int
     kind: EphemeralKind
     time: int
-    content: bytes
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import zlib
+from dataclasses import field
 from typing import Any, Final
 
 from ..codec import decode_untrusted, encode
@@ -91,7 +92,7 @@ class Delivery:
     run: RunId
     time: int
     kind: Kind
-    content: bytes
+    content: bytes = field(repr=False)
     via: str
     first: int = 1
     count: int = 1
@@ -129,7 +130,7 @@ class Payload:
     heads: tuple[bytes, ...]
     kind: Kind
     time: int
-    content: bytes
+    content: bytes = field(repr=False)
     introduction: Any = None
 
 

@@ -8,6 +8,7 @@ segment, so a change that comes back from a restored journal is recognised and n
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Final
 
 from ..codec import decode_untrusted, encode
@@ -34,7 +35,7 @@ class LocalChange:
     number: int
     time: int
     kind: Kind
-    content: bytes
+    content: bytes = field(repr=False)
     entry: int = 0
 
 

@@ -181,7 +181,7 @@ class PairOffer:
     """
 
     id: str
-    text: str
+    text: str = field(repr=False)
     expires: int
 
 

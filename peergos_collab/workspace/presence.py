@@ -84,7 +84,7 @@ class Signal:
     """Something one device tells another to open a direct connection; ``content`` is still untrusted."""
 
     sender: Present
-    content: bytes
+    content: bytes = field(repr=False)
     time: int
 
 

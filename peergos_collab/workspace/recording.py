@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from dataclasses import field
 from itertools import islice
 from typing import Final
 
@@ -58,7 +59,7 @@ class Step:
     last: int
     author: Author
     time: int
-    content: bytes
+    content: bytes = field(repr=False)
     after: int
     place: int
 
