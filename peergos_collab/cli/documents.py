@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -157,7 +158,7 @@ def export(path: str, form: str, output: str) -> None:
 
     data = in_workspace(settings, read)
     if output != "-":
-        Path(output).write_bytes(data)
+        _write_private(Path(output), data)
         print_result(settings, {"path": path, "format": form, "file": output, "size": len(data)})
     elif settings.json:
         content = (
@@ -166,6 +167,12 @@ def export(path: str, form: str, output: str) -> None:
         print_result(settings, {"path": path, "format": form, **content})
     else:
         print_bytes(data)
+
+
+def _write_private(file: Path, data: bytes) -> None:
+    # Not readable by others even for a moment; one that is replaced keeps its rights.
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:
+        opened.write(data)
 
 
 for command in (history, name, at, diff, blame, restore, compact, forget):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import stat
 import sys
 from dataclasses import replace
@@ -131,11 +132,16 @@ def test_export_in_json(pgc: Any, workspace: FakeWorkspace) -> None:
 
 
 def test_export_to_a_file(pgc: Any, workspace: FakeWorkspace, tmp_path: Path) -> None:
-    """-o FILE writes there, and JSON says where and how much."""
+    """-o FILE writes there, for nobody else to read, and JSON says where and how much."""
     workspace.texts["notes"] = AWKWARD
-    ran = pgc("doc", "export", "notes", "-o", str(tmp_path / "out"), "--json")
+    before = os.umask(0o022)
+    try:
+        ran = pgc("doc", "export", "notes", "-o", str(tmp_path / "out"), "--json")
+    finally:
+        os.umask(before)
 
     assert (tmp_path / "out").read_bytes() == AWKWARD.encode()
+    assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o600
     assert ran.document["size"] == len(AWKWARD.encode())
 
 
