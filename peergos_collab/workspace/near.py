@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -88,7 +89,7 @@ class Near:
         self._seen: dict[bytes, Announcement] = {}
         self._devices: dict[bytes, DeviceId] = {}
         self._calls: dict[bytes, asyncio.Task[None]] = {}
-        self._callers = 0
+        self._callers: deque[asyncio.Timeout] = deque()
         self._news = 0
         self._secrets: list[_Secret] = []
         self._changed = asyncio.Event()
@@ -251,22 +252,32 @@ class Near:
     async def _called(self, connection: Connection) -> None:
         """Serves a connection from outside until it ends. Who shows nothing gets nothing."""
         place = self._place
-        if place is None or self._callers >= MAX_CALLERS:
+        if place is None:
             return
-        self._callers += 1
+        self._make_room()
+        patience = asyncio.timeout(CALL_SECONDS)
         try:
-            async with asyncio.timeout(CALL_SECONDS):
+            async with patience:
+                self._callers.append(patience)
                 pin, proof = _call_untrusted(await connection.receive())
         except TimeoutError:
             return
         finally:
-            self._callers -= 1
+            if patience in self._callers:
+                self._callers.remove(patience)
         secrets = self._secrets
         key = who_calls((each.key for each in secrets), place.pin, pin, proof)
         if key is None:
             return
         connection.send(encode([VERSION, called_proof(key, place.pin, pin)]))
         await self._meet(connection, place.pin + pin, next(each for each in secrets if each.key is key))
+
+    def _make_room(self) -> None:
+        """Who knows a secret shows it at once: whoever has been silent for longest is waited for no more."""
+        if len(self._callers) >= MAX_CALLERS:
+            oldest = self._callers.popleft()
+            if not oldest.expired():
+                oldest.reschedule(asyncio.get_running_loop().time())
 
     async def _meet(self, connection: Connection, channel: bytes, secret: _Secret) -> DeviceId:
         """Greets, and syncs until the end; unless that device, which is returned, is a neighbour already.

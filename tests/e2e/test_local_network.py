@@ -23,7 +23,7 @@ from peergos_collab.workspace import Options, Role, near, surroundings
 from peergos_collab.workspace.api import Lan
 from peergos_collab.workspace.engine import Engine
 from peergos_collab.workspace.machine import now_ms
-from peergos_collab.workspace.near import Near
+from peergos_collab.workspace.near import MAX_CALLERS, Near
 from peergos_collab.workspace.network import Network
 from peergos_collab.workspace.online import NO_LAN
 from peergos_collab.workspace.surroundings import Surroundings
@@ -153,6 +153,21 @@ async def test_a_stranger_learns_nothing(made: World) -> None:
     assert (len(again.marks), len(first.marks)) == (62, 62)
     assert not set(again.marks) & set(first.marks)
     assert again.pin != first.pin
+
+
+async def test_who_calls_and_says_nothing_keeps_nobody_away(made: World) -> None:
+    """A stranger may call as often as he likes: who has shown nothing for longest makes room."""
+    ana, ben = await people(made, ether := Ether(), "Ana", "Ben")
+    await acquaint(ana, ben, share=False)
+    await ana.workspace.go_online(LAN)
+    await ether.until(lambda: bool(ether.announced))
+    [announced] = ether.announced
+    silent = [ether.call(announced.pin) for _ in range(MAX_CALLERS)]
+    call, secrets = ether.call(announced.pin), ben.engine.online.near._shared()
+    await ben.engine.online.near._introduce(call, bytes(32), announced.pin, secrets[0])
+
+    with pytest.raises(Offline):
+        await silent[0].receive()
 
 
 async def test_who_replays_an_announcement_hears_no_name(made: World) -> None:
