@@ -119,7 +119,11 @@ def _catch_up(replayed: Replica, replica: Replica) -> None:
 
 
 async def settle(engine: Replayer, opened: OpenObject) -> None:
-    """Verifies an object that was opened from a snapshot, and says so if that was false."""
+    """Verifies an object that was opened from a snapshot, and says so if that was false.
+
+    Where somebody lied in the history, a true snapshot and what follows it can show another text than the
+    history does from its begin: then it is opened anew as well, and nobody is named for it.
+    """
     try:
         verdict = await verify_history(engine, opened)
     except PeergosCollabError as error:
@@ -134,14 +138,24 @@ async def settle(engine: Replayer, opened: OpenObject) -> None:
         engine.news.pulse()
         engine.check_claims(opened)
     else:
-        engine.on_problem(opened.live, FALSE_PREVIEW.format(who=_maker(engine, opened, place)))
+        who = opened.live.replica.order.introductions.writer_of(place.log) if place is not None else None
+        if place is None or who is None or not await _is_true_preview(engine, opened, place, who.author):
+            maker = engine.who(who.author) if who is not None else "somebody"
+            engine.on_problem(opened.live, FALSE_PREVIEW.format(who=maker))
         await engine.open_anew(opened)
 
 
-def _maker(engine: Replayer, opened: OpenObject, place: SnapshotPlace | None) -> str:
-    introductions = opened.live.replica.order.introductions
-    who = introductions.writer_of(place.log) if place is not None else None
-    return engine.who(who.author) if who is not None else "somebody"
+async def _is_true_preview(
+    engine: Replayer, opened: OpenObject, place: SnapshotPlace, author: Author
+) -> bool:
+    """Whether the snapshot that an object was opened from holds what the history holds up to its heads."""
+    replica = opened.live.replica
+    try:
+        end = stored_snapshot_untrusted(replica.book, replica.keys, place)[0]
+        claimed = Claimed(place, author, end.heads, 0)
+        return await asyncio.to_thread(engine.check_snapshot, opened, claimed, None) is True
+    except PeergosCollabError:
+        return False
 
 
 def is_true_snapshot(

@@ -13,11 +13,12 @@ import pytest
 from peergos_collab.documents import Document
 from peergos_collab.node import serve_node
 from peergos_collab.objects.snapshots import PIECE
-from peergos_collab.workspace import Options, Role, create_workspace, open_workspace
+from peergos_collab.workspace import Options, Role, create_workspace, history, open_workspace
 from peergos_collab.workspace.engine import Engine
 from peergos_collab.workspace.folds import DocumentFold
-from peergos_collab.workspace.history import FALSE_PREVIEW, FALSE_SNAPSHOT
+from peergos_collab.workspace.history import FALSE_PREVIEW, FALSE_SNAPSHOT, Replayer
 from peergos_collab.workspace.local_workspace import LocalWorkspace
+from peergos_collab.workspace.open_object import OpenObject
 from peergos_collab.workspace.preview import NOT_VERIFIED
 from peergos_collab.workspace.sharing import SNAPSHOT_MIN
 
@@ -142,6 +143,37 @@ async def test_a_false_snapshot_is_found_out(
 
         assert "what nobody wrote" in shown[0]
         assert fold.document.text == text
+
+
+async def test_who_made_a_true_snapshot_is_not_named(
+    tmp_path: Path, shown: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the text that was opened from it is another one, as after somebody else's lies."""
+    verify, verdicts = history.verify_history, []
+
+    async def differs(engine: Replayer, opened: OpenObject) -> bool:
+        verdicts.append(await verify(engine, opened))
+        return False
+
+    open_anew, anew = Engine.open_anew, []
+
+    async def noted(engine: Engine, opened: OpenObject) -> None:
+        await open_anew(engine, opened)
+        anew.append(opened.path)
+
+    monkeypatch.setattr(history, "verify_history", differs)
+    monkeypatch.setattr(Engine, "open_anew", noted)
+    async with two_homes(tmp_path) as (ana, bo):
+        fold = await write_history(ana, "notes")
+        await bo.join(await ana.share_link("notes", Role.WRITER))
+        await bo.go_online(Options(webrtc=False))
+        await bo.engine.news.wait_until(lambda: bool(anew), LIMIT, "opening it anew")
+        text, _ = await bo.read_document("notes")
+
+        assert verdicts == [True]
+        assert len(shown) == 1
+        assert text == fold.document.text
+        assert problems(bo.engine, "notes") == []
 
 
 async def test_typing_before_the_history_is_here_is_kept(tmp_path: Path) -> None:
