@@ -18,6 +18,7 @@ from ..objects.links import Drop
 from ..objects.records import Epoch
 from ..ports import Clock, PutValue, Random, SegmentStore
 from ..sync.arrivals import Offered, Record
+from ..sync.channel import Channel
 from ..sync.frames import Frame, encode_frame
 from ..sync.heads import Tip
 from ..sync.logbook import LogBook
@@ -356,24 +357,29 @@ class Shelf:
         return Commit(batch, nothing) if batch else None
 
     def _segments(self, session: Session, event: SegmentsCame) -> Commit | None:
-        channel = session.channels.get(event.object)
-        if channel is None or not channel.may_write:
-            self._bar(session, event.object)
-            session.grant_credit(event.size)
+        channel = self._writable(session, event)
+        if channel is None:
             return None
         return self._taken(session, event, channel.book.take_segments(event.raws, channel.rights.give))
 
     def _husk(self, session: Session, event: ClosedArchiveCame) -> Commit | None:
         """What is forgotten elsewhere, and never was here."""
-        channel = session.channels.get(event.object)
-        if channel is None or not channel.may_write:
-            self._bar(session, event.object)
-            session.grant_credit(event.size)
+        channel = self._writable(session, event)
+        if channel is None:
             return None
         book, over = channel.book, self.pruning.is_over(channel.book, event.archive)
         return self._taken(
             session, event, book.take_closed(event.archive, channel.rights.give, gives_up=over)
         )
+
+    def _writable(self, session: Session, event: SegmentsCame | ClosedArchiveCame) -> Channel | None:
+        """The object that something is for, if the session may write to it; else it is told why not."""
+        channel = session.channels.get(event.object)
+        if channel is not None and channel.may_write:
+            return channel
+        self._bar(session, event.object)
+        session.grant_credit(event.size)
+        return None
 
     def _taken(self, session: Session, event: SegmentsCame | ClosedArchiveCame, offered: Offered) -> Commit:
         book = session.channels[event.object].book
