@@ -13,7 +13,9 @@ from .session import in_workspace, opened, run
 from .settings import Command, Settings, current
 
 if TYPE_CHECKING:
-    from ..workspace.api import Contact, Event, Invitation, Options, Workspace
+    from collections.abc import Sequence
+
+    from ..workspace.api import Contact, Event, Invitation, ObjectState, Options, Workspace
 
 
 @click.command(cls=Command)
@@ -29,12 +31,19 @@ def sync(timeout: float) -> None:
 
     async def once(workspace: Workspace) -> list[str]:
         await workspace.sync(timeout)
-        return _waiting(await workspace.invitations(), await workspace.contacts())
+        told = _troubled((await workspace.status()).objects)
+        return told + _waiting(await workspace.invitations(), await workspace.contacts())
 
     waiting = in_workspace(settings, once)
     for words in ("Everything here is saved on every node, and everything there is here.", *waiting):
         narrate(settings, words)
     print_result(settings, {"synced": True})
+
+
+def _troubled(objects: Sequence[ObjectState]) -> list[str]:
+    """Of which objects there is more to say, as of one that no node has yet."""
+    names = [escape_hidden(state.path) for state in objects if state.problems]
+    return [f"There is more to say of {', '.join(names)}: 'pgc status' shows it."] if names else []
 
 
 def _waiting(invitations: list[Invitation], contacts: list[Contact]) -> list[str]:

@@ -128,6 +128,11 @@ def test_sync(pgc: Any, workspace: FakeWorkspace) -> None:
     assert ("sync", 7.0) in workspace.calls
 
 
+def test_sync_says_where_there_is_more_to_say(pgc: Any) -> None:
+    """As of an object that no node has yet: it was not brought."""
+    assert "There is more to say of notes: 'pgc status' shows it." in pgc("sync").err.splitlines()
+
+
 def test_sync_without_a_node(pgc: Any, workspace: FakeWorkspace) -> None:
     """Exit 5."""
     workspace.failure = NoNode()
