@@ -51,6 +51,8 @@ class Channel:
         behind: a frame of segments was sent, and there is more.
         takes_archives: it takes an archive in place of segments; a node does not, but for a husk.
         refused: it refused our last OPEN, so it does not know yet what we have and may do.
+        waits: it takes no segments before its next OPEN; they come to it another way.
+        holds: we asked it so.
     """
 
     book: LogBook
@@ -72,6 +74,8 @@ class Channel:
     heads_owed: bool = False
     takes_archives: bool = True
     refused: bool = False
+    waits: bool = False
+    holds: bool = False
     behind: bool = False
     told_caught_up: bool = False
     caught_up: bool = False
@@ -101,6 +105,16 @@ class Channel:
     def live(self) -> bool:
         """Both sides have opened it, and the other may read."""
         return self.opened_here and self.opened_there and self.may_read
+
+    @property
+    def sends(self) -> bool:
+        """Whether segments go to it now."""
+        return self.live and not self.waits
+
+    @property
+    def brings(self) -> bool:
+        """Whether what it has and we lack is on its way to us."""
+        return self.met and self.opened_here and not (self.caught_up or self.holds)
 
     def is_next(self, receipt: Receipt) -> bool:
         """Whether it is not the last one once more. Raises RemoteProtocolError if it is an older one."""

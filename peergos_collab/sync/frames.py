@@ -102,6 +102,9 @@ class Frame(enum.IntEnum):
     """[object, prune id, hours or null]: a node has all archives a prune record names, and acts on it in so
     many hours; null: the record does not count"""
 
+    HOLD = 36
+    """[object]: no segments of it before the next OPEN, for they come another way"""
+
 
 _LENGTHS: Final = {
     Frame.HELLO: 5,
@@ -138,6 +141,7 @@ _LENGTHS: Final = {
     Frame.GET_ARCHIVE: 3,
     Frame.ARCHIVE: 4,
     Frame.PRUNED: 4,
+    Frame.HOLD: 2,
 }
 
 

@@ -209,6 +209,13 @@ class Session:
         if frame:
             self._send(Frame.RECORDS, object_id, frame)
 
+    def hold(self, object_id: ObjectId) -> None:
+        """Asks for no segments of an object until it is opened again: another session brings them."""
+        channel = self.channels.get(object_id)
+        if channel is not None:
+            channel.holds = True
+            self._send(Frame.HOLD, object_id)
+
     def send_ephemeral(self, object_id: ObjectId, key: bytes, counter: int, sealed: bytes) -> None:
         self.send_frame(ephemeral_frame(object_id, [(key, counter, sealed)]))
 
@@ -334,6 +341,7 @@ class Session:
             return []
         self.channels[object_id] = channel
         channel.met = True
+        channel.waits = False
         channel.opened_there = tips is not None
         self._stirred[object_id] = None
         channel.records = set(ids)
@@ -378,6 +386,12 @@ class Session:
     def _on_close(self, fields: list[Any], _: int) -> list[SessionEvent]:
         object_id = _object(fields[0])
         return [Closed(object_id)] if self.channels.pop(object_id, None) is not None else []
+
+    def _on_hold(self, fields: list[Any], _: int) -> list[SessionEvent]:
+        channel = self.channels.get(_object(fields[0]))
+        if channel is not None:
+            channel.waits = True
+        return []
 
     def _on_records(self, fields: list[Any], _: int) -> list[SessionEvent]:
         raws = [some_bytes(raw, MAX_FRAME, "record") for raw in many(fields[1], MAX_IDS, "records")]
@@ -490,6 +504,7 @@ class Session:
         Frame.PROVE: _on_prove,
         Frame.GET_RECEIPT: _on_get_receipt,
         Frame.SHOW_RECEIPTS: _on_show_receipts,
+        Frame.HOLD: _on_hold,
     }
 
     # -- sending --------------------------------------------------------------------------------
@@ -508,7 +523,7 @@ class Session:
     def _send_open_of(self, object_id: ObjectId, book: LogBook) -> None:
         channel = self.channels.setdefault(object_id, self._new_channel(object_id, book))
         channel.opened_here = True
-        channel.refused = False
+        channel.refused = channel.holds = False
         self._stirred[object_id] = None
         channel.caught_up = False
         proved = opening_proofs(book, self._wanted.get(object_id, {}))
@@ -547,13 +562,13 @@ class Session:
             if channel is not None and channel.acquainted:
                 self._pump_records(object_id, channel)
                 channel.look_again()
-            if channel is not None and channel.live:
+            if channel is not None and channel.sends:
                 try:
                     self._pump_segments(object_id, channel)
                 except Damaged as damage:
                     self.damaged[object_id] = damage
             del self._stirred[object_id]
-            if channel is not None and channel.live and channel.dirty and object_id not in self.damaged:
+            if channel is not None and channel.sends and channel.dirty and object_id not in self.damaged:
                 self._hungry[object_id] = None  # another comes first once more is granted
 
     def _is_behind(self, object_id: ObjectId) -> bool:

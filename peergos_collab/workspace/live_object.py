@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 from typing import Final
 
@@ -27,6 +27,7 @@ from ..sync.sealing import Collected
 from ..sync.session import Session
 from ..values import dataclass
 from .by_chance import draw
+from .catching_up import CatchingUp
 from .local_state import LocalState
 from .node_receipts import NodeReceipts
 from .prunes import Prunes
@@ -115,6 +116,7 @@ class LiveObject:
     _refusal: Damaged | None = None
     receipts: NodeReceipts = field(init=False)
     prunes: Prunes = field(init=False)
+    catching_up: CatchingUp = field(init=False)
     _state: LocalState = field(init=False)
     _states_due: StatesDue = field(init=False)
     _writes: Writes = field(init=False)
@@ -131,6 +133,7 @@ class LiveObject:
         self._writes = Writes(self.replica.store, self._disk_told)
         self.receipts = NodeReceipts(self.replica, self.local, self.random, self.links, self._write_later)
         self.prunes = Prunes(self.replica)
+        self.catching_up = CatchingUp(self.id, lambda: self.replica.keys, self.links)
         self._state = LocalState(self.replica, self.local, self.random)
         self._states_due = StatesDue(self.replica, self.random, self._is_free, self._append)
 
@@ -305,7 +308,7 @@ class LiveObject:
 
     # -- what comes from others -----------------------------------------------------------------
 
-    def take_segments(self, raws: Iterable[bytes], via: str, origin: Session | None) -> Taken:
+    def take_segments(self, raws: Sequence[bytes], via: str, origin: Session | None) -> Taken:
         """Folds segments in at once, makes them durable in the background, passes them on.
 
         Not while this disk refuses: they might follow what is not there.
@@ -320,6 +323,7 @@ class LiveObject:
         self._since_checkpoint += len(taken.offered.arrivals) + size // (CHANGE_BYTES * CHANGES_PER_SEGMENT)
         if origin is not None:
             origin.note_taken(self.id, taken.offered.arrivals, taken.offered.known)
+            self.catching_up.came(origin, taken.offered, sum(map(len, raws)))
         self._pass_on(taken.offered)
         self._tell(taken.deliveries)
         self._states_due.plan_base()
@@ -341,6 +345,7 @@ class LiveObject:
             self._writes.write(offered.batch, self._saved)  # first, for it is read from there
         self._since_checkpoint += len(offered.arrivals)
         origin.note_taken(self.id, offered.arrivals, offered.known)
+        self.catching_up.came(origin, offered, len(archive.raw))
         self._pass_on(offered)
         self._tell(self.replica.order.take(offered.arrivals, via))
         if offered.arrivals:
@@ -517,6 +522,7 @@ class LiveObject:
     def stop(self) -> None:
         """Plans nothing more: an object that was replaced must not save over its successor's state."""
         self.receipts.stop()
+        self.catching_up.stop()
         self.stopped = self.replica.over = True
         if self._gathering is not None:
             self._gathered()  # now, while the store still takes it

@@ -200,6 +200,7 @@ class SyncLink:
                 waiter.set_exception(_gone())
         if live is not None:
             live.links.pop(id(self), None)
+            live.catching_up.go_on()
             if not live.links:
                 live.replica.released = False
 
@@ -503,6 +504,7 @@ class SyncLink:
         if live is not None:
             self.ready.add(object_id)
             self._has_it(live)
+            live.catching_up.go_on()
             live.release()
             self._owner.on_ready(live, self)
 

@@ -403,6 +403,7 @@ def _frames() -> list[bytes]:
         Frame.GET_ARCHIVE: [CIRCLE.object, ARCHIVE.id],
         Frame.ARCHIVE: [CIRCLE.object, ARCHIVE.id, ARCHIVE.raw],
         Frame.PRUNED: [CIRCLE.object, PRUNE.id, 24],
+        Frame.HOLD: [CIRCLE.object],
     }
     return [encode_frame(kind, *values) for kind, values in fields.items()]
 

@@ -406,6 +406,37 @@ def test_no_more_is_sent_than_there_is_credit() -> None:
     assert of(more, SegmentsCame)
 
 
+@pytest.mark.parametrize("serving", [False, True])
+def test_what_is_held_is_not_sent_before_the_next_open(serving: bool) -> None:
+    """Neither what was lacking nor what is new, nor that this is all; then what is still lacking."""
+    log = written(60, 40_000)
+    held, lacking = book(log), book()
+    one = session(held, serving=serving, receipt_key=RECEIPT if serving else None)
+    other = session(lacking, with_node=serving)
+    if not serving:
+        one.open(CIRCLE.object, keys_of(ANA))
+    other.open(CIRCLE.object, keys_of(BOB))
+    _, began = talk(one, other)
+    other.hold(CIRCLE.object)
+    for event in of(began, SegmentsCame):
+        other.grant_credit(event.size)
+    _, held_back = talk(one, other)
+    offered = held.take_segments([log.write(b"new", first=61)])
+    held.store.write(offered.batch)
+    one.announce(CIRCLE.object, offered.arrivals)
+    _, new = talk(one, other)
+    lacking.store.write(lacking.take_records([log.certificate]).batch)
+    lacking.store.write(lacking.take_segments([segment.raw for segment in log.segments[:60]]).batch)
+    other.open(CIRCLE.object, keys_of(BOB))
+    _, after = talk(one, other)
+
+    assert of(began, SegmentsCame)
+    assert not of([*held_back, *new], SegmentsCame)
+    assert not of([*began, *held_back, *new], CaughtUp)
+    assert [event.raws for event in of(after, SegmentsCame)] == [[log.segments[60].raw]]
+    assert of(after, CaughtUp)
+
+
 def test_what_waits_for_credit_is_not_looked_at_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     """There may be thousands of such objects, and any frame that comes is a reason to send."""
     one, other = pair(book(written(60, 40_000)), book())
@@ -486,6 +517,7 @@ def test_the_first_frame_is_a_hello(frame: bytes) -> None:
         (Frame.OPEN, [CIRCLE.object, [[CIRCLE.epoch_id, 2, bytes(63)]], [], []]),
         (Frame.OPEN, [CIRCLE.object, [], [bytes(31)], []]),
         (Frame.OPEN, [bytes(31), [], [], []]),
+        (Frame.HOLD, [bytes(31)]),
         (Frame.RECORDS, [CIRCLE.object, [1]]),
         (Frame.SEGMENTS, [CIRCLE.object, ["text"]]),
         (Frame.EPHEMERAL, [CIRCLE.object, [[bytes(15), 1, b""]]]),
