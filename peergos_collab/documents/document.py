@@ -8,7 +8,7 @@ from typing import Final
 from ..errors import LocalProtocolError
 from .edits import MOST_EDITS, Change, Edit
 from .firewall import LIMITS, OWN_LIMITS, check_untrusted
-from .indexed_text import IndexedText, Shown, may_hold_astral
+from .indexed_text import IndexedText, Shown, State, may_hold_astral
 from .listeners import Unsubscribe, subscribe, tell_all
 from .parts import parts_of
 from .received_text import ReceivedText
@@ -36,7 +36,7 @@ class Document(ReceivedText):
     def __init__(
         self,
         client: int,
-        state: bytes | None = None,
+        state: State | None = None,
         *,
         clock: Callable[[], int] | None = None,
         shown: Shown | None = None,

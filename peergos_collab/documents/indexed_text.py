@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from ..errors import LocalProtocolError, Quarantined
+from ..errors import Damaged, LocalProtocolError, Quarantined
 from ..values import dataclass
 from .anchors import END, anchor_at, offset_of, read_anchor_untrusted
 from .edits import Edit
@@ -32,6 +32,10 @@ class Shown:
     clocks: Mapping[int, int]
 
 
+State = bytes | Callable[[], bytes]
+"""A trusted Yjs v1 update, such as an own checkpoint; or what reads it, each time that it is needed."""
+
+
 class IndexedText:
     """A Yjs text with its line index.
 
@@ -39,22 +43,24 @@ class IndexedText:
 
     Args:
         client: the client id of this run (see ``client_id``).
-        state: a trusted Yjs v1 update, such as an own checkpoint.
-        shown: what ``state`` shows, if that is known. Then the engine takes it in when it is first needed:
-            of a text that was long worked on, most of a state is where deleted text was.
+        state: what it begins with.
+        shown: what ``state`` shows, if that is known. Then the engine takes it in when it is first needed,
+            and until then it is not even read: of a text that was long worked on, most of a state is where
+            deleted text was.
 
     Raises:
         Quarantined: ``state`` is not an update.
     """
 
-    def __init__(self, client: int, state: bytes | None = None, *, shown: Shown | None = None) -> None:
+    def __init__(self, client: int, state: State | None = None, *, shown: Shown | None = None) -> None:
         self.client: Final = client
         """The client id of this run."""
         self._stored = state
         self._engine: Replica | None = None
         self._tracks_undo = False
+        self._unread: list[bytes] = []
         if shown is None:
-            engine = self._engine = _engine_of(client, state)
+            engine = self._engine = self._engine_of_stored()
             shown = Shown(engine.text(), engine.clocks()) if state else Shown("", {})
         self._text: str | None = shown.text
         self.lines = LineIndex(self._text)
@@ -62,17 +68,17 @@ class IndexedText:
         self._clocks = dict(shown.clocks)
         self._own_clock = self._clocks.get(client, 0)
         self._halves = Halves()
-        self._unread = [state] if state else []
 
     def wake(self) -> None:
         """Has the engine take in the state that was given, if it has not yet.
 
         Raises:
             Quarantined: that is not an update, or does not show what was said to be shown.
+            Damaged: what reads it says so.
         """
         if self._engine is not None:
             return
-        engine = _engine_of(self.client, self._stored)
+        engine = self._engine_of_stored()
         if (engine.text(), engine.clocks()) != (self.text, self._known()):
             raise Quarantined("The stored state does not show what was stored with it.")
         self._engine = engine
@@ -99,7 +105,7 @@ class IndexedText:
 
     def state(self) -> bytes:
         """The whole state as a Yjs v1 update that any Yjs program reads."""
-        return self._engine.state() if self._engine is not None else self._stored or NOTHING
+        return self._engine.state() if self._engine is not None else self._read_stored() or NOTHING
 
     def shown(self) -> Shown:
         """What ``state`` shows, to be kept beside it."""
@@ -166,12 +172,12 @@ class IndexedText:
         if place is None:
             return None
         client, clock = place
-        self._read_halves()
-        if clock >= self._known().get(client, 0) or place in self._halves:
-            return None
         try:
+            self._read_halves()
+            if clock >= self._known().get(client, 0) or place in self._halves:
+                return None
             return offset_of(self._replica, self.lines, client, clock)
-        except (EngineFailed, ValueError, IndexError):
+        except (EngineFailed, ValueError, IndexError, Damaged):
             return None
 
     # In step with the engine
@@ -205,17 +211,23 @@ class IndexedText:
 
     def _read_halves(self) -> None:
         """Astral characters are rare, so where they lie is found out only once a colleague writes."""
+        self.wake()
         for update in self._unread:
             if may_hold_astral(update):
                 self._halves.take_all(halves_of(update))
         self._unread.clear()
 
+    def _read_stored(self) -> bytes | None:
+        return self._stored() if callable(self._stored) else self._stored
 
-def _engine_of(client: int, state: bytes | None) -> Replica:
-    try:
-        return Replica(client, state)
-    except EngineFailed as problem:
-        raise Quarantined(f"The stored state cannot be read: {problem}") from None
+    def _engine_of_stored(self) -> Replica:
+        state = self._read_stored()
+        try:
+            engine = Replica(self.client, state)
+        except EngineFailed as problem:
+            raise Quarantined(f"The stored state cannot be read: {problem}") from None
+        self._unread = [state] if state else []
+        return engine
 
 
 def may_hold_astral(update: bytes) -> bool:

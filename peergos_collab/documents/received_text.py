@@ -11,7 +11,7 @@ from ..values import dataclass
 from .difference import difference
 from .edits import Change, Edit
 from .firewall import LIMITS, OWN_LIMITS, UpdateSummary, check_untrusted, clients_of
-from .indexed_text import IndexedText, Shown
+from .indexed_text import IndexedText, Shown, State
 from .lines import LineIndex
 from .listeners import Unsubscribe, subscribe, tell_all
 from .neighbours import Neighbours, prove
@@ -42,7 +42,7 @@ class NotTogether(Exception):
 class ReceivedText(IndexedText):
     """See the module's text. The arguments are those of ``IndexedText``."""
 
-    def __init__(self, client: int, state: bytes | None = None, *, shown: Shown | None = None) -> None:
+    def __init__(self, client: int, state: State | None = None, *, shown: Shown | None = None) -> None:
         super().__init__(client, state, shown=shown)
         self._gathered: list[bytes] | None = None
         self.proof = Proof()

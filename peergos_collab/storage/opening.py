@@ -11,7 +11,9 @@ from .schema import SQLITE_ERRORS, connect_raw
 from .sqlite_store import SqliteStore
 
 MOST_CHECKED: Final = 32 << 20
-"""Bytes of a store whose pages are gone through at each opening, at about 1 ms per MB."""
+"""Bytes of a store whose pages are gone through at each opening, at about 0.3 ms per MB."""
+
+_AT_ONCE: Final = 1 << 20
 
 MARK: Final = ".salvage"
 """Suffix of an empty file that asks for a salvage at the next opening."""
@@ -57,14 +59,28 @@ def hangs_together(path: Path) -> bool:
     try:
         if path.stat().st_size > MOST_CHECKED:
             return True
+        _read_through(path)
         connection = connect_raw(path)
         try:
+            connection.execute(f"PRAGMA mmap_size = {2 * MOST_CHECKED}")
             (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         finally:
             connection.close()
-    except SQLITE_ERRORS:
+    except (OSError, *SQLITE_ERRORS):
         return False
     return bool(found == "ok")
+
+
+def _read_through(path: Path) -> None:
+    """Raises OSError where the disk does not give all of it.
+
+    So that the pages are in memory when SQLite maps them, which is four times as fast as its asking for each,
+    and would end the program if the disk refused one then.
+    """
+    into = bytearray(_AT_ONCE)
+    with path.open("rb", buffering=0) as file:
+        while file.readinto(into):
+            pass
 
 
 def ask_for_salvage(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Protocol, Self, TypeAlias
 
 from ..codec.ids import DeviceId, RunId
@@ -91,8 +91,11 @@ class Fold(Protocol):
     def snapshot_state(self) -> bytes | None:
         """The whole state for a snapshot; None for kinds that have none."""
 
-    def dirty_state(self) -> dict[bytes, bytes]:
-        """Parts of the state that changed since the last call, by key; secret bytes, to be sealed."""
+    def dirty_state(self) -> Mapping[bytes, bytes | None]:
+        """Parts of the state that changed since the last call, by key; secret bytes, to be sealed.
+
+        None for one that is no more.
+        """
 
     def load_state(self, load: Callable[[bytes], bytes | None]) -> bool:
         """Takes the state back; ``load`` gives a part by its key. False where none was saved."""

@@ -262,18 +262,7 @@ class Engine:
         """Takes the profile into use, that was just made ready."""
         self.use(opened)
         opened.live.nodes = self.own_nodes()
-        self.profile.on_damage.append(self._profile_damaged)
         self.devices.take_seen()
-
-    def _profile_damaged(self, damage: Damaged) -> None:
-        """Who needed the damaged part is told, and finds it mended when he asks again."""
-        loop, profile = asyncio.get_running_loop(), self.objects[self.keys.profile]
-
-        def mend() -> None:
-            if self.objects.get(self.keys.profile) is profile and not self._closed:
-                self.start_over(self.keys.profile, damage)
-
-        loop.call_soon(mend)
 
     def own_nodes(self) -> tuple[str, ...]:
         """This account's nodes: from the profile, or, while that is damaged, as last remembered."""
@@ -318,7 +307,22 @@ class Engine:
         self.check_claims(opened)
         opened.live.on_saved.append(lambda: self._archive(opened))
         opened.live.on_prunes.append(lambda: self.check_prunes(opened))
+        if not isinstance(opened.fold, ChatFold):  # of which what is needed is looked at before it is in use
+            opened.fold.on_damage.append(self._mend_soon(opened))
         return opened
+
+    def _mend_soon(self, opened: OpenObject) -> Callable[[Damaged], None]:
+        """Who needs a part of its state that is damaged is told, and finds it mended when he asks again."""
+        loop = asyncio.get_running_loop()
+
+        def mend(damage: Damaged) -> None:
+            if self.objects.get(opened.live.id) is opened and not self._closed:
+                self.start_over(opened.live.id, damage)
+
+        def mend_soon(damage: Damaged) -> None:
+            loop.call_soon_threadsafe(mend, damage)
+
+        return mend_soon
 
     def replay(self, opened: OpenObject) -> Replica:
         """See ``StoredObjects.replay``."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from typing import Final, Self
 
 from ..chat.events import ChatEvent, decode_events_untrusted, encode_events
 from ..chat.timeline import Timeline
 from ..codec import decode_untrusted, encode
 from ..codec.ids import DeviceId, ObjectId, RunId
-from ..codec.shape import array, some_bytes
+from ..codec.shape import array, many, some_bytes
 from ..documents import Document, Edit, Shown, merge
 from ..documents.client_id import client_id
+from ..documents.neighbours import Neighbours
 from ..documents.version_names import Naming, naming_in_untrusted
 from ..errors import Damaged, Quarantined, RemoteProtocolError
 from ..files.changes import EntryChange, EntryId, decode_changes_untrusted, encode_changes, touched
@@ -28,9 +30,17 @@ _HEAD = bytes(8)
 LIVED: Final = 2
 """Times as long as its text a document's state is where most of what was written is gone again."""
 
+SHORT: Final = 4 << 10
+"""Bytes of a state that the engine takes in at once: some 0.2 ms."""
+
 MAX_STATE: Final = 1 << 30
-_WHOLE = b""
-"""Key of a state that is one piece."""
+_FIRST = b""
+"""Key of a document's state; of one that has lived long, of what that shows."""
+
+_BEHIND = b"state"
+"""Key of the state behind that, which is read once somebody needs it."""
+
+DOCUMENT_PARTS: Final = (_FIRST, _BEHIND)
 
 
 class DocumentFold:
@@ -50,6 +60,12 @@ class DocumentFold:
         self._clock = clock
         self.document = Document(self._client, clock=clock)
         self._changed = False
+        self._in_two = False
+        """Whether what is saved of it is in two parts."""
+        self._one_for_doubt = False
+        """Whether it would be, had it been sure to show that."""
+        self.on_damage: list[Callable[[Damaged], None]] = []
+        """Called when the part of the stored state cannot be read that was not needed till then."""
         self.on_applied: list[Callable[[bytes], None]] = []
         """Called with each update that entered the document, wherever it came from."""
         self.guarded: dict[int, int] = {}
@@ -143,7 +159,10 @@ class DocumentFold:
 
     def snapshot_state(self) -> bytes | None:
         document = self.document
-        return None if document.in_doubt and not document.prove() else document.state_without_deleted()
+        try:
+            return None if document.in_doubt and not document.prove() else document.state_without_deleted()
+        except Damaged:
+            return None  # who has it in use was told, and makes it anew
 
     def load_preview(self, state: bytes) -> None:
         """Takes the state of a snapshot; the history that follows is known to it and changes nothing.
@@ -154,44 +173,70 @@ class DocumentFold:
         self.document.apply_own(state)
         self._note(state)
 
-    def dirty_state(self) -> dict[bytes, bytes]:
+    def dirty_state(self) -> Mapping[bytes, bytes | None]:
+        """Of a state that is much longer than what it is sure to show, that too: it need not wait for it."""
         if not self._changed:
             return {}
+        document = self.document
+        state, was_in_two = document.state(), self._in_two
+        has_lived = len(state) > max(SHORT, LIVED * document.lines.byte_length)
+        self._in_two = has_lived and not document.may_show_otherwise
+        self._one_for_doubt = has_lived and document.may_show_otherwise
         self._changed = False
-        return {_WHOLE: _encode_document(self.document)}
+        if self._in_two:
+            return {_FIRST: _encode_shown(document.shown()), _BEHIND: state}
+        return {_FIRST: encode([state]), **({_BEHIND: None} if was_in_two else {})}
+
+    def end_proof(self, order: Neighbours | None) -> bool:
+        """See ``Document.end_proof``; what it is sure to show from here on is saved as well."""
+        true = self.document.end_proof(order)
+        self._changed |= true and self._one_for_doubt
+        return true
 
     def save_whole(self) -> None:
-        """What was saved of it is gone."""
+        """All of it is saved anew, because what is on the disk goes. Raises Damaged."""
+        self.document.wake()
         self._changed = True
 
     def load_state(self, load: Callable[[bytes], bytes | None]) -> bool:
-        stored = load(_WHOLE)
+        stored = load(_FIRST)
         if stored is None:
             return False
         try:
             state, shown = _decode_document(stored)
-            self.document = Document(self._client, state, clock=self._clock, shown=shown)
+            self._in_two = shown is not None
+            self.document = Document(
+                self._client, state or partial(self._load_behind, load), clock=self._clock, shown=shown
+            )
         except (Quarantined, RemoteProtocolError) as error:
             raise Damaged("the local state of a document cannot be read") from error
         self.document.on_update(self._note)
         return True
 
+    def _load_behind(self, load: Callable[[bytes], bytes | None]) -> bytes:
+        try:
+            state = load(_BEHIND)
+            if state is None:
+                raise Damaged("a part of the local state of a document is missing")
+        except Damaged as damage:
+            for callback in list(self.on_damage):
+                callback(damage)
+            raise
+        return state
 
-def _encode_document(document: Document) -> bytes:
-    """Its state, and what that is sure to show where it is much longer: to show that need not wait for it."""
-    state, shown = document.state(), document.shown()
-    if len(state) < LIVED * document.lines.byte_length or document.may_show_otherwise:
-        return encode([state])
-    return encode([state, shown.text, [list(clock) for clock in shown.clocks.items()]])
+
+def _encode_shown(shown: Shown) -> bytes:
+    return encode([shown.text, [list(clock) for clock in shown.clocks.items()]])
 
 
 def _decode_document(stored: bytes) -> tuple[bytes, Shown | None]:
-    """Raises RemoteProtocolError."""
-    value = decode_untrusted(stored, MAX_STATE)
-    is_shown = isinstance(value, list) and len(value) == 3
-    fields = array(value, 3 if is_shown else 1, "state of a document")
-    state = some_bytes(fields[0], MAX_STATE, "state of a document")
-    return state, Shown(fields[1], dict(fields[2])) if is_shown else None
+    """Its state, or what that shows. Raises RemoteProtocolError."""
+    fields = many(decode_untrusted(stored, MAX_STATE), 2, "state of a document")
+    if len(fields) == 2:
+        text, clocks = fields
+        return b"", Shown(text, dict(clocks))
+    (state,) = array(fields, 1, "state of a document")
+    return some_bytes(state, MAX_STATE, "state of a document"), None
 
 
 class ChatFold:

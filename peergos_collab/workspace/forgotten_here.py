@@ -15,7 +15,7 @@ from ..objects.prunes import Forgets
 from ..ports import Batch, PutValue
 from .archiving import alone
 from .folds import DocumentFold
-from .local_state import CHECKPOINTS, STATES, VERSIONS
+from .local_state import VERSIONS, removed_state
 from .open_object import OpenObject
 from .prune_checks import check_forgetting, end_of_moment
 
@@ -61,7 +61,8 @@ async def _forget(engine: Engine, opened: OpenObject, forgets: Forgets) -> bool:
             async with alone(engine.stored.lock(opened)):
                 if live.stopped:
                     break
-                live.keep([*live.replica.forget(husked, forgets), *_old_states(opened)])
+                old = _old_states(opened)  # first, as what goes from the disk may turn out to be damaged
+                live.keep([*live.replica.forget(husked, forgets), *old])
             some = True
     except Damaged:
         pass  # it is dealt with by who needs what is damaged
@@ -72,4 +73,4 @@ def _old_states(opened: OpenObject) -> Batch:
     """Takes away what was saved of its state: that may hold text that is deleted, and is saved anew."""
     if isinstance(opened.fold, DocumentFold):
         opened.fold.save_whole()
-    return [PutValue(space, opened.live.id, None) for space in (CHECKPOINTS, STATES, VERSIONS)]
+    return [*removed_state(opened.live.id), PutValue(VERSIONS, opened.live.id, None)]

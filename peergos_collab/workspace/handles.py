@@ -72,8 +72,12 @@ class LocalDocument(_Handle):
 
     def _wake(self) -> None:
         """Whoever opens it is about to write: the first keystroke should not wait for the engine."""
+        if self._opened.live.stopped:
+            return
         try:
             self._fold.document.wake()
+        except Damaged:
+            pass  # the engine was told, and mends it
         except Quarantined as error:
             live = self._opened.live
             self._engine.start_over(live.id, Damaged(f"the local state is damaged ({error.message})"))
@@ -91,7 +95,11 @@ class LocalDocument(_Handle):
 
     def set_cursor(self, anchor: int, head: int) -> None:
         document = self._fold.document
-        self._opened.presence.set_cursor(document.anchor(anchor), document.anchor(head), True)
+        try:
+            places = document.anchor(anchor), document.anchor(head)
+        except Damaged:
+            return  # the engine was told, and mends it
+        self._opened.presence.set_cursor(*places, True)
 
     def on_presence(self, callback: Callable[[], None]) -> Unsubscribe:
         return subscribe(self._opened.presence.on_change, callback)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
+from ..codec.ids import ObjectId
 from ..crypto import LocalKey
 from ..errors import Damaged, RemoteProtocolError
 from ..objects.snapshots import SnapshotPlace
-from ..ports import Batch, Random
+from ..ports import Batch, PutValue, Random
 from ..sync.replica import Replica
 from .checkpoint import Known, encode_checkpoint, restore_checkpoint
+from .folds import DOCUMENT_PARTS
 from .saved_state import put_state, saved_state
 from .summaries import SUMMARIES, Summary
 
@@ -24,6 +26,15 @@ _END: Final = b"\xff" * 9
 _MOST: Final = 1 << 20
 
 
+def removed_state(object_id: ObjectId) -> Batch:
+    """What takes away what was saved of an object's state, so that it is opened from its history.
+
+    Of a document nothing is left of it; of others it does not count any more.
+    """
+    states = [PutValue(STATES, object_id + part, None) for part in DOCUMENT_PARTS]
+    return [PutValue(CHECKPOINTS, object_id, None), *states]
+
+
 class LocalState:
     """See the module's text."""
 
@@ -32,7 +43,7 @@ class LocalState:
         self._local = local
         self._random = random
         self._stated = False
-        self._under_way: dict[bytes, bytes] = {}
+        self._under_way: dict[bytes, bytes | None] = {}
         """Parts of the state that were handed out, and are not durable yet: a full disk may refuse them."""
 
     def batch(self, summary: Summary, unverified: SnapshotPlace | None) -> tuple[Batch, Callable[[], None]]:
@@ -47,17 +58,22 @@ class LocalState:
             batch += collected.batch
         states = replica.fold.dirty_state()
         self._under_way |= states
-        for key, state in states.items():
-            batch.append(put_state(self._local, STATES, replica.object + key, state, self._random))
+        for part, state in states.items():
+            key = replica.object + part
+            batch.append(
+                put_state(self._local, STATES, key, state, self._random)
+                if state is not None
+                else PutValue(STATES, key, None)
+            )
             self._stated = True
         checkpoint = encode_checkpoint(replica.order, summary.modified, unverified, stated=self._stated)
         for space, plaintext in ((CHECKPOINTS, checkpoint), (SUMMARIES, summary.encode())):
             batch.append(put_state(self._local, space, replica.object, plaintext, self._random))
         return batch, partial(self._saved, states)
 
-    def _saved(self, states: dict[bytes, bytes]) -> None:
+    def _saved(self, states: Mapping[bytes, bytes | None]) -> None:
         for key, state in states.items():
-            if self._under_way.get(key) is state:
+            if key in self._under_way and self._under_way[key] is state:
                 del self._under_way[key]
 
     def _part(self, key: bytes) -> bytes | None:

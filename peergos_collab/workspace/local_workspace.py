@@ -14,7 +14,7 @@ from ..codec.ids import ObjectId
 from ..codec.shape import array, many, some_bytes
 from ..codec.shown import show_person
 from ..crypto import Tag, copen, cseal, hash256
-from ..documents import difference
+from ..documents import Document, difference
 from ..errors import (
     Conflict,
     Damaged,
@@ -262,15 +262,16 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
 
     async def read_document(self, path: str) -> tuple[str, str]:
         await self.engine.open_ahead(path)
-        opened, fold = self._document(path)
-        text, state = fold.document.text, fold.document.state()
+        text, state = self._on_document(path, lambda document: (document.text, document.state()))
         version = to_multibase(hash256(Tag.VERSION, state)[:16])
+        opened, _ = self._document(path)
         self._keep_version(opened.live.id, version, state)
         await opened.live.durable()
         return text, version
 
     async def write_document(self, path: str, text: str, *, base: str = "") -> None:
         await self.engine.open_ahead(path)
+        self._on_document(path, Document.wake)
         opened, fold = self._document(path)
         self.engine.devices.check_stands()
         opened.live.replica.check_may_write()
@@ -280,6 +281,14 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         else:
             document.edit_each(difference(document.text, text))
         await opened.live.durable()
+
+    def _on_document(self, path: str, work: Callable[[Document], T]) -> T:
+        """As ``_on_chat``."""
+        try:
+            return work(self._document(path)[1].document)
+        except Damaged as damage:
+            self.engine.start_over(self.engine.find(path).live.id, damage)
+            return work(self._document(path)[1].document)
 
     def _write_on_base(self, opened: OpenObject, text: str, base: str) -> None:
         """Edits the older state apart, and merges that in."""
@@ -317,7 +326,7 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         if format == "text":
             return fold.document.text.encode()
         if format == "yjs":
-            return fold.document.state()
+            return self._on_document(path, Document.state)
         raise UsageError(f"{format!r} is no export format; 'text' and 'yjs' are")
 
     # -- chats ----------------------------------------------------------------------------------

@@ -109,9 +109,8 @@ class Renewal:
         fold = self.opened.fold
         if not isinstance(fold, DocumentFold):
             return True
-        document = fold.document
-        order = await asyncio.to_thread(prove, document.begin_proof())
-        if self._stopped or document.end_proof(order):
+        order = await asyncio.to_thread(prove, fold.document.begin_proof())
+        if self._stopped or fold.end_proof(order):
             return True
         self.opened.live.replica.order.unsettled = True
         return False

@@ -13,10 +13,10 @@ from ..files.entries import EntryView
 from ..objects.epoch_keys import EpochKeys
 from ..objects.operations import Actor
 from ..objects.payload import Kind
-from ..ports import Batch, PutValue
+from ..ports import Batch
 from ..sync.logbook import LogBook
 from ..sync.replica import Replica
-from .local_state import CHECKPOINTS, STATES
+from .local_state import removed_state
 from .open_object import PROFILE_PATH, OpenObject
 from .references import ObjectReference
 
@@ -56,8 +56,10 @@ class Reopening:
             if object_id not in self._ahead:
                 if sum(branch.tip for branch in self._engine.store.branches(object_id)) <= LONG:
                     return  # without a look at its records, which are verified when it is opened
+                if self._engine.stored.is_saved(object_id):
+                    return
                 book = self._engine.stored.book(object_id)
-                if not _is_long(book) or self._engine.stored.is_saved(object_id):
+                if not _is_long(book):
                     return
                 self._ahead[object_id] = asyncio.create_task(self._fold_ahead(reference, book))
             await asyncio.shield(self._ahead[object_id])
@@ -90,7 +92,7 @@ class Reopening:
         """Opens an object from its history alone; handles of the old one take no more edits."""
         replica, store = opened.live.replica, self._engine.store
         # Who asks for it meanwhile has it from its history, too.
-        store.write([PutValue(space, replica.object, None) for space in (CHECKPOINTS, STATES)])
+        store.write(removed_state(replica.object))
         return await self._replace(opened, replica.keys, replica.actor, opened.live.nodes)
 
     async def as_member(self, opened: OpenObject, reference: ObjectReference) -> OpenObject:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
 import pytest
 
+from peergos_collab.documents import Document
 from peergos_collab.errors import Damaged, Offline, WrongPassphrase
 from peergos_collab.storage import hangs_together
 from peergos_collab.workspace import Role
@@ -68,6 +70,48 @@ async def test_any_cell_of_a_home(tmp_path: Path, ended: str) -> None:
 
 def _readable(person: Person) -> bool:
     return all(person.engine.profile.view.find(path) is not None for path in ("shared", "private", "talk"))
+
+
+@pytest.mark.parametrize("by", ["reading", "writing", "typing", "exporting", "a colleague"])
+async def test_the_state_of_a_long_life(tmp_path: Path, by: str) -> None:
+    """It is looked at once somebody needs it: the text is shown before, and all of it is there after."""
+    async with world(tmp_path) as made:
+        node = await made.node()
+        ana, ben = await made.pair(node.address)
+        for number in range(300):
+            document = ana.document("notes")
+            document.edit(0, len(document), f"round {number}, ")
+            document.edit(0, 0, "x")
+        await ana.workspace.sync()
+        object_id = ana.opened("notes").live.id
+        await made.close(ana)
+        assert flip(ana.home / "store.db", ("vals", ("states", object_id + b"state"), "value"))
+
+        ana = await made.person("Ana")
+        text = "xround 299, "
+        assert ana.text("notes") == text
+        if by == "typing":
+            with pytest.raises(Damaged):
+                ana.append("notes", "more")
+            await asyncio.sleep(0)
+            ana.append("notes", "more")
+        elif by == "writing":
+            await ana.workspace.write_document("notes", text + "more")
+        elif by == "reading":
+            assert (await ana.workspace.read_document("notes"))[0] == text
+        elif by == "exporting":
+            assert Document(1, await ana.workspace.export_document("notes", "yjs")).text == text
+        await ben.workspace.sync()
+        ben.append("notes", ", ben")
+        await ben.workspace.sync()
+        await ana.workspace.sync()
+
+        typed = "more" if by in ("typing", "writing") else ""
+        assert sorted(ana.text("notes")) == sorted(f"{text}{typed}, ben")
+        ana = await made.reopen(ana)
+        ana.append("notes", ", ana")
+        assert sorted(ana.text("notes")) == sorted(f"{text}{typed}, ben, ana")
+        assert (ana.home / "store.db.damaged-1").exists()
 
 
 async def test_unsent_work(tmp_path: Path) -> None:

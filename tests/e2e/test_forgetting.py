@@ -13,7 +13,7 @@ from peergos_collab.node.server import RunningNode
 from peergos_collab.objects.payload import Kind, decode_payload_untrusted
 from peergos_collab.ports import Batch
 from peergos_collab.sync import archiving, husks
-from peergos_collab.workspace import Role, prune_checks
+from peergos_collab.workspace import Role, folds, prune_checks
 from support.homes import RELAYED, Person, World, agree, compacted, online, until, until_does, world
 
 SECRET = "what was never to be read again"
@@ -21,9 +21,11 @@ SECRET = "what was never to be read again"
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Archives of 64 segments; the newest 16 of a log stay as they are."""
+    """Archives of 64 segments; the newest 16 of a log stay as they are. What is shown is saved apart."""
     monkeypatch.setattr(archiving, "KEEP", 16)
     monkeypatch.setattr(archiving, "MAX_SEGMENTS", 64)
+    monkeypatch.setattr(folds, "LIVED", 0)
+    monkeypatch.setattr(folds, "SHORT", 0)
     for module in ("archiving", "prune_checks"):
         monkeypatch.setattr(f"peergos_collab.workspace.{module}.REST", 0)
 

@@ -115,6 +115,24 @@ def test_what_needs_the_engine_wakes_it(engines: list[int], do: Callable[[Docume
     assert document.is_same(before)
 
 
+def test_its_state_is_read_once_it_is_needed(engines: list[int]) -> None:
+    """Each time until the engine has it, and not again."""
+    before = lived()
+    state, read = before.state(), list[int]()
+
+    def load() -> bytes:
+        read.append(1)
+        return state
+
+    document = Document(1, load, shown=before.shown())
+    assert document.text == before.text
+    assert read == []
+    assert document.state() == state
+    document.edit(0, 0, "x")
+    document.state()
+    assert len(read) == 2
+
+
 def test_undo_that_was_asked_for_early_begins_with_the_first_edit(engines: list[int]) -> None:
     """An editor asks for it when it opens."""
     document, before = asleep(engines)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import resource
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -146,3 +148,21 @@ def test_pages_are_gone_through_beside_the_use(tmp_path: Path) -> None:
         assert not hangs_together(path)
     finally:
         store.close()
+
+
+def test_a_disk_that_does_not_give_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is found before the pages are mapped: the program would be ended by one that cannot be read."""
+    path = tmp_path / "store.db"
+    filled(path)
+    assert hangs_together(path)
+    asked: list[Path] = []
+
+    class Refusing(io.RawIOBase):
+        def readinto(self, into: object) -> int:
+            asked.append(path)
+            raise OSError(errno.EIO, "it cannot be read")
+
+    monkeypatch.setattr(Path, "open", lambda *_, **__: Refusing())
+
+    assert not hangs_together(path)
+    assert asked == [path]

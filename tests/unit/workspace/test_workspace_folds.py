@@ -8,6 +8,7 @@ import pytest
 
 from peergos_collab.codec import encode
 from peergos_collab.codec.ids import DeviceId, ObjectId, RunId
+from peergos_collab.documents import Document, prove
 from peergos_collab.errors import Damaged, PeergosCollabError
 from peergos_collab.files import EntryId, encode_changes, put_entry
 from peergos_collab.objects.payload import Kind
@@ -20,29 +21,107 @@ def fold() -> DocumentFold:
     return DocumentFold(ObjectId(b"o" * 32), DeviceId(b"d" * 32), RunId(b"r" * 16), lambda: 1)
 
 
-@pytest.mark.parametrize("rounds", [0, 1, 30])
-def test_a_document_is_kept(rounds: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of one that has lived long what it shows is kept as well, and the engine waits until it is needed."""
-    before = fold()
+def lived(rounds: int = 300) -> DocumentFold:
+    """A document of which most is gone again."""
+    one = fold()
     for number in range(rounds):
-        before.document.edit(0, len(before.document), f"round {number} 😀")
-        before.document.edit(0, 0, "x")
-    before.take_attached(before.document.state())
+        one.document.edit(0, len(one.document), f"round {number} 😀")
+        one.document.edit(0, 0, "x")
+    one.take_attached(one.document.state())
+    return one
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 300])
+def test_a_document_is_kept(rounds: int) -> None:
+    """Of one that has lived long what it shows is kept apart, and the state is read once it is needed."""
+    before = lived(rounds)
     kept = before.dirty_state()
-    after = fold()
-    woken: list[bool] = []
-    with monkeypatch.context() as patch:
-        patch.setattr("peergos_collab.documents.indexed_text._engine_of", lambda *_: woken.append(True))
-        if rounds == 30:
-            assert after.load_state(kept.get)
-            assert after.document.text == before.document.text
-    if rounds < 30:
-        assert after.load_state(kept.get)
-    assert woken == []
+    after, read = fold(), list[bytes]()
+
+    def load(part: bytes) -> bytes | None:
+        read.append(part)
+        return kept.get(part)
+
+    assert after.load_state(load)
+    assert after.document.text == before.document.text
+    assert read == [b""]
     after.document.edit(0, 0, "on ")
 
+    assert len(read) == len(kept) == (2 if rounds == 300 else 1)
     assert after.document.text == f"on {before.document.text}"
     assert after.dirty_state() != {}
+
+
+def test_a_document_that_grows_is_kept_in_one_part_again() -> None:
+    """The other goes from the disk: it may hold what is to be forgotten."""
+    one = lived()
+    assert len(one.dirty_state()) == 2
+    one.document.edit(0, 0, "much more " * 3_000)
+    grown = one.dirty_state()
+
+    assert [part for part, state in grown.items() if state is None] == [b"state"]
+    after = fold()
+    assert after.load_state(grown.get)
+    assert after.document.text == one.document.text
+    after.document.edit(0, 0, "on")
+    assert list(after.dirty_state()) == [b""]
+
+
+@pytest.mark.parametrize("how", ["gone", "unreadable"])
+def test_a_state_that_turns_out_to_be_damaged(how: str) -> None:
+    """Who needs it is told, and so is who has the document in use; the text stays readable."""
+    before = lived()
+    kept = before.dirty_state()
+
+    def load(part: bytes) -> bytes | None:
+        if part == b"":
+            return kept[part]
+        if how == "gone":
+            return None
+        raise Damaged("a bit is wrong")
+
+    after, told = fold(), list[Damaged]()
+    after.on_damage.append(told.append)
+    assert after.load_state(load)
+    for work in (after.document.wake, after.save_whole, lambda: after.document.edit(0, 0, "x")):
+        with pytest.raises(Damaged):
+            work()
+
+    assert len(told) == 3
+    assert after.snapshot_state() is None
+    assert after.document.offset_untrusted(before.document.anchor(0)) is None
+    assert after.document.text == before.document.text
+    assert after.dirty_state() == {}
+
+
+def test_what_goes_from_the_disk_is_read_before() -> None:
+    """Of a document that is shown by its text all is there to be saved anew."""
+    before = lived()
+    kept = dict(before.dirty_state())
+    after = fold()
+    assert after.load_state(kept.pop)
+    after.save_whole()
+
+    assert kept == {}
+    again = fold()
+    assert again.load_state(after.dirty_state().get)
+    again.document.edit(0, 0, "on ")
+    assert again.document.text == f"on {before.document.text}"
+
+
+def test_what_a_document_shows_is_kept_once_that_is_sure() -> None:
+    """Two wrote it: until it is known that both wrote where they could, its state is all that is kept."""
+    one, two = lived(), Document(2)
+    two.apply_own(one.document.state())
+    two.edit(0, 3, "by another")
+    one.take_attached(two.state())
+    assert one.document.may_show_otherwise
+    assert len(one.dirty_state()) == 1
+
+    assert one.end_proof(prove(one.document.begin_proof()))
+
+    assert len(one.dirty_state()) == 2
+    assert one.dirty_state() == {}
 
 
 def test_what_is_false_may_show_otherwise_once_it_is_read_again() -> None:
