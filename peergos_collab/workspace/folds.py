@@ -9,6 +9,7 @@ from typing import Final, Self
 
 from ..chat.events import ChatEvent, decode_events_untrusted, encode_events
 from ..chat.timeline import Timeline
+from ..chat.waiting import Waiting
 from ..codec import decode_untrusted, encode
 from ..codec.ids import DeviceId, ObjectId, RunId
 from ..codec.shape import array, many, some_bytes
@@ -240,7 +241,7 @@ def _decode_document(stored: bytes) -> tuple[bytes, Shown | None]:
 
 
 class ChatFold:
-    """Chat events, folded into a timeline. Local events wait in ``unsealed`` until they have a place."""
+    """Chat events, folded into a timeline. Local events are ``waiting`` until they have a place."""
 
     kind = Kind.CHAT
     kinds = frozenset({kind})
@@ -248,17 +249,17 @@ class ChatFold:
 
     def __init__(self) -> None:
         self.timeline = Timeline()
-        self.unsealed: list[tuple[int, ChatEvent]] = []
+        self.waiting = Waiting()
 
     def add_local(self, event: ChatEvent, time: int) -> bytes:
         """The change to submit for a local event."""
         change = encode_events(0, [event])
-        self.unsealed.append((time, event))
+        self.waiting.add([(time, event)])
         return change
 
     @property
     def size(self) -> int:
-        return len(self.timeline) + len(self.unsealed)
+        return len(self.timeline) + len(self.waiting.events)
 
     def take_untrusted(self, delivery: Delivery) -> None:
         self.timeline.add_untrusted(delivery)
@@ -282,7 +283,7 @@ class ChatFold:
 
     def take_own(self, delivery: Delivery) -> None:
         _, events = decode_events_untrusted(delivery.content)
-        del self.unsealed[: len(events)]
+        self.waiting.drop(len(events))
         self.timeline.add_untrusted(delivery)
 
     def take_base_untrusted(self, base: Base, state: bytes) -> None:
@@ -296,13 +297,13 @@ class ChatFold:
         return encode_events(self.timeline.next_lamport(), events)
 
     def restore(self, change: bytes, time: int) -> None:
-        self.unsealed += [(time, event) for event in decode_events_untrusted(change)[1]]
+        self.waiting.add((time, event) for event in decode_events_untrusted(change)[1])
 
     def last_named(self, naming: bytes) -> tuple[RunId, int]:
         raise Quarantined("a chat has no versions")
 
     def forget(self, count: int) -> None:
-        del self.unsealed[:count]
+        self.waiting.drop(count)
 
     def snapshot_state(self) -> bytes | None:
         return None

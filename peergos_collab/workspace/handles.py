@@ -122,20 +122,25 @@ class LocalChat(_Handle):
         self._fold = cast(ChatFold, opened.fold)
 
     def __len__(self) -> int:
-        return len(self._fold.timeline) + len(self._unsealed())
+        return len(self._fold.timeline) + len(self._fold.waiting.messages)
 
     def messages(self, start: int, stop: int) -> list[Message]:
         sealed = len(self._fold.timeline)
         shown = self._fold.timeline.messages(start, min(stop, sealed))
         if stop > sealed:
-            shown = shown + self._unsealed()[max(start - sealed, 0) : stop - sealed]
+            waiting = self._fold.waiting.messages[max(start - sealed, 0) : stop - sealed]
+            shown = shown + self._unsealed(waiting)
         return [self.show(message) for message in shown]
 
     def search(self, query: str, limit: int) -> list[Message]:
         words = query.casefold().split()
-        waiting = [m for m in self._unsealed() if words and all(w in m.text.casefold() for w in words)]
         found = self._fold.timeline.search(query, limit)
-        return [self.show(message) for message in [*reversed(waiting), *found][:limit]]
+        waiting = [
+            each
+            for each in self._fold.waiting.messages
+            if words and all(word in each[1].text.casefold() for word in words)
+        ][-limit:]
+        return [self.show(message) for message in [*reversed(self._unsealed(waiting)), *found][:limit]]
 
     def show(self, message: TimelineMessage) -> Message:
         called = self._engine.mailroom.book.names().of(message.author.account, message.author.name)
@@ -150,12 +155,9 @@ class LocalChat(_Handle):
             called.unverified,
         )
 
-    def _unsealed(self) -> list[TimelineMessage]:
-        fold, author = self._fold, self._opened.live.replica.author
-        messages: list[TimelineMessage] = []
-        for time, event in fold.unsealed:
-            messages += fold.timeline.unsealed(author, time, [event])
-        return messages
+    def _unsealed(self, waiting: list[tuple[int, MessageEvent | Reply]]) -> list[TimelineMessage]:
+        timeline, author = self._fold.timeline, self._opened.live.replica.author
+        return [shown for time, event in waiting for shown in timeline.unsealed(author, time, [event])]
 
     async def send(self, text: str, *, reply_to: str = "") -> str:
         if not self.can_write:
@@ -167,7 +169,7 @@ class LocalChat(_Handle):
         for callback in list(live.on_durable):
             callback()
         await live.durable()
-        return "" if self._fold.unsealed else self._id_of(text)
+        return "" if self._fold.waiting else self._id_of(text)
 
     def _id_of(self, text: str) -> str:
         """Of the newest message of this device that says so: others' may have come after it by now."""

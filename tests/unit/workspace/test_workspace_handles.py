@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 import pytest
 
+from peergos_collab.chat.events import ChatEvent
+from peergos_collab.chat.timeline import Timeline
+from peergos_collab.objects.payload import Author
 from peergos_collab.workspace import folds
-from peergos_collab.workspace.handles import LocalDocument
+from peergos_collab.workspace.handles import LocalChat, LocalDocument
 from peergos_collab.workspace.live_object import LiveObject
 from support.homes import world
 
@@ -31,6 +36,32 @@ async def test_the_id_is_of_what_was_sent(tmp_path: Path, monkeypatch: pytest.Mo
         first = await chat.send("first")
 
         assert {message.text: message.id for message in chat.messages(0, 9)}["first"] == first != ""
+
+
+async def test_what_waits_costs_those_nothing_who_write_or_read_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While nothing is sent, as with no network for days: each message is made ready only to be shown."""
+    async with world(tmp_path) as made:
+        ana = await made.person("Ana")
+        await ana.workspace.new_chat("talk")
+        chat = await ana.workspace.open_chat("talk")
+        await asyncio.gather(*(chat.send(f"message {number}") for number in range(100)))
+        assert len(cast(LocalChat, chat)._fold.waiting.messages) == 100
+        made_ready: list[int] = []
+        show = Timeline.unsealed
+
+        def counted(timeline: Timeline, author: Author, time: int, events: Sequence[ChatEvent]) -> object:
+            made_ready.append(len(events))
+            return show(timeline, author, time, events)
+
+        monkeypatch.setattr(Timeline, "unsealed", counted)
+        await ana.workspace.send_message("talk", "one more")
+        assert len(chat) == 101
+        assert [each.text for each in chat.messages(98, 101)] == ["message 98", "message 99", "one more"]
+        assert [each.text for each in chat.search("message 9", 2)] == ["message 99", "message 98"]
+
+        assert sum(made_ready) <= 1 + 3 + 2
 
 
 async def test_a_document_that_was_closed_with_its_home_stays_asleep(

@@ -88,7 +88,7 @@ async def test_a_disk_that_refuses_what_is_written_here() -> None:
     assert live.failed
     assert store.unflushed == 0
     assert ana.texts == ["one"]
-    assert [event.text for _, event in ana.fold.unsealed] == ["two", "three"]
+    assert [event.text for _, event in ana.fold.waiting.events] == ["two", "three"]
 
 
 def test_a_disk_that_is_full_for_a_while() -> None:
