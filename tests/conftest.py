@@ -12,6 +12,9 @@ from hypothesis import HealthCheck, settings
 from peergos_collab.crypto import PasswordParameters, stretch
 from peergos_collab.identity import key_store
 
+if os.environ.get("LATE_TESTS"):
+    from support.late_loop import pytest_asyncio_loop_factories  # noqa: F401 a hook, found by its name
+
 # A shell that runs the tests in the background hands down an ignored Ctrl+C, and the programs that tests
 # end with it would not hear it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

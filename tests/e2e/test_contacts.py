@@ -107,7 +107,7 @@ async def test_both_online(made: World) -> None:
         await person.workspace.go_online(RELAYED)
     await ana.workspace.new_document("notes", "hello")
     await ana.workspace.share_with("notes", "Ben", Role.WRITER)
-    await until(lambda: ben.engine.profile.view.find("notes") is not None, ben, what="the share")
+    await until(lambda: ben.shows("notes", "hello"), ben, what="the share")
     ana.opened("notes").fold.document.edit(0, 0, "A")  # type: ignore[attr-defined, union-attr]
     ben.opened("notes").fold.document.edit(5, 5, "B")  # type: ignore[attr-defined, union-attr]
     await until(lambda: len(ana.text("notes")) == len(ben.text("notes")) == 7, ana, ben, what="both edits")

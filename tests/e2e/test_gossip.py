@@ -33,7 +33,7 @@ async def chain(made: World, options: Options) -> list[Person]:
     for before, person in pairwise(people):
         await connect(before, person)
         await before.workspace.share_with("notes", person.home.name, Role.ADMIN)
-        await until(lambda who=person: who.engine.profile.view.find("notes") is not None, person)  # type: ignore[misc]
+        await until(lambda who=person: who.shows("notes", "one"), person)  # type: ignore[misc]
     for person in people:  # whoever waits here is told of who comes and goes, as a face that has it open is
         person.opened("notes").presence.on_change.append(person.engine.news.pulse)
     return people

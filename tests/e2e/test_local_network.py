@@ -62,7 +62,7 @@ async def acquaint(ana: Person, ben: Person, *, share: bool) -> None:
     if share:
         await ana.workspace.new_document("notes", "one")
         await ana.workspace.share_with("notes", ben.home.name, Role.WRITER)
-        await until(lambda: ben.engine.profile.view.find("notes") is not None, ben)
+        await until(lambda: ben.shows("notes", "one"), ben)
     left.cut()
     await until(lambda: not are_near(ana, ben) and not are_near(ben, ana), ana, ben)
     for person in (ana, ben):
@@ -86,7 +86,7 @@ async def test_contacts_find_each_other(made: World) -> None:
 
     await ana.workspace.new_document("notes", "hello")
     await ana.workspace.share_with("notes", "Ben", Role.READER)
-    await until(lambda: ben.engine.profile.view.find("notes") is not None, ben)
+    await until(lambda: ben.shows("notes", "hello"), ben)
     assert ben.ways("notes") == {"lan"}
     assert led_to(ben, ana) == ana.engine.keys.credentials.account_id
     assert len(ether.places) == 2
@@ -100,7 +100,7 @@ async def test_fellow_members_find_each_other(made: World) -> None:
         await person.workspace.go_online(Options(webrtc=False))
     left, _ = await connect(ana, cyd)
     await ana.workspace.share_with("notes", "Cyd", Role.WRITER)
-    await until(lambda: cyd.engine.profile.view.find("notes") is not None, cyd)
+    await until(lambda: cyd.shows("notes", "one"), cyd)
     left.cut()
     await made.close(ana)
     await cyd.engine.online.end()
@@ -128,8 +128,7 @@ async def test_devices_of_one_account_find_each_other(made: World) -> None:
 
     await laptop.workspace.new_document("plans", "for summer")
     laptop.append("notes", " again")
-    await until(lambda: phone.engine.profile.view.find("plans") is not None, phone)
-    await until(lambda: phone.text("plans") == "for summer" and phone.text("notes") == "hello again", phone)
+    await until(lambda: phone.shows("plans", "for summer") and phone.shows("notes", "hello again"), phone)
     assert await phone.workspace.contacts() == []
 
 

@@ -155,7 +155,7 @@ async def test_sharing_without_a_node_needs_the_other_there(made: World) -> None
     await ana.workspace.new_document("notes", "one")
     left, _ = await connect(ana, ben)
     await ana.workspace.share_with("notes", "Ben", Role.WRITER)
-    await until(lambda: ben.engine.profile.view.find("notes") is not None, ben)
+    await until(lambda: ben.shows("notes", "one"), ben)
     left.cut()
     await until(lambda: not near(ana, ben) and not near(ben, ana), ana, ben)
 
@@ -180,7 +180,7 @@ async def test_third_parties_are_brought_up_to_date(made: World) -> None:
     for name in ("Ben", "Cyd"):
         await ana.workspace.share_with("notes", name, Role.WRITER)
     for person in (ben, cyd):
-        await until(lambda who=person: who.engine.profile.view.find("notes") is not None, person)  # type: ignore[misc]
+        await until(lambda who=person: who.shows("notes", "by Ana"), person)  # type: ignore[misc]
     middle.cut()
     await until(lambda: not near(ana, cyd), ana, cyd)
 
@@ -327,8 +327,7 @@ async def test_an_invitation_is_accepted_when_he_is_back(
     assert [invitation.path for invitation in await ben.workspace.invitations()] == ["notes"]
 
     await connect(ana, ben)
-    await until(lambda: ben.engine.profile.view.find("notes") is not None, ben)
-    assert ben.text("notes") == "hello"
+    await until(lambda: ben.shows("notes", "hello"), ben)
 
 
 async def test_what_a_neighbour_does_not_take_goes_to_a_node(
@@ -343,8 +342,7 @@ async def test_what_a_neighbour_does_not_take_goes_to_a_node(
     monkeypatch.setattr(neighbours, "MAX_MAIL_AT_ONCE", 0)
     await ana.workspace.new_document("notes", "hello")
     await ana.workspace.share_with("notes", "Ben", Role.READER)
-    await until(lambda: ben.engine.profile.view.find("notes") is not None, ben)
-    assert ben.text("notes") == "hello"
+    await until(lambda: ben.shows("notes", "hello"), ben)
 
 
 async def test_neighbours_are_bounded(made: World, monkeypatch: pytest.MonkeyPatch) -> None:

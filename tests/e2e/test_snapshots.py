@@ -184,6 +184,7 @@ async def test_typing_before_the_history_is_here_is_kept(tmp_path: Path) -> None
         handle = await bo.open_document("notes")
         handle.document.edit(0, 0, "first: ")
         await asyncio.gather(bo.sync(), ana.sync())
+        await ana.sync()
 
         expected = handle.document.text
         assert expected.startswith("first: 0 1 2")

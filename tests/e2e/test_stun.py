@@ -12,6 +12,7 @@ import pytest
 from peergos_collab.ports.peers import PeerOptions
 from peergos_collab.workspace import Options
 from support.homes import DIRECT, RELAYED, Person, World, online, until, world
+from support.ports import lasting_port
 from transports import ice
 from transports.session_description import Candidate, CandidateType, SessionDescription, Setup
 from transports.webrtc import PendingPeer, WebRtcPeers
@@ -143,10 +144,8 @@ async def test_what_is_known_is_not_told_twice(made: World) -> None:
 async def test_a_node_whose_udp_port_is_taken_serves_without(made: World) -> None:
     """It says so to whoever started it, and to no client that it answers."""
     with socket.socket(type=socket.SOCK_DGRAM) as taken:
-        with socket.socket() as free:  # for TCP nobody else may have it
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-            taken.bind(("127.0.0.1", port))
+        port = lasting_port()
+        taken.bind(("127.0.0.1", port))
         node = await made.node(port=port, stun=True)
         ana, ben = await made.pair(node.address)
         await online("notes", RELAYED, ana, ben)

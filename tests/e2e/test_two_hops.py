@@ -48,11 +48,13 @@ class Tap:
         task = asyncio.current_task()
         assert task is not None
         self.tasks.add(task)
-        far_reader, far_writer = await asyncio.open_connection(self._target.host, self._target.port)
-        back = asyncio.create_task(self._copy(far_reader, writer))
-        self.tasks.add(back)
-        await self._copy(reader, far_writer)
-        await back
+        with contextlib.suppress(asyncio.CancelledError):  # which Python 3.11's server reports as a fault
+            far_reader, far_writer = await asyncio.open_connection(self._target.host, self._target.port)
+            back = asyncio.create_task(self._copy(far_reader, writer))
+            self.tasks.add(back)
+            await self._copy(reader, far_writer)
+            await back
+        writer.close()
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

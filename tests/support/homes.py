@@ -38,6 +38,7 @@ from peergos_collab.workspace.engine_workspace import EngineWorkspace
 from peergos_collab.workspace.folds import DocumentFold
 from peergos_collab.workspace.open_object import OpenObject
 from peergos_collab.workspace.opening import open_home
+from support.ports import lasting_port
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PATIENCE: Final = 60.0
@@ -107,7 +108,8 @@ class NodeProcess(_Process):
     async def start(
         cls, home: Path, port: int = 0, *, entry: bool = False, grace: int = GRACE_HOURS
     ) -> NodeProcess:
-        node = cls(await cls.launch("entry" if entry else "node", str(home), str(port), str(grace)))
+        kind, port = "entry" if entry else "node", port or lasting_port()
+        node = cls(await cls.launch(kind, str(home), str(port), str(grace)))
         node.home, node.entry = home, entry
         node.address = (await node.line()).strip()
         assert node.address.startswith("pgc://")
@@ -196,6 +198,10 @@ class Person:
     def text(self, path: str) -> str:
         return self.document(path).text
 
+    def shows(self, path: str, text: str) -> bool:
+        """Whether a document is here by now, and holds that."""
+        return self.engine.profile.view.find(path) is not None and self.text(path) == text
+
     def append(self, path: str, text: str) -> None:
         document = self.document(path)
         document.edit(len(document), len(document), text)
@@ -278,7 +284,7 @@ class World:
         stun: bool = False,
         grace: int = GRACE_HOURS,
     ) -> RunningNode:
-        tunnels = installed_tunnels(private=True) if entry else None
+        tunnels, port = installed_tunnels(private=True) if entry else None, port or lasting_port()
         node = await serve_node(self.root / name, "127.0.0.1", port, tunnels=tunnels, stun=stun, grace=grace)
         self.nodes.append(node)
         return node
