@@ -29,6 +29,10 @@ class Fold(Protocol):
         """What payloads it takes."""
 
     @property
+    def has_unsealed(self) -> bool:
+        """Whether local changes are in its state before they are in a segment."""
+
+    @property
     def size(self) -> int:
         """Bytes of content a user would count; cheap."""
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from itertools import chain
 from typing import Final
 
@@ -56,6 +57,10 @@ class Unsealed:
         self._local = local
         self._random = random
         self._following = following
+        self.in_state = 0
+        """The newest journal entry whose changes the fold has from its saved state."""
+        self.damaged = False
+        """Whether entries were lost: others never get what is only in the saved state then."""
         self._numbers: dict[RunId, int] = {}
         self._ends: set[tuple[RunId, int]] = set()
 
@@ -65,6 +70,11 @@ class Unsealed:
     def __iter__(self) -> Iterator[LocalChange]:
         """In the order in which they were made."""
         return chain(self.journaled, self.pending)
+
+    @property
+    def last_journaled(self) -> int:
+        """The newest journal entry that waits; 0 for none."""
+        return self.journaled[-1].entry if self.journaled else 0
 
     def submit(self, run: RunId, time: int, kind: Kind, content: bytes) -> None:
         """Takes a change that was just made. ``time`` is in ms since 1970."""
@@ -148,23 +158,25 @@ class Unsealed:
         return batch
 
     def restore(self) -> tuple[list[str], list[str]]:
-        """Takes back from the journal what is not in a segment yet, and gives it to the fold.
+        """Takes back from the journal what is not in a segment yet, and gives the fold what it lacks of it.
 
         Returns:
             What is damaged on this disk, and what the fold refused, in words.
         """
         damaged, refused = [], []
+        following = cache(self._following)
         for entry in self._store.journal(self._object):
             try:
                 changes = open_entry_untrusted(self._object, entry.number, entry.raw, self._local)
             except RemoteProtocolError as error:
                 damaged.append(f"an unsent local change is damaged on this disk ({error})")
+                self.damaged = True
                 continue
             for change in changes:
-                if change.number < self._following(change.run):
+                if change.number < following(change.run):
                     continue
                 try:
-                    if change.kind is self._fold.kind:
+                    if change.kind is self._fold.kind and entry.number > self.in_state:
                         self._fold.restore(change.content, change.time)
                     self._put(change, self.journaled)
                 except (RemoteProtocolError, Quarantined) as error:
@@ -176,7 +188,7 @@ class Unsealed:
         """Numbers restored changes anew where some before them are lost."""
         following: dict[RunId, int] = {}
         for change in self.journaled:
-            if change.number != following.get(change.run, self._following(change.run)):
+            if change.number != (following.get(change.run) or self._following(change.run)):
                 self._store.write(self.renumber(list(self.journaled)))
                 return
             following[change.run] = change.number + 1

@@ -1,7 +1,7 @@
 """What is saved of an object beside its state: how far its segments were delivered, and what came of them.
 
-checkpoint = [7, applied, changes, authors, set aside, modified, [snapshots, unverified], stated,
-              [unsettled, contested, stuck], bases]
+checkpoint = [8, applied, changes, authors, set aside, modified, [snapshots, unverified], stated,
+              [unsettled, contested, stuck], bases, journaled]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..objects.snapshots import SnapshotPlace
 from ..sync.causal_order import CausalOrder, SetAside
 from ..values import dataclass
 
-VERSION: Final = 7
+VERSION: Final = 8
 _LIMIT: Final = 1 << 30
 
 
@@ -32,15 +32,22 @@ class Known:
         modified: when the content last changed, ms since 1970.
         unverified: the snapshot that what is shown comes from, as long as its history was not compared.
         stated: a state of the fold belongs to it.
+        journaled: the newest journal entry of which that state holds all changes; 0 if it holds none.
     """
 
     modified: int
     unverified: SnapshotPlace | None
     stated: bool
+    journaled: int
 
 
 def encode_checkpoint(
-    order: CausalOrder, modified: int, unverified: SnapshotPlace | None, *, stated: bool
+    order: CausalOrder,
+    modified: int,
+    unverified: SnapshotPlace | None,
+    *,
+    stated: bool,
+    journaled: int = 0,
 ) -> bytes:
     """For ``restore_checkpoint``."""
     authors = [
@@ -53,23 +60,24 @@ def encode_checkpoint(
     snapshots = [order.snapshots.stored(), unverified.fields() if unverified else []]
     doubt = [order.unsettled, [list(run) for run in order.contested], [list(m) for m in order.stuck]]
     bases = order.bases.stored()
-    return encode([VERSION, applied, changes, authors, aside, modified, snapshots, stated, doubt, bases])
+    known = [modified, snapshots, stated]
+    return encode([VERSION, applied, changes, authors, aside, *known, doubt, bases, journaled])
 
 
 def is_current(checkpoint: bytes) -> bool:
     """Whether this version of the program wrote it."""
     try:
-        return many(decode_untrusted(checkpoint, _LIMIT), 10, "state")[:1] == [VERSION]
+        return many(decode_untrusted(checkpoint, _LIMIT), 11, "state")[:1] == [VERSION]
     except RemoteProtocolError:
         return False
 
 
 def restore_checkpoint(order: CausalOrder, checkpoint: bytes) -> Known:
     """Brings an order to where it was. Raises Damaged, RemoteProtocolError."""
-    fields = array(decode_untrusted(checkpoint, _LIMIT), 10, "state")
+    fields = array(decode_untrusted(checkpoint, _LIMIT), 11, "state")
     if fields[0] != VERSION:
         raise Damaged("another version of this program wrote it")
-    _, applied, changes, authors, aside, modified, snapshots, stated, doubt, bases = fields
+    _, applied, changes, authors, aside, modified, snapshots, stated, doubt, bases, journaled = fields
     order.applied = dict(many(applied, _LIMIT, "state"))
     if not order.applied.keys() <= order.book.numbered.keys():
         raise Damaged("it goes beyond what is stored")
@@ -85,7 +93,7 @@ def restore_checkpoint(order: CausalOrder, checkpoint: bytes) -> Known:
     order.snapshots.restore(known)
     order.bases.restore(bases)
     place = SnapshotPlace.parse_untrusted(unverified) if unverified else None
-    return Known(modified, place, bool(stated))
+    return Known(modified, place, bool(stated), journaled)
 
 
 def _author_fields(who: Introduced) -> list[Any]:

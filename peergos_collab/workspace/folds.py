@@ -53,6 +53,7 @@ class DocumentFold:
 
     kind = Kind.DOCUMENT
     kinds = frozenset({Kind.DOCUMENT, Kind.NAME})
+    has_unsealed = True
 
     def __init__(self, object_id: ObjectId, device: DeviceId, run: RunId, clock: Clock) -> None:
         self._object = object_id
@@ -245,6 +246,7 @@ class ChatFold:
 
     kind = Kind.CHAT
     kinds = frozenset({kind})
+    has_unsealed = False
     in_doubt = False
 
     def __init__(self) -> None:
@@ -323,6 +325,7 @@ class EntriesFold:
 
     kind = Kind.ENTRIES
     kinds = frozenset({kind})
+    has_unsealed = False
     in_doubt = False
 
     def __init__(self, device: DeviceId) -> None:

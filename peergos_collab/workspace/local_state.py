@@ -66,7 +66,10 @@ class LocalState:
                 else PutValue(STATES, key, None)
             )
             self._stated = True
-        checkpoint = encode_checkpoint(replica.order, summary.modified, unverified, stated=self._stated)
+        journaled = replica.unsealed.last_journaled if replica.fold.has_unsealed and self._stated else 0
+        checkpoint = encode_checkpoint(
+            replica.order, summary.modified, unverified, stated=self._stated, journaled=journaled
+        )
         for space, plaintext in ((CHECKPOINTS, checkpoint), (SUMMARIES, summary.encode())):
             batch.append(put_state(self._local, space, replica.object, plaintext, self._random))
         return batch, partial(self._saved, states)
@@ -107,6 +110,7 @@ class LocalState:
             known = restore_checkpoint(replica.order, checkpoint)
             if known.stated and not self._stated:
                 raise Damaged("the state that belongs to it is gone")
+            replica.unsealed.in_state = known.journaled
         except (Damaged, RemoteProtocolError) as error:
             raise Damaged(f"the local state is damaged ({error}) and is rebuilt from the segments") from None
         return known

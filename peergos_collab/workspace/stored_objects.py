@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, cast
 
 from ..codec.ids import EpochId, ObjectId, RunId, SegmentId
-from ..documents import NotTogether
+from ..documents import Document, NotTogether, difference
 from ..errors import Damaged
 from ..objects.archives import Archive
 from ..objects.epoch_keys import EpochKeys
@@ -139,7 +139,18 @@ class StoredObjects:
         live = self._live(self._own_replica(book, kind, secrets, actor))
         live.load()
         _deliver(live.replica, strict=True, together=together)
-        return _opened(path, live)
+        opened = _opened(path, live)
+        if live.replica.unsealed.damaged and live.replica.can_write and isinstance(opened.fold, DocumentFold):
+            self._type_anew(opened, opened.fold.document)
+        return opened
+
+    def _type_anew(self, opened: OpenObject, document: Document) -> None:
+        """Some of what was not sent is damaged, and only its saved state has it: what others have no way to
+        get, and what was written on top of that, is typed once more."""
+        text = document.text
+        opened.live.adopt(self.fold_anew(opened))
+        cast(DocumentFold, opened.fold).lost.clear()
+        document.edit_each(difference(document.text, text))
 
     def fold_all(
         self, book: LogBook, kind: Kind, secrets: Mapping[EpochId, EpochKeys], actor: Actor

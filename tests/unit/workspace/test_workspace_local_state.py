@@ -1,0 +1,105 @@
+"""The saved state of an object, and what the journal has beside it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from peergos_collab.documents import Document
+from peergos_collab.workspace import folds
+from support.damage import cells, flip, merge_wal
+from support.homes import Person, world
+
+
+async def _typed(person: Person, *words: str) -> None:
+    """Each word is an entry of the journal."""
+    for word in words:
+        person.append("notes", word)
+        await person.opened("notes").live.durable()
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What documents took back of their own."""
+    found: list[bytes] = []
+    apply_own = Document.apply_own
+
+    def noted(self: Document, update: bytes) -> None:
+        found.append(update)
+        apply_own(self, update)
+
+    monkeypatch.setattr(Document, "apply_own", noted)
+    return found
+
+
+async def test_what_the_state_has_is_not_taken_from_the_journal(tmp_path: Path, taken: list[bytes]) -> None:
+    """Who typed for a week without a network opens the document as fast as before."""
+    async with world(tmp_path) as made:
+        ana = await made.person("Ana")
+        await ana.workspace.new_document("notes", "begin ")
+        await _typed(ana, "one ", "two ")
+        ana = await made.reopen(ana)
+        assert ana.text("notes") == "begin one two "
+        assert taken == []
+        assert len(list(ana.opened("notes").live.replica.unsealed)) == 3
+
+        await _typed(ana, "three ", "four ")
+        await made.crash(ana)
+        ana = await made.person("Ana")
+        assert ana.text("notes") == "begin one two three four "
+        assert len(taken) == 2
+        ana = await made.reopen(ana)
+        assert ana.text("notes") == "begin one two three four "
+        assert len(taken) == 2
+
+
+async def test_a_long_life_that_is_known_to_nobody_opens_by_its_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine need not take in what the journal has as well."""
+    monkeypatch.setattr(folds, "LIVED", 0)
+    monkeypatch.setattr(folds, "SHORT", 0)
+    async with world(tmp_path) as made:
+        ana = await made.person("Ana")
+        await ana.workspace.new_document("notes", "begin ")
+        await _typed(ana, "one ")
+        ana = await made.reopen(ana)
+        document = ana.document("notes")
+        assert document.text == "begin one "
+        assert document._engine is None
+
+
+@pytest.mark.parametrize(("which", "left"), [(0, 99), (1, 99), (2, 14), (3, 20)])
+async def test_a_damaged_entry_of_what_was_not_sent(tmp_path: Path, which: int, left: int) -> None:
+    """What the saved state has of it is typed once more, and all that is built on it reaches the others.
+
+    The state has the first two. Without it an entry is lost, with what the same run wrote after it.
+    """
+    async with world(tmp_path) as made:
+        node = await made.node()
+        ana, ben = await made.pair(node.address, text="begin ")
+        await ana.workspace.sync()
+        ana = await made.reopen(ana)
+        await _typed(ana, "one ", "two ")
+        ana = await made.reopen(ana)
+        await _typed(ana, "three ", "four ")
+        await made.crash(ana)
+        shutil.rmtree(tmp_path / "Ana.closed")
+        merge_wal(ana.home / "store.db")
+        found = cells(ana.home / "store.db", 9)
+        entries = [cell for cell in found if cell[0] == "journal" and cell[2] == "raw"]
+        assert len(entries) == 4
+        assert flip(ana.home / "store.db", entries[which])
+
+        for _ in range(2):
+            ana = await made.person("Ana")
+            assert ana.text("notes") == "begin one two three four "[:left]
+            await made.crash(ana)
+            shutil.rmtree(tmp_path / "Ana.closed")
+        ana = await made.person("Ana")
+        ana.append("notes", "five")
+        await ana.workspace.sync()
+        await ben.workspace.sync()
+        assert ana.text("notes") == ben.text("notes") == "begin one two three four "[:left] + "five"
