@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,19 +128,17 @@ async def pair_online(
     webrtc: bool,
     text: str = "",
     module: str = "",
-    prepare: Callable[[Path], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Pair]:
-    """Starts the three.
+    """Starts the three, in a directory that has their homes already, or gets them.
 
     Args:
         module: whose roles they play, instead of the usual ones.
-        prepare: does something with the homes ``a`` and ``b`` in a directory before they are opened.
     """
     typing = module or "live_typing"
     async with child(module or "people", "node", home=str(place / "node")) as node:
-        await two_homes(place, await node.hear(), text)
-        if prepare is not None:
-            await prepare(place)
+        address = await node.hear()
+        if not (place / "a").exists():
+            await two_homes(place, address, text)
         async with (
             child(typing, "writer", home=str(place / "a"), webrtc=webrtc) as a,
             child(typing, "reader", home=str(place / "b"), webrtc=webrtc) as b,

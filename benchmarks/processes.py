@@ -29,10 +29,10 @@ class Child:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
-    async def hear(self) -> Any:
+    async def hear(self, seconds: float = ANSWER_SECONDS) -> Any:
         """The child's next line. Raises RuntimeError where it has ended instead."""
         assert self._process.stdout is not None
-        async with asyncio.timeout(ANSWER_SECONDS):
+        async with asyncio.timeout(seconds):
             line = await self._process.stdout.readline()
         if not line:
             raise RuntimeError("a child process ended early; its error stands above")
