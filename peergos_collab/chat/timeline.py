@@ -151,6 +151,13 @@ class Timeline:
         self._chunks.trim()
         return shown
 
+    def newest_id(self, device: DeviceId, text: str, within: int) -> str:
+        """The id of a device's newest message of that text among so many; empty where there is none."""
+        for row in reversed(self._order.slice(max(0, len(self) - within), len(self))):
+            if (row.source.author.device, row.text) == (device, text):
+                return row.reference.to_text()
+        return ""
+
     def index_of(self, id: str) -> int:
         """Position of a message. Raises UsageError for no id, NotFound where no such message is here."""
         return self._position(Reference.from_text(id))

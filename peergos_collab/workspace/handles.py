@@ -169,13 +169,10 @@ class LocalChat(_Handle):
         for callback in list(live.on_durable):
             callback()
         await live.durable()
-        return "" if self._fold.waiting else self._id_of(text)
-
-    def _id_of(self, text: str) -> str:
-        """Of the newest message of this device that says so: others' may have come after it by now."""
-        timeline, device = self._fold.timeline, self._opened.live.replica.author.device
-        newest = reversed(timeline.messages(max(0, len(timeline) - LOOK_BACK), len(timeline)))
-        return next((each.id for each in newest if (each.author.device, each.text) == (device, text)), "")
+        if self._fold.waiting:
+            return ""
+        # Others' may have come after it by now.
+        return self._fold.timeline.newest_id(live.replica.author.device, text, LOOK_BACK)
 
     def set_typing(self) -> None:
         self._opened.presence.set_cursor(b"", b"", True)

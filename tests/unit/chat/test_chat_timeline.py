@@ -324,6 +324,22 @@ def test_unsealed_messages_can_be_shown() -> None:
     assert [(message.id, message.text, message.time) for message in shown] == [("", "one", 7), ("", "two", 7)]
 
 
+def test_the_newest_of_a_text_is_found_by_its_device() -> None:
+    """Not somebody else's, and none that lies too far back."""
+    chat = Chat()
+    first = chat.say(ANA, Message("hello"))
+    again = chat.say(ANA, Message("hello"), Message("bye"))
+    chat.say(BEN, Message("hello"))
+
+    assert chat.timeline.newest_id(ANA.device, "hello", 9) == _ref(again).to_text()
+    assert chat.timeline.newest_id(ANA.device, "hello", 3) == _ref(again).to_text()
+    assert chat.timeline.newest_id(ANA.device, "hello", 2) == ""
+    assert chat.timeline.newest_id(ANA.device, "bye", 9) == _ref(again, 1).to_text()
+    assert chat.timeline.newest_id(BEN.device, "bye", 9) == ""
+    assert _ref(first) != _ref(again)
+    assert Timeline().newest_id(ANA.device, "hello", 9) == ""
+
+
 def _long(count: int, timeline: Timeline) -> Chat:
     chat = Chat(timeline)
     for start in range(0, count, 100):

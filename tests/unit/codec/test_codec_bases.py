@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from peergos_collab.codec import from_multibase_untrusted, to_multibase
 from peergos_collab.codec.bases import MAX_TEXT, from_base64url_untrusted, to_base64url
@@ -40,6 +42,18 @@ def test_what_is_no_base64url(text: str) -> None:
     """Nothing is skipped, and the length is bounded."""
     with pytest.raises(RemoteProtocolError):
         from_base64url_untrusted(text, 4)
+
+
+@given(st.binary(max_size=100))
+def test_it_is_the_number_in_base_58(data: bytes) -> None:
+    """Digit by digit, as the definition says, with a 1 for each leading zero byte."""
+    number, digits = int.from_bytes(data, "big"), ""
+    while number:
+        number, digit = divmod(number, 58)
+        digits = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"[digit] + digits
+    zeros = len(data) - len(data.lstrip(b"\0"))
+    assert to_multibase(data) == "z" + "1" * zeros + digits
+    assert from_multibase_untrusted(to_multibase(data)) == data
 
 
 def test_an_id_of_32_bytes_keeps_its_zeros() -> None:
