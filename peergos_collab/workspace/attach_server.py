@@ -268,7 +268,7 @@ class AttachedClient:
 
     async def chat(self, path: str) -> AsyncIterator[Any]:
         """First the end of the timeline, then its tail whenever it changed."""
-        chat = LocalChat(self._engine, self._engine.find(path))
+        chat = LocalChat(self._engine, self._engine.find(path)).hold()
         changed = asyncio.Event()
         quiet = chat.on_change(changed.set)
         window = CHAT_WINDOW

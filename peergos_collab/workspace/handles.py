@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, cast
+from typing import Final, Self, cast
 
 from ..chat.events import Message as MessageEvent
 from ..chat.events import Reply
@@ -36,8 +36,14 @@ class _Handle:
     def __init__(self, engine: Engine, opened: OpenObject) -> None:
         self._engine = engine
         self._opened = opened
-        opened.handles += 1
-        engine.online.stir()
+        self._held = False
+
+    def hold(self) -> Self:
+        """Somebody has it open from now on, until ``close``: it stays in use, and connected."""
+        self._held = True
+        self._opened.handles += 1
+        self._engine.online.stir()
+        return self
 
     @property
     def path(self) -> str:
@@ -59,7 +65,8 @@ class _Handle:
         return Presence(key, called.name, None, None, typing, present.via, called.unverified, account)
 
     async def close(self) -> None:
-        self._opened.handles -= 1
+        self._opened.handles -= self._held
+        self._held = False
 
 
 class LocalDocument(_Handle):

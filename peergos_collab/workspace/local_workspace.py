@@ -258,7 +258,7 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
     async def open_document(self, path: str) -> DocumentHandle:
         await self.engine.open_ahead(path)
         opened, _ = self._document(path)
-        return LocalDocument(self.engine, opened)
+        return LocalDocument(self.engine, opened).hold()
 
     async def read_document(self, path: str) -> tuple[str, str]:
         await self.engine.open_ahead(path)
@@ -351,13 +351,11 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
 
     async def open_chat(self, path: str) -> ChatHandle:
         await self.engine.open_ahead(path)
-        self._on_chat(path, lambda chat: chat.messages(len(chat) - 1, len(chat)))
-        return self._chat(path)
+        return self._on_chat(path, _with_its_end).hold()
 
     async def send_message(self, path: str, text: str) -> str:
         self.engine.devices.check_stands()
-        self._on_chat(path, lambda chat: chat.messages(len(chat) - 1, len(chat)))
-        return await self._chat(path).send(text)
+        return await self._on_chat(path, _with_its_end).send(text)
 
     async def read_messages(self, path: str, last: int) -> list[Message]:
         await self.engine.find(path).live.durable()
@@ -493,3 +491,9 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
 
 def _check_passphrase(engine: Engine, passphrase: str) -> None:
     open_keys(engine.home, passphrase)
+
+
+def _with_its_end(chat: LocalChat) -> LocalChat:
+    """The chat, of which the newest message was looked at. Raises Damaged."""
+    chat.messages(len(chat) - 1, len(chat))
+    return chat

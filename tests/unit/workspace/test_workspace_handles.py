@@ -78,3 +78,23 @@ async def test_a_document_that_was_closed_with_its_home_stays_asleep(
         await made.close(ana)
         handle._wake()
         assert handle.document.text == "hello"
+
+
+async def test_only_who_has_it_open_keeps_it_in_use(tmp_path: Path) -> None:
+    """Who sends, reads or searches is done with it then: it may rest, and behind an entry node be let go."""
+    async with world(tmp_path) as made:
+        ana = await made.person("Ana")
+        await ana.workspace.new_chat("talk")
+        await ana.workspace.new_document("notes", "hello")
+        await ana.workspace.send_message("talk", "hello")
+        await ana.workspace.read_messages("talk", 9)
+        await ana.workspace.search_messages("talk", "hello")
+        await ana.workspace.read_document("notes")
+        talk, notes = ana.opened("talk"), ana.opened("notes")
+        assert (talk.handles, notes.handles) == (0, 0)
+
+        handles = [await ana.workspace.open_chat("talk"), await ana.workspace.open_document("notes")]
+        assert (talk.handles, notes.handles) == (1, 1)
+        for handle in handles * 2:
+            await handle.close()
+        assert (talk.handles, notes.handles) == (0, 0)
