@@ -577,7 +577,7 @@ class Replica:
         self.order = self._sealer.order = anew
         if lost:
             self.problems.append(UNKEPT)
-        elif not self.unsealed.has_gap():
+        elif not (self.unsealed.has_gap() or self.unsealed.is_lost):
             return []
         return self.unsealed.renumber([change for at, change in enumerate(changes) if at not in lost])
 

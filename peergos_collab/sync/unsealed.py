@@ -59,8 +59,8 @@ class Unsealed:
         self._following = following
         self.in_state = 0
         """The newest journal entry whose changes the fold has from its saved state."""
-        self.damaged = False
-        """Whether entries were lost: others never get what is only in the saved state then."""
+        self._damaged = 0
+        """The newest entry that cannot be read."""
         self._numbers: dict[RunId, int] = {}
         self._ends: set[tuple[RunId, int]] = set()
 
@@ -75,6 +75,12 @@ class Unsealed:
     def last_journaled(self) -> int:
         """The newest journal entry that waits; 0 for none."""
         return self.journaled[-1].entry if self.journaled else 0
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the fold may have from its saved state what is in no entry that can be read: others will
+        never get it, nor what was written on top of it. ``renumber`` ends that."""
+        return bool(self._damaged and self.in_state)
 
     def submit(self, run: RunId, time: int, kind: Kind, content: bytes) -> None:
         """Takes a change that was just made. ``time`` is in ms since 1970."""
@@ -148,7 +154,8 @@ class Unsealed:
 
     def renumber(self, changes: list[LocalChange]) -> Batch:
         """These in place of all, without a gap, into the journal again."""
-        through = max((change.entry for change in (*self, *changes)), default=0)
+        through = max((self._damaged, *(change.entry for change in (*self, *changes))))
+        self._damaged = 0
         self.journaled, self.pending, self._numbers, self._ends = deque(), deque(), {}, set()
         for change in changes:
             self._put(replace(change, number=self._number(change.run), entry=0), self.pending)
@@ -170,7 +177,7 @@ class Unsealed:
                 changes = open_entry_untrusted(self._object, entry.number, entry.raw, self._local)
             except RemoteProtocolError as error:
                 damaged.append(f"an unsent local change is damaged on this disk ({error})")
-                self.damaged = True
+                self._damaged = entry.number
                 continue
             for change in changes:
                 if change.number < following(change.run):
@@ -181,10 +188,11 @@ class Unsealed:
                     self._put(change, self.journaled)
                 except (RemoteProtocolError, Quarantined) as error:
                     refused.append(f"an unsent local change cannot be taken back ({error})")
-        self._close_gaps()
+        if not self.is_lost:
+            self.close_gaps()
         return damaged, refused
 
-    def _close_gaps(self) -> None:
+    def close_gaps(self) -> None:
         """Numbers restored changes anew where some before them are lost."""
         following: dict[RunId, int] = {}
         for change in self.journaled:

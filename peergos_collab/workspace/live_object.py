@@ -16,6 +16,7 @@ from ..objects.payload import MAX_CHANGES, Delivery, Kind
 from ..objects.prunes import Forgets, Prune
 from ..objects.snapshots import SnapshotPlace
 from ..ports import Batch, Random
+from ..ports.store import nothing
 from ..sync.arrivals import Arrival, Offered
 from ..sync.causal_order import CausalOrder
 from ..sync.collections import object_sum, state_digest, watchword
@@ -123,6 +124,7 @@ class LiveObject:
     _in_flight: Collected | None = None
     _unsaved: int = 0
     _gathering: asyncio.TimerHandle | None = None
+    _adopting: bool = False
     _since_checkpoint: int = 0
     _checkpoint_timer: asyncio.TimerHandle | None = None
     _duty_timer: asyncio.TimerHandle | None = None
@@ -170,7 +172,8 @@ class LiveObject:
         if self._refusal is not None:
             self._tell_idle(self._refusal)
             return
-        if self._in_flight is not None or self._gathering is not None or not self._writes.ready():
+        busy = self._in_flight is not None or self._gathering is not None or self._adopting
+        if busy or not self._writes.ready():
             return
         changes = min(len(self.replica.unsealed.pending), MAX_CHANGES)
         collected = self.replica.collect()
@@ -423,10 +426,18 @@ class LiveObject:
             for callback in list(self.on_unsettled):
                 callback()
 
-    def adopt(self, anew: CausalOrder) -> None:
-        """Takes the state that was folded anew, and saves it."""
-        self._writes.write(self.replica.adopt(anew))
-        self.save()
+    def adopt(self, anew: CausalOrder, put_back: Callable[[], None] = nothing) -> None:
+        """Takes the state that was folded anew, with what ``put_back`` writes in it, and saves all at once.
+
+        A crash between the two would take what is put back.
+        """
+        batch = self.replica.adopt(anew)
+        self._adopting = True
+        try:
+            put_back()
+        finally:
+            self._adopting = False
+            self.save(batch)
         self.kick()
         self._states_due.plan_base()
         for callback in list(self.on_durable):
@@ -540,13 +551,15 @@ class LiveObject:
         await self._writes.last_try()
         self.save()
 
-    def save(self) -> None:
-        """Saves its state, but for what this disk refused."""
+    def save(self, first: Batch | None = None) -> None:
+        """Saves its state, but for what this disk refused, and with it what is to be written before."""
+        first = first or []
         if not self._writes.ready():
+            self.keep(first)
             return
         self._since_checkpoint = 0
         batch, saved = self._state.batch(self.summary(), self.unverified)
-        self._writes.write([*batch, *self.receipts.batch()], saved)
+        self._writes.write([*first, *batch, *self.receipts.batch()], saved)
         for callback in list(self.on_saved):
             callback()
 

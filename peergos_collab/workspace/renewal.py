@@ -122,8 +122,9 @@ class Renewal:
 
     def _take(self, anew: CausalOrder) -> None:
         opened = self.opened
-        opened.live.adopt(anew)
         if isinstance(opened.fold, DocumentFold):
-            opened.fold.put_back()
+            opened.live.adopt(anew, opened.fold.put_back)
+        else:
+            opened.live.adopt(anew)
         self.times += 1
         self.engine.on_renewed(opened)

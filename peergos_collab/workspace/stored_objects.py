@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, cast
 
 from ..codec.ids import EpochId, ObjectId, RunId, SegmentId
-from ..documents import Document, NotTogether, difference
+from ..documents import NotTogether, difference
 from ..errors import Damaged
 from ..objects.archives import Archive
 from ..objects.epoch_keys import EpochKeys
@@ -140,17 +140,21 @@ class StoredObjects:
         live.load()
         _deliver(live.replica, strict=True, together=together)
         opened = _opened(path, live)
-        if live.replica.unsealed.damaged and live.replica.can_write and isinstance(opened.fold, DocumentFold):
-            self._type_anew(opened, opened.fold.document)
+        if live.replica.unsealed.is_lost and isinstance(opened.fold, DocumentFold):
+            self._type_anew(opened, opened.fold)
         return opened
 
-    def _type_anew(self, opened: OpenObject, document: Document) -> None:
-        """Some of what was not sent is damaged, and only its saved state has it: what others have no way to
-        get, and what was written on top of that, is typed once more."""
-        text = document.text
-        opened.live.adopt(self.fold_anew(opened))
-        cast(DocumentFold, opened.fold).lost.clear()
-        document.edit_each(difference(document.text, text))
+    def _type_anew(self, opened: OpenObject, fold: DocumentFold) -> None:
+        """Some of what was not sent is damaged, and only the saved state has it: what others have no way to
+        get, and what was written on top of that, is typed once more, by who may write."""
+        text = fold.document.text
+
+        def put_back() -> None:
+            fold.lost.clear()
+            if opened.live.replica.can_write:
+                fold.document.edit_each(difference(fold.document.text, text))
+
+        opened.live.adopt(self.fold_anew(opened), put_back)
 
     def fold_all(
         self, book: LogBook, kind: Kind, secrets: Mapping[EpochId, EpochKeys], actor: Actor

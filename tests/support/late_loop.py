@@ -12,6 +12,7 @@ import os
 import random
 import selectors
 import socket
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -42,6 +43,8 @@ class LateLoop(asyncio.SelectorEventLoop):
         return self.random.expovariate(1 / MEAN) if self.random.random() < SHARE else 0.0
 
     def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, context: Any = None) -> Any:
+        if threading.get_ident() == self._thread_id:  # type: ignore[attr-defined]
+            return super().call_soon_threadsafe(callback, *args, context=context)
         return super().call_soon_threadsafe(self._tell, callback, args, context)
 
     def _tell(self, callback: Callable[..., object], args: tuple[Any, ...], context: Any) -> None:
@@ -94,11 +97,10 @@ class _Late(selectors.SelectSelector):
 
 
 def _takes_datagrams(fd: int) -> bool:
-    try:
-        with socket.socket(fileno=os.dup(fd)) as found:
-            return found.type == socket.SOCK_DGRAM
-    except OSError:
+    if not stat.S_ISSOCK(os.fstat(fd).st_mode):
         return False
+    with socket.socket(fileno=os.dup(fd)) as found:
+        return found.type == socket.SOCK_DGRAM
 
 
 async def _wait_late(connection: MemoryConnection) -> None:

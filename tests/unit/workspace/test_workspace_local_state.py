@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from peergos_collab.documents import Document
+from peergos_collab.ports import Batch, PutJournal, PutValue
 from peergos_collab.workspace import folds
+from peergos_collab.workspace.local_state import STATES
+from peergos_collab.workspace.writes import Writes
 from support.damage import cells, flip, merge_wal
 from support.homes import Person, world
 
@@ -103,3 +107,28 @@ async def test_a_damaged_entry_of_what_was_not_sent(tmp_path: Path, which: int, 
         await ana.workspace.sync()
         await ben.workspace.sync()
         assert ana.text("notes") == ben.text("notes") == "begin one two three four "[:left] + "five"
+
+
+async def test_what_is_put_back_is_saved_with_the_state_that_lacks_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash finds both or neither."""
+    async with world(tmp_path) as made:
+        ana = await made.person("Ana")
+        await ana.workspace.new_document("notes", "begin ")
+        opened = ana.opened("notes")
+        anew = ana.engine.fold_anew(opened)
+        written: list[Batch] = []
+        write = Writes.write
+
+        def noted(self: Writes, batch: Batch, *told: Callable[[], None]) -> None:
+            written.append(batch)
+            write(self, batch, *told)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Writes, "write", noted)
+            opened.live.adopt(anew, lambda: ana.append("notes", "more"))
+        assert len(written) == 1
+        assert any(isinstance(each, PutJournal) for each in written[0])
+        assert any(isinstance(each, PutValue) and each.space == STATES for each in written[0])
+        assert ana.text("notes") == "begin more"
