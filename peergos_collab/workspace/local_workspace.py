@@ -301,7 +301,10 @@ class LocalWorkspace(LocalPeople, LocalDevices, LocalPast):
         write_apart(opened, states[base], text)
 
     def _keep_version(self, object_id: ObjectId, version: str, state: bytes) -> None:
-        kept = [(name, old) for name, old in self._versions(object_id) if name != version]
+        known = self._versions(object_id)
+        if known and known[-1][0] == version:
+            return
+        kept = [(name, old) for name, old in known if name != version]
         kept = [*kept[1 - KEPT_VERSIONS :], (version, state)]
         raw = encode([[name, old] for name, old in kept])
         sealed = cseal(self.engine.keys.credentials.local, Tag.LOCAL_VERSIONS, raw, object_id, os.urandom)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +13,8 @@ import pytest
 from peergos_collab.chat.events import ChatEvent
 from peergos_collab.chat.timeline import Timeline
 from peergos_collab.objects.payload import Author
+from peergos_collab.ports import Batch
+from peergos_collab.storage import SqliteStore
 from peergos_collab.workspace import folds
 from peergos_collab.workspace.handles import LocalChat, LocalDocument
 from peergos_collab.workspace.live_object import LiveObject
@@ -98,3 +101,26 @@ async def test_only_who_has_it_open_keeps_it_in_use(tmp_path: Path) -> None:
         for handle in handles * 2:
             await handle.close()
         assert (talk.handles, notes.handles) == (0, 0)
+
+
+async def test_reading_the_same_once_more_keeps_no_other_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The state that somebody may write on top of is on the disk already."""
+    async with world(tmp_path) as made:
+        ana = await made.person("Ana")
+        await ana.workspace.new_document("notes", "hello")
+        read = await ana.workspace.read_document("notes")
+        written: list[Batch] = []
+        write = SqliteStore.write
+
+        def noted(self: SqliteStore, batch: Batch, *told: Callable[[], None]) -> Future[None]:
+            written.append(batch)
+            return write(self, batch, *told)
+
+        monkeypatch.setattr(SqliteStore, "write", noted)
+        assert await ana.workspace.read_document("notes") == read
+        assert [batch for batch in written if batch] == []
+        ana.append("notes", " there")
+        await ana.workspace.write_document("notes", "hello!", base=read[1])
+        assert sorted(ana.text("notes")) == sorted("hello! there")
