@@ -36,7 +36,7 @@ from .arrivals import Arrival, BranchState
 from .base_segments import find_base_untrusted, read_base_untrusted
 from .bases import Base, Bases
 from .closings import Closings
-from .fold import Fold, Missing
+from .fold import Fold, Missing, StateDamaged
 from .introductions import Introductions
 from .logbook import LogBook
 from .opened import Opened, OpenedAhead
@@ -286,6 +286,8 @@ class CausalOrder:
                     ahead.put_back(segment, opened)
                     reading[branch.number] = ahead
                 return
+        except StateDamaged:
+            raise  # nothing is wrong with the segment that was to enter it
         except Damaged as damage:
             self._found_damaged(branch, damage)
 

@@ -6,11 +6,16 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Protocol, Self, TypeAlias
 
 from ..codec.ids import DeviceId, RunId
+from ..errors import Damaged
 from ..objects.payload import Delivery, Kind
 from .bases import Base
 
 Missing: TypeAlias = tuple[int, int]
 """What a segment builds on and the fold lacks: a client id and a clock of a document."""
+
+
+class StateDamaged(Damaged):
+    """Of what was saved of a fold's state, a part cannot be read; the segments may be whole."""
 
 
 class Fold(Protocol):
@@ -52,6 +57,7 @@ class Fold(Protocol):
         Raises:
             NotYet: it builds on what is not here, though all that it cites is; nothing was changed.
             Quarantined: it breaks a rule; nothing was changed.
+            StateDamaged: it cannot enter the state; nothing was changed.
         """
 
     def knows(self, missing: Missing) -> bool:

@@ -23,7 +23,7 @@ from ..files.entries import EntryMap
 from ..objects.payload import Delivery, Kind
 from ..ports import Clock
 from ..sync.bases import Base
-from ..sync.fold import Missing
+from ..sync.fold import Missing, StateDamaged
 
 _HEAD = bytes(8)
 """Key of the first part of a timeline or a map of entries."""
@@ -220,10 +220,11 @@ class DocumentFold:
             state = load(_BEHIND)
             if state is None:
                 raise Damaged("a part of the local state of a document is missing")
-        except Damaged as damage:
+        except Damaged as error:
+            damage = StateDamaged(error.message)
             for callback in list(self.on_damage):
                 callback(damage)
-            raise
+            raise damage from None
         return state
 
 
@@ -445,9 +446,12 @@ def _numbered(load: Callable[[bytes], bytes | None], what: str) -> Callable[[int
     """Gives the parts of a state that is stored in parts."""
 
     def load_chunk(number: int) -> bytes:
-        chunk = load(number.to_bytes(8, "big"))
+        try:
+            chunk = load(number.to_bytes(8, "big"))
+        except Damaged as error:
+            raise StateDamaged(error.message) from None
         if chunk is None:
-            raise Damaged(f"a part of the local state of {what} is missing")
+            raise StateDamaged(f"a part of the local state of {what} is missing")
         return chunk
 
     return load_chunk

@@ -10,8 +10,11 @@ import pytest
 
 from peergos_collab.documents import Document
 from peergos_collab.errors import Damaged, Offline, WrongPassphrase
+from peergos_collab.ports import Batch
 from peergos_collab.storage import hangs_together
-from peergos_collab.workspace import Role
+from peergos_collab.sync.arrivals import BranchState
+from peergos_collab.sync.logbook import LogBook
+from peergos_collab.workspace import Role, folds
 from support.damage import cells, flip, merge_wal
 from support.homes import Person, World, copy_home, world
 
@@ -112,6 +115,34 @@ async def test_the_state_of_a_long_life(tmp_path: Path, by: str) -> None:
         ana.append("notes", ", ana")
         assert sorted(ana.text("notes")) == sorted(f"{text}{typed}, ben, ana")
         assert (ana.home / "store.db.damaged-1").exists()
+
+
+async def test_a_state_that_takes_in_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The segments that were to enter it are whole: none of them is thrown away."""
+    cut: list[int] = []
+    truncate = LogBook.truncate
+
+    def noted(self: LogBook, branch: BranchState, seq: int) -> Batch:
+        cut.append(seq)
+        return truncate(self, branch, seq)
+
+    monkeypatch.setattr(folds, "LIVED", 0)
+    monkeypatch.setattr(folds, "SHORT", 0)
+    async with world(tmp_path) as made:
+        node = await made.node()
+        ana, ben = await made.pair(node.address, text="text")
+        object_id = ana.opened("notes").live.id
+        await made.close(ana)
+        assert flip(ana.home / "store.db", ("vals", ("states", object_id + b"state"), "value"))
+
+        ana = await made.person("Ana")
+        assert ana.text("notes") == "text"
+        monkeypatch.setattr(LogBook, "truncate", noted)
+        ben.append("notes", " by Ben")
+        await ben.workspace.sync()
+        await ana.workspace.sync()
+        assert ana.text("notes") == "text by Ben"
+        assert cut == []
 
 
 async def test_unsent_work(tmp_path: Path) -> None:
