@@ -266,7 +266,7 @@ class Replica:
         Call it again only once the segment of the batch before may leave.
         """
         self._sealer.settle()
-        if self.released and self._is_known_writer():
+        if self.released and self._is_known_writer() and not self.unsealed.is_lost:
             return self._seal_next()
         return self.journal_pending()
 

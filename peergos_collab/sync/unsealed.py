@@ -61,6 +61,8 @@ class Unsealed:
         """The newest journal entry whose changes the fold has from its saved state."""
         self._damaged = 0
         """The newest entry that cannot be read."""
+        self._refused = 0
+        """The oldest entry of which the fold refused something: at the next start it may take that."""
         self._numbers: dict[RunId, int] = {}
         self._ends: set[tuple[RunId, int]] = set()
 
@@ -72,14 +74,15 @@ class Unsealed:
         return chain(self.journaled, self.pending)
 
     @property
-    def last_journaled(self) -> int:
-        """The newest journal entry that waits; 0 for none."""
-        return self.journaled[-1].entry if self.journaled else 0
+    def last_in_fold(self) -> int:
+        """The newest journal entry that waits and is in the fold with all before it; 0 for none."""
+        last = self.journaled[-1].entry if self.journaled else 0
+        return min(last, self._refused - 1) if self._refused else last
 
     @property
     def is_lost(self) -> bool:
         """Whether the fold may have from its saved state what is in no entry that can be read: others will
-        never get it, nor what was written on top of it. ``renumber`` ends that."""
+        never get it, nor what was written on top of it, so nothing is sealed. ``renumber`` ends that."""
         return bool(self._damaged and self.in_state)
 
     def submit(self, run: RunId, time: int, kind: Kind, content: bytes) -> None:
@@ -188,11 +191,12 @@ class Unsealed:
                     self._put(change, self.journaled)
                 except (RemoteProtocolError, Quarantined) as error:
                     refused.append(f"an unsent local change cannot be taken back ({error})")
+                    self._refused = self._refused or entry.number
         if not self.is_lost:
-            self.close_gaps()
+            self._close_gaps()
         return damaged, refused
 
-    def close_gaps(self) -> None:
+    def _close_gaps(self) -> None:
         """Numbers restored changes anew where some before them are lost."""
         following: dict[RunId, int] = {}
         for change in self.journaled:

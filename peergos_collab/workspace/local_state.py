@@ -66,7 +66,7 @@ class LocalState:
                 else PutValue(STATES, key, None)
             )
             self._stated = True
-        journaled = replica.unsealed.last_journaled if replica.fold.has_unsealed and self._stated else 0
+        journaled = replica.unsealed.last_in_fold if replica.fold.has_unsealed and self._stated else 0
         checkpoint = encode_checkpoint(
             replica.order, summary.modified, unverified, stated=self._stated, journaled=journaled
         )

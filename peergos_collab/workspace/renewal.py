@@ -12,7 +12,7 @@ from dataclasses import field
 from typing import Final, Protocol
 
 from ..codec.ids import ObjectId
-from ..documents import prove
+from ..documents import difference, prove
 from ..errors import Damaged
 from ..sync.causal_order import CausalOrder
 from ..values import dataclass
@@ -121,10 +121,26 @@ class Renewal:
             self._take(anew)
 
     def _take(self, anew: CausalOrder) -> None:
-        opened = self.opened
-        if isinstance(opened.fold, DocumentFold):
-            opened.live.adopt(anew, opened.fold.put_back)
-        else:
-            opened.live.adopt(anew)
+        take_anew(self.opened, anew)
         self.times += 1
-        self.engine.on_renewed(opened)
+        self.engine.on_renewed(self.opened)
+
+
+def take_anew(opened: OpenObject, anew: CausalOrder) -> None:
+    """Takes what was folded anew, with what a document loses by that put in once more.
+
+    Where some of what was not sent is damaged, only the state has it: what others have no way to get, and
+    what was written on top of that, is typed once more, by who may write.
+    """
+    fold, live = opened.fold, opened.live
+    if not isinstance(fold, DocumentFold):
+        live.adopt(anew)
+        return
+    document, text = fold.document, fold.document.text
+
+    def type_anew() -> None:
+        fold.lost.clear()
+        if live.replica.can_write:
+            document.edit_each(difference(document.text, text))
+
+    live.adopt(anew, type_anew if live.replica.unsealed.is_lost else fold.put_back)

@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, cast
 
 from ..codec.ids import EpochId, ObjectId, RunId, SegmentId
-from ..documents import NotTogether, difference
+from ..documents import NotTogether
 from ..errors import Damaged
 from ..objects.archives import Archive
 from ..objects.epoch_keys import EpochKeys
@@ -37,6 +37,7 @@ from .machine import machine_name, now_ms
 from .open_object import AnyFold, OpenObject
 from .presence import PresenceBook
 from .recording import RecordingFold
+from .renewal import take_anew
 from .saved_state import saved_state
 
 if TYPE_CHECKING:
@@ -141,20 +142,11 @@ class StoredObjects:
         _deliver(live.replica, strict=True, together=together)
         opened = _opened(path, live)
         if live.replica.unsealed.is_lost and isinstance(opened.fold, DocumentFold):
-            self._type_anew(opened, opened.fold)
+            if live.unverified or live.replica.lacking:
+                live.replica.order.unsettled = True  # what is fetched again first is nothing to type anew
+            else:
+                take_anew(opened, self.fold_anew(opened))
         return opened
-
-    def _type_anew(self, opened: OpenObject, fold: DocumentFold) -> None:
-        """Some of what was not sent is damaged, and only the saved state has it: what others have no way to
-        get, and what was written on top of that, is typed once more, by who may write."""
-        text = fold.document.text
-
-        def put_back() -> None:
-            fold.lost.clear()
-            if opened.live.replica.can_write:
-                fold.document.edit_each(difference(fold.document.text, text))
-
-        opened.live.adopt(self.fold_anew(opened), put_back)
 
     def fold_all(
         self, book: LogBook, kind: Kind, secrets: Mapping[EpochId, EpochKeys], actor: Actor

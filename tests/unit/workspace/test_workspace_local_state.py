@@ -14,7 +14,7 @@ from peergos_collab.workspace import folds
 from peergos_collab.workspace.local_state import STATES
 from peergos_collab.workspace.writes import Writes
 from support.damage import cells, flip, merge_wal
-from support.homes import Person, world
+from support.homes import Person, until, world
 
 
 async def _typed(person: Person, *words: str) -> None:
@@ -109,6 +109,33 @@ async def test_a_damaged_entry_of_what_was_not_sent(tmp_path: Path, which: int, 
         assert ana.text("notes") == ben.text("notes") == "begin one two three four "[:left] + "five"
 
 
+async def test_a_damaged_entry_beside_damaged_segments(tmp_path: Path) -> None:
+    """What others wrote is fetched again before anything is typed once more, or it would be there twice."""
+    async with world(tmp_path) as made:
+        node = await made.node()
+        ana, ben = await made.pair(node.address, text="begin ")
+        ben.append("notes", "by Ben ")
+        await ben.workspace.sync()
+        await ana.workspace.sync()
+        ana = await made.reopen(ana)
+        await _typed(ana, "one ", "two ")
+        ana = await made.reopen(ana)
+        await made.crash(ana)
+        merge_wal(ana.home / "store.db")
+        found = cells(ana.home / "store.db", 9)
+        assert flip(ana.home / "store.db", next(cell for cell in found if cell[::2] == ("journal", "raw")))
+        for cell in found:
+            assert cell[::2] != ("segments", "raw") or flip(ana.home / "store.db", cell)
+
+        ana = await made.person("Ana")
+        await _typed(ana, "three ")
+        await ana.workspace.sync()
+        await until(lambda: not ana.opened("notes").live.replica.unsealed.is_lost, ana)
+        await ana.workspace.sync()
+        await ben.workspace.sync()
+        assert ben.text("notes") == "begin by Ben one two three "
+
+
 async def test_what_is_put_back_is_saved_with_the_state_that_lacks_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,3 +159,31 @@ async def test_what_is_put_back_is_saved_with_the_state_that_lacks_it(
         assert any(isinstance(each, PutJournal) for each in written[0])
         assert any(isinstance(each, PutValue) and each.space == STATES for each in written[0])
         assert ana.text("notes") == "begin more"
+
+
+async def test_what_was_not_taken_from_the_journal_is_at_the_next_start(tmp_path: Path) -> None:
+    """What it is written on was damaged, and is fetched again; what is typed meanwhile comes after it."""
+    async with world(tmp_path) as made:
+        node = await made.node()
+        ana, ben = await made.pair(node.address)
+        ben.append("notes", "by Ben ")
+        await ben.workspace.sync()
+        await ana.workspace.sync()
+        ana = await made.reopen(ana)
+        await _typed(ana, "one ")
+        object_id = ana.opened("notes").live.id
+        await made.crash(ana)
+        merge_wal(ana.home / "store.db")
+        assert flip(ana.home / "store.db", ("vals", (STATES, object_id), "value"))
+        for cell in cells(ana.home / "store.db", 9):
+            assert cell[::2] != ("segments", "raw") or flip(ana.home / "store.db", cell)
+
+        ana = await made.person("Ana")
+        assert "one" not in ana.text("notes")
+        await ana.workspace.sync()
+        await _typed(ana, "two ")
+        ana = await made.reopen(ana)
+        assert sorted(ana.text("notes").split()) == ["Ben", "by", "one", "two"]
+        await ana.workspace.sync()
+        await ben.workspace.sync()
+        assert ben.text("notes") == ana.text("notes")
