@@ -21,8 +21,9 @@ from peergos_collab.workspace.local_workspace import LocalWorkspace
 from peergos_collab.workspace.open_object import OpenObject
 from peergos_collab.workspace.preview import NOT_VERIFIED
 from peergos_collab.workspace.sharing import SNAPSHOT_MIN
+from support.homes import PATIENCE
 
-LIMIT = 20.0
+LIMIT = PATIENCE
 
 
 @asynccontextmanager

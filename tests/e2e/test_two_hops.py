@@ -48,13 +48,17 @@ class Tap:
         task = asyncio.current_task()
         assert task is not None
         self.tasks.add(task)
-        with contextlib.suppress(asyncio.CancelledError):  # which Python 3.11's server reports as a fault
+        ends = [writer]
+        try:
             far_reader, far_writer = await asyncio.open_connection(self._target.host, self._target.port)
+            ends.append(far_writer)
             back = asyncio.create_task(self._copy(far_reader, writer))
             self.tasks.add(back)
             await self._copy(reader, far_writer)
             await back
-        writer.close()
+        except asyncio.CancelledError:  # which the server of Python 3.11 would report as a fault
+            for end in ends:
+                end.transport.abort()
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
