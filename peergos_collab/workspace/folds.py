@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import partial
 from typing import Final, Self
+from zlib import crc32
 
 from ..chat.events import ChatEvent, decode_events_untrusted, encode_events
 from ..chat.timeline import Timeline
 from ..chat.waiting import Waiting
 from ..codec import decode_untrusted, encode
 from ..codec.ids import DeviceId, ObjectId, RunId
-from ..codec.shape import array, many, some_bytes
+from ..codec.shape import array, many, number, some_bytes
 from ..documents import Document, Edit, Shown, merge
 from ..documents.client_id import client_id
 from ..documents.neighbours import Neighbours
@@ -62,8 +63,8 @@ class DocumentFold:
         self._clock = clock
         self.document = Document(self._client, clock=clock)
         self._changed = False
-        self._in_two = False
-        """Whether what is saved of it is in two parts."""
+        self._in_two = True
+        """Whether what is saved of it may be in two parts; to begin with, an earlier state may have been."""
         self._one_for_doubt = False
         """Whether it would be, had it been sure to show that."""
         self.on_damage: list[Callable[[Damaged], None]] = []
@@ -186,7 +187,7 @@ class DocumentFold:
         self._one_for_doubt = has_lived and document.may_show_otherwise
         self._changed = False
         if self._in_two:
-            return {_FIRST: _encode_shown(document.shown()), _BEHIND: state}
+            return {_FIRST: _encode_shown(document.shown(), crc32(state)), _BEHIND: state}
         return {_FIRST: encode([state]), **({_BEHIND: None} if was_in_two else {})}
 
     def end_proof(self, order: Neighbours | None) -> bool:
@@ -207,18 +208,17 @@ class DocumentFold:
         try:
             state, shown = _decode_document(stored)
             self._in_two = shown is not None
-            self.document = Document(
-                self._client, state or partial(self._load_behind, load), clock=self._clock, shown=shown
-            )
+            read = partial(self._load_behind, load, state) if isinstance(state, int) else state
+            self.document = Document(self._client, read, clock=self._clock, shown=shown)
         except (Quarantined, RemoteProtocolError) as error:
             raise Damaged("the local state of a document cannot be read") from error
         self.document.on_update(self._note)
         return True
 
-    def _load_behind(self, load: Callable[[bytes], bytes | None]) -> bytes:
+    def _load_behind(self, load: Callable[[bytes], bytes | None], checksum: int) -> bytes:
         try:
             state = load(_BEHIND)
-            if state is None:
+            if state is None or crc32(state) != checksum:
                 raise Damaged("a part of the local state of a document is missing")
         except Damaged as error:
             damage = StateDamaged(error.message)
@@ -228,16 +228,17 @@ class DocumentFold:
         return state
 
 
-def _encode_shown(shown: Shown) -> bytes:
-    return encode([shown.text, [list(clock) for clock in shown.clocks.items()]])
+def _encode_shown(shown: Shown, checksum: int) -> bytes:
+    """``checksum``: of the state that shows it; a disk may keep an older one beside it."""
+    return encode([shown.text, [list(clock) for clock in shown.clocks.items()], checksum])
 
 
-def _decode_document(stored: bytes) -> tuple[bytes, Shown | None]:
-    """Its state, or what that shows. Raises RemoteProtocolError."""
-    fields = many(decode_untrusted(stored, MAX_STATE), 2, "state of a document")
-    if len(fields) == 2:
-        text, clocks = fields
-        return b"", Shown(text, dict(clocks))
+def _decode_document(stored: bytes) -> tuple[bytes | int, Shown | None]:
+    """Its state, or the checksum of that and what it shows. Raises RemoteProtocolError."""
+    fields = many(decode_untrusted(stored, MAX_STATE), 3, "state of a document")
+    if len(fields) == 3:
+        text, clocks, checksum = fields
+        return number(checksum, 0, (1 << 32) - 1, "checksum of a state"), Shown(text, dict(clocks))
     (state,) = array(fields, 1, "state of a document")
     return some_bytes(state, MAX_STATE, "state of a document"), None
 
