@@ -23,8 +23,8 @@ from .schema import (
     segment_holds,
 )
 
-_FLOOR_STEP: Final = {"branch": 1 << 16, "journal": 1 << 24}
-"""How far numbers jump where the record of those given is lost."""
+_FLOOR_STEP: Final = {"branch": 1 << 16, "journal": 1 << 40}
+"""How far numbers jump where the record of those given is lost: beyond what any start before reserved."""
 
 Row = tuple[Any, ...]
 
